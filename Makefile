@@ -1,0 +1,95 @@
+# traffic_exporter. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO            ?= go
+TOOLS         := $(CURDIR)/.tools
+GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
+PROMETHEUS    := $(TOOLS)/prometheus-v0.316.0
+PROMTOOL      := $(TOOLS)/promtool-v0.316.0
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+BRANCH   ?= $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
+COMMON   := github.com/prometheus/common/version
+LDFLAGS  := -s -w -X $(COMMON).Version=$(VERSION) -X $(COMMON).Revision=$(REVISION) -X $(COMMON).Branch=$(BRANCH)
+
+.PHONY: help
+help: ## Show this list.
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## Build ./traffic_exporter, a static binary.
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o traffic_exporter ./cmd/traffic_exporter
+
+.PHONY: run
+run: build ## Run the demo: a target and the exporter on loopback.
+	./traffic_exporter demo
+
+.PHONY: test
+test: test-unit e2e ## Set up and run all tests.
+
+.PHONY: test-unit
+test-unit: ## Run vet and the Go tests with the race detector.
+	$(GO) vet -tags e2e ./...
+	$(GO) test -race ./...
+
+.PHONY: e2e
+e2e: build $(PROMETHEUS) $(PROMTOOL) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.
+	TRAFFIC_E2E_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_E2E_PROMETHEUS=$(PROMETHEUS) TRAFFIC_E2E_PROMTOOL=$(PROMTOOL) \
+		$(GO) test -tags e2e -count=1 -timeout 10m ./test/e2e
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Run golangci-lint with the project's configuration.
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## Format the code.
+	$(GOLANGCI_LINT) fmt ./...
+
+.PHONY: generate
+generate: ## Generate the JSON schema and the reference documentation.
+	$(GO) generate ./...
+
+.PHONY: check
+check: generate ## Fail if generated files or go.mod are out of date.
+	$(GO) mod tidy -diff
+	git diff --exit-code
+
+.PHONY: bench
+bench: ## Run the micro-benchmarks of the sending path.
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+
+.PHONY: fuzz
+fuzz: ## Fuzz each target for FUZZTIME (default 30s).
+	@for pkg in $$($(GO) list ./internal/...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),30s) $$pkg; \
+		done; \
+	done
+
+.PHONY: clean
+clean: ## Remove what was built, tools included.
+	rm -rf traffic_exporter $(TOOLS)
+
+# Tools are built from their Go modules at a pinned version; the module checksums
+# are verified by the checksum database.
+$(GOLANGCI_LINT):
+	$(call install,github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0,)
+
+# The tags leave out service discoveries that the tests do not need.
+$(PROMETHEUS):
+	$(call install,github.com/prometheus/prometheus/cmd/prometheus@v0.316.0,-tags remove_all_sd$(,)enable_dns_sd$(,)netgo)
+
+$(PROMTOOL):
+	$(call install,github.com/prometheus/prometheus/cmd/promtool@v0.316.0,-tags remove_all_sd$(,)enable_dns_sd$(,)netgo)
+
+, := ,
+
+define install
+	mkdir -p $(TOOLS)/bin
+	GOBIN=$(TOOLS)/bin GOFLAGS= $(GO) install $(2) $(1)
+	mv $(TOOLS)/bin/$(firstword $(subst @, ,$(notdir $(1)))) $@
+endef

@@ -1,0 +1,96 @@
+// Package protocol is the seam between the engine, which knows when a request
+// is due, and the wire, which knows how to make one. It holds the interface, its
+// values and the closed set of reasons for failure; each protocol lives in a
+// folder of its own below. It knows nothing of scenarios, rates or metrics.
+package protocol
+
+import (
+	"context"
+	"time"
+)
+
+// Client sends the requests of one scenario.
+//
+// A Client is built with every entry of the scenario's mix prepared, so that Do
+// has nothing left to parse. Implementations never panic.
+type Client interface {
+	// Do makes one exchange and returns how it went. It returns soon after ctx
+	// ends, with ReasonTimeout if its deadline passed and ReasonCanceled
+	// otherwise. Safe for concurrent use.
+	Do(ctx context.Context, r Request) Result
+	// Close closes idle connections and releases what the client holds. Requests
+	// in flight are not interrupted; end their contexts for that.
+	Close()
+}
+
+// Request says which of a client's prepared entries to send, for which slot.
+type Request struct {
+	// Entry is the index of the request in the scenario's mix.
+	Entry int
+	// Scenario, Segment and Seq are the identity of the slot, for the wire.
+	Scenario string
+	Segment  string
+	Seq      uint64
+	// Trace and Span identify the request in W3C trace context.
+	Trace [16]byte
+	Span  [8]byte
+}
+
+// Result is the outcome of one exchange.
+type Result struct {
+	// Sent is the moment at which the exchange began: the write of the request,
+	// or, where a connection had to be made first, the start of making it. So a
+	// target that is slow to accept is counted in the service time, and the
+	// delay before Sent is the generator's own.
+	Sent time.Time
+	// Done is the moment of the last byte of the answer, or of the failure.
+	Done time.Time
+	// Code is the protocol's own code for the answer (HTTP's "200", gRPC's "OK"),
+	// from a set that the protocol closes; empty where there was no answer.
+	Code string
+	// Reason tells why the request failed; ReasonNone if it did not.
+	Reason Reason
+	// Err is the error behind a failure, for people. Its text is never a label.
+	Err error
+}
+
+// Service is the time from the start of the exchange to its end.
+func (r Result) Service() time.Duration { return r.Done.Sub(r.Sent) }
+
+// Failed reports whether the request failed, for whatever reason.
+func (r Result) Failed() bool { return r.Reason != ReasonNone }
+
+// Phases are the durations of the steps that made a connection. A step that was
+// not needed (no name to resolve, no TLS) is zero.
+type Phases struct {
+	DNS     time.Duration
+	Connect time.Duration
+	TLS     time.Duration
+}
+
+// Wire is told what happens on a client's connections, which do not belong to
+// single requests: they are shared, made ahead and outlive them. Implementations
+// are safe for concurrent use and do not block.
+type Wire interface {
+	// Opened is called once for each connection that is ready for requests.
+	Opened(p Phases)
+	// Closed is called once for each opened connection when it is gone.
+	Closed()
+	// Transferred adds bytes written to and read from connections, as seen by the
+	// network: with TLS, headers and framing.
+	Transferred(sent, received int)
+}
+
+// Discard is a Wire that keeps nothing.
+type Discard struct{}
+
+var _ Wire = Discard{}
+
+// Opened implements Wire.
+func (Discard) Opened(Phases) {}
+
+// Closed implements Wire.
+func (Discard) Closed() {}
+
+// Transferred implements Wire.
+func (Discard) Transferred(int, int) {}

@@ -1,0 +1,96 @@
+package web
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/pprof"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+)
+
+// maxScrapes bounds the scrapes that are answered at one time.
+const maxScrapes = 20
+
+func newHandler(o Options) (http.Handler, error) {
+	landing, err := toolkit.NewLandingPage(toolkit.LandingConfig{
+		Name:        "traffic_exporter",
+		Description: "Always-on synthetic load, native to Prometheus.",
+		Version:     o.Version,
+		Links: []toolkit.LandingLinks{
+			{Address: "metrics", Text: "Metrics"},
+			{Address: "config", Text: "Configuration", Description: "as it runs, secrets hidden"},
+			{Address: "-/ready", Text: "Ready"},
+			{Address: "-/healthy", Text: "Healthy"},
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("landing page: %w", err)
+	}
+
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", landing)
+	mux.Handle("GET /metrics", metricsHandler(o))
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "traffic_exporter is healthy.")
+	})
+	mux.HandleFunc("GET /-/ready", readyHandler(o.Ready))
+	// Reloading only applies what is in the file already, and a page of another
+	// origin must not be able to make a browser ask for it.
+	reload := http.NewCrossOriginProtection().Handler(reloadHandler(o.Reload, o.Logger))
+	mux.Handle("POST /-/reload", reload)
+	mux.Handle("PUT /-/reload", reload)
+	mux.HandleFunc("GET /config", configHandler(o.Config))
+
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux, nil
+}
+
+func metricsHandler(o Options) http.Handler {
+	return promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
+		// A scrape with most of the series beats none, and the error is counted.
+		ErrorHandling:       promhttp.ContinueOnError,
+		Registry:            o.Registry,
+		EnableOpenMetrics:   true,
+		MaxRequestsInFlight: maxScrapes,
+	})
+}
+
+func readyHandler(ready func() error) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if err := ready(); err != nil {
+			http.Error(w, fmt.Sprintf("traffic_exporter is not ready: %v", err), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "traffic_exporter is ready.")
+	}
+}
+
+func reloadHandler(reload func() error, logger *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		logger.Info("reload requested", "remote_address", r.RemoteAddr)
+		if err := reload(); err != nil {
+			http.Error(w, fmt.Sprintf("failed to reload the configuration:\n%v", err), http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprintln(w, "configuration reloaded.")
+	})
+}
+
+func configHandler(config func() ([]byte, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		b, err := config()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
+		_, _ = w.Write(b) // The client went away; nobody is left to tell.
+	}
+}

@@ -1,0 +1,149 @@
+// Package web is the process's HTTP side: metrics, health, reload and status. It
+// receives what it shows as functions and handlers; it decides nothing about
+// traffic and imports none of the packages that do.
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/grafana/dskit/services"
+	"github.com/prometheus/client_golang/prometheus"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+)
+
+const (
+	// readHeaderTimeout ends connections that do not get round to asking.
+	readHeaderTimeout = 10 * time.Second
+	// shutdownTimeout bounds the wait for open requests when stopping.
+	shutdownTimeout = 3 * time.Second
+)
+
+// Options is what a Server shows and where.
+type Options struct {
+	// Flags are the exporter-toolkit's: addresses, TLS and authentication.
+	Flags *toolkit.FlagConfig
+	// Registry is what /metrics serves.
+	Registry *prometheus.Registry
+	// Version is shown on the landing page.
+	Version string
+	// Ready tells why the process is not ready, or nil.
+	Ready func() error
+	// Reload reads the configuration again; its error is the answer's body.
+	Reload func() error
+	// Config returns the running configuration with its secrets hidden.
+	Config func() ([]byte, error)
+
+	Logger *slog.Logger
+}
+
+// Server is a service that listens from its start to its stop. It fails if an
+// address cannot be listened on.
+type Server struct {
+	services.Service
+
+	flags     *toolkit.FlagConfig
+	server    *http.Server
+	logger    *slog.Logger
+	listeners []net.Listener
+}
+
+// New returns a server that is not yet started.
+func New(o Options) (*Server, error) {
+	handler, err := newHandler(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		flags:  o.Flags,
+		server: &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderTimeout},
+		logger: o.Logger,
+	}
+	s.Service = services.NewBasicService(s.listen, s.serve, s.stop).WithName("web")
+	return s, nil
+}
+
+// Addrs returns the addresses that the server listens on, once it runs. It does
+// not know those of systemd sockets and vsock.
+func (s *Server) Addrs() []net.Addr {
+	var addrs []net.Addr
+	for _, l := range s.listeners {
+		addrs = append(addrs, l.Addr())
+	}
+	return addrs
+}
+
+// listen opens the TCP listeners itself, so that a port in use fails the start and
+// port 0 can be asked for. Other kinds of listeners are left to the toolkit.
+func (s *Server) listen(ctx context.Context) error {
+	if err := toolkit.Validate(*s.flags.WebConfigFile); err != nil {
+		return fmt.Errorf("web configuration %q: %w", *s.flags.WebConfigFile, err)
+	}
+	if s.leftToToolkit() {
+		return nil
+	}
+	for _, address := range *s.flags.WebListenAddresses {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		if err != nil {
+			s.closeListeners()
+			return fmt.Errorf("listen on %q: %w", address, err)
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	return nil
+}
+
+func (s *Server) leftToToolkit() bool {
+	if s.flags.WebSystemdSocket != nil && *s.flags.WebSystemdSocket {
+		return true
+	}
+	for _, address := range *s.flags.WebListenAddresses {
+		if strings.HasPrefix(address, "vsock://") {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) closeListeners() {
+	for _, l := range s.listeners {
+		_ = l.Close()
+	}
+}
+
+func (s *Server) serve(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() {
+		if s.leftToToolkit() {
+			done <- toolkit.ListenAndServe(s.server, s.flags, s.logger)
+			return
+		}
+		done <- toolkit.ServeMultiple(s.listeners, s.server, s.flags, s.logger)
+	}()
+	select {
+	case err := <-done:
+		return fmt.Errorf("web server ended: %w", err)
+	case <-ctx.Done():
+	}
+	// A fresh context: the service's own has just ended.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := s.server.Shutdown(ctx); err != nil {
+		_ = s.server.Close() // Whoever still reads a profile is cut off.
+	}
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (s *Server) stop(error) error {
+	s.closeListeners()
+	return nil
+}

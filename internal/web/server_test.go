@@ -1,0 +1,149 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grafana/dskit/services"
+	"github.com/prometheus/client_golang/prometheus"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+)
+
+// stubs are what a test server shows; the zero value is a healthy, ready process.
+type stubs struct {
+	notReady  error
+	badReload error
+	reloads   int
+}
+
+func options(addr string, st *stubs) Options {
+	file := ""
+	reg := prometheus.NewRegistry()
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: "answer_total", Help: "An answer."})
+	c.Add(42)
+	_ = reg.Register(c)
+	return Options{
+		Flags:    &toolkit.FlagConfig{WebListenAddresses: &[]string{addr}, WebConfigFile: &file},
+		Registry: reg,
+		Version:  "1.2.3",
+		Ready:    func() error { return st.notReady },
+		Reload: func() error {
+			st.reloads++
+			return st.badReload
+		},
+		Config: func() ([]byte, error) { return []byte("scenarios: []\n"), nil },
+		Logger: slog.New(slog.DiscardHandler),
+	}
+}
+
+func start(t *testing.T, st *stubs) string {
+	t.Helper()
+	s, err := New(options("127.0.0.1:0", st))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := services.StartAndAwaitRunning(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := services.StopAndAwaitTerminated(context.Background(), s); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	return "http://" + s.Addrs()[0].String()
+}
+
+func ask(t *testing.T, method, url string, header http.Header) (int, string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range header {
+		req.Header[k] = v
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func TestEndpoints(t *testing.T) {
+	crossOrigin := http.Header{"Origin": {"https://evil.example"}, "Sec-Fetch-Site": {"cross-site"}}
+	for name, tc := range map[string]struct {
+		method, path string
+		header       http.Header
+		stubs        stubs
+		code         int
+		body         string
+	}{
+		"landing page":                {method: "GET", path: "/", code: 200, body: "1.2.3"},
+		"unknown page":                {method: "GET", path: "/nothing", code: 404, body: "not found"},
+		"metrics":                     {method: "GET", path: "/metrics", code: 200, body: "answer_total 42"},
+		"metrics in OpenMetrics":      {method: "GET", path: "/metrics", header: http.Header{"Accept": {"application/openmetrics-text; version=1.0.0"}}, code: 200, body: "# EOF"},
+		"healthy":                     {method: "GET", path: "/-/healthy", code: 200, body: "healthy"},
+		"healthy by HEAD":             {method: "HEAD", path: "/-/healthy", code: 200},
+		"healthy when not ready":      {method: "GET", path: "/-/healthy", stubs: stubs{notReady: errors.New("stopping")}, code: 200, body: "healthy"},
+		"ready":                       {method: "GET", path: "/-/ready", code: 200, body: "is ready"},
+		"not ready tells why":         {method: "GET", path: "/-/ready", stubs: stubs{notReady: errors.New("stopping")}, code: 503, body: "stopping"},
+		"reload by POST":              {method: "POST", path: "/-/reload", code: 200, body: "reloaded"},
+		"reload by PUT":               {method: "PUT", path: "/-/reload", code: 200, body: "reloaded"},
+		"reload by GET is refused":    {method: "GET", path: "/-/reload", code: 405, body: "Not Allowed"},
+		"reload tells what is wrong":  {method: "POST", path: "/-/reload", stubs: stubs{badReload: errors.New("x.yaml:3:1: bad")}, code: 500, body: "x.yaml:3:1: bad"},
+		"reload from another origin":  {method: "POST", path: "/-/reload", header: crossOrigin, code: 403, body: "cross-origin"},
+		"configuration":               {method: "GET", path: "/config", code: 200, body: "scenarios: []"},
+		"profiles":                    {method: "GET", path: "/debug/pprof/", code: 200, body: "goroutine"},
+		"metrics are not for writing": {method: "POST", path: "/metrics", code: 405, body: "Not Allowed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := tc.stubs
+			code, body := ask(t, tc.method, start(t, &st)+tc.path, tc.header)
+			if code != tc.code || !strings.Contains(body, tc.body) {
+				t.Errorf("got %d %q, want %d and %q", code, body, tc.code, tc.body)
+			}
+			if reloads := map[bool]int{true: 1}[strings.HasPrefix(name, "reload by P") || strings.HasPrefix(name, "reload tells")]; st.reloads != reloads {
+				t.Errorf("%d reloads, want %d", st.reloads, reloads)
+			}
+		})
+	}
+}
+
+func TestAPortInUseFailsTheStart(t *testing.T) {
+	addr := strings.TrimPrefix(start(t, &stubs{}), "http://")
+	s, err := New(options(addr, &stubs{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = services.StartAndAwaitRunning(t.Context(), s)
+	if err == nil || !strings.Contains(err.Error(), addr) {
+		t.Errorf("start = %v, want an error that names %s", err, addr)
+	}
+}
+
+func TestABadWebConfigurationFailsTheStart(t *testing.T) {
+	o := options("127.0.0.1:0", &stubs{})
+	missing := "testdata/missing.yaml"
+	o.Flags.WebConfigFile = &missing
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = services.StartAndAwaitRunning(t.Context(), s)
+	if err == nil || !strings.Contains(err.Error(), missing) {
+		t.Errorf("start = %v, want an error that names %s", err, missing)
+	}
+}
