@@ -1,0 +1,68 @@
+package timeline
+
+import "time"
+
+// Slot is one arrival.
+type Slot struct {
+	// Segment is the ID of the segment, and Seq the slot's number in it, from 0. With
+	// the scenario's name they are the slot's identity.
+	Segment string
+	Seq     uint64
+	// Due is the instant at which the slot is due, in UTC and whole nanoseconds.
+	Due time.Time
+	// Hash is 64 well-mixed bits, a function of the slot's identity. They settle what
+	// the request is, and have nothing to do with who owns the slot.
+	Hash uint64
+}
+
+// Cursor walks along a timeline. It is not safe for concurrent use.
+type Cursor struct {
+	t   *Timeline
+	seg *Segment
+	seq uint64
+	// span is the piece of the curve that the last slot was on, and block the block
+	// that it was in.
+	span  span
+	block *block
+}
+
+// Next returns the next slot, if it is due before the given instant. Otherwise the
+// cursor stays where it is.
+func (c *Cursor) Next(before time.Time) (slot Slot, ok bool) {
+	for c.seq >= c.seg.n {
+		if !c.seg.End.Before(before) {
+			return Slot{}, false
+		}
+		c.enter(c.t.segment(c.seg.group+1), 0)
+	}
+	due := c.due()
+	if !due.Before(before) {
+		return Slot{}, false
+	}
+	seq := c.seq
+	c.seq++
+	return Slot{Segment: c.seg.ID, Seq: seq, Due: due, Hash: c.seg.hash(seq)}, true
+}
+
+// Seek moves the cursor so that the next slot is the first one that is due at or
+// after the instant.
+func (c *Cursor) Seek(at time.Time) {
+	s := c.t.Segment(at)
+	c.enter(s, s.Count(at))
+}
+
+func (c *Cursor) enter(s *Segment, seq uint64) {
+	c.seg, c.seq, c.span = s, seq, span{}
+	if c.block != nil {
+		c.block.n = 0
+	}
+}
+
+// due returns when the slot at the cursor is due.
+func (c *Cursor) due() time.Time {
+	x := c.seg.point(c.seq, c.block)
+	if !c.span.contains(x) {
+		c.span = c.seg.curve.span(x)
+	}
+	return c.seg.due(&c.span, x)
+}

@@ -1,0 +1,57 @@
+package timeline_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
+)
+
+func TestTheIntegralIsTheCountButForAFraction(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	shape := timeline.Sum{Shapes: []timeline.Shape{
+		timeline.Daily{Points: []timeline.DayPoint{{At: 2 * time.Hour, Rate: 1}, {At: 14 * time.Hour, Rate: 9}}},
+		timeline.Spikes{Base: 0, Peak: 50, Every: time.Hour, Lasting: time.Minute},
+	}}
+	tl := newTimeline(t, timeline.Options{Name: "x", Shape: shape, Location: zone(t, "Europe/Berlin")})
+	for range 200 {
+		from := time.Unix(1_774_000_000+rng.Int64N(30_000_000), rng.Int64N(1e9))
+		to := from.Add(time.Duration(rng.Int64N(int64(5 * 24 * time.Hour))))
+		// Each segment rounds its count on its own.
+		segments := to.Sub(from).Hours()/23 + 2
+		if n, sum := float64(tl.Count(from, to)), tl.Integral(from, to); math.Abs(n-sum) > segments {
+			t.Errorf("from %v to %v: %v slots, integral %v", from, to, n, sum)
+		}
+	}
+	if sum := tl.Integral(time.Unix(2000, 0), time.Unix(1000, 0)); sum != 0 {
+		t.Errorf("the integral of an empty interval is %v", sum)
+	}
+}
+
+func TestPeakFindsTheHighestRateAndItsMoment(t *testing.T) {
+	day := time.Date(2026, 6, 15, 0, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct {
+		shape    timeline.Shape
+		from, to time.Duration
+		rate     float64
+		at       time.Duration
+	}{
+		"a constant":             {timeline.Steady{Rate: 5}, time.Hour, 2 * time.Hour, 5, time.Hour},
+		"a sine":                 {timeline.Sine{Mean: 10, Amplitude: 5, Period: 4 * time.Hour, PeakAt: time.Hour}, 0, 24 * time.Hour, 15, time.Hour},
+		"a short spike":          {timeline.Spikes{Base: 1, Peak: 100, Every: 12 * time.Hour, Lasting: time.Second, Rise: time.Second}, time.Hour, 24 * time.Hour, 100, 12*time.Hour + time.Second},
+		"a spike out of sight":   {timeline.Spikes{Base: 1, Peak: 100, Every: 12 * time.Hour, Lasting: time.Second}, time.Hour, 2 * time.Hour, 1, time.Hour},
+		"the end of a ramp":      {timeline.Ramp{From: 1, To: 9, Over: 8 * time.Hour, Every: 24 * time.Hour}, 0, 24 * time.Hour, 9, 8 * time.Hour},
+		"tomorrow":               {timeline.Daily{Points: []timeline.DayPoint{{At: 0, Rate: 1}, {At: 6 * time.Hour, Rate: 7}}}, 12 * time.Hour, 36 * time.Hour, 7, 30 * time.Hour},
+		"the start of a descent": {timeline.Ramp{From: 9, To: 1, Over: 24 * time.Hour}, 6 * time.Hour, 12 * time.Hour, 7, 6 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tl := newTimeline(t, timeline.Options{Name: "x", Shape: tc.shape})
+			rate, at := tl.Peak(day.Add(tc.from), day.Add(tc.to))
+			if math.Abs(rate-tc.rate) > 1e-6 || at.Sub(day.Add(tc.at)).Abs() > time.Microsecond {
+				t.Errorf("peak %v at %v, want %v at %v", rate, at.Sub(day), tc.rate, tc.at)
+			}
+		})
+	}
+}
