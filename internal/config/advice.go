@@ -1,0 +1,92 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+)
+
+// advice tells what to write instead of a key that is not known.
+func advice(t reflect.Type, fields []field, key string) string {
+	if hint := instead(t.Name(), key); hint != "" {
+		return hint
+	}
+	keys := make([]string, len(fields))
+	best, distance := "", max(1, len(key)/3)
+	for i, f := range fields {
+		keys[i] = f.key
+		if n := editDistance(simplified(key), simplified(f.key)); n <= distance {
+			best, distance = f.key, n-1
+		}
+	}
+	if best != "" {
+		return "did you mean " + best + "?"
+	}
+	return "expected " + list(keys, "or")
+}
+
+// simplified makes spellings such as maxInFlight and max-in-flight alike.
+func simplified(key string) string {
+	return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(key))
+}
+
+// instead knows keys of Prometheus' http_config, of other tools and of later versions.
+func instead(typeName, key string) string {
+	const later = "not supported by this version"
+	switch typeName + "." + key {
+	case "HTTPConfig.enable_http2", "HTTPConfig.enable_http1":
+		return "write protocol: auto, http1 or http2 instead"
+	case "HTTPConfig.bearer_token":
+		return "write authorization: {credentials: ...} instead"
+	case "HTTPConfig.bearer_token_file":
+		return "write authorization: {credentials_file: ...} instead"
+	case "HTTPConfig.http_headers", "HTTPConfig.headers":
+		return "write headers in requests instead"
+	case "HTTPConfig.timeout":
+		return "write timeout in the scenario instead"
+	case "HTTPConfig.proxy_url", "HTTPConfig.no_proxy", "HTTPConfig.proxy_from_environment",
+		"HTTPConfig.proxy_connect_header", "HTTPConfig.oauth2", "HTTPConfig.http_config_file",
+		"BasicAuth.username_ref", "BasicAuth.password_ref", "Authorization.credentials_ref",
+		"Config.fleet", "Config.data", "Config.pacing",
+		"Scenario.back_off", "Scenario.data", "Scenario.steps",
+		"Request.steps", "Request.capture", "Request.pause", "Request.body_file",
+		"RateShape.replay", "RateShape.follow",
+		"Expect.body_contains", "Expect.body", "Expect.headers":
+		return later
+	case "Scenario.http", "Scenario.protocol":
+		return "write http_config: {protocol: ...} instead"
+	case "Scenario.tls_config", "Scenario.basic_auth", "Scenario.authorization", "Scenario.follow_redirects",
+		"Request.tls_config", "Request.basic_auth", "Request.authorization":
+		return "write it in http_config of the scenario instead"
+	case "Scenario.url", "Scenario.target", "Scenario.targets", "Scenario.method", "Scenario.headers", "Scenario.body":
+		return "write it in requests instead: requests: [{name: ..., url: ...}]"
+	case "Scenario.max_in_flight", "Scenario.max_rate", "Scenario.late_after":
+		return "write limits: {" + key + ": ...} instead"
+	case "Request.status":
+		return "write expect: {status: [...]} instead"
+	case "Request.timeout", "Request.rate":
+		return "write it in the scenario instead"
+	}
+	return ""
+}
+
+// editDistance is Levenshtein's: the least number of characters to insert, delete or
+// replace that turns a into b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,252 @@
+// Package config is the configuration file: its types, defaults, validation and the
+// positions of its errors. It compiles rate shapes to timelines.
+//
+// It does no I/O: it is handed the content of the file and a way to look up
+// environment variables, and it opens no file that the configuration names. It
+// knows nothing of how requests are sent or counted; the app translates.
+//
+// The doc comments of the types' fields are the documentation of the keys: the
+// JSON schema and docs/configuration.md are generated from them and the tags.
+//
+// Tags: yaml is the key, required tells that it has to be there, default the value
+// of an absent key, oneof the allowed words, min and max the allowed range (of a list:
+// its length), format the syntax of a string.
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"reflect"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
+)
+
+//go:generate go run ./gen
+
+// Config is a valid configuration file. It is immutable and safe for concurrent use.
+type Config struct {
+	// The scenarios. Their names must differ.
+	Scenarios []Scenario `yaml:"scenarios" required:"true" min:"1" max:"1000"`
+
+	// Hash is the SHA-256 of the file's content, in hex: what the environment put
+	// into it does not count.
+	Hash string `yaml:"-"`
+
+	root    *yaml.Node
+	secrets map[*yaml.Node]bool
+}
+
+// Scenario is a stream of requests at a rate over time, with limits and metrics of its own.
+type Scenario struct {
+	// The name of the scenario, a label of all its metrics and the seed of its arrivals.
+	Name string `yaml:"name" required:"true" format:"name"`
+	// How many requests are due over time, for the whole fleet.
+	Rate RateShape `yaml:"rate" required:"true"`
+	// How requests are spread: evenly, or at random as independent users would send them.
+	Arrivals Arrivals `yaml:"arrivals" default:"uniform" oneof:"uniform poisson"`
+	// The time zone in which days begin and in which daily and weekly rates are read, by
+	// its IANA name such as Europe/Berlin.
+	TimeZone string `yaml:"time_zone" default:"UTC"`
+	// How long a request may take, from its send to the last byte of the answer.
+	Timeout Duration `yaml:"timeout" default:"10s" min:"1ms" max:"10m"`
+	// What counts as good. Without it nothing is judged.
+	SLO *SLO `yaml:"slo"`
+	// What the scenario never exceeds.
+	Limits Limits `yaml:"limits"`
+	// How requests are sent over HTTP.
+	HTTPConfig HTTPConfig `yaml:"http_config"`
+	// The mix: each slot sends one of these, chosen by weight. Their names must differ.
+	Requests []Request `yaml:"requests" required:"true" min:"1" max:"100"`
+
+	timeline *timeline.Timeline
+}
+
+// Timeline returns when the scenario's requests are due. It was built by Parse.
+func (s Scenario) Timeline() *timeline.Timeline { return s.timeline }
+
+// Arrivals is how slots are spread.
+type Arrivals string
+
+// The kinds of arrivals.
+const (
+	ArrivalsUniform Arrivals = "uniform"
+	ArrivalsPoisson Arrivals = "poisson"
+)
+
+// SLO is a service level objective.
+type SLO struct {
+	// The part of the requests that should be good, between 0% and 100%.
+	Objective Percent `yaml:"objective" required:"true"`
+	// How long a good request takes at most, from its due time to the last byte. Not longer than timeout.
+	Latency Duration `yaml:"latency" required:"true" min:"1ms"`
+}
+
+// Limits are what a scenario never exceeds, whatever its target does.
+type Limits struct {
+	// How many requests may be unanswered at a time in each replica; slots beyond it are
+	// dropped and counted. It is also the limit of connections.
+	MaxInFlight int `yaml:"max_in_flight" default:"500" min:"1" max:"100000"`
+	// The rate that the whole fleet never exceeds: it clamps rate. Left out, there is no limit.
+	MaxRate Rate `yaml:"max_rate"`
+	// How late a slot may be sent. Slots that are overdue by more, after a stall or a step
+	// of the clock, are dropped and counted: there is no catch-up burst.
+	LateAfter Duration `yaml:"late_after" default:"1s" min:"10ms" max:"1m"`
+}
+
+// HTTPConfig is how requests are sent. Names and meanings are those of Prometheus' http_config where it has them.
+type HTTPConfig struct {
+	// The version of HTTP: auto negotiates HTTP/2 or HTTP/1.1 over TLS and takes HTTP/1.1
+	// without it, http1 is HTTP/1.1, http2 is HTTP/2 over TLS, h2c is HTTP/2 without TLS.
+	Protocol Protocol `yaml:"protocol" default:"auto" oneof:"auto http1 http2 h2c"`
+	// How long making a connection may take; timeout ends it as well.
+	ConnectTimeout Duration `yaml:"connect_timeout" default:"5s" min:"1ms" max:"10m"`
+	// Whether connections are used again. Otherwise each request makes its own.
+	KeepAlive bool `yaml:"keep_alive" default:"true"`
+	// Whether redirects are followed, up to 10. Otherwise a redirect is the answer.
+	FollowRedirects bool `yaml:"follow_redirects" default:"false"`
+	// How long an answer may be; a larger one fails with reason protocol.
+	MaxResponseBytes Bytes `yaml:"max_response_bytes" default:"10MiB" min:"1" max:"64GiB"`
+	// The User-Agent header. When empty, it is traffic_exporter and its version.
+	UserAgent string `yaml:"user_agent" format:"header"`
+	// Whether requests carry the identity of their slot in a Traffic-Slot header.
+	SlotHeader bool `yaml:"slot_header" default:"true"`
+	// Whether requests carry W3C trace context, with the sampled flag, without it, or not at all.
+	Traceparent Traceparent `yaml:"traceparent" default:"sampled" oneof:"sampled unsampled none"`
+	// TLS for https URLs. Left out, certificates are verified against the system's roots.
+	TLSConfig *TLSConfig `yaml:"tls_config"`
+	// HTTP basic authentication. Not together with authorization.
+	BasicAuth *BasicAuth `yaml:"basic_auth"`
+	// The Authorization header.
+	Authorization *Authorization `yaml:"authorization"`
+}
+
+// Protocol is a choice of HTTP versions.
+type Protocol string
+
+// The protocols.
+const (
+	ProtocolAuto  Protocol = "auto"
+	ProtocolHTTP1 Protocol = "http1"
+	ProtocolHTTP2 Protocol = "http2"
+	ProtocolH2C   Protocol = "h2c"
+)
+
+// Traceparent is how requests are marked for tracing.
+type Traceparent string
+
+// The ways to mark requests.
+const (
+	TraceparentSampled   Traceparent = "sampled"
+	TraceparentUnsampled Traceparent = "unsampled"
+	TraceparentNone      Traceparent = "none"
+)
+
+// TLSConfig is how TLS connections are made. Of a key and the same key with _file only one may be there.
+type TLSConfig struct {
+	// The certificates, PEM, of the authorities to trust instead of the system's.
+	CA string `yaml:"ca"`
+	// A file with these certificates; it is read again when it changes.
+	CAFile string `yaml:"ca_file" format:"file"`
+	// The client's own certificate, PEM. Needs a key.
+	Cert string `yaml:"cert"`
+	// A file with this certificate; it is read again when it changes.
+	CertFile string `yaml:"cert_file" format:"file"`
+	// The private key of the client's certificate, PEM.
+	Key Secret `yaml:"key"`
+	// A file with this key; it is read again when it changes.
+	KeyFile string `yaml:"key_file" format:"file"`
+	// The name to ask for and to verify, instead of the URL's host.
+	ServerName string `yaml:"server_name"`
+	// Whether to accept any certificate.
+	InsecureSkipVerify bool `yaml:"insecure_skip_verify" default:"false"`
+	// The lowest acceptable version of TLS.
+	MinVersion TLSVersion `yaml:"min_version" default:"TLS12" oneof:"TLS10 TLS11 TLS12 TLS13"`
+	// The highest acceptable version of TLS; the highest that there is when left out.
+	MaxVersion TLSVersion `yaml:"max_version" oneof:"TLS10 TLS11 TLS12 TLS13"`
+}
+
+// TLSVersion is a version of TLS, such as TLS12; empty for no choice.
+type TLSVersion string
+
+// BasicAuth is a user name and a password. Of a key and the same key with _file only one may be there.
+type BasicAuth struct {
+	// The user name.
+	Username string `yaml:"username"`
+	// A file with the user name; it is read again when it changes.
+	UsernameFile string `yaml:"username_file" format:"file"`
+	// The password.
+	Password Secret `yaml:"password"`
+	// A file with the password; it is read again when it changes.
+	PasswordFile string `yaml:"password_file" format:"file"`
+}
+
+// Authorization is an Authorization header. Exactly one of credentials and credentials_file has to be there.
+type Authorization struct {
+	// The type of authentication.
+	Type string `yaml:"type" default:"Bearer" format:"token"`
+	// What follows the type.
+	Credentials Secret `yaml:"credentials"`
+	// A file with the credentials; it is read again when it changes.
+	CredentialsFile string `yaml:"credentials_file" format:"file"`
+}
+
+// Request is one entry of a scenario's mix.
+type Request struct {
+	// The name of the request, a label of its metrics.
+	Name string `yaml:"name" required:"true" format:"name"`
+	// How often the request is chosen, relative to the weights of the others.
+	Weight int `yaml:"weight" default:"1" min:"1" max:"1000000"`
+	// The method.
+	Method string `yaml:"method" default:"GET" format:"token"`
+	// Where to: an absolute http or https URL without user info and fragment.
+	URL URL `yaml:"url" required:"true"`
+	// Headers by name; Host may be among them. Refused are those that are sent anyway or
+	// that belong to the connection, such as Content-Length and Connection.
+	Headers Headers `yaml:"headers"`
+	// The body.
+	Body string `yaml:"body"`
+	// Which answers are a success.
+	Expect Expect `yaml:"expect"`
+}
+
+// Expect is the choice of the answers that are a success.
+type Expect struct {
+	// Status codes such as 200, ranges such as 200-204, classes such as 2xx.
+	Status []StatusRange `yaml:"status" default:"2xx 3xx" min:"1" max:"100"`
+}
+
+// Parse reads a configuration. Errors name the file, and relative names of files in it
+// are taken from its folder. getenv tells the value of an environment variable and
+// whether it is set. The error is an Errors with everything that is wrong with the file,
+// and Config is then nil.
+func Parse(filename string, content []byte, getenv func(string) (string, bool)) (*Config, error) {
+	r := newReport(filename)
+	root := r.readDocument(content)
+	if root == nil {
+		return nil, r.sorted()
+	}
+	c := &Config{root: root}
+	d := newDecoder(r, getenv)
+	d.value(root, "", field{}, reflect.ValueOf(c).Elem())
+	c.secrets = d.secrets
+	v := validator{report: r}
+	v.scenarios(c.Scenarios)
+	if err := r.sorted(); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(content)
+	c.Hash = hex.EncodeToString(sum[:])
+	return c, nil
+}
+
+// LongestTimeout returns the longest timeout of all scenarios.
+func (c *Config) LongestTimeout() time.Duration {
+	var longest time.Duration
+	for _, s := range c.Scenarios {
+		longest = max(longest, time.Duration(s.Timeout))
+	}
+	return longest
+}

@@ -1,0 +1,322 @@
+package config
+
+import (
+	"encoding"
+	"errors"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// maxAliased bounds how many values a file may have by way of aliases, so that a
+// small file cannot grow without end.
+const maxAliased = 250_000
+
+// decoder sets Go values from a tree of YAML. It is strict, reports everything that is
+// wrong and remembers where each value stands, none of which yaml.v3's own does.
+type decoder struct {
+	*report
+	getenv func(string) (string, bool)
+	// secrets are the nodes that must not be shown.
+	secrets map[*yaml.Node]bool
+	// following are the anchors whose aliases are being followed.
+	following map[*yaml.Node]bool
+	aliased   int
+	fields    map[reflect.Type][]field
+}
+
+func newDecoder(r *report, getenv func(string) (string, bool)) *decoder {
+	return &decoder{
+		report: r, getenv: getenv,
+		secrets:   map[*yaml.Node]bool{},
+		following: map[*yaml.Node]bool{},
+		fields:    map[reflect.Type][]field{},
+	}
+}
+
+// value sets v, which is described by f, from the node.
+func (d *decoder) value(n *yaml.Node, path string, f field, v reflect.Value) {
+	n, done := d.follow(n, path)
+	defer done()
+	if n == nil {
+		return
+	}
+	d.places[path] = place{n.Line, n.Column, n.Value}
+	if v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	_, isText := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
+	kind := v.Kind()
+	switch {
+	// A type that is written as text may have keys as well, as a rate does.
+	case !plainTag(n):
+		d.at(position(n), path, "found %s, expected none", d.shownTag(n, v))
+	case isNull(n):
+		d.at(position(n), path, "found nothing, expected %s%s", want(f, v), leaveOut(f))
+	case n.Kind == yaml.MappingNode && kind == reflect.Struct && (!isText || len(d.fieldsOf(v.Type())) > 0):
+		d.mapping(n, path, v)
+	case n.Kind == yaml.MappingNode && kind == reflect.Map:
+		d.headers(n, path, v)
+	case n.Kind == yaml.SequenceNode && kind == reflect.Slice:
+		d.list(n, path, f, v)
+	case n.Kind == yaml.ScalarNode && (isText || kind != reflect.Struct && kind != reflect.Map && kind != reflect.Slice):
+		d.scalar(n, path, f, v)
+	default:
+		d.at(position(n), path, "found %s, expected %s", shown(n, v), want(f, v))
+	}
+}
+
+// leaveOut advises how to do without a value where that is possible.
+func leaveOut(f field) string {
+	if f.key == "" || f.required {
+		return ""
+	}
+	return ": to do without, leave the key out"
+}
+
+func position(n *yaml.Node) place { return place{line: n.Line, column: n.Column, text: n.Value} }
+
+// fieldsOf returns the fields of a struct, which it computes once.
+func (d *decoder) fieldsOf(t reflect.Type) []field {
+	fields, ok := d.fields[t]
+	if !ok {
+		fields = fieldsOf(t)
+		d.fields[t] = fields
+	}
+	return fields
+}
+
+// shown names what was found, unless it is a secret.
+func shown(n *yaml.Node, v reflect.Value) string {
+	if isSecret(v) && n.Kind == yaml.ScalarNode {
+		return "a secret"
+	}
+	return kindOf(n)
+}
+
+// shownTag names a tag, unless it is a secret that begins with ! and lacks quotes.
+func (d *decoder) shownTag(n *yaml.Node, v reflect.Value) string {
+	if isSecret(v) || d.secrets[n] {
+		return "a tag"
+	}
+	return "the tag " + quote(n.Tag)
+}
+
+func isSecret(v reflect.Value) bool { return v.Type() == reflect.TypeFor[Secret]() }
+
+// follow returns what an alias stands for, or nil when the report says why not. Call
+// done when the node has been dealt with.
+func (d *decoder) follow(n *yaml.Node, path string) (target *yaml.Node, done func()) {
+	if n.Kind != yaml.AliasNode {
+		if len(d.following) > 0 {
+			d.aliased++
+		}
+		if d.aliased > maxAliased {
+			d.tooLarge(n)
+			return nil, func() {}
+		}
+		return n, func() {}
+	}
+	anchor := n.Alias
+	if d.following[anchor] {
+		d.at(position(n), path, "the alias %q is within what it stands for", "*"+n.Value)
+		return nil, func() {}
+	}
+	d.following[anchor] = true
+	return anchor, func() { delete(d.following, anchor) }
+}
+
+// tooLarge reports, once, that aliases make the file grow too much.
+func (d *decoder) tooLarge(n *yaml.Node) {
+	if !d.bad[""] {
+		d.at(position(n), "", "aliases make the file larger than %d values", maxAliased)
+	}
+}
+
+// pair is a key of a mapping and its value.
+type pair struct{ key, value *yaml.Node }
+
+// pairs returns the pairs of a mapping. Those merged by << come last, without the keys
+// that the mapping has itself.
+func (d *decoder) pairs(n *yaml.Node, path string) []pair {
+	var own, merged []pair
+	lines := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		switch {
+		case key.Kind == yaml.ScalarNode && key.Tag == "!!merge":
+			merged = append(merged, d.merge(value, path)...)
+		case key.Kind != yaml.ScalarNode:
+			d.note(position(key), path, "found %s as a key, expected a text", kindOf(key))
+		case lines[key.Value] > 0:
+			d.note(position(key), path, "duplicate key %s, first on line %d", quote(key.Value), lines[key.Value])
+		default:
+			lines[key.Value] = key.Line
+			own = append(own, pair{key, value})
+		}
+	}
+	for _, p := range merged {
+		if _, there := lines[p.key.Value]; !there {
+			lines[p.key.Value] = p.key.Line
+			own = append(own, p)
+		}
+	}
+	return own
+}
+
+// merge returns the pairs that << brings into the mapping at path.
+func (d *decoder) merge(n *yaml.Node, path string) []pair {
+	n, done := d.follow(n, path)
+	defer done()
+	switch {
+	case n == nil:
+		return nil
+	case n.Kind == yaml.MappingNode:
+		return d.pairs(n, path)
+	case n.Kind == yaml.SequenceNode:
+		var all []pair
+		for _, one := range n.Content {
+			all = append(all, d.merge(one, path)...)
+		}
+		return all
+	default:
+		d.note(position(n), path, "found %s to merge by <<, expected a mapping", kindOf(n))
+		return nil
+	}
+}
+
+// mapping sets the fields of a struct.
+func (d *decoder) mapping(n *yaml.Node, path string, v reflect.Value) {
+	fields := d.fieldsOf(v.Type())
+	there := map[string]bool{}
+	for _, p := range d.pairs(n, path) {
+		key := p.key.Value
+		there[key] = true
+		if f, ok := findField(fields, key); ok {
+			d.value(p.value, join(path, key), f, v.Field(f.index))
+			continue
+		}
+		d.note(position(p.key), path, "unknown key %s: %s", quote(key), advice(v.Type(), fields, key))
+	}
+	for _, f := range fields {
+		switch {
+		case there[f.key]:
+		case f.required:
+			d.at(position(n), join(path, f.key), "missing, expected %s", want(f, v.Field(f.index)))
+		default:
+			setDefaults(f, v.Field(f.index))
+		}
+	}
+}
+
+func findField(fields []field, key string) (field, bool) {
+	for _, f := range fields {
+		if f.key == key {
+			return f, true
+		}
+	}
+	return field{}, false
+}
+
+// headers sets a map of texts.
+func (d *decoder) headers(n *yaml.Node, path string, v reflect.Value) {
+	v.Set(reflect.MakeMap(v.Type()))
+	for _, p := range d.pairs(n, path) {
+		name := p.key.Value
+		if secretHeader(name) {
+			d.hide(p.value)
+		}
+		element := reflect.New(v.Type().Elem()).Elem()
+		d.value(p.value, join(path, name), field{}, element)
+		v.SetMapIndex(reflect.ValueOf(name), element)
+	}
+}
+
+// hide marks a secret, by way of aliases too.
+func (d *decoder) hide(n *yaml.Node) {
+	d.secrets[n] = true
+	if n.Kind == yaml.AliasNode {
+		d.secrets[n.Alias] = true
+	}
+}
+
+// list sets a slice.
+func (d *decoder) list(n *yaml.Node, path string, f field, v reflect.Value) {
+	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
+	if !f.within(v) {
+		d.at(position(n), path, "found %d elements, expected %s", v.Len(), f.bounds())
+	}
+	for i, one := range n.Content {
+		d.value(one, element(path, i), field{}, v.Index(i))
+	}
+}
+
+// scalar sets everything that is written as one text.
+func (d *decoder) scalar(n *yaml.Node, path string, f field, v reflect.Value) {
+	if isSecret(v) {
+		d.hide(n)
+	}
+	text, err := expand(n.Value, d.getenv)
+	if err != nil {
+		d.at(position(n), path, "%v", err)
+		return
+	}
+	// Quotes make a text of a number, unless a variable has to be quoted.
+	if quoted := n.ShortTag() == "!!str" && text == n.Value; quoted && isPlain(v) {
+		d.at(position(n), path, "found %s, expected %s%s", shown(n, v), want(f, v), unquote(f, v, text))
+		return
+	}
+	if err := f.set(v, text); err != nil {
+		d.at(position(n), path, "%s", problem(n, v, err))
+		return
+	}
+	if f.format == "file" && !filepath.IsAbs(text) {
+		v.SetString(filepath.Join(filepath.Dir(d.file), text))
+	}
+}
+
+// isPlain reports whether values of the type are written without quotes.
+func isPlain(v reflect.Value) bool {
+	if _, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
+		return false
+	}
+	return v.Kind() == reflect.Bool || v.Kind() == reflect.Int || v.Kind() == reflect.Float64
+}
+
+// unquote advises to leave out quotes where that helps.
+func unquote(f field, v reflect.Value, text string) string {
+	if f.set(reflect.New(v.Type()).Elem(), text) != nil {
+		return ""
+	}
+	return " without quotes"
+}
+
+// set sets a value from text and checks it against the tags.
+func (f field) set(v reflect.Value, text string) error {
+	if err := setText(f, v, text); err != nil {
+		return err
+	}
+	switch {
+	case len(f.oneOf) > 0 && !slices.Contains(f.oneOf, text):
+		return expectedError(want(f, v))
+	case v.Kind() != reflect.Slice && !f.within(v):
+		return expectedError(f.bounds())
+	}
+	return checkFormat(f.format, text)
+}
+
+// problem puts what was found before what was expected.
+func problem(n *yaml.Node, v reflect.Value, err error) string {
+	if masked, ok := errors.AsType[maskedError](err); ok {
+		return masked.Error()
+	}
+	found := shown(n, v)
+	if strings.Contains(n.Value, "${") {
+		found += " from the environment"
+	}
+	return "found " + found + ", " + err.Error()
+}

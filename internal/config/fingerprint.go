@@ -1,0 +1,91 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding"
+	"encoding/hex"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Fingerprint returns a hash of the whole scenario: secrets and what the environment
+// put into it count, its place in the file and the way it is written do not.
+func (s Scenario) Fingerprint() string { return fingerprint(s) }
+
+// ClientFingerprint returns a hash of what a client is built from: http_config,
+// requests, timeout and limits.max_in_flight.
+func (s Scenario) ClientFingerprint() string {
+	return fingerprint(struct {
+		HTTPConfig  HTTPConfig `yaml:"http_config"`
+		Requests    []Request  `yaml:"requests"`
+		Timeout     Duration   `yaml:"timeout"`
+		MaxInFlight int        `yaml:"max_in_flight"`
+	}{s.HTTPConfig, s.Requests, s.Timeout, s.Limits.MaxInFlight})
+}
+
+func fingerprint(v any) string {
+	sum := sha256.Sum256([]byte(canonical(reflect.ValueOf(v))))
+	return hex.EncodeToString(sum[:])
+}
+
+// canonical returns a value in one way of several to write it in YAML: flow style,
+// quoted, in the order of the fields, with defaults and without what is left out.
+// Secrets are in it, and ${ is not escaped: never show it to anyone.
+func canonical(v reflect.Value) string {
+	if v.Kind() == reflect.Pointer {
+		return canonical(v.Elem())
+	}
+	if v.Kind() == reflect.Struct {
+		if fields := fieldsOf(v.Type()); len(fields) > 0 {
+			return canonicalStruct(v, fields)
+		}
+	}
+	if s, ok := reflect.TypeAssert[Secret](v); ok {
+		return strconv.QuoteToASCII(string(s))
+	}
+	if m, ok := reflect.TypeAssert[encoding.TextMarshaler](v); ok {
+		text, err := m.MarshalText()
+		if err != nil {
+			panic(fmt.Sprintf("marshal %T: %v", m, err)) // No type of this package fails.
+		}
+		return strconv.QuoteToASCII(string(text))
+	}
+	switch v.Kind() {
+	case reflect.Slice:
+		parts := make([]string, v.Len())
+		for i := range parts {
+			parts[i] = canonical(v.Index(i))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case reflect.Map:
+		return canonicalMap(v)
+	case reflect.String:
+		return strconv.QuoteToASCII(v.String())
+	default:
+		return fmt.Sprint(v.Interface())
+	}
+}
+
+func canonicalStruct(v reflect.Value, fields []field) string {
+	var parts []string
+	for _, f := range fields {
+		value := v.Field(f.index)
+		if value.IsZero() && !f.required && !f.hasPreset {
+			continue
+		}
+		parts = append(parts, strconv.QuoteToASCII(f.key)+": "+canonical(value))
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+func canonicalMap(v reflect.Value) string {
+	parts := make([]string, 0, v.Len())
+	for _, key := range v.MapKeys() {
+		parts = append(parts, strconv.QuoteToASCII(key.String())+": "+canonical(v.MapIndex(key)))
+	}
+	slices.Sort(parts)
+	return "{" + strings.Join(parts, ", ") + "}"
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+)
+
+// object is a JSON object; its keys come out sorted.
+type object = map[string]any
+
+// variable matches a text in which an environment variable is to be expanded, whatever
+// else a value has to look like.
+const variable = `\$\{`
+
+// pattern returns the regular expression of a type that is written as text. It may be
+// looser than the parser: the schema helps while writing, Parse decides.
+func pattern(typ string) string {
+	switch typ {
+	case "Duration":
+		return `^[0-9]+(y|w|d|h|m|s|ms)([0-9]+(w|d|h|m|s|ms))*$`
+	case "Rate":
+		return `^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?/[smhd]$`
+	case "Percent":
+		return `^[0-9]+(\.[0-9]+)?%$`
+	case "Bytes":
+		return `^[0-9]+(KiB|MiB|GiB)?$`
+	case "URL":
+		return `^[hH][tT][tT][pP][sS]?://[^#\s]+$`
+	case "StatusRange":
+		return `^[1-5](xx|[0-9]{2}(-[1-5][0-9]{2})?)$`
+	case "TimeOfDay":
+		return `^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$`
+	case "TimeOfWeek":
+		return `^(mon|tue|wed|thu|fri|sat|sun) ([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$`
+	default:
+		return ""
+	}
+}
+
+// bareNumber returns the schema of a number as which such a type may be written as
+// well; nil if it may not.
+func bareNumber(typ string) object {
+	switch typ {
+	case "Duration":
+		return object{"const": 0}
+	case "Bytes":
+		return object{"type": "integer", "minimum": 0}
+	case "StatusRange":
+		return object{"type": "integer", "minimum": 100, "maximum": 599}
+	default:
+		return nil
+	}
+}
+
+// schema returns the JSON schema of the file.
+func (m *model) schema() ([]byte, error) {
+	defs := object{}
+	for _, name := range m.order[1:] {
+		defs[label(name)] = m.definition(m.types[name])
+	}
+	root := m.structure(m.types["Config"])
+	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	root["title"] = "Configuration of traffic_exporter"
+	root["$defs"] = defs
+
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(root); err != nil {
+		return nil, fmt.Errorf("write schema: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// definition returns the schema of a struct. A rate shape may be written as a rate.
+func (m *model) definition(t *typeDoc) object {
+	s := m.structure(t)
+	if t.name != "RateShape" {
+		return s
+	}
+	var one []object
+	for _, k := range t.keys {
+		if k.name == "scale" {
+			break // The adjustments follow the shapes.
+		}
+		one = append(one, object{"required": []string{k.name}})
+	}
+	s["oneOf"] = one
+	return object{"description": s["description"], "anyOf": []object{textual("Rate"), s}}
+}
+
+func (m *model) structure(t *typeDoc) object {
+	properties := object{}
+	var required []string
+	for _, k := range t.keys {
+		properties[k.name] = m.property(k)
+		if k.required {
+			required = append(required, k.name)
+		}
+	}
+	s := object{
+		"type": "object", "description": t.sentence(), "properties": properties, "additionalProperties": false,
+	}
+	if required != nil {
+		s["required"] = required
+	}
+	return s
+}
+
+func (m *model) property(k key) object {
+	s := object{"description": k.doc}
+	if k.isList {
+		s["type"] = "array"
+		s["items"] = m.value(key{typ: k.typ})
+		limit(s, "minItems", k.min)
+		limit(s, "maxItems", k.max)
+	} else {
+		maps.Copy(s, m.value(k))
+	}
+	if k.hasOne {
+		s["default"] = preset(k)
+	}
+	return s
+}
+
+// value returns the schema of a single value.
+func (m *model) value(k key) object {
+	switch {
+	case m.isStruct(k.typ):
+		return object{"$ref": "#/$defs/" + label(k.typ)}
+	case len(k.oneOf) > 0:
+		return object{"anyOf": []object{{"enum": k.oneOf}, {"type": "string", "pattern": variable}}}
+	case pattern(k.typ) != "":
+		return textual(k.typ)
+	case k.typ == "Headers":
+		return object{"type": "object", "additionalProperties": anyText("")}
+	}
+	switch k.typ {
+	case "bool":
+		return orVariable(object{"type": "boolean"})
+	case "int":
+		return orVariable(ranged(k, "integer"))
+	case "float64":
+		return orVariable(ranged(k, "number"))
+	default:
+		return anyText(k.format)
+	}
+}
+
+// textual returns the schema of a type that is written as text.
+func textual(typ string) object {
+	s := object{"type": "string", "pattern": pattern(typ) + "|" + variable}
+	if number := bareNumber(typ); number != nil {
+		return object{"anyOf": []object{s, number}}
+	}
+	return s
+}
+
+// anyText returns the schema of a text, which YAML may take for a number or a boolean.
+func anyText(format string) object {
+	s := object{"type": []string{"string", "number", "boolean"}}
+	if format == "name" {
+		s["pattern"] = `^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$|` + variable
+	}
+	return s
+}
+
+func orVariable(s object) object {
+	return object{"anyOf": []object{s, {"type": "string", "pattern": variable}}}
+}
+
+func ranged(k key, typ string) object {
+	s := object{"type": typ}
+	limit(s, "minimum", k.min)
+	limit(s, "maximum", k.max)
+	return s
+}
+
+// limit sets a limit that the tag has.
+func limit(s object, name, text string) {
+	if n, err := strconv.Atoi(text); err == nil {
+		s[name] = n
+	}
+}
+
+// preset returns a default as the value that one would write.
+func preset(k key) any {
+	if k.isList {
+		return strings.Fields(k.preset)
+	}
+	switch k.typ {
+	case "bool":
+		return k.preset == "true"
+	case "int", "float64":
+		return json.Number(k.preset)
+	default:
+		return k.preset
+	}
+}

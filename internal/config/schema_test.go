@@ -1,0 +1,182 @@
+package config_test
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"gopkg.in/yaml.v3"
+)
+
+const (
+	schemaFile  = "../../docs/config.schema.json"
+	exampleFile = "../../config.example.yaml"
+)
+
+func schema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	s, err := jsonschema.NewCompiler().Compile(schemaFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// judge validates a file against the schema, as an editor does.
+func judge(t *testing.T, s *jsonschema.Schema, name string) error {
+	t.Helper()
+	var value any
+	if err := yaml.Unmarshal(contentOf(t, name), &value); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	instance, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Validate(instance)
+}
+
+func TestGoodFilesFollowTheSchema(t *testing.T) {
+	s := schema(t)
+	for _, name := range append(files(t, "good-*.yaml"), exampleFile) {
+		if err := judge(t, s, name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestMistakesThatASchemaCanFindAreFound names those files whose mistakes are of form,
+// not of meaning.
+func TestMistakesThatASchemaCanFindAreFound(t *testing.T) {
+	s := schema(t)
+	names := []string{
+		"not-a-mapping", "no-scenarios", "scenarios-empty", "scenarios-null", "scenarios-mapping", "scenario-missing-keys",
+		"unknown-key-*", "null-value", "wrong-kinds", "names", "requests-empty", "too-many-requests", "request-missing-keys",
+		"durations", "duration-negative", "rates", "rate-list", "rate-no-shape", "rate-two-shapes", "rate-scale",
+		"ramp-missing", "steps-empty", "steps-bad", "daily-times", "weekly-times", "sum-empty", "sum-element", "arrivals",
+		"slo-missing", "whole-numbers", "booleans", "protocol", "max-response-bytes", "tls-versions", "weight",
+		"url-relative", "url-no-scheme", "url-other-scheme", "url-fragment", "url-spaces", "url-mapping",
+		"headers-list", "expect-status", "expect-empty", "expect-not-a-list", "several",
+	}
+	for _, name := range names {
+		for _, file := range files(t, "invalid-"+name+".yaml") {
+			if judge(t, s, file) == nil {
+				t.Errorf("%s follows the schema", filepath.Base(file))
+			}
+		}
+	}
+}
+
+// keys collects the names of all properties in a schema.
+func keys(schema any, found map[string]bool) {
+	switch s := schema.(type) {
+	case map[string]any:
+		for name, part := range s {
+			if properties, ok := part.(map[string]any); ok && name == "properties" {
+				for key := range properties {
+					found[key] = true
+				}
+			}
+			keys(part, found)
+		}
+	case []any:
+		for _, part := range s {
+			keys(part, found)
+		}
+	}
+}
+
+func TestTheExampleShowsEveryKey(t *testing.T) {
+	var parsed any
+	if err := json.Unmarshal(contentOf(t, schemaFile), &parsed); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	keys(parsed, found)
+	if len(found) < 50 {
+		t.Errorf("only %d keys in the schema", len(found))
+	}
+	example := string(contentOf(t, exampleFile))
+	for key := range found {
+		if !regexp.MustCompile(`(?m)(^|[\s{,])` + key + `:(\s|$)`).MatchString(example) {
+			t.Errorf("the example does not show %q", key)
+		}
+	}
+}
+
+func TestTheExampleIsHarmlessToTry(t *testing.T) {
+	example := string(contentOf(t, exampleFile))
+	if first, _, _ := strings.Cut(example, "\n"); first != "# yaml-language-server: $schema=./docs/config.schema.json" {
+		t.Errorf("first line %q", first)
+	}
+	var shapes []string
+	for _, s := range load(t, exampleFile).Scenarios {
+		for _, r := range s.Requests {
+			if r.URL.Host != "127.0.0.1:9871" {
+				t.Errorf("%s: %s goes elsewhere: %v", s.Name, r.Name, r.URL)
+			}
+		}
+		shapes = append(shapes, s.Name)
+	}
+	for _, shape := range []string{"steady", "ramp", "steps", "sine", "spikes", "daily", "weekly", "sum"} {
+		if !slices.Contains(shapes, shape) {
+			t.Errorf("no scenario shows %s", shape)
+		}
+	}
+}
+
+func TestEveryKeyIsInThePage(t *testing.T) {
+	var parsed any
+	if err := json.Unmarshal(contentOf(t, schemaFile), &parsed); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	keys(parsed, found)
+	page := string(contentOf(t, "../../docs/configuration.md"))
+	for key := range found {
+		if !strings.Contains(page, "\n"+key+":") && !strings.Contains(page, "\n[ "+key+":") {
+			t.Errorf("docs/configuration.md lacks %q", key)
+		}
+	}
+}
+
+// blocks returns the YAML in a page that contains a key.
+func blocks(page, key string) []string {
+	var found []string
+	for _, part := range strings.Split(page, "```yaml\n")[1:] {
+		block, _, _ := strings.Cut(part, "```")
+		if strings.Contains(block, key) && !strings.Contains(block, "<") {
+			found = append(found, block)
+		}
+	}
+	return found
+}
+
+func TestWhatTheDocumentationShowsLoads(t *testing.T) {
+	readme := blocks(string(contentOf(t, "../../README.md")), "scenarios:")
+	if len(readme) == 0 {
+		t.Error("README.md shows no scenario")
+	}
+	for _, block := range readme {
+		parse(t, block)
+	}
+	rates := 0
+	for _, block := range blocks(string(contentOf(t, "../../docs/configuration.md")), "rate:") {
+		for _, rate := range strings.SplitAfter("\n"+block, "\nrate:")[1:] {
+			rate = strings.TrimSuffix(rate, "\nrate:")
+			parse(t, with("rate:"+rate))
+			rates++
+		}
+	}
+	if rates < 9 {
+		t.Errorf("docs/configuration.md shows only %d rates", rates)
+	}
+}

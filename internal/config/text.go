@@ -1,0 +1,179 @@
+package config
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// URL is an absolute http or https URL with a host, without user info and fragment.
+type URL struct {
+	url.URL
+	text string
+}
+
+func (URL) expectation() string { return "an absolute URL such as http://example.org/path" }
+
+// UnmarshalText sets the URL from its text. The error says what was expected.
+func (u *URL) UnmarshalText(text []byte) error {
+	s := string(text)
+	parsed, err := url.Parse(s)
+	switch {
+	case strings.Contains(s, "{{"):
+		return maskedError("found a template, which is not supported by this version")
+	case err != nil && strings.Contains(s, "@"):
+		return maskedError("expected " + u.expectation() + ", without user info")
+	case err != nil:
+		return expectedError(u.expectation())
+	case parsed.User != nil:
+		return maskedError("found user info in the URL, write it as http_config.basic_auth instead")
+	case parsed.Scheme != "http" && parsed.Scheme != "https", parsed.Hostname() == "":
+		return expectedError(u.expectation())
+	case strings.Contains(s, "#"):
+		return expectedError("no fragment, as it is never sent: write # as %23")
+	case strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c == 0x7f }):
+		return expectedError("no spaces in the URL: write them as %20")
+	case !goodPort(parsed.Port()):
+		return expectedError("a port of 1 to 65535")
+	}
+	*u = URL{URL: *parsed, text: s}
+	return nil
+}
+
+func goodPort(port string) bool {
+	if port == "" {
+		return true
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
+}
+
+// String returns the URL as it is written in the file.
+func (u URL) String() string { return u.text }
+
+// MarshalText returns the text of String.
+func (u URL) MarshalText() ([]byte, error) { return []byte(u.text), nil }
+
+// StatusRange is a range of HTTP status codes, both ends included, written as a code
+// (301), a range (200-204) or a class (2xx).
+type StatusRange struct {
+	Low, High int
+}
+
+func (StatusRange) expectation() string {
+	return "a status such as 200, 200-204 or 2xx, from 100 to 599"
+}
+
+// UnmarshalText sets the range from its text. The error says what was expected.
+func (s *StatusRange) UnmarshalText(text []byte) error {
+	low, high, isRange := strings.Cut(string(text), "-")
+	if class, ok := strings.CutSuffix(low, "xx"); ok && !isRange {
+		low, high = class+"00", class+"99"
+	} else if !isRange {
+		high = low
+	}
+	r := StatusRange{Low: statusCode(low), High: statusCode(high)}
+	if r.Low == 0 || r.High == 0 {
+		return expectedError(s.expectation())
+	}
+	if r.Low > r.High {
+		return expectedError("the lower status first")
+	}
+	*s = r
+	return nil
+}
+
+// statusCode returns the code, or 0 if the text is none.
+func statusCode(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil || len(text) != 3 || n < 100 || n > 599 {
+		return 0
+	}
+	return n
+}
+
+// String returns the shortest text that UnmarshalText reads as this range.
+func (s StatusRange) String() string {
+	switch {
+	case s.Low == s.High:
+		return strconv.Itoa(s.Low)
+	case s.Low%100 == 0 && s.High == s.Low+99:
+		return strconv.Itoa(s.Low/100) + "xx"
+	default:
+		return strconv.Itoa(s.Low) + "-" + strconv.Itoa(s.High)
+	}
+}
+
+// MarshalText returns the text of String.
+func (s StatusRange) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// TimeOfDay is a reading of the clock, written as HH:MM or HH:MM:SS. YAML readers
+// differ on what 09:00 is without quotes: put it in quotes.
+type TimeOfDay time.Duration
+
+func (TimeOfDay) expectation() string { return `a time of day such as "09:00"` }
+
+// UnmarshalText sets the time from its text. The error says what was expected.
+func (t *TimeOfDay) UnmarshalText(text []byte) error {
+	if s := string(text); s == "24:00" || s == "24:00:00" {
+		return expectedError(`"00:00", as a day ends where the next begins`)
+	}
+	for _, layout := range []string{"15:04", "15:04:05"} {
+		if at, err := time.Parse(layout, string(text)); err == nil && len(text) == len(layout) {
+			*t = TimeOfDay(at.Sub(time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)))
+			return nil
+		}
+	}
+	return expectedError(t.expectation())
+}
+
+// String returns the time as UnmarshalText reads it.
+func (t TimeOfDay) String() string {
+	text := time.Time{}.Add(time.Duration(t)).Format("15:04:05")
+	return strings.TrimSuffix(text, ":00")
+}
+
+// MarshalText returns the text of String.
+func (t TimeOfDay) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// TimeOfWeek is a day of the week and a time, such as mon 09:00. Weeks begin on Monday.
+type TimeOfWeek struct {
+	Day time.Weekday
+	At  TimeOfDay
+}
+
+func (TimeOfWeek) expectation() string { return "a day and a time such as mon 09:00" }
+
+func weekdays() []string { return []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} }
+
+// UnmarshalText sets the time from its text. The error says what was expected.
+func (t *TimeOfWeek) UnmarshalText(text []byte) error {
+	name, at, _ := strings.Cut(string(text), " ")
+	for day, short := range weekdays() {
+		if name != short {
+			continue
+		}
+		var clock TimeOfDay
+		if strings.HasPrefix(at, "24:") {
+			return expectedError("00:00 of the next day, as a day ends where the next begins")
+		}
+		if clock.UnmarshalText([]byte(at)) != nil {
+			break
+		}
+		*t = TimeOfWeek{Day: time.Weekday(day), At: clock}
+		return nil
+	}
+	return expectedError(t.expectation())
+}
+
+// offset returns the time since Monday, 00:00.
+func (t TimeOfWeek) offset() time.Duration {
+	return time.Duration((t.Day+6)%7)*durationDay + time.Duration(t.At)
+}
+
+// String returns the time as UnmarshalText reads it.
+func (t TimeOfWeek) String() string { return weekdays()[t.Day%7] + " " + t.At.String() }
+
+// MarshalText returns the text of String.
+func (t TimeOfWeek) MarshalText() ([]byte, error) { return []byte(t.String()), nil }

@@ -1,0 +1,81 @@
+package config
+
+import (
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
+)
+
+// validator checks what the tags cannot say: what values mean and how they go together.
+// It builds the timelines, which is the last check of a rate.
+type validator struct{ *report }
+
+func (v validator) scenarios(scenarios []Scenario) {
+	v.unique("scenarios", len(scenarios), func(i int) string { return scenarios[i].Name })
+	for i := range scenarios {
+		v.scenario(element("scenarios", i), &scenarios[i])
+	}
+}
+
+// unique reports names that occur a second time in the list at path.
+func (v validator) unique(path string, n int, name func(int) string) {
+	first := map[string]int{}
+	for i := range n {
+		at := join(element(path, i), "name")
+		if !v.ok(at) || !v.given(at) {
+			continue
+		}
+		if j, taken := first[name(i)]; taken {
+			v.fail(at, "found %s, which is the name of %s already", v.found(at), element(path, j))
+			continue
+		}
+		first[name(i)] = i
+	}
+}
+
+func (v validator) scenario(path string, s *Scenario) {
+	v.slo(path, *s)
+	if at := below(path, "limits.max_rate"); v.given(at) && s.Limits.MaxRate == 0 {
+		v.fail(at, "found %s, expected a rate above 0: to pause the scenario write rate: 0/s", v.found(at))
+	}
+	v.http(path, *s)
+	v.requests(path, *s)
+	s.timeline = v.timeline(path, *s)
+}
+
+func (v validator) slo(path string, s Scenario) {
+	if s.SLO == nil {
+		return
+	}
+	objective, latency := below(path, "slo.objective"), below(path, "slo.latency")
+	if s.SLO.Objective <= 0 || s.SLO.Objective >= 1 {
+		v.fail(objective, "found %s, expected more than 0%% and less than 100%%", v.found(objective))
+	}
+	if v.ok(latency, join(path, "timeout")) && s.SLO.Latency > s.Timeout {
+		v.fail(latency, "found %s, expected at most the timeout of %v", v.found(latency), s.Timeout)
+	}
+}
+
+// timeline returns the scenario's timeline, or nil if the report says why not.
+func (v validator) timeline(path string, s Scenario) *timeline.Timeline {
+	rate, zone := join(path, "rate"), join(path, "time_zone")
+	location, err := time.LoadLocation(s.TimeZone)
+	if err != nil || s.TimeZone == "" || s.TimeZone == "Local" {
+		v.fail(zone, "found %s, expected the IANA name of a time zone such as Europe/Berlin", v.found(zone))
+	}
+	v.rate(rate, s.Rate, 1)
+	if !v.ok(rate, zone, join(path, "arrivals"), join(path, "name"), below(path, "limits.max_rate")) || v.bad[path] {
+		return nil
+	}
+	arrivals := timeline.Uniform
+	if s.Arrivals == ArrivalsPoisson {
+		arrivals = timeline.Poisson
+	}
+	t, err := timeline.New(timeline.Options{
+		Name: s.Name, Shape: s.Rate.compile(), Arrivals: arrivals, Location: location, MaxRate: float64(s.Limits.MaxRate),
+	})
+	if err != nil {
+		v.fail(rate, "%v", err)
+	}
+	return t
+}
