@@ -1,0 +1,99 @@
+package httpstd
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// BasicAuth is a user name and a password, each given as it is or in a file that is
+// re-read when it changes.
+type BasicAuth struct {
+	Username, UsernameFile string
+	Password, PasswordFile string
+}
+
+// Authorization is an Authorization header: its type and its credentials, given as
+// they are or in a file that is re-read when it changes.
+type Authorization struct {
+	// Type is the scheme; empty is Bearer.
+	Type string
+
+	Credentials, CredentialsFile string
+}
+
+// credential is the value of the Authorization header, as current as its files. The
+// nil credential has none. Safe for concurrent use.
+type credential struct {
+	value *reloading[[]string]
+}
+
+// newCredential returns the credential of the options; nil if they have none. Its
+// errors name files, never what is in them.
+func newCredential(o Options, logger *slog.Logger) (*credential, error) {
+	var build func() (string, error)
+	var paths []string
+	switch {
+	case o.BasicAuth != nil:
+		a := *o.BasicAuth
+		build, paths = a.header, []string{a.UsernameFile, a.PasswordFile}
+	case o.Authorization != nil:
+		a := *o.Authorization
+		build, paths = a.header, []string{a.CredentialsFile}
+	default:
+		return nil, nil //nolint:nilnil // No credential is a valid credential.
+	}
+	value, err := newReloading(logger, func() ([]string, error) {
+		h, err := build()
+		return []string{h}, err
+	}, paths...)
+	if err != nil {
+		return nil, err
+	}
+	return &credential{value: value}, nil
+}
+
+// get returns the values of the header. Do not modify them.
+func (c *credential) get(now time.Time) []string {
+	if c == nil {
+		return nil
+	}
+	return c.value.get(now)
+}
+
+// header returns the header's value.
+func (a BasicAuth) header() (string, error) {
+	username, err := textOrFile(a.Username, a.UsernameFile)
+	if err != nil {
+		return "", fmt.Errorf("basic auth: username: %w", err)
+	}
+	password, err := textOrFile(a.Password, a.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("basic auth: password: %w", err)
+	}
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(username+":"+password)), nil
+}
+
+// header returns the header's value. It refuses what would break the header, such
+// as a file of several lines.
+func (a Authorization) header() (string, error) {
+	credentials, err := textOrFile(a.Credentials, a.CredentialsFile)
+	if err != nil {
+		return "", fmt.Errorf("authorization: credentials: %w", err)
+	}
+	kind := a.Type
+	if kind == "" {
+		kind = "Bearer"
+	}
+	if credentials == "" {
+		return "", errors.New("authorization: credentials are empty")
+	}
+	h := kind + " " + credentials
+	if strings.ContainsFunc(h, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return "", errors.New("authorization: credentials hold a line break or another control character")
+	}
+	return h, nil
+}

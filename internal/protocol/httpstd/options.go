@@ -1,0 +1,160 @@
+package httpstd
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+)
+
+// Protocol says which version of HTTP to speak.
+type Protocol uint8
+
+// The versions of HTTP.
+const (
+	// Auto speaks HTTP/1.1 to http URLs and lets TLS negotiate HTTP/2 or HTTP/1.1
+	// for https URLs.
+	Auto Protocol = iota
+	// HTTP1 speaks HTTP/1.1 only.
+	HTTP1
+	// HTTP2 speaks HTTP/2 over TLS only: a server that does not agree to it is a TLS
+	// failure. It needs https URLs.
+	HTTP2
+	// H2C speaks HTTP/2 in the clear without asking first (prior knowledge). It
+	// needs http URLs.
+	H2C
+)
+
+// TraceMode says what to tell the target's tracing about our requests.
+type TraceMode uint8
+
+// The modes of tracing.
+const (
+	// TraceSampled sends a traceparent header that asks for the trace to be kept.
+	TraceSampled TraceMode = iota
+	// TraceUnsampled sends a traceparent header that leaves the trace's fate alone.
+	TraceUnsampled
+	// TraceNone sends no traceparent header.
+	TraceNone
+)
+
+// Options is what a Client is made from. New takes what it needs out of it; it may
+// be changed afterwards, except for the URLs, headers and bodies of its entries.
+type Options struct {
+	// Entries are the requests of the mix: protocol.Request.Entry is an index here.
+	Entries []Entry
+	// Protocol is the version of HTTP to speak.
+	Protocol Protocol
+	// ConnectTimeout bounds the making of a connection as a whole: resolving the
+	// name, connecting and the TLS handshake.
+	ConnectTimeout time.Duration
+	// Timeout bounds one exchange, from the call of Do to the last byte. Where it is
+	// shorter than ConnectTimeout it ends an exchange that waits for a connection.
+	Timeout time.Duration
+	// KeepAlive keeps connections for the next request; without it each request
+	// makes and closes its own.
+	KeepAlive bool
+	// FollowRedirects follows up to ten redirects. Without it a redirect is an answer
+	// like any other.
+	FollowRedirects bool
+	// MaxResponseBytes is the longest body that is read; a longer one fails the
+	// request as ReasonProtocol and closes its connection, or in HTTP/2 its stream.
+	MaxResponseBytes int64
+	// MaxConns is the number of requests that may be in flight at once: the bound of
+	// connections to one host, and of idle ones to all of them.
+	MaxConns int
+	// UserAgent is sent with entries that set no User-Agent of their own; empty
+	// sends none.
+	UserAgent string
+	// SlotHeader sends the slot's identity: Traffic-Slot: <scenario>/<segment>/<seq>.
+	SlotHeader bool
+	// Traceparent says which W3C trace context to send.
+	Traceparent TraceMode
+	// TLS is for https URLs.
+	TLS TLS
+	// BasicAuth, if not nil, authenticates with a user name and a password.
+	BasicAuth *BasicAuth
+	// Authorization, if not nil, sends an Authorization header. Not with BasicAuth.
+	Authorization *Authorization
+	// Wire is told of connections and bytes; nil is protocol.Discard.
+	Wire protocol.Wire
+	// Logger is told when a file cannot be re-read; nil discards it. Nothing is
+	// logged per request.
+	Logger *slog.Logger
+}
+
+// Entry is one request of the mix.
+type Entry struct {
+	// Method is the request method; empty is GET.
+	Method string
+	// URL is absolute, http or https, with a host.
+	URL *url.URL
+	// Header is sent as it is. An Authorization or User-Agent here wins over those
+	// of Options.
+	Header http.Header
+	// Host, if not empty, is sent instead of the URL's host. A Host in Header does
+	// the same.
+	Host string
+	// Body is sent with every request; empty sends none.
+	Body []byte
+	// Expect are the statuses that are no failure.
+	Expect Statuses
+}
+
+// validate reports everything that is wrong with the options, in one error.
+func (o Options) validate() error {
+	var errs []error
+	refuse := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	refuse(len(o.Entries) == 0, "no entries")
+	refuse(o.Protocol > H2C, "unknown protocol %d", o.Protocol)
+	refuse(o.Traceparent > TraceNone, "unknown trace mode %d", o.Traceparent)
+	refuse(o.ConnectTimeout <= 0, "connect timeout %s is not positive", o.ConnectTimeout)
+	refuse(o.Timeout <= 0, "timeout %s is not positive", o.Timeout)
+	refuse(o.MaxResponseBytes <= 0, "longest response of %d bytes is not positive", o.MaxResponseBytes)
+	refuse(o.MaxConns <= 0, "%d connections are not enough", o.MaxConns)
+	refuse(o.BasicAuth != nil && o.Authorization != nil, "basic auth and authorization exclude each other")
+	for i, e := range o.Entries {
+		if err := e.validate(o.Protocol); err != nil {
+			errs = append(errs, fmt.Errorf("entry %d: %w", i, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// validate reports the first thing that keeps the entry from being sent.
+func (e Entry) validate(p Protocol) error {
+	if e.URL == nil {
+		return errors.New("no URL")
+	}
+	schemes := schemesOf(p)
+	switch {
+	case !slices.Contains(schemes, e.URL.Scheme):
+		return fmt.Errorf("URL %q: scheme is not one of %q", e.URL.Redacted(), schemes)
+	case e.URL.Hostname() == "":
+		return fmt.Errorf("URL %q: no host", e.URL.Redacted())
+	case e.Expect == Statuses{}:
+		return errors.New("expects no status at all")
+	}
+	return nil
+}
+
+// schemesOf returns the schemes of URLs that the protocol can be spoken to.
+func schemesOf(p Protocol) []string {
+	switch p {
+	case HTTP2:
+		return []string{"https"}
+	case H2C:
+		return []string{"http"}
+	default:
+		return []string{"http", "https"}
+	}
+}

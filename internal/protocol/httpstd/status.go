@@ -1,0 +1,76 @@
+package httpstd
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The statuses of HTTP, inclusive.
+const (
+	firstStatus = 100
+	lastStatus  = 599
+)
+
+// StatusRange is a range of statuses, both ends inclusive.
+type StatusRange struct {
+	First, Last int
+}
+
+// Statuses is a set of HTTP statuses from 100 to 599. The zero Statuses is empty.
+// It is a small value: comparable, safe to copy and to use concurrently.
+type Statuses struct {
+	bits [(lastStatus-firstStatus)/64 + 1]uint64
+}
+
+// NewStatuses returns the set of all statuses in the ranges. It refuses ranges that
+// are empty or leave 100 to 599.
+func NewStatuses(ranges ...StatusRange) (Statuses, error) {
+	var s Statuses
+	for _, r := range ranges {
+		if r.First < firstStatus || r.Last > lastStatus || r.First > r.Last {
+			return Statuses{}, fmt.Errorf("status range %d-%d is not within %d-%d", r.First, r.Last, firstStatus, lastStatus)
+		}
+		for code := r.First; code <= r.Last; code++ {
+			i := code - firstStatus
+			s.bits[i/64] |= 1 << (i % 64)
+		}
+	}
+	return s, nil
+}
+
+// Contains reports whether the status is in the set.
+func (s Statuses) Contains(code int) bool {
+	i := code - firstStatus
+	return validStatus(code) && s.bits[i/64]&(1<<(i%64)) != 0
+}
+
+// validStatus reports whether the status is one that HTTP knows.
+func validStatus(code int) bool { return firstStatus <= code && code <= lastStatus }
+
+// codes is the text of all statuses, one after the other, so that the code of a
+// result costs no allocation.
+type codes string
+
+// newCodes returns the table of all statuses.
+func newCodes() codes {
+	var b strings.Builder
+	for code := firstStatus; code <= lastStatus; code++ {
+		fmt.Fprint(&b, code)
+	}
+	return codes(b.String())
+}
+
+// text returns the status as text; empty for one that HTTP does not know.
+func (c codes) text(code int) string {
+	if !validStatus(code) {
+		return ""
+	}
+	i := 3 * (code - firstStatus)
+	return string(c[i : i+3])
+}
+
+// statusError is an answer whose status is not an expected one.
+type statusError int
+
+// Error implements error.
+func (e statusError) Error() string { return fmt.Sprintf("unexpected status %d", int(e)) }

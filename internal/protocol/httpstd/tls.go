@@ -1,0 +1,108 @@
+package httpstd
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// TLS is how to speak TLS to https URLs. The names and meanings are those of
+// Prometheus' tls_config. Each text may be in a file instead, which is re-read when
+// it changes and then holds for new connections. The zero TLS verifies the server's
+// certificate against the system's roots.
+type TLS struct {
+	// CA, in PEM, replaces the system's roots.
+	CA, CAFile string
+	// Cert and Key, in PEM, are the client's own certificate.
+	Cert, CertFile string
+	Key, KeyFile   string
+	// ServerName is asked for and verified instead of the URL's host.
+	ServerName string
+	// InsecureSkipVerify accepts any certificate.
+	InsecureSkipVerify bool
+	// MinVersion and MaxVersion are versions of crypto/tls; 0 leaves its default.
+	MinVersion, MaxVersion uint16
+}
+
+// newTLSSource returns the configuration of TLS, as current as its files, offering
+// the given protocols.
+func newTLSSource(t TLS, next []string, logger *slog.Logger) (*reloading[*tls.Config], error) {
+	return newReloading(logger, func() (*tls.Config, error) { return t.config(next) }, t.CAFile, t.CertFile, t.KeyFile)
+}
+
+// config returns the configuration that the texts and files make now.
+func (t TLS) config(next []string) (*tls.Config, error) {
+	if t.MaxVersion != 0 && t.MaxVersion < t.MinVersion {
+		return nil, errors.New("tls: highest version is below the lowest")
+	}
+	roots, err := t.roots()
+	if err != nil {
+		return nil, fmt.Errorf("tls: CA: %w", err)
+	}
+	own, err := t.certificates()
+	if err != nil {
+		return nil, fmt.Errorf("tls: client certificate: %w", err)
+	}
+	return &tls.Config{
+		RootCAs:            roots,
+		Certificates:       own,
+		ServerName:         t.ServerName,
+		InsecureSkipVerify: t.InsecureSkipVerify, //nolint:gosec // The operator asks for it by name.
+		MinVersion:         t.MinVersion,
+		MaxVersion:         t.MaxVersion,
+		NextProtos:         next,
+	}, nil
+}
+
+// roots returns the certificates to trust; nil for the system's.
+func (t TLS) roots() (*x509.CertPool, error) {
+	pem, err := textOrFile(t.CA, t.CAFile)
+	if err != nil || (pem == "" && t.CAFile == "") {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(pem)) {
+		return nil, fmt.Errorf("no certificate in %q", orText(t.CAFile))
+	}
+	return pool, nil
+}
+
+// certificates returns the client's own certificate, if there is one.
+func (t TLS) certificates() ([]tls.Certificate, error) {
+	cert, err := textOrFile(t.Cert, t.CertFile)
+	if err != nil {
+		return nil, err
+	}
+	key, err := textOrFile(t.Key, t.KeyFile)
+	if err != nil {
+		return nil, err
+	}
+	if cert == "" && key == "" && t.CertFile == "" && t.KeyFile == "" {
+		return nil, nil
+	}
+	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
+	if err != nil {
+		return nil, fmt.Errorf("%q and %q: %w", orText(t.CertFile), orText(t.KeyFile), err)
+	}
+	return []tls.Certificate{pair}, nil
+}
+
+// orText names where a text came from.
+func orText(path string) string {
+	if path == "" {
+		return "the given text"
+	}
+	return path
+}
+
+// tlsConfigFor returns the configuration for a connection to the host.
+func tlsConfigFor(source *reloading[*tls.Config], host string) *tls.Config {
+	config := source.get(time.Now()).Clone()
+	if config.ServerName == "" {
+		config.ServerName = host
+	}
+	return config
+}
