@@ -1,0 +1,168 @@
+// Package engine sends the slots of scenarios at their due times, open loop: a slow
+// answer never delays the next request. It has one runner for each scenario, which
+// asks the timeline which slots there are and the fleet which are this replica's,
+// hands each to the scenario's client when it is due, and tells the recorder what
+// became of it.
+//
+// It does not know the configuration, the protocols, the metrics, or how the fleet
+// comes to agree on who owns what. It keeps no queue and never catches up: what could
+// not be sent in time is dropped and counted.
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+)
+
+// Options are what an engine needs beside its scenarios.
+type Options struct {
+	// Arcs tells which slots are this replica's; nil stands for Alone.
+	Arcs Arcs
+	// Logger is told of steps of the clock and of stalls; nil discards.
+	Logger *slog.Logger
+}
+
+// Engine runs scenarios. Create it with New. Its methods are safe for concurrent use.
+type Engine struct {
+	arcs  Arcs
+	clock *clock
+
+	mu sync.Mutex
+	// running are the runners that take slots, by the names of their scenarios, and
+	// live those and the ones that drain.
+	running map[string]*runner
+	live    map[*runner]struct{}
+	stopped bool
+	// draining are the goroutines that wait for runners to drain.
+	draining sync.WaitGroup
+}
+
+// New returns an engine that runs nothing yet.
+func New(o Options) *Engine {
+	if o.Arcs == nil {
+		o.Arcs = Alone{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Engine{
+		arcs:    o.Arcs,
+		clock:   newClock(systemClocks, o.Logger),
+		running: map[string]*runner{},
+		live:    map[*runner]struct{}{},
+	}
+}
+
+// Apply makes the engine run these scenarios, whose names differ, and no others.
+//
+// A scenario that is the same in all parts is not touched. Of one that is not, the
+// slots due before one instant, now, are the old one's and those due at or after it
+// the new one's: none is sent twice and none is lost. What the old one has in flight
+// ends in the background. A scenario that is no longer there takes no more slots, and
+// a new one starts now. A client is closed when the last scenario that uses it has
+// ended. After Stop, Apply does nothing.
+func (e *Engine) Apply(scenarios []Scenario) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopped {
+		return
+	}
+	now := e.clock.look()
+	next := make(map[string]*runner, len(scenarios))
+	for i := range scenarios {
+		sc := scenarios[i]
+		old := e.running[sc.Name]
+		delete(e.running, sc.Name)
+		switch {
+		case old == nil:
+			next[sc.Name] = e.start(sc, now)
+		case old.sc.equal(&sc):
+			next[sc.Name] = old
+		default:
+			e.retire(old)
+			next[sc.Name] = e.start(sc, old.pacer.answer())
+		}
+	}
+	for _, old := range e.running {
+		e.retire(old)
+	}
+	e.running = next
+}
+
+// start runs a scenario from a moment on.
+func (e *Engine) start(sc Scenario, from reading) *runner {
+	r := newRunner(sc, e.arcs, e.clock, from)
+	e.live[r] = struct{}{}
+	r.start()
+	return r
+}
+
+// retire halts a runner and sees to the rest in the background.
+func (e *Engine) retire(r *runner) {
+	r.pacer.ask()
+	e.draining.Go(func() {
+		r.drain()
+		e.release(r)
+	})
+}
+
+// release forgets a runner that has drained, and closes its client if no other runner
+// has the same.
+func (e *Engine) release(r *runner) {
+	e.mu.Lock()
+	delete(e.live, r)
+	used := e.uses(r.sc.Client)
+	e.mu.Unlock()
+	if !used {
+		r.sc.Client.Close()
+	}
+}
+
+func (e *Engine) uses(c protocol.Client) bool {
+	for r := range e.live {
+		if r.sc.Client == c {
+			return true
+		}
+	}
+	return false
+}
+
+// Stop takes no more slots and waits for the requests in flight. When ctx ends first
+// it cancels them, which ends them as canceled, waits for that, and returns the cause.
+// All clients are closed then and nothing of the engine runs any more. It may be
+// called again.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.mu.Lock()
+	e.stopped = true
+	for _, r := range e.running {
+		e.retire(r)
+	}
+	clear(e.running)
+	e.mu.Unlock()
+
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		e.draining.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	e.cancel()
+	<-done
+	return context.Cause(ctx)
+}
+
+// cancel ends the contexts of all requests.
+func (e *Engine) cancel() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for r := range e.live {
+		r.cancel()
+	}
+}

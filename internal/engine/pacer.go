@@ -1,0 +1,234 @@
+package engine
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/share"
+	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
+)
+
+const (
+	// horizon is how far ahead of its due time the ownership of a slot is asked for.
+	// It is short because what the fleet agrees on is known about a second ahead.
+	horizon = 500 * time.Millisecond
+	// pause is how long to wait when no slot is due within the horizon. It is less
+	// than the horizon, so that the next slot is found before it is due.
+	pause = horizon * 4 / 5
+	// warnEvery is the least time between two warnings of one scenario's stalls.
+	warnEvery = time.Minute
+)
+
+// turn is a slot whose time has come.
+type turn struct {
+	slot timeline.Slot
+	// ratio is the part of all slots that this replica owns at the time.
+	ratio float64
+	// now is the look at the clock that found the slot due.
+	now reading
+}
+
+// pacer waits for one scenario's slots. It belongs to one goroutine at a time, the
+// runner's leader; only ask and answer are for others.
+type pacer struct {
+	sc     *Scenario
+	arcs   Arcs
+	clock  *clock
+	logger *slog.Logger
+	timer  *time.Timer
+	warned time.Time
+
+	cursor *timeline.Cursor
+	// seen is the instant before which all slots have been dealt with.
+	seen time.Time
+	// slot is the next slot of this replica, if held, and arc what it owned then.
+	slot timeline.Slot
+	arc  share.Arc
+	held bool
+	// taken is the instant just after the last slot that was handed out.
+	taken time.Time
+
+	// now is the last look at the clock. Once halted it stands still: slots due before
+	// it are this pacer's, the others its successor's.
+	now    reading
+	halted bool
+	// asked is closed to make the pacer halt, and answered when it has.
+	asked, answered chan struct{}
+}
+
+// newPacer returns a pacer whose first slot is the first one due at or after from.
+func newPacer(sc *Scenario, arcs Arcs, c *clock, from reading) *pacer {
+	return &pacer{
+		sc:       sc,
+		arcs:     arcs,
+		clock:    c,
+		logger:   c.logger,
+		timer:    time.NewTimer(pause),
+		cursor:   sc.Timeline.Cursor(from.wall),
+		seen:     from.wall,
+		now:      from,
+		asked:    make(chan struct{}),
+		answered: make(chan struct{}),
+	}
+}
+
+// ask makes the pacer halt at its next look at the clock. It may be called once.
+func (p *pacer) ask() { close(p.asked) }
+
+// answer waits until the pacer that was asked has halted, which is soon, and returns
+// the instant: it deals with all slots due before it and with no others.
+func (p *pacer) answer() reading {
+	<-p.answered
+	return p.now
+}
+
+// next waits until the next slot of this replica is due, counts it and returns it.
+// Slots that are late it drops and counts. It returns false when it has halted and
+// nothing is left.
+func (p *pacer) next() (turn, bool) {
+	for {
+		p.look()
+		if !p.fetch() {
+			if p.halted {
+				p.timer.Stop()
+				return turn{}, false
+			}
+			p.sleep(pause)
+			continue
+		}
+		switch ahead := p.slot.Due.Sub(p.now.wall); {
+		case ahead > 0:
+			p.sleep(ahead)
+		case -ahead > p.sc.Limits.LateAfter:
+			// The process was stalled. To send what has piled up would be a burst.
+			p.skip()
+		default:
+			p.held = false
+			p.taken = p.slot.Due.Add(1)
+			p.seen = p.taken
+			p.sc.Recorder.Due(1)
+			return turn{slot: p.slot, ratio: p.arc.Ratio(), now: p.now}, true
+		}
+	}
+}
+
+// look reads the clock, follows its steps, and halts if that was asked for.
+func (p *pacer) look() {
+	if p.halted {
+		return
+	}
+	era := p.now.era
+	p.now = p.clock.look()
+	if p.now.era != era {
+		// Forward, the slots between are lost; backward, they come again: to wait for
+		// the clock to catch up would be a stall.
+		p.skip()
+	}
+	select {
+	case <-p.asked:
+		p.halt()
+	default:
+	}
+}
+
+// halt takes no slots from now on.
+func (p *pacer) halt() {
+	// A slot that is due this very nanosecond may have been handed out already.
+	if ahead := p.taken.Sub(p.now.wall); ahead > 0 {
+		p.now = reading{wall: p.taken, mono: p.now.mono.Add(ahead), era: p.now.era}
+	}
+	p.halted = true
+	close(p.answered)
+}
+
+// fetch takes the next slot of this replica in hand. It returns false if there is
+// none within the horizon, or, once halted, before that.
+func (p *pacer) fetch() bool {
+	before := p.now.wall
+	if !p.halted {
+		before = before.Add(horizon)
+	}
+	for !p.held {
+		slot, ok := p.cursor.Next(before)
+		if !ok {
+			p.seen = before
+			return false
+		}
+		p.seen = slot.Due
+		p.arc = p.arcs.Arc(slot.Due)
+		p.slot, p.held = slot, p.arc.Owns(slot.Seq)
+	}
+	return p.slot.Due.Before(before)
+}
+
+// sleep waits for d, or less when the pacer is asked to halt.
+func (p *pacer) sleep(d time.Duration) {
+	p.timer.Reset(d)
+	select {
+	case <-p.timer.C:
+	case <-p.asked:
+	}
+}
+
+// skip drops this replica's slots that were due until now, if any, and goes on from
+// now.
+func (p *pacer) skip() {
+	if n := p.owned(p.seen, p.now.wall); n > 0 {
+		p.sc.Recorder.Due(n)
+		p.sc.Recorder.Dropped(DropLate, n)
+		p.warn(n)
+	}
+	p.cursor.Seek(p.now.wall)
+	p.seen, p.taken = p.now.wall, p.now.wall
+	p.held = false
+}
+
+func (p *pacer) warn(n uint64) {
+	if p.now.mono.Sub(p.warned) < warnEvery {
+		return
+	}
+	p.warned = p.now.mono
+	p.logger.Warn("slots were overdue and dropped", "scenario", p.sc.Name, "slots", n,
+		"overdue_seconds", p.now.wall.Sub(p.seen).Seconds())
+}
+
+// owned counts this replica's slots with from <= due < to. It does not walk them: a
+// month at a million a second takes less than a millisecond.
+//
+// What the replica owned may have changed meanwhile. For the first minute it looks at
+// every whole second, at which fleets change, so that the count is exact; after that
+// at every hour. A replica that was away for longer had been replaced by others
+// anyway, so that how many slots were its own is a matter of definition.
+func (p *pacer) owned(from, to time.Time) uint64 {
+	if !from.Before(to) {
+		return 0
+	}
+	var n uint64
+	begin, arc := from, p.arcs.Arc(from)
+	for at := nextChange(begin, from); at.Before(to); at = nextChange(begin, at) {
+		if a := p.arcs.Arc(at); a != arc {
+			n += p.count(arc, from, at)
+			from, arc = at, a
+		}
+	}
+	return n + p.count(arc, from, to)
+}
+
+// nextChange returns the next instant after at to look for a change of ownership at,
+// in a stretch that began at begin.
+func nextChange(begin, at time.Time) time.Time {
+	step := time.Second
+	if at.Sub(begin) >= time.Minute {
+		step = time.Hour
+	}
+	return at.Truncate(step).Add(step)
+}
+
+// count returns how many of the slots with from <= due < to belong to the arc.
+func (p *pacer) count(arc share.Arc, from, to time.Time) uint64 {
+	var n uint64
+	for r := range p.sc.Timeline.Ranges(from, to) {
+		n += arc.Count(r.From, r.To)
+	}
+	return n
+}

@@ -1,0 +1,225 @@
+package engine
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
+)
+
+func TestADayIsSentToTheExactCountAndInstant(t *testing.T) {
+	daily := timeline.Daily{Points: []timeline.DayPoint{
+		{At: 3 * time.Hour, Rate: 0.01}, {At: 11 * time.Hour, Rate: 0.9}, {At: 20 * time.Hour, Rate: 0.5},
+	}}
+	for _, arrivals := range []timeline.Arrivals{timeline.Uniform, timeline.Poisson} {
+		t.Run(arrivals.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sc, client, book := scenario(t, 0)
+				sc.Timeline = newLine(t, timeline.Options{Name: "day", Shape: daily, Arrivals: arrivals})
+				begin := time.Now()
+				due := run(t, sc, 24*time.Hour)
+				if due < 5000 {
+					t.Fatalf("the timeline has only %d slots", due)
+				}
+				book.settled(t, due)
+				sentAtTheirInstants(t, sc.Timeline, begin, client.all(), due)
+				for _, o := range book.outcomes {
+					if o.Delay != 0 || o.Latency() != 0 {
+						t.Fatalf("delay %v and latency %v, want 0 in virtual time", o.Delay, o.Latency())
+					}
+				}
+			})
+		})
+	}
+}
+
+// sentAtTheirInstants fails the test unless the n slots that are due from begin on
+// were sent, in order, each at the nanosecond at which it was due.
+func sentAtTheirInstants(tb testing.TB, tl *timeline.Timeline, begin time.Time, requests []sent, n uint64) {
+	tb.Helper()
+	if uint64(len(requests)) != n {
+		tb.Fatalf("%d requests, want %d", len(requests), n)
+	}
+	cursor := tl.Cursor(begin)
+	for _, s := range requests {
+		slot, _ := cursor.Next(s.at.Add(time.Hour))
+		if s.Segment != slot.Segment || s.Seq != slot.Seq || !s.at.Equal(slot.Due) {
+			tb.Fatalf("slot %s/%d at %v, want %s/%d at %v", s.Segment, s.Seq, s.at, slot.Segment, slot.Seq, slot.Due)
+		}
+	}
+}
+
+func TestUniformSlotsAreEvenlySpaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, client, _ := scenario(t, 100)
+		run(t, sc, 10*time.Second)
+		requests := client.all()
+		for i := range requests[1:] {
+			if gap := requests[i+1].at.Sub(requests[i].at); (gap - 10*time.Millisecond).Abs() > 1 {
+				t.Fatalf("a gap of %v after request %d, want 10ms", gap, i)
+			}
+		}
+	})
+}
+
+func TestOneRequestADay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, client, book := scenario(t, 1.0/86400)
+		due := run(t, sc, 2*24*time.Hour)
+		if n := len(client.all()); n != 2 || due != 2 {
+			t.Errorf("%d requests of %d in 2 days", n, due)
+		}
+		book.settled(t, 2)
+	})
+}
+
+func TestARateOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, _, book := scenario(t, 0)
+		run(t, sc, time.Hour)
+		book.settled(t, 0)
+	})
+}
+
+func TestRequestsCarryTheirIdentity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, client, book := scenario(t, 10)
+		run(t, sc, 10*time.Second)
+		traces, spans := map[[16]byte]bool{}, map[[8]byte]bool{}
+		for _, s := range client.all() {
+			if s.Scenario != "test" {
+				t.Errorf("scenario %q", s.Scenario)
+			}
+			if s.Trace == [16]byte{} || s.Span == [8]byte{} {
+				t.Error("a trace or span of zeroes")
+			}
+			traces[s.Trace], spans[s.Span] = true, true
+		}
+		if len(traces) != 100 || len(spans) != 100 {
+			t.Errorf("%d traces and %d spans in 100 requests", len(traces), len(spans))
+		}
+		for _, o := range book.outcomes {
+			if !traces[o.Trace] {
+				t.Error("an outcome of another trace")
+			}
+		}
+	})
+}
+
+func TestASlowAnswerDelaysNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, client, book := scenario(t, 5)
+		const answer = 10*time.Second - time.Millisecond
+		client.answer = func(protocol.Request) time.Duration { return answer }
+		begin := time.Now()
+		due := run(t, sc, time.Minute)
+		book.settled(t, due)
+		sentAtTheirInstants(t, sc.Timeline, begin, client.all(), due)
+		for _, o := range book.outcomes {
+			if o.Delay != 0 || o.Latency() != answer {
+				t.Fatalf("delay %v, latency %v", o.Delay, o.Latency())
+			}
+		}
+		if client.peak != 50 {
+			t.Errorf("%d in flight at the peak, want 50", client.peak)
+		}
+	})
+}
+
+func TestBeyondMaxInFlightSlotsAreDroppedUntilAnswersCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, client, book := scenario(t, 10)
+		sc.Limits.MaxInFlight = 20
+		begin := time.Now()
+		back := begin.Add(30 * time.Second)
+		// A target that hangs for 30 s.
+		client.answer = func(protocol.Request) time.Duration { return max(0, time.Until(back)) }
+		book.settled(t, 0)
+		due := run(t, sc, time.Minute)
+		book.settled(t, due)
+		if n := book.drops(DropInFlight); n != 280 {
+			t.Errorf("%d dropped, want the 280 of 30 s at 10/s that were beyond 20", n)
+		}
+		if n := client.between(back, begin.Add(time.Minute)); n != 300 {
+			t.Errorf("%d requests in the 30 s after, want 300", n)
+		}
+		if client.peak != 20 {
+			t.Errorf("%d in flight at the peak, want 20", client.peak)
+		}
+	})
+}
+
+func TestWithNoneInFlightAllowedNothingIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, client, book := scenario(t, 10)
+		sc.Limits.MaxInFlight = 0
+		due := run(t, sc, time.Minute)
+		book.settled(t, due)
+		if n := len(client.all()); n != 0 || book.drops(DropInFlight) != due {
+			t.Errorf("%d requests, %d dropped", n, book.drops(DropInFlight))
+		}
+	})
+}
+
+// goroutines returns how many goroutines run runners.
+func goroutines() int {
+	buf := make([]byte, 4<<20)
+	stacks := string(buf[:runtime.Stack(buf, true)])
+	return strings.Count(stacks, "engine.(*runner).run(")
+}
+
+func TestGoroutinesAreBoundedAndReused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, client, book := scenario(t, 1000)
+		sc.Limits.MaxInFlight = 200
+		most := 0
+		client.answer = func(r protocol.Request) time.Duration {
+			if r.Seq%100 == 0 {
+				client.mu.Lock()
+				defer client.mu.Unlock()
+				most = max(most, goroutines())
+			}
+			return time.Duration(r.Seq%2) * time.Second // Every other one hangs a second.
+		}
+		e := New(Options{})
+		begin := time.Now()
+		e.Apply([]Scenario{sc})
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		end := time.Now()
+		stop(t, e)
+		if most > 201 || most < 200 {
+			t.Errorf("%d goroutines for 200 in flight", most)
+		}
+		book.settled(t, sc.Timeline.Count(begin, end))
+		synctest.Wait()
+		if n := goroutines(); n > 0 {
+			t.Errorf("%d goroutines are left", n)
+		}
+	})
+}
+
+func TestSurplusGoroutinesEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, client, _ := scenario(t, 1000)
+		sc.Limits.MaxInFlight = 500
+		begin := time.Now()
+		client.answer = func(protocol.Request) time.Duration { return max(0, time.Until(begin.Add(time.Second))) }
+		e := New(Options{})
+		e.Apply([]Scenario{sc})
+		time.Sleep(900 * time.Millisecond)
+		if n := goroutines(); n != 501 {
+			t.Errorf("%d goroutines with all in flight, want 501", n)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if n := goroutines(); n > maxIdle+1 {
+			t.Errorf("%d goroutines afterwards, want no more than %d", n, maxIdle+1)
+		}
+		stop(t, e)
+	})
+}

@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/share"
+	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
+)
+
+// Scenario is all that the engine needs to send one scenario's traffic. What stands
+// behind Client and Recorder must be comparable: use pointers.
+type Scenario struct {
+	// Name is unique among the scenarios of an engine.
+	Name string
+	// Timeline tells when slots are due.
+	Timeline *timeline.Timeline
+	// Weights are those of the entries of the mix, relative to each other. The index
+	// is protocol.Request's Entry.
+	Weights []uint32
+	// Client makes the requests. The engine closes it when the last scenario that uses
+	// it has ended.
+	Client protocol.Client
+	// Recorder keeps the ledger.
+	Recorder Recorder
+	// Limits protect the target and the process.
+	Limits Limits
+	// Timeout is the longest that one request takes. The client sees to that; when a
+	// scenario drains, because it was replaced, removed or stopped, the engine cancels
+	// what still runs a second after that. 0 is no bound.
+	Timeout time.Duration
+}
+
+// equal reports whether what runs s need not be touched to run o.
+func (s *Scenario) equal(o *Scenario) bool {
+	return s.Name == o.Name && s.Timeline == o.Timeline && slices.Equal(s.Weights, o.Weights) &&
+		s.Client == o.Client && s.Recorder == o.Recorder && s.Limits == o.Limits && s.Timeout == o.Timeout
+}
+
+// Limits protect the target and the process.
+type Limits struct {
+	// MaxInFlight is the number of requests that may be unanswered at a time. With 0
+	// nothing is sent.
+	MaxInFlight int
+	// MaxRate is the ceiling of the whole fleet's rate in slots per second, of which
+	// the engine enforces this replica's part; 0 is none.
+	MaxRate float64
+	// LateAfter is how overdue a slot may be and still be sent. A slot beyond it tells
+	// that the process was stalled.
+	LateAfter time.Duration
+}
+
+// Arcs tells which part of the slots this replica owns. Implementations are safe for
+// concurrent use and quick: they are asked once for each slot of the fleet.
+type Arcs interface {
+	// Arc returns the part of the slots due at an instant. It is asked at most half a
+	// second ahead of that instant, and after a stall or a step of the clock for
+	// instants of the past.
+	Arc(due time.Time) share.Arc
+}
+
+// Alone is the Arcs of a replica on its own, which owns every slot.
+type Alone struct{}
+
+var _ Arcs = Alone{}
+
+// Arc implements Arcs.
+func (Alone) Arc(time.Time) share.Arc { return share.Whole() }
