@@ -1,0 +1,190 @@
+package telemetry
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// The labels, beside the scenario's name, which is a constant label of each of the
+// scenario's series.
+const (
+	labelScenario = "scenario"
+	labelRequest  = "request"
+	labelTrace    = "trace_id"
+)
+
+// factory makes the metrics of one scenario. Scenarios have vectors of their own
+// under the same names, which differ in the constant label: so each has its own
+// bucket bounds, and all its series go away at once.
+type factory struct{ labels prometheus.Labels }
+
+func (f factory) desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, f.labels)
+}
+
+func (f factory) counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(
+		prometheus.CounterOpts{Name: name, Help: help, ConstLabels: f.labels}, labels)
+}
+
+// histograms are native and classic ones together. The smallest native bucket is
+// at 2^-16 s, about 15 us: up to 16 s no set of latencies needs more than 160
+// buckets, so the client library never has to lower the resolution or to reset.
+func (f factory) histograms(name, help string, bounds []float64, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:                            name,
+		Help:                            help,
+		ConstLabels:                     f.labels,
+		Buckets:                         bounds,
+		NativeHistogramBucketFactor:     1.1,
+		NativeHistogramMaxBucketNumber:  160,
+		NativeHistogramMinResetDuration: time.Hour,
+		NativeHistogramZeroThreshold:    1.0 / (1 << 16),
+	}, labels)
+}
+
+// delayBounds are the buckets of the send delay: finer than those of the latency,
+// and the same for all, since they tell about the generator and not the target.
+func delayBounds() []float64 { return ladder(100*time.Microsecond, 2*time.Second) }
+
+// phaseBounds are the buckets of the steps that make a connection.
+func phaseBounds() []float64 { return ladder(500*time.Microsecond, 5*time.Second) }
+
+// collector exposes one scenario. It outlives changes of the scenario's shape: what
+// does not depend on the shape is here, the rest in the current Scenario.
+type collector struct {
+	factory factory
+	created time.Time
+	ledger  *ledger
+	wire    *wire
+
+	sendDelay *prometheus.HistogramVec
+	requests  *prometheus.CounterVec
+	failures  *prometheus.CounterVec
+	verdicts  *prometheus.CounterVec
+
+	targetDesc, shareDesc, objectiveDesc, latencyDesc *prometheus.Desc
+
+	rates   atomic.Pointer[rates]
+	current atomic.Pointer[Scenario]
+}
+
+// rates are what a scrape asks for.
+type rates struct{ target, share func() float64 }
+
+func newCollector(name string) *collector {
+	f := factory{labels: prometheus.Labels{labelScenario: name}}
+	return &collector{
+		factory: f,
+		created: time.Now(),
+		ledger:  newLedger(f),
+		wire:    newWire(f),
+		sendDelay: f.histograms("traffic_send_delay_seconds",
+			"Time from a slot's due time to the actual send: the generator's own lateness.", delayBounds()),
+		requests: f.counters("traffic_requests_total",
+			"Finished requests, by the protocol's code; the code is empty where there was no answer.",
+			labelRequest, "code"),
+		failures: f.counters("traffic_request_failures_total",
+			"Failed requests, by reason; canceled ones were given up by us while stopping.", labelRequest, "reason"),
+		verdicts: f.counters("traffic_slo_requests_total",
+			"Requests judged against the SLO: good ones succeeded within its latency. Canceled ones are not judged.",
+			labelRequest, "good"),
+		targetDesc: f.desc("traffic_target_rate", "Requests per second that the whole fleet should send now."),
+		shareDesc:  f.desc("traffic_share_rate", "Requests per second that this replica should send now."),
+		objectiveDesc: f.desc("traffic_slo_objective_ratio",
+			"Part of the requests that must be good, from 0 to 1."),
+		latencyDesc: f.desc("traffic_slo_latency_seconds",
+			"Time from the due time within which a good request ends."),
+	}
+}
+
+// durations and services depend on the bounds, so a change of those replaces them.
+func (c *collector) durations(bounds []float64) *prometheus.HistogramVec {
+	return c.factory.histograms("traffic_request_duration_seconds",
+		"Time from a request's due time to the last byte, free of coordinated omission. Canceled requests are not observed.",
+		bounds, labelRequest, "outcome")
+}
+
+func (c *collector) services(bounds []float64) *prometheus.HistogramVec {
+	return c.factory.histograms("traffic_request_service_seconds",
+		"Time from a request's actual send to the last byte. Canceled requests are not observed.",
+		bounds, labelRequest)
+}
+
+// reshape makes the scenario what spec says. Calls must not overlap.
+func (c *collector) reshape(spec ScenarioSpec) *Scenario {
+	c.rates.Store(&rates{target: spec.TargetRate, share: spec.ShareRate})
+	old := c.current.Load()
+	if old != nil && old.isShapedBy(spec) {
+		return old
+	}
+	s := newScenario(c, spec, old)
+	c.current.Store(s)
+	if old != nil {
+		c.prune(old, s)
+	}
+	return s
+}
+
+// prune deletes the series that were the old shape's and are not the new one's.
+func (c *collector) prune(old, s *Scenario) {
+	for _, e := range old.entries {
+		if slices.Contains(s.requests, e.codes.request) {
+			continue
+		}
+		e.codes.close()
+		gone := prometheus.Labels{labelRequest: e.codes.request}
+		c.failures.DeletePartialMatch(gone)
+		c.verdicts.DeletePartialMatch(gone)
+		s.durations.DeletePartialMatch(gone)
+		s.services.DeletePartialMatch(gone)
+	}
+	if s.slo == nil {
+		c.verdicts.Reset()
+	}
+}
+
+// Describe implements prometheus.Collector. It describes all that there may be,
+// whatever the shape: the registry knows the collector by it.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.targetDesc, c.shareDesc, c.objectiveDesc, c.latencyDesc} {
+		ch <- d
+	}
+	for _, part := range c.parts(c.current.Load()) {
+		part.Describe(ch)
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	}
+	r := c.rates.Load()
+	gauge(c.targetDesc, value(r.target))
+	gauge(c.shareDesc, value(r.share))
+	s := c.current.Load()
+	if s.slo != nil {
+		gauge(c.objectiveDesc, s.slo.Objective)
+		gauge(c.latencyDesc, seconds(s.slo.Latency))
+	}
+	for _, part := range c.parts(s) {
+		part.Collect(ch)
+	}
+}
+
+// parts are the collectors that this one is made of while s is its shape.
+func (c *collector) parts(s *Scenario) []prometheus.Collector {
+	return append(c.wire.parts(),
+		c.ledger, c.sendDelay, c.requests, c.failures, c.verdicts, s.durations, s.services)
+}
+
+func value(f func() float64) float64 {
+	if f == nil {
+		return 0
+	}
+	return f()
+}

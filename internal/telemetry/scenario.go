@@ -1,0 +1,162 @@
+package telemetry
+
+import (
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/engine"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+)
+
+// numOutcomes is the number of values of the label outcome: success, failure.
+const numOutcomes = 2
+
+// Scenario records what becomes of the slots of one scenario and what happens on
+// its connections. Get it from Metrics.Scenario. Safe for concurrent use; a call
+// neither blocks nor, but for a sampled exemplar or a new code, allocates.
+type Scenario struct {
+	ledger *ledger
+	wire   *wire
+
+	requests []string
+	bounds   []float64
+	slo      *SLO
+
+	durations *prometheus.HistogramVec
+	services  *prometheus.HistogramVec
+	sendDelay prometheus.Observer
+	entries   []entry
+}
+
+var (
+	_ engine.Recorder = (*Scenario)(nil)
+	_ protocol.Wire   = (*Scenario)(nil)
+)
+
+// newScenario builds the shape that spec asks for from what old has, which is nil
+// at first, and what it has to add.
+func newScenario(c *collector, spec ScenarioSpec, old *Scenario) *Scenario {
+	s := &Scenario{
+		ledger:    c.ledger,
+		wire:      c.wire,
+		requests:  slices.Clone(spec.Requests),
+		bounds:    spec.bounds(),
+		sendDelay: c.sendDelay.WithLabelValues(),
+	}
+	if spec.SLO != nil {
+		slo := *spec.SLO
+		s.slo = &slo
+	}
+	if old != nil && slices.Equal(old.bounds, s.bounds) {
+		s.durations, s.services = old.durations, old.services
+	} else {
+		s.durations, s.services = c.durations(s.bounds), c.services(s.bounds)
+	}
+	for _, name := range s.requests {
+		s.entries = append(s.entries, newEntry(c, s, name, old))
+	}
+	return s
+}
+
+// isShapedBy reports whether spec asks for the series that s has.
+func (s *Scenario) isShapedBy(spec ScenarioSpec) bool {
+	sameSLO := s.slo == nil && spec.SLO == nil ||
+		s.slo != nil && spec.SLO != nil && *s.slo == *spec.SLO
+	return sameSLO && slices.Equal(s.requests, spec.Requests) && slices.Equal(s.bounds, spec.bounds())
+}
+
+// Due implements engine.Recorder.
+func (s *Scenario) Due(n uint64) { s.ledger.due(n) }
+
+// Dropped implements engine.Recorder.
+func (s *Scenario) Dropped(r engine.DropReason, n uint64) { s.ledger.drop(r, n) }
+
+// Finished implements engine.Recorder.
+func (s *Scenario) Finished(o engine.Outcome) {
+	s.sendDelay.Observe(seconds(o.Delay))
+	s.entries[o.Entry].record(o, s.slo)
+	// Last, so that who sees the slot as finished finds all else about it.
+	s.ledger.finish()
+}
+
+// Opened implements protocol.Wire.
+func (s *Scenario) Opened(p protocol.Phases) { s.wire.Opened(p) }
+
+// Closed implements protocol.Wire.
+func (s *Scenario) Closed() { s.wire.Closed() }
+
+// Transferred implements protocol.Wire.
+func (s *Scenario) Transferred(sent, received int) { s.wire.Transferred(sent, received) }
+
+// entry has the series of one request of the mix, looked up ahead.
+type entry struct {
+	codes    *codes
+	success  *timed
+	failure  *timed
+	service  prometheus.Observer
+	failures [protocol.NumReasons]prometheus.Counter
+	// good and bad are nil without an SLO.
+	good, bad prometheus.Counter
+}
+
+// newEntry creates the series of a request, or finds those that exist.
+func newEntry(c *collector, s *Scenario, name string, old *Scenario) entry {
+	e := entry{
+		codes:   old.codesOf(name),
+		success: newTimed(s.durations.WithLabelValues(name, "success"), successEvery, c.created),
+		failure: newTimed(s.durations.WithLabelValues(name, "failure"), failureEvery, c.created),
+		service: s.services.WithLabelValues(name),
+	}
+	if e.codes == nil {
+		e.codes = newCodes(c.requests, name)
+	}
+	for r := protocol.ReasonNone + 1; int(r) < protocol.NumReasons; r++ {
+		e.failures[r] = c.failures.WithLabelValues(name, r.String())
+	}
+	if s.slo != nil {
+		e.good = c.verdicts.WithLabelValues(name, "true")
+		e.bad = c.verdicts.WithLabelValues(name, "false")
+	}
+	return e
+}
+
+// codesOf returns the counters of the request that s has, nil if there are none or
+// no s. Their limit would mean nothing if each reload granted a new one.
+func (s *Scenario) codesOf(name string) *codes {
+	if s == nil {
+		return nil
+	}
+	i := slices.Index(s.requests, name)
+	if i < 0 {
+		return nil
+	}
+	return s.entries[i].codes
+}
+
+// record counts the outcome. A canceled request was given up by us: how long it took
+// until then, and whether it would have been good, says nothing about the target.
+func (e *entry) record(o engine.Outcome, slo *SLO) {
+	e.codes.inc(o.Result.Code)
+	latency, series := o.Latency(), e.success
+	if reason := o.Result.Reason; reason != protocol.ReasonNone {
+		e.failures[reason].Inc()
+		if reason == protocol.ReasonCanceled {
+			return
+		}
+		series = e.failure
+	}
+	series.observe(latency, o.Result.Done, o.Trace)
+	e.service.Observe(seconds(o.Result.Service()))
+	if slo != nil {
+		e.judge(slo.good(o.Result.Failed(), latency))
+	}
+}
+
+func (e *entry) judge(good bool) {
+	if good {
+		e.good.Inc()
+	} else {
+		e.bad.Inc()
+	}
+}

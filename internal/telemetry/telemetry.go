@@ -1,0 +1,118 @@
+// Package telemetry holds every metric of the process, and is the only place where
+// their names stand. A Metrics has those of the process; a Scenario has those of
+// one scenario and is its engine.Recorder and its protocol.Wire.
+//
+// It registers with the registry that it is given and never with the default one.
+// It does not serve HTTP, knows nothing of the configuration file, judges nothing
+// but the SLO, and does not register the build information or the Go runtime's
+// metrics. docs/metrics.md explains how to read what is exposed; its tables are
+// generated from this package by go generate.
+package telemetry
+
+import (
+	"fmt"
+	"hash/fnv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+//go:generate go test -run TestDocumentation -update .
+
+// Metrics are the metrics of the process and the scenarios' registry. Create it
+// with New. Safe for concurrent use.
+type Metrics struct {
+	reg prometheus.Registerer
+
+	reloadSuccessful prometheus.Gauge
+	reloadTimestamp  prometheus.Gauge
+	configHash       prometheus.Gauge
+
+	// mu serialises changes of the set of scenarios; recording takes no part.
+	mu        sync.Mutex
+	scenarios map[string]*collector
+}
+
+// New registers the metrics of the process with reg, which must not be nil. It
+// panics if reg has metrics of these names already, which is a mistake in the
+// program.
+func New(reg prometheus.Registerer) *Metrics {
+	auto := promauto.With(reg)
+	gauge := func(name, help string) prometheus.Gauge {
+		return auto.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+	}
+	// Until fleets exist, a replica is on its own.
+	gauge("traffic_fleet_members", "Live replicas in this replica's view of the fleet.").Set(1)
+	gauge("traffic_fleet_weight_ratio", "This replica's weight as a part of the whole fleet's, from 0 to 1.").Set(1)
+	return &Metrics{
+		reg: reg,
+		reloadSuccessful: gauge("traffic_config_last_reload_successful",
+			"Whether the last attempt to load the configuration succeeded (1) or not (0)."),
+		reloadTimestamp: gauge("traffic_config_last_reload_success_timestamp_seconds",
+			"When the running configuration was loaded, in Unix time."),
+		configHash: gauge("traffic_config_hash",
+			"A hash of the running configuration: replicas that differ in it run different configurations."),
+		scenarios: make(map[string]*collector),
+	}
+}
+
+// Scenario returns the metrics of the scenario that spec describes and exposes them
+// from now on, with every series whose labels are known created at 0.
+//
+// For a name that exists it replaces the rate functions and keeps what can be kept:
+// the same requests, bucket bounds and SLO give the same Scenario; otherwise
+// counters of requests that stay go on, histograms go on if their bounds are the
+// same, and series that are no longer due are deleted. A Scenario that was returned
+// earlier stays valid: what it is told still counts towards the series that remain,
+// the ledger and the connections always among them.
+//
+// It fails, and changes nothing, if spec is invalid or the registry refuses.
+func (m *Metrics) Scenario(spec ScenarioSpec) (*Scenario, error) {
+	if err := spec.check(); err != nil {
+		return nil, fmt.Errorf("metrics of scenario %q: %w", spec.Name, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c, ok := m.scenarios[spec.Name]; ok {
+		return c.reshape(spec), nil
+	}
+	c := newCollector(spec.Name)
+	s := c.reshape(spec)
+	if err := m.reg.Register(c); err != nil {
+		return nil, fmt.Errorf("metrics of scenario %q: %w", spec.Name, err)
+	}
+	m.scenarios[spec.Name] = c
+	return s, nil
+}
+
+// Remove deletes every series of the scenario; a name that is not there is ignored.
+// Scenarios that were returned for it may still be told of what ends late.
+func (m *Metrics) Remove(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c, ok := m.scenarios[name]; ok {
+		m.reg.Unregister(c)
+		delete(m.scenarios, name)
+	}
+}
+
+// ReloadSucceeded tells that a configuration was loaded and runs. The hash is any
+// text that differs between configurations.
+func (m *Metrics) ReloadSucceeded(at time.Time, hash string) {
+	m.reloadSuccessful.Set(1)
+	m.reloadTimestamp.Set(float64(at.UnixMilli()) / 1e3)
+	m.configHash.Set(hashValue(hash))
+}
+
+// ReloadFailed tells that a configuration could not be loaded, so that the one
+// before runs on. Its time and hash stay.
+func (m *Metrics) ReloadFailed() { m.reloadSuccessful.Set(0) }
+
+// hashValue maps the text to 48 bits, which a float64 holds exactly.
+func hashValue(text string) float64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(text)) // A hash never fails to write.
+	return float64(h.Sum64() >> 16)
+}

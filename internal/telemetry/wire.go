@@ -1,0 +1,76 @@
+package telemetry
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+)
+
+// numPhases is the number of steps that make a connection: dns, connect, tls.
+const numPhases = 3
+
+// wire is what happens on the connections of one scenario, whichever of its
+// clients they belong to.
+type wire struct {
+	open     prometheus.Gauge
+	opened   prometheus.Counter
+	sent     prometheus.Counter
+	received prometheus.Counter
+	phases   *prometheus.HistogramVec
+
+	dns, connect, tls prometheus.Observer
+}
+
+var _ protocol.Wire = (*wire)(nil)
+
+func newWire(f factory) *wire {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: f.labels})
+	}
+	w := &wire{
+		open: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "traffic_open_connections", Help: "Connections that are open now.", ConstLabels: f.labels,
+		}),
+		opened:   counter("traffic_connections_opened_total", "Connections that were opened and ready for requests."),
+		sent:     counter("traffic_sent_bytes_total", "Bytes written to connections, with TLS, headers and framing."),
+		received: counter("traffic_received_bytes_total", "Bytes read from connections, with TLS, headers and framing."),
+		phases: f.histograms("traffic_connect_phase_seconds",
+			"Time that the steps of making a connection took; a step that was not needed is not observed.",
+			phaseBounds(), "phase"),
+	}
+	w.dns = w.phases.WithLabelValues("dns")
+	w.connect = w.phases.WithLabelValues("connect")
+	w.tls = w.phases.WithLabelValues("tls")
+	return w
+}
+
+func (w *wire) parts() []prometheus.Collector {
+	return []prometheus.Collector{w.open, w.opened, w.sent, w.received, w.phases}
+}
+
+// Opened implements protocol.Wire.
+func (w *wire) Opened(p protocol.Phases) {
+	w.open.Inc()
+	w.opened.Inc()
+	observePhase(w.dns, p.DNS)
+	observePhase(w.connect, p.Connect)
+	observePhase(w.tls, p.TLS)
+}
+
+func observePhase(o prometheus.Observer, d time.Duration) {
+	if d > 0 {
+		o.Observe(seconds(d))
+	}
+}
+
+// Closed implements protocol.Wire.
+func (w *wire) Closed() { w.open.Dec() }
+
+// Transferred implements protocol.Wire.
+func (w *wire) Transferred(sent, received int) {
+	// A counter panics when it is asked to go down; a miscount is not worth that.
+	w.sent.Add(float64(max(sent, 0)))
+	w.received.Add(float64(max(received, 0)))
+}
