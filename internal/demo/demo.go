@@ -1,0 +1,168 @@
+// Package demo is the built-in target: an HTTP server whose latencies and errors
+// follow a script, for the demo, for tests, and for people to try a configuration
+// against. The script is not random: any stretch of requests follows the law almost
+// exactly, so that what is measured can be compared with what was done. It uses the
+// standard library only and knows nothing of the exporter.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxLatency and maxSize bound what a request may ask for itself.
+	maxLatency = time.Minute
+	maxSize    = 10 << 20
+	// stopTimeout bounds the wait for open requests.
+	stopTimeout = 2 * time.Second
+)
+
+// Options is the script of a Target.
+type Options struct {
+	Law Law
+	// ErrorRatio is the part of the answers with status 503, from 0 to 1.
+	ErrorRatio float64
+	// In every StallEvery of Unix time the target answers nothing for StallFor:
+	// requests that arrive meanwhile wait for its end. 0 is never.
+	StallEvery, StallFor time.Duration
+	// Observe, if not nil, is called as each request arrives.
+	Observe func(*http.Request)
+}
+
+// Target is the handler that follows the script. It is safe for concurrent use.
+type Target struct {
+	script   Options
+	requests atomic.Uint64
+}
+
+var _ http.Handler = (*Target)(nil)
+
+// New returns a target, or what is wrong with its script.
+func New(o Options) (*Target, error) {
+	switch {
+	case o.Law.P50 < 0 || o.Law.P99 < o.Law.P50:
+		return nil, fmt.Errorf("latency: the 99th percentile %v is below the median %v, or that below 0", o.Law.P99, o.Law.P50)
+	case !(o.ErrorRatio >= 0 && o.ErrorRatio <= 1):
+		return nil, fmt.Errorf("error ratio %v is not from 0 to 1", o.ErrorRatio)
+	case o.StallEvery < 0 || o.StallFor < 0 || o.StallEvery > 0 && o.StallFor > o.StallEvery:
+		return nil, fmt.Errorf("a stall of %v does not fit into %v", o.StallFor, o.StallEvery)
+	}
+	return &Target{script: o}, nil
+}
+
+// ServeHTTP answers any method and path. The query may replace the script for one
+// request: latency=50ms, status=404, size=10240 (bytes of the body).
+func (t *Target) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	arrived := time.Now()
+	if t.script.Observe != nil {
+		t.script.Observe(r)
+	}
+	a, err := t.answer(r, t.requests.Add(1))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	timer := time.NewTimer(t.script.stall(arrived) + a.latency)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body()) // Who has gone away needs no answer.
+}
+
+// stall returns how long after an instant the stall that it falls in ends.
+func (o Options) stall(at time.Time) time.Duration {
+	if o.StallEvery == 0 {
+		return 0
+	}
+	into := time.Duration(at.UnixNano()) % o.StallEvery
+	return max(0, o.StallFor-into)
+}
+
+// answer is what one request gets.
+type answer struct {
+	latency time.Duration
+	status  int
+	size    int
+}
+
+func (t *Target) answer(r *http.Request, n uint64) (answer, error) {
+	a := answer{latency: t.script.Law.Quantile(draw(n, golden)), status: http.StatusOK}
+	if draw(n, root2) < t.script.ErrorRatio {
+		a.status = http.StatusServiceUnavailable
+	}
+	query := r.URL.Query()
+	if s := query.Get("latency"); s != "" {
+		d, err := time.ParseDuration(s)
+		if err != nil || d < 0 || d > maxLatency {
+			return a, fmt.Errorf("latency: found %q, expected a duration up to %v", s, maxLatency)
+		}
+		a.latency = d
+	}
+	if s := query.Get("status"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 200 || n > 599 {
+			return a, fmt.Errorf("status: found %q, expected 200 to 599", s)
+		}
+		a.status = n
+	}
+	if s := query.Get("size"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 0 || n > maxSize {
+			return a, fmt.Errorf("size: found %q, expected bytes up to %d", s, maxSize)
+		}
+		a.size = n
+	}
+	return a, nil
+}
+
+// body returns a small document, or one of the size that was asked for.
+func (a answer) body() []byte {
+	switch {
+	case a.status == http.StatusNoContent || a.status == http.StatusNotModified:
+		return nil
+	case a.size > 0:
+		body := make([]byte, a.size)
+		for i := range body {
+			body[i] = ' '
+		}
+		return body
+	}
+	return fmt.Appendf(nil, "{\"status\": %d, \"latency_seconds\": %.6f}\n", a.status, a.latency.Seconds())
+}
+
+// Serve answers on the listener, HTTP/1.1 and HTTP/2 without TLS, until ctx ends. It
+// closes the listener and returns nil after an orderly stop.
+func (t *Target) Serve(ctx context.Context, l net.Listener) error {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	s := &http.Server{Handler: t, ReadHeaderTimeout: 10 * time.Second, Protocols: &protocols}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("demo target: %w", err)
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if err := s.Shutdown(stop); err != nil {
+		_ = s.Close() // What is still open has had its time.
+	}
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("demo target: %w", err)
+	}
+	return nil
+}
