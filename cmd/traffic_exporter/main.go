@@ -1,0 +1,132 @@
+// The command traffic_exporter sends synthetic traffic at a shared rate and exposes
+// how it went as Prometheus metrics.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	// Time zones come with the binary: the image has no database of its own.
+	_ "time/tzdata"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/promslog"
+	promslogflag "github.com/prometheus/common/promslog/flag"
+	"github.com/prometheus/common/version"
+	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/app"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run parses the command line, runs the command and returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	cli := kingpin.New("traffic_exporter", "Always-on synthetic load, native to Prometheus.")
+	cli.Version(version.Print("traffic_exporter"))
+	cli.UsageWriter(stdout)
+	cli.HelpFlag.Short('h')
+	cli.UsageTemplate(kingpin.LongHelpTemplate)
+
+	logConfig := promslog.Config{Writer: stderr}
+	promslogflag.AddFlags(cli, &logConfig)
+	// The logger exists once the flags are parsed.
+	commands := addCommands(cli, stdout, func() *slog.Logger { return newLogger(&logConfig) })
+
+	name, err := cli.Parse(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "traffic_exporter: %v, try --help\n", err)
+		return 1
+	}
+	// The first signal starts an orderly stop; a second one ends the process.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	if err := commands[name](ctx); err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// newLogger returns the process's logger, which also gets what net/http has to say of
+// servers that speak out of turn: it only knows the global one.
+func newLogger(c *promslog.Config) *slog.Logger {
+	logger := promslog.New(c)
+	slog.SetLogLoggerLevel(slog.LevelDebug)
+	slog.SetDefault(logger)
+	return logger
+}
+
+// command is what runs when its name was given; ctx ends with SIGINT or SIGTERM.
+type command func(ctx context.Context) error
+
+func addCommands(cli *kingpin.Application, stdout io.Writer, logger func() *slog.Logger) map[string]command {
+	commands := map[string]command{}
+	for _, add := range []func(*kingpin.Application, io.Writer, func() *slog.Logger) (string, command){
+		addRun, addCheck, addPreview, addSend, addDemo, addTarget,
+	} {
+		name, c := add(cli, stdout, logger)
+		commands[name] = c
+	}
+	return commands
+}
+
+func addRun(cli *kingpin.Application, _ io.Writer, logger func() *slog.Logger) (string, command) {
+	cmd := cli.Command("run", "Send the traffic that the configuration asks for. The default command.").Default()
+	var o app.Options
+	cmd.Flag("config.file", "Path to the configuration file.").
+		Default("config.yaml").StringVar(&o.ConfigFile)
+	cmd.Flag("config.watch-interval", "How often to look whether the configuration file has changed; 0 to never look. SIGHUP and POST /-/reload work besides.").
+		Default("5s").DurationVar(&o.WatchInterval)
+	o.Web = kingpinflag.AddFlags(cmd, ":9870")
+	return cmd.FullCommand(), func(ctx context.Context) error {
+		o.Logger = logger()
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, syscall.SIGHUP)
+		defer signal.Stop(hangups)
+		o.Hangups = hangups
+		return app.Run(ctx, o)
+	}
+}
+
+func addCheck(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) (string, command) {
+	cmd := cli.Command("check", "Validate configuration files, listing every error in each.")
+	files := cmd.Arg("file", "Configuration files.").Required().Strings()
+	return cmd.FullCommand(), func(context.Context) error {
+		return app.Check(stdout, *files)
+	}
+}
+
+func addPreview(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) (string, command) {
+	cmd := cli.Command("preview", "Draw the coming day's rate of each scenario, with its totals.")
+	file := cmd.Arg("file", "Configuration file.").Required().String()
+	at := cmd.Flag("at", "Draw the day from this time on (RFC 3339) instead of now.").String()
+	return cmd.FullCommand(), func(context.Context) error {
+		from := time.Now()
+		if *at != "" {
+			var err error
+			if from, err = time.Parse(time.RFC3339, *at); err != nil {
+				return fmt.Errorf("--at: found %q, expected a time such as 2026-03-29T00:00:00Z: %w", *at, err)
+			}
+		}
+		return app.Preview(stdout, *file, from)
+	}
+}
+
+func addSend(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) (string, command) {
+	cmd := cli.Command("send", "Send one slot of a scenario and print the whole exchange.")
+	file := cmd.Arg("file", "Configuration file.").Required().String()
+	scenario := cmd.Arg("scenario", "Name of the scenario.").Required().String()
+	request := cmd.Flag("request", "Name of the request to send, instead of the one that the slot's place in the mix says.").String()
+	return cmd.FullCommand(), func(ctx context.Context) error {
+		return app.Send(ctx, stdout, *file, *scenario, *request)
+	}
+}

@@ -1,0 +1,138 @@
+package app
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/config"
+	"github.com/traffic-exporter/traffic_exporter/internal/engine"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
+)
+
+// built is a scenario as it runs, with what tells whether the next configuration asks
+// for the same.
+type built struct {
+	// whole and client are the fingerprints of the scenario and of what its client is
+	// made from.
+	whole, client string
+	wire          *lateWire
+	scenario      engine.Scenario
+}
+
+// lateWire is a Wire that is named after the client that it is for has been made, and
+// before that is used: making a client may fail, and naming a wire shows in metrics.
+type lateWire struct{ protocol.Wire }
+
+// builder makes scenarios out of the configuration.
+type builder struct {
+	metrics *telemetry.Metrics
+	logger  *slog.Logger
+}
+
+// build returns the scenarios of cfg by name. What has not changed is taken from
+// running: whole scenarios, or their clients with their connections. On an error
+// nothing of what runs has been touched.
+func (b *builder) build(cfg *config.Config, running map[string]built) (map[string]built, error) {
+	next := make(map[string]built, len(cfg.Scenarios))
+	for _, sc := range cfg.Scenarios {
+		n, err := b.prepare(sc, running[sc.Name])
+		if err != nil {
+			discard(next, running)
+			return nil, err
+		}
+		next[sc.Name] = n
+	}
+	// From here on nothing fails but by a mistake in the program.
+	for _, sc := range cfg.Scenarios {
+		n := next[sc.Name]
+		if running[sc.Name].whole == n.whole {
+			continue
+		}
+		var err error
+		if next[sc.Name], err = b.expose(sc, n); err != nil {
+			discard(next, running)
+			return nil, err
+		}
+	}
+	return next, nil
+}
+
+// prepare makes the client of a scenario, or takes it, or all, from the old one; old
+// is the zero built if there is none.
+func (b *builder) prepare(sc config.Scenario, old built) (built, error) {
+	n := built{whole: sc.Fingerprint(), client: sc.ClientFingerprint()}
+	switch {
+	case old.whole == n.whole:
+		return old, nil
+	case old.client == n.client:
+		n.scenario.Client, n.wire = old.scenario.Client, old.wire
+		return n, nil
+	}
+	n.wire = &lateWire{}
+	client, err := newClient(sc, n.wire, b.logger)
+	if err != nil {
+		return built{}, err
+	}
+	n.scenario.Client = client
+	return n, nil
+}
+
+// expose creates the scenario's metrics and completes it.
+func (b *builder) expose(sc config.Scenario, n built) (built, error) {
+	recorder, err := b.metrics.Scenario(scenarioSpec(sc))
+	if err != nil {
+		return n, err
+	}
+	if n.wire.Wire == nil {
+		n.wire.Wire = recorder
+	}
+	n.scenario = engine.Scenario{
+		Name:     sc.Name,
+		Timeline: sc.Timeline(),
+		Weights:  weights(sc),
+		Client:   n.scenario.Client,
+		Recorder: recorder,
+		Timeout:  time.Duration(sc.Timeout),
+		Limits: engine.Limits{
+			MaxInFlight: sc.Limits.MaxInFlight,
+			MaxRate:     float64(sc.Limits.MaxRate),
+			LateAfter:   time.Duration(sc.Limits.LateAfter),
+		},
+	}
+	return n, nil
+}
+
+// discard closes the clients that were made in vain.
+func discard(next, running map[string]built) {
+	for name, n := range next {
+		if n.scenario.Client != running[name].scenario.Client {
+			n.scenario.Client.Close()
+		}
+	}
+}
+
+// scenarioSpec tells which series a scenario has.
+func scenarioSpec(sc config.Scenario) telemetry.ScenarioSpec {
+	spec := telemetry.ScenarioSpec{Name: sc.Name, Timeout: time.Duration(sc.Timeout)}
+	for _, r := range sc.Requests {
+		spec.Requests = append(spec.Requests, r.Name)
+	}
+	if sc.SLO != nil {
+		spec.SLO = &telemetry.SLO{Objective: float64(sc.SLO.Objective), Latency: time.Duration(sc.SLO.Latency)}
+	}
+	timeline := sc.Timeline()
+	spec.TargetRate = func() float64 { return timeline.Rate(time.Now()) }
+	// A replica on its own has all of it.
+	spec.ShareRate = spec.TargetRate
+	return spec
+}
+
+// weights returns those of the scenario's mix.
+func weights(sc config.Scenario) []uint32 {
+	all := make([]uint32, 0, len(sc.Requests))
+	for _, r := range sc.Requests {
+		all = append(all, uint32(r.Weight))
+	}
+	return all
+}

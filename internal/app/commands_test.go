@@ -1,0 +1,165 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/demo"
+)
+
+// syncBuffer is a buffer for a writer and a reader at a time.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func eventually(t *testing.T, ok func() bool, what string) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not come true: %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func TestCheckListsTheErrorsOfAllFiles(t *testing.T) {
+	dir := t.TempDir()
+	good, bad := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml")
+	writeConfig(t, good, scenarioText("s", "10/s", url, ""), scenarioText("t", "1/s", url, ""))
+	writeConfig(t, bad, scenarioText("s", "fast", url, "    colour: red\n"))
+	var out bytes.Buffer
+	err := Check(&out, []string{bad, good, filepath.Join(dir, "none.yaml")})
+	if got, want := out.String(), good+": ok, 2 scenarios\n"; got != want {
+		t.Errorf("printed %q, want %q", got, want)
+	}
+	for _, want := range []string{bad + ":3:11: ", bad + ":5:5: ", "none.yaml"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q in it", err, want)
+		}
+	}
+}
+
+func TestPreviewDrawsTheDay(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	writeConfig(t, file,
+		scenarioText("berlin", `{daily: [{at: "00:00", rate: 0/s}, {at: "12:00", rate: 80/s}]}`, url, "    time_zone: Europe/Berlin\n"),
+		scenarioText("slow", "10/h", url, ""))
+	var out bytes.Buffer
+	if err := Preview(&out, file, time.Date(2026, 6, 14, 22, 0, 0, 0, time.UTC)); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	for _, want := range []string{
+		"berlin: uniform arrivals, peak 80/s at 12:00:00 CEST, 3,456,000 requests in 24 h",
+		"slow: uniform arrivals, peak 10/h at 22:00:00 UTC, 240 requests in 24 h",
+		"In all 3,456,240 requests in 24 h (40/s)",
+		"00:00       04:00       08:00       12:00       16:00       20:00\n",
+		" series (",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	lines := strings.Split(text, "\n")
+	// The highest bar stands at noon, in the middle of the 72 columns.
+	top := []rune(strings.SplitN(lines[2], "┤", 2)[1])
+	if len(top) < 37 || top[36] != '█' || strings.TrimSpace(string(top[:30])) != "" {
+		t.Errorf("the top row is %q", string(top))
+	}
+}
+
+func TestRatesAreWrittenInTheUnitThatSuitsThem(t *testing.T) {
+	for rate, want := range map[float64]string{
+		0: "0/s", 200: "200/s", 59.62: "59.6/s", 1234567: "1234567/s", 1.5: "1.5/s",
+		0.5: "30/m", 90.0 / 3600: "1.5/m", 10.0 / 3600: "10/h", 1.0 / 86400: "1/d", 0.1 / 86400: "0.1/d",
+	} {
+		if got := perSecond(rate); got != want {
+			t.Errorf("%v is written %s, want %s", rate, got, want)
+		}
+	}
+	for n, want := range map[uint64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
+		if got := thousands(n); got != want {
+			t.Errorf("%d is written %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestSendPrintsTheExchange(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	addr := target(t, demo.Options{})
+	writeConfig(t, file,
+		scenarioText("s", "10/s", "http://"+addr+"/a", ""),
+		scenarioText("paused", "0/s", "http://"+addr+"/b?status=404", ""))
+	for name, tc := range map[string]struct {
+		scenario, request string
+		want              []string
+		fails             string
+	}{
+		"a success":        {"s", "", []string{"* slot s/", "> GET /a", "> Traffic-Slot: s/", "> Traceparent: 00-", "< HTTP/1.1 200 OK", `"status": 200`}, ""},
+		"a failure":        {"paused", "get", []string{"> GET /b", "< HTTP/1.1 404"}, "request failed: status"},
+		"unknown scenario": {"x", "", nil, `no scenario "x": there is s, paused`},
+		"unknown request":  {"s", "x", nil, `no request "x" in scenario "s": there is get`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			err := Send(t.Context(), &out, file, tc.scenario, tc.request)
+			if (err == nil) != (tc.fails == "") || err != nil && !strings.Contains(err.Error(), tc.fails) {
+				t.Errorf("error %v, want %q", err, tc.fails)
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(strings.ToLower(out.String()), strings.ToLower(want)) {
+					t.Errorf("no %q in\n%s", want, out.String())
+				}
+			}
+		})
+	}
+}
+
+func TestTheDemoRunsUntilItIsStopped(t *testing.T) {
+	none := ""
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out syncBuffer
+	done := make(chan error, 1)
+	go func() {
+		done <- Demo(ctx, &out, DemoOptions{
+			Target: TargetOptions{Listen: "127.0.0.1:0", P50: time.Millisecond, P99: 2 * time.Millisecond},
+			Web:    &toolkit.FlagConfig{WebListenAddresses: &[]string{"127.0.0.1:0"}, WebConfigFile: &none},
+			Logger: slog.New(slog.DiscardHandler),
+		})
+	}()
+	eventually(t, func() bool { return strings.Contains(out.String(), "Ctrl-C ends the demo") }, "the demo says what to open")
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("demo: %v", err)
+	}
+}
+
+func TestABadScriptOfTheTargetIsRefused(t *testing.T) {
+	err := Target(t.Context(), &bytes.Buffer{}, TargetOptions{Listen: "127.0.0.1:0", P50: 2, P99: 1}, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "target") {
+		t.Errorf("target: %v", err)
+	}
+}

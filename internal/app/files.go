@@ -1,0 +1,60 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/config"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+)
+
+// load reads and parses one configuration file for a command.
+func load(file string) (*config.Config, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return config.Parse(file, content, os.LookupEnv)
+}
+
+// Check validates files, tells which are good, and returns the errors of all others.
+// It builds the clients as well, so that a missing certificate is found.
+func Check(w io.Writer, files []string) error {
+	var errs []error
+	for _, file := range files {
+		cfg, err := load(file)
+		if err == nil {
+			err = checkClients(cfg)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		fmt.Fprintf(w, "%s: ok, %s\n", file, plural(len(cfg.Scenarios), "scenario"))
+	}
+	return errors.Join(errs...)
+}
+
+// checkClients builds every client, and closes it.
+func checkClients(cfg *config.Config) error {
+	var errs []error
+	for _, sc := range cfg.Scenarios {
+		client, err := newClient(sc, protocol.Discard{}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		client.Close()
+	}
+	return errors.Join(errs...)
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return fmt.Sprintf("1 %s", noun)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

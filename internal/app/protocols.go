@@ -1,0 +1,171 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/common/version"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/config"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
+)
+
+// client is a scenario's client with what the commands need of it besides.
+type client interface {
+	protocol.Client
+	// Exchange is Do, written down for people.
+	Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result
+}
+
+// constructor makes the client of a scenario.
+type constructor func(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (client, error)
+
+// constructors is the table of protocols: what the configuration calls them, and what
+// makes their clients.
+func constructors() map[config.Protocol]constructor {
+	return map[config.Protocol]constructor{
+		config.ProtocolAuto:  overHTTP(httpstd.Auto),
+		config.ProtocolHTTP1: overHTTP(httpstd.HTTP1),
+		config.ProtocolHTTP2: overHTTP(httpstd.HTTP2),
+		config.ProtocolH2C:   overHTTP(httpstd.H2C),
+	}
+}
+
+// newClient makes the client that the scenario's protocol asks for.
+func newClient(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (client, error) {
+	construct, ok := constructors()[sc.HTTPConfig.Protocol]
+	if !ok {
+		return nil, fmt.Errorf("scenario %q: unknown protocol %q", sc.Name, sc.HTTPConfig.Protocol)
+	}
+	c, err := construct(sc, wire, logger)
+	if err != nil {
+		return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
+	}
+	return c, nil
+}
+
+// overHTTP returns the constructor of a net/http client for a version of HTTP.
+func overHTTP(p httpstd.Protocol) constructor {
+	return func(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (client, error) {
+		h := sc.HTTPConfig
+		o := httpstd.Options{
+			Protocol:         p,
+			ConnectTimeout:   time.Duration(h.ConnectTimeout),
+			Timeout:          time.Duration(sc.Timeout),
+			KeepAlive:        h.KeepAlive,
+			FollowRedirects:  h.FollowRedirects,
+			MaxResponseBytes: int64(h.MaxResponseBytes),
+			MaxConns:         sc.Limits.MaxInFlight,
+			UserAgent:        userAgent(h.UserAgent),
+			SlotHeader:       h.SlotHeader,
+			Traceparent:      traceMode(h.Traceparent),
+			TLS:              tlsOptions(h.TLSConfig),
+			Wire:             wire,
+			Logger:           logger,
+		}
+		if a := h.BasicAuth; a != nil {
+			o.BasicAuth = &httpstd.BasicAuth{
+				Username: a.Username, UsernameFile: a.UsernameFile,
+				Password: string(a.Password), PasswordFile: a.PasswordFile,
+			}
+		}
+		if a := h.Authorization; a != nil {
+			o.Authorization = &httpstd.Authorization{
+				Type: a.Type, Credentials: string(a.Credentials), CredentialsFile: a.CredentialsFile,
+			}
+		}
+		var err error
+		if o.Entries, err = entries(sc.Requests); err != nil {
+			return nil, err
+		}
+		return httpstd.New(o)
+	}
+}
+
+// entries translates the requests of a mix.
+func entries(requests []config.Request) ([]httpstd.Entry, error) {
+	all := make([]httpstd.Entry, 0, len(requests))
+	for _, r := range requests {
+		var ranges []httpstd.StatusRange
+		for _, s := range r.Expect.Status {
+			ranges = append(ranges, httpstd.StatusRange{First: s.Low, Last: s.High})
+		}
+		expect, err := httpstd.NewStatuses(ranges...)
+		if err != nil {
+			return nil, fmt.Errorf("request %q: %w", r.Name, err)
+		}
+		header := http.Header{}
+		for name, value := range r.Headers {
+			header.Set(name, value)
+		}
+		all = append(all, httpstd.Entry{
+			Method: r.Method,
+			URL:    &r.URL.URL,
+			Header: header,
+			Body:   []byte(r.Body),
+			Expect: expect,
+		})
+	}
+	return all, nil
+}
+
+// userAgent returns what requests call themselves: what the configuration says, or
+// this program, so that whoever finds them in a log knows where to ask.
+func userAgent(configured string) string {
+	if configured != "" {
+		return configured
+	}
+	v := version.Version
+	if v == "" {
+		v = "unknown"
+	}
+	return "traffic_exporter/" + v + " (+https://github.com/traffic-exporter/traffic_exporter)"
+}
+
+func traceMode(t config.Traceparent) httpstd.TraceMode {
+	switch t {
+	case config.TraceparentNone:
+		return httpstd.TraceNone
+	case config.TraceparentUnsampled:
+		return httpstd.TraceUnsampled
+	default:
+		return httpstd.TraceSampled
+	}
+}
+
+func tlsOptions(t *config.TLSConfig) httpstd.TLS {
+	if t == nil {
+		return httpstd.TLS{MinVersion: tls.VersionTLS12}
+	}
+	return httpstd.TLS{
+		CA: t.CA, CAFile: t.CAFile,
+		Cert: t.Cert, CertFile: t.CertFile,
+		Key: string(t.Key), KeyFile: t.KeyFile,
+		ServerName:         t.ServerName,
+		InsecureSkipVerify: t.InsecureSkipVerify,
+		MinVersion:         tlsVersion(t.MinVersion),
+		MaxVersion:         tlsVersion(t.MaxVersion),
+	}
+}
+
+// tlsVersion translates a version; 0 for none.
+func tlsVersion(v config.TLSVersion) uint16 {
+	switch v {
+	case "TLS10":
+		return tls.VersionTLS10
+	case "TLS11":
+		return tls.VersionTLS11
+	case "TLS12":
+		return tls.VersionTLS12
+	case "TLS13":
+		return tls.VersionTLS13
+	default:
+		return 0
+	}
+}
