@@ -19,31 +19,9 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/demo"
+	"github.com/traffic-exporter/traffic_exporter/internal/demo/demotest"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
-
-// target runs a demo target on loopback and returns its address.
-func target(t *testing.T, o demo.Options) string {
-	t.Helper()
-	handler, err := demo.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- handler.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return l.Addr().String()
-}
 
 // scenarioText is a scenario in the configuration: name, rate, URL and more keys.
 func scenarioText(name, rate, url, more string) string {
@@ -226,7 +204,7 @@ func (r running) eventually(t *testing.T, want string) {
 
 func TestTheProcessServesFromStartToStop(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	addr := target(t, demo.Options{})
+	addr := demotest.Start(t, demo.Options{})
 	writeConfig(t, file, scenarioText("s", "100/s", "http://"+addr+"/", "    http_config: {basic_auth: {username: u, password: hunter2}}\n"))
 	r := startApp(t, options(file, io.Discard))
 
@@ -250,7 +228,7 @@ func TestTheProcessServesFromStartToStop(t *testing.T) {
 
 func TestAStopFinishesWhatIsInFlight(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	addr := target(t, demo.Options{Law: demo.Law{P50: 300 * time.Millisecond, P99: 300 * time.Millisecond}})
+	addr := demotest.Start(t, demo.Options{Law: demo.Law{P50: 300 * time.Millisecond, P99: 300 * time.Millisecond}})
 	writeConfig(t, file, scenarioText("s", "50/s", "http://"+addr+"/", ""))
 	r := startApp(t, options(file, io.Discard))
 	r.eventually(t, `traffic_requests_total{code="200",request="get",scenario="s"}`)

@@ -13,6 +13,7 @@ import (
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/demo"
+	"github.com/traffic-exporter/traffic_exporter/internal/demo/demotest"
 )
 
 // syncBuffer is a buffer for a writer and a reader at a time.
@@ -108,7 +109,7 @@ func TestRatesAreWrittenInTheUnitThatSuitsThem(t *testing.T) {
 
 func TestSendPrintsTheExchange(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	addr := target(t, demo.Options{})
+	addr := demotest.Start(t, demo.Options{})
 	writeConfig(t, file,
 		scenarioText("s", "10/s", "http://"+addr+"/a", ""),
 		scenarioText("paused", "0/s", "http://"+addr+"/b?status=404", ""))

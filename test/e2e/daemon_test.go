@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/demo"
+	"github.com/traffic-exporter/traffic_exporter/internal/demo/demotest"
 )
 
 // sample returns the value of a series in the text format, or an error.
@@ -58,7 +59,7 @@ func TestATargetThatCannotBeReachedIsCountedAndNothingExits(t *testing.T) {
 func TestABadConfigurationExitsBeforeAnythingIsSent(t *testing.T) {
 	t.Parallel()
 	var seen arrivals
-	target := startTarget(t, demo.Options{Observe: seen.observe})
+	target := demotest.Start(t, demo.Options{Observe: seen.observe})
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	write(t, file, steadyConfig(target, "50/s")+"    colour: red\n    timeout: soon\n")
 	p := start(t, env().exporter, "--config.file="+file, "--web.listen-address="+freeAddress(t))
@@ -77,7 +78,7 @@ func TestABadConfigurationExitsBeforeAnythingIsSent(t *testing.T) {
 
 func TestReloads(t *testing.T) {
 	t.Parallel()
-	target := startTarget(t, demo.Options{})
+	target := demotest.Start(t, demo.Options{})
 	// As Kubernetes mounts a ConfigMap: the file is a link through ..data, which is
 	// swapped.
 	dir := t.TempDir()

@@ -17,8 +17,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/traffic-exporter/traffic_exporter/internal/demo"
 )
 
 // patience is how long a test waits for what should happen soon.
@@ -147,29 +145,6 @@ func get(url string) (string, error) {
 		err = fmt.Errorf("%s: status %s: %s", url, resp.Status, body)
 	}
 	return string(body), err
-}
-
-// startTarget runs a demo target in the test's own process and returns its address.
-func startTarget(t *testing.T, o demo.Options) string {
-	t.Helper()
-	target, err := demo.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- target.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
-	return l.Addr().String()
 }
 
 // exporter is a running traffic_exporter.

@@ -101,18 +101,17 @@ func (p *prometheus) mustValue(t *testing.T, expr string, at time.Time) float64 
 	return v
 }
 
-// gather waits until the server has scraped for d, and returns an instant up to
-// which it has.
+// gather waits until the server has scraped for d after its first scrape, and returns
+// an instant up to which it has.
 func (p *prometheus) gather(t *testing.T, d time.Duration) time.Time {
 	t.Helper()
-	begin := time.Now()
 	eventually(t, func() error {
 		if up, err := p.value("up", time.Now()); err != nil || up != 1 {
 			return errors.Join(errors.New("the exporter is not up"), err)
 		}
 		return nil
 	})
-	time.Sleep(time.Until(begin.Add(d)))
+	time.Sleep(d)
 	return time.Now()
 }
 

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/demo"
+	"github.com/traffic-exporter/traffic_exporter/internal/demo/demotest"
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
 
@@ -27,7 +28,7 @@ const window = 30 * time.Second
 func TestPrometheusSeesTheRateAndTheLatencies(t *testing.T) {
 	t.Parallel()
 	law := demo.Law{P50: 20 * time.Millisecond, P99: 80 * time.Millisecond}
-	target := startTarget(t, demo.Options{Law: law})
+	target := demotest.Start(t, demo.Options{Law: law})
 	e := startExporter(t, fmt.Sprintf(`
 scenarios:
   - name: steady
@@ -42,7 +43,7 @@ scenarios:
       - {name: post, weight: 1, method: POST, url: "http://%[1]s/", body: "x"}
 `, target))
 	p := startPrometheus(t, e.addr)
-	at := p.gather(t, window+5*time.Second)
+	at := p.gather(t, window+2*time.Second)
 
 	t.Run("the steady rate is the target", func(t *testing.T) {
 		within(t, p.mustValue(t, `sum(rate(traffic_requests_total{scenario="steady"}[30s]))`, at), 100, 1)
@@ -53,8 +54,13 @@ scenarios:
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := float64(tl.Count(at.Add(-window), at))
-		within(t, p.mustValue(t, `sum(increase(traffic_requests_total{scenario="wave"}[30s]))`, at), want, want/100)
+		// increase() would carry the mean rate to the window's ends, where a rate that
+		// changes is another one; so compare two samples at their own times.
+		const counter = `traffic_slots_finished_total{scenario="wave"}`
+		from := unix(p.mustValue(t, `timestamp(`+counter+` offset 30s)`, at))
+		to := unix(p.mustValue(t, `timestamp(`+counter+`)`, at))
+		want := float64(tl.Count(from, to))
+		within(t, p.mustValue(t, counter+` - `+counter+` offset 30s`, at), want, want/100)
 		within(t, p.mustValue(t, `traffic_target_rate{scenario="wave"}`, at), tl.Rate(at), 3)
 	})
 	t.Run("quantiles of native histograms fit the law", func(t *testing.T) {
@@ -97,6 +103,9 @@ scenarios:
 	})
 	e.stop(t)
 }
+
+// unix returns the instant of a timestamp in seconds.
+func unix(seconds float64) time.Time { return time.UnixMilli(int64(math.Round(seconds * 1000))) }
 
 func within(t *testing.T, got, want, tolerance float64) {
 	t.Helper()
@@ -195,7 +204,7 @@ func (a *arrivals) perSecond() []int {
 func TestAStallOfTheTargetShowsInTheP99AndMakesNoBurst(t *testing.T) {
 	t.Parallel()
 	var seen arrivals
-	target := startTarget(t, demo.Options{
+	target := demotest.Start(t, demo.Options{
 		Law:        demo.Law{P50: 10 * time.Millisecond, P99: 20 * time.Millisecond},
 		StallEvery: 10 * time.Second, StallFor: time.Second,
 		Observe: seen.observe,
@@ -207,7 +216,7 @@ scenarios:
     requests: [{name: get, url: "http://%s/"}]
 `, target))
 	p := startPrometheus(t, e.addr)
-	at := p.gather(t, window+5*time.Second)
+	at := p.gather(t, window+2*time.Second)
 
 	// One request in ten is due in a stall and waits for its end, up to a second. So the
 	// slowest hundredth has waited for nine tenths of one.
@@ -216,8 +225,9 @@ scenarios:
 	p80 := p.mustValue(t, `histogram_quantile(0.8, sum(rate(traffic_request_duration_seconds[30s])))`, at)
 	within(t, p80, 0.014, 0.01)
 	within(t, p.mustValue(t, `sum(traffic_slots_dropped_total)`, at), 0, 0)
+	// A burst would be up to 60 more; a busy machine moves a few across a second's border.
 	for i, n := range seen.perSecond() {
-		if n < 57 || n > 63 {
+		if n < 50 || n > 70 {
 			t.Errorf("%d requests reached the target in second %d, want 60", n, i)
 		}
 	}
