@@ -80,7 +80,8 @@ func (b *builder) prepare(sc config.Scenario, old built) (built, error) {
 
 // expose creates the scenario's metrics and completes it.
 func (b *builder) expose(sc config.Scenario, n built) (built, error) {
-	recorder, err := b.metrics.Scenario(scenarioSpec(sc))
+	spec := scenarioSpec(sc)
+	recorder, err := b.metrics.Scenario(spec)
 	if err != nil {
 		return n, err
 	}
@@ -92,7 +93,7 @@ func (b *builder) expose(sc config.Scenario, n built) (built, error) {
 		Timeline: sc.Timeline(),
 		Weights:  weights(sc),
 		Client:   n.scenario.Client,
-		Recorder: recorder,
+		Recorder: newFailureLog(recorder, spec.Requests, b.logger.With("scenario", sc.Name)),
 		Timeout:  time.Duration(sc.Timeout),
 		Limits: engine.Limits{
 			MaxInFlight: sc.Limits.MaxInFlight,
