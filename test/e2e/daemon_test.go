@@ -76,6 +76,34 @@ func TestABadConfigurationExitsBeforeAnythingIsSent(t *testing.T) {
 	}
 }
 
+func TestAProcessThatWasStoppedMakesNoBurst(t *testing.T) {
+	t.Parallel()
+	const stopped = 4 * time.Second
+	var seen arrivals
+	e := startExporter(t, steadyConfig(demotest.Start(t, demo.Options{Observe: seen.observe}), "60/s"))
+	e.reaches(t, `traffic_slots_finished_total{scenario="s"}`, 60)
+	e.signal(t, syscall.SIGSTOP)
+	time.Sleep(stopped)
+	e.signal(t, syscall.SIGCONT)
+	e.reaches(t, `traffic_slots_dropped_total{reason="late",scenario="s"}`, 1)
+	finished, err := sample(e.metrics(t), `traffic_slots_finished_total{scenario="s"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.reaches(t, `traffic_slots_finished_total{scenario="s"}`, finished+120)
+
+	late, err := sample(e.metrics(t), `traffic_slots_dropped_total{reason="late",scenario="s"}`)
+	if want := 60 * stopped.Seconds(); err != nil || late < want-30 || late > want+30 {
+		t.Errorf("%v slots were dropped as late, want about %v; %v", late, want, err)
+	}
+	for i, n := range seen.perSecond() {
+		if n > 70 {
+			t.Errorf("%d requests reached the target in second %d: a burst", n, i)
+		}
+	}
+	e.stop(t)
+}
+
 func TestReloads(t *testing.T) {
 	t.Parallel()
 	target := demotest.Start(t, demo.Options{})
