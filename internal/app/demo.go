@@ -99,7 +99,11 @@ func Demo(ctx context.Context, w io.Writer, o DemoOptions) (err error) {
 	served := make(chan error, 1)
 	go func() { served <- target.Serve(serving, l) }()
 	a.announce = func(addrs []net.Addr) {
-		printDemo(w, o.Target, l.Addr(), addrs, filepath.Join(dir, "config.yaml"))
+		web := (*o.Web.WebListenAddresses)[0] // What systemd and vsock are listened on with is not known.
+		if len(addrs) > 0 {
+			web = addrs[0].String()
+		}
+		printDemo(w, o.Target, l.Addr().String(), web, filepath.Join(dir, "config.yaml"))
 	}
 	err = a.Run(ctx)
 	stopTarget()
@@ -125,15 +129,14 @@ func newDemoApp(dir, target string, o DemoOptions) (*App, error) {
 	})
 }
 
-func printDemo(w io.Writer, o TargetOptions, target net.Addr, addrs []net.Addr, file string) {
-	web := "http://" + addrs[0].String()
+func printDemo(w io.Writer, o TargetOptions, target, web, file string) {
 	fmt.Fprintf(w, `
 The target on http://%[1]s
   %[2]s.
-The exporter on %[3]s sends it "steady" (50/s) and "wave" (10/s to 90/s every two minutes, Poisson).
+The exporter on http://%[3]s sends it "steady" (50/s) and "wave" (10/s to 90/s every two minutes, Poisson).
 
-  metrics        curl -s %[3]s/metrics | grep -E 'traffic_(slots|request_failures|target)'
-  in a browser   %[3]s/
+  metrics        curl -s http://%[3]s/metrics | grep -E 'traffic_(slots|request_failures|target)'
+  in a browser   http://%[3]s/
   configuration  %[4]s  (edit it: it is read again within a second)
   the day ahead  traffic_exporter preview FILE
 
@@ -143,11 +146,11 @@ Let Prometheus scrape it:
     - job_name: traffic_exporter
       scrape_interval: 5s
       scrape_native_histograms: true
-      static_configs: [{targets: ["%[5]s"]}]
+      static_configs: [{targets: ["%[3]s"]}]
 
   histogram_quantile(0.99, sum by (scenario) (rate(traffic_request_duration_seconds[1m])))
 
 Ctrl-C ends the demo.
 
-`, target, o.script(), web, file, addrs[0])
+`, target, o.script(), web, file)
 }

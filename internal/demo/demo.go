@@ -11,18 +11,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"sync/atomic"
 	"time"
 )
 
-const (
-	// maxLatency and maxSize bound what a request may ask for itself.
-	maxLatency = time.Minute
-	maxSize    = 10 << 20
-	// stopTimeout bounds the wait for open requests.
-	stopTimeout = 2 * time.Second
-)
+// stopTimeout bounds the wait for open requests.
+const stopTimeout = 2 * time.Second
 
 // Options is the script of a Target.
 type Options struct {
@@ -49,6 +43,8 @@ func New(o Options) (*Target, error) {
 	switch {
 	case o.Law.P50 < 0 || o.Law.P99 < o.Law.P50:
 		return nil, fmt.Errorf("latency: the 99th percentile %v is below the median %v, or that below 0", o.Law.P99, o.Law.P50)
+	case o.Law.P99 > maxLatency:
+		return nil, fmt.Errorf("latency: the 99th percentile %v is above %v", o.Law.P99, maxLatency)
 	case !(o.ErrorRatio >= 0 && o.ErrorRatio <= 1):
 		return nil, fmt.Errorf("error ratio %v is not from 0 to 1", o.ErrorRatio)
 	case o.StallEvery < 0 || o.StallFor < 0 || o.StallEvery > 0 && o.StallFor > o.StallEvery:
@@ -58,7 +54,7 @@ func New(o Options) (*Target, error) {
 }
 
 // ServeHTTP answers any method and path. The query may replace the script for one
-// request: latency=50ms, status=404, size=10240 (bytes of the body).
+// request: latency=50ms, status=404, size=10KiB (of the body).
 func (t *Target) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	arrived := time.Now()
 	if t.script.Observe != nil {
@@ -76,7 +72,7 @@ func (t *Target) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case <-r.Context().Done():
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", a.contentType())
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body()) // Who has gone away needs no answer.
 }
@@ -88,58 +84,6 @@ func (o Options) stall(at time.Time) time.Duration {
 	}
 	into := time.Duration(at.UnixNano()) % o.StallEvery
 	return max(0, o.StallFor-into)
-}
-
-// answer is what one request gets.
-type answer struct {
-	latency time.Duration
-	status  int
-	size    int
-}
-
-func (t *Target) answer(r *http.Request, n uint64) (answer, error) {
-	a := answer{latency: t.script.Law.Quantile(draw(n, golden)), status: http.StatusOK}
-	if draw(n, root2) < t.script.ErrorRatio {
-		a.status = http.StatusServiceUnavailable
-	}
-	query := r.URL.Query()
-	if s := query.Get("latency"); s != "" {
-		d, err := time.ParseDuration(s)
-		if err != nil || d < 0 || d > maxLatency {
-			return a, fmt.Errorf("latency: found %q, expected a duration up to %v", s, maxLatency)
-		}
-		a.latency = d
-	}
-	if s := query.Get("status"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 200 || n > 599 {
-			return a, fmt.Errorf("status: found %q, expected 200 to 599", s)
-		}
-		a.status = n
-	}
-	if s := query.Get("size"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 0 || n > maxSize {
-			return a, fmt.Errorf("size: found %q, expected bytes up to %d", s, maxSize)
-		}
-		a.size = n
-	}
-	return a, nil
-}
-
-// body returns a small document, or one of the size that was asked for.
-func (a answer) body() []byte {
-	switch {
-	case a.status == http.StatusNoContent || a.status == http.StatusNotModified:
-		return nil
-	case a.size > 0:
-		body := make([]byte, a.size)
-		for i := range body {
-			body[i] = ' '
-		}
-		return body
-	}
-	return fmt.Appendf(nil, "{\"status\": %d, \"latency_seconds\": %.6f}\n", a.status, a.latency.Seconds())
 }
 
 // Serve answers on the listener, HTTP/1.1 and HTTP/2 without TLS, until ctx ends. It

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"net"
@@ -21,7 +22,7 @@ func TestAnyStretchOfRequestsFollowsTheLaw(t *testing.T) {
 	for _, first := range []uint64{1, 777, 1 << 40} {
 		const n = 1000
 		latencies := make([]time.Duration, n)
-		errors := 0
+		failed := 0
 		for i := range latencies {
 			a, err := target.answer(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody), first+uint64(i))
 			if err != nil {
@@ -29,7 +30,7 @@ func TestAnyStretchOfRequestsFollowsTheLaw(t *testing.T) {
 			}
 			latencies[i] = a.latency
 			if a.status != http.StatusOK {
-				errors++
+				failed++
 			}
 		}
 		slices.Sort(latencies)
@@ -38,8 +39,8 @@ func TestAnyStretchOfRequestsFollowsTheLaw(t *testing.T) {
 				t.Errorf("from request %d: the part up to %v is off by %.3f", first, d, diff)
 			}
 		}
-		if errors < 95 || errors > 105 {
-			t.Errorf("from request %d: %d errors of %d, want 100", first, errors, n)
+		if failed < 95 || failed > 105 {
+			t.Errorf("from request %d: %d errors of %d, want 100", first, failed, n)
 		}
 	}
 }
@@ -55,6 +56,18 @@ func TestQuantileAndCDFAreInverse(t *testing.T) {
 		if got := law.CDF(law.Quantile(p)); math.Abs(got-p) > 1e-6 {
 			t.Errorf("CDF(Quantile(%v)) = %v", p, got)
 		}
+	}
+}
+
+func TestNoLatencyIsLongerThanAMinute(t *testing.T) {
+	law := Law{P50: time.Millisecond, P99: time.Minute}
+	for p, want := range map[float64]time.Duration{1 - 1.0/(1<<52): time.Minute, 1.0 / (1 << 52): 0} {
+		if got := law.Quantile(p); got < 0 || (got-want).Abs() > time.Millisecond {
+			t.Errorf("Quantile(%v) = %v, want %v", p, got, want)
+		}
+	}
+	if got := law.CDF(time.Minute); got != 1 {
+		t.Errorf("CDF = %v at the longest latency, want 1", got)
 	}
 }
 
@@ -74,6 +87,7 @@ func TestBadScriptsAreRefused(t *testing.T) {
 	for name, o := range map[string]Options{
 		"negative latency":     {Law: Law{P50: -1}},
 		"quantiles in reverse": {Law: Law{P50: 2, P99: 1}},
+		"latency too long":     {Law: Law{P50: 1, P99: time.Hour}},
 		"ratio above one":      {ErrorRatio: 1.1},
 		"ratio not a number":   {ErrorRatio: math.NaN()},
 		"stall without end":    {StallEvery: time.Second, StallFor: 2 * time.Second},
@@ -117,7 +131,7 @@ func TestRequestsInAStallWaitForItsEnd(t *testing.T) {
 
 func TestAClientThatGoesAwayEndsItsRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		target := newTarget(t, Options{Law: Law{P50: time.Hour, P99: time.Hour}})
+		target := newTarget(t, Options{Law: Law{P50: time.Minute, P99: time.Minute}})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		begin := time.Now()
@@ -157,15 +171,21 @@ func TestAnswers(t *testing.T) {
 		"?status=404":             {404, -1},
 		"?status=204":             {204, 0},
 		"?size=10240":             {200, 10240},
+		"?size=3KiB":              {200, 3072},
+		"?size=10MiB":             {200, 10 << 20},
 		"?latency=1ms&status=500": {500, -1},
 		"?latency=2h":             {400, -1},
 		"?latency=soon":           {400, -1},
 		"?status=99":              {400, -1},
+		"?status=":                {200, -1},
 		"?size=-1":                {400, -1},
-		"?size=999999999":         {400, -1},
+		"?size=10485761":          {400, -1},
+		"?size=11MiB":             {400, -1},
+		"?size=4294967295MiB":     {400, -1},
+		"?size=10 kB":             {400, -1},
 	} {
 		t.Run("query "+query, func(t *testing.T) {
-			resp, body := get(t, http.DefaultTransport, base+"/any/path"+query)
+			resp, body := get(t, http.DefaultTransport, base+"/any/path"+strings.ReplaceAll(query, " ", "%20"))
 			if resp.StatusCode != want.status || want.size >= 0 && len(body) != want.size {
 				t.Errorf("status %d and %d bytes, want %d and %d", resp.StatusCode, len(body), want.status, want.size)
 			}
@@ -176,6 +196,50 @@ func TestAnswers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTheRootTellsWhatThisIs(t *testing.T) {
+	resp, body := get(t, http.DefaultTransport, serve(t, Options{ErrorRatio: 1})+"/")
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("status %d: the root does not follow the script", resp.StatusCode)
+	}
+	if !strings.Contains(body, "traffic_exporter") || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
+		t.Errorf("%s: %q", resp.Header.Get("Content-Type"), body)
+	}
+}
+
+func TestAnOrderlyStopAnswersWhatIsOpen(t *testing.T) {
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The stop begins as the request arrives, before it is answered.
+	ctx, cancel := context.WithCancel(t.Context())
+	target := newTarget(t, Options{Observe: func(*http.Request) { cancel() }})
+	done := make(chan error, 1)
+	go func() { done <- target.Serve(ctx, l) }()
+	resp, _ := get(t, http.DefaultTransport, "http://"+l.Addr().String()+"/?latency=100ms")
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("serve: %v", err)
+	}
+	if c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.Addr().String()); err == nil {
+		_ = c.Close()
+		t.Error("the listener is still open")
+	}
+}
+
+func TestAListenerThatFailsIsAnError(t *testing.T) {
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	if err := newTarget(t, Options{}).Serve(t.Context(), l); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("serve: %v", err)
 	}
 }
 

@@ -16,7 +16,8 @@ const (
 // z99 is the 99th percentile of the standard normal law.
 const z99 = 2.3263478740408408
 
-// Law is a log-normal law of latencies, given by two of its quantiles.
+// Law is a log-normal law of latencies, given by two of its quantiles. No latency is
+// longer than a minute.
 type Law struct {
 	P50, P99 time.Duration
 }
@@ -30,7 +31,7 @@ func (l Law) Quantile(p float64) time.Duration {
 		return l.P50
 	}
 	z := math.Sqrt2 * math.Erfinv(2*p-1)
-	return time.Duration(float64(l.P50) * math.Exp(l.sigma()*z))
+	return time.Duration(min(float64(l.P50)*math.Exp(l.sigma()*z), float64(maxLatency)))
 }
 
 // CDF returns the part of the answers that take at most d.
@@ -38,6 +39,8 @@ func (l Law) CDF(d time.Duration) float64 {
 	switch {
 	case d <= 0:
 		return 0
+	case d >= maxLatency:
+		return 1
 	case l.P50 <= 0 || l.P99 <= l.P50:
 		if d >= l.P50 {
 			return 1

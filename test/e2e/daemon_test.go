@@ -71,7 +71,7 @@ func TestABadConfigurationExitsBeforeAnythingIsSent(t *testing.T) {
 			t.Errorf("the output does not have %q:\n%s", want, p.out)
 		}
 	}
-	if n := len(seen.at); n != 0 {
+	if n := seen.count(); n != 0 {
 		t.Errorf("%d requests were sent", n)
 	}
 }
