@@ -1,0 +1,300 @@
+// Package fleet makes replicas one fleet: it tells the others that this replica lives,
+// hears from them, and knows in every second which part of the slots is this
+// replica's. It also spreads changes of the rate among them.
+//
+// It is built on dskit: a ring without tokens, whose heartbeats travel by gossip
+// (memberlist) or through etcd or Consul. Who is a member is decided by package
+// membership; this package brings the heartbeats there and the decisions to the engine,
+// and is the only one to know the store.
+package fleet
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/grafana/dskit/kv"
+	"github.com/grafana/dskit/ring"
+	"github.com/grafana/dskit/services"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/membership"
+)
+
+const (
+	// lead is how long before a second begins its members are decided: more than the
+	// engine looks ahead, which is half a second.
+	lead = 750 * time.Millisecond
+	// heartbeatPeriod is the time between heartbeats. They carry whole seconds, so that
+	// more of them would tell nothing.
+	heartbeatPeriod = time.Second
+	// awayAfter is for how long this replica may stand still without the others having
+	// taken over its part: they do when its last stamp is membership.Lost old, and that
+	// may have been sent a second before it stood still.
+	awayAfter = (membership.Lost - 1) * time.Second
+	// pollEvery is how often the store is read beside watching it: watches may lose a
+	// change.
+	pollEvery = 10 * time.Second
+	// storeTimeout bounds single dealings with the store that others wait for.
+	storeTimeout = 5 * time.Second
+	// purgeAfter is for how long lost replicas stay listed in the store.
+	purgeAfter = 10 * time.Minute
+)
+
+// ringKey is the key of the heartbeats in the store.
+const ringKey = "members"
+
+// Fleet is this replica's membership. It is a service: create it with New, start it and
+// stop it as others. It fails if gossip cannot be listened for. All methods are safe for
+// concurrent use.
+type Fleet struct {
+	services.Service
+
+	o      Options
+	id     string
+	logger *slog.Logger
+	kitLog log.Logger
+	// refused counts strangers.
+	refused *atomic.Uint64
+
+	store   *store
+	members kv.Client
+	// lifecycler registers this replica and sends its heartbeats; nil before that.
+	lifecycler atomic.Pointer[ring.BasicLifecycler]
+	// config is the hash of the configuration that this replica runs.
+	config atomic.Uint64
+	// ticked is when the last decision was made, in Unix nanoseconds.
+	ticked  atomic.Int64
+	windows atomic.Pointer[window]
+
+	overrides *Overrides
+
+	mu      sync.Mutex
+	tracker *membership.Tracker
+	view    membership.View
+	// decided is the last second for which there is a view.
+	decided int64
+	clocks  clocks
+	// profiles are what the members tell beside their heartbeats, by ID.
+	profiles map[string]profile
+	// since is the second from which this replica wants to count, if it was away.
+	since   int64
+	changes uint64
+}
+
+// New returns a fleet that has not been started: nothing is listened on or sent.
+func New(o Options) (*Fleet, error) {
+	var suffix [4]byte
+	if _, err := rand.Read(suffix[:]); err != nil {
+		return nil, fmt.Errorf("make up an identity: %w", err)
+	}
+	f := &Fleet{
+		o:        o,
+		id:       o.Name + "-" + hex.EncodeToString(suffix[:]),
+		logger:   o.Logger,
+		refused:  &atomic.Uint64{},
+		decided:  math.MinInt64,
+		clocks:   clocks{},
+		profiles: map[string]profile{},
+	}
+	f.kitLog = newKitLogger(o.Logger, f.refused)
+	f.tracker = membership.New(membership.Options{
+		Self:        f.id,
+		MinReplicas: o.MinReplicas,
+		ForgetAfter: int64(math.Ceil(o.ForgetAfter.Seconds())),
+	})
+	f.view.Why = "starting"
+	f.windows.Store(&window{})
+	f.overrides = newOverrides(o.Logger)
+	s, err := newStore(o, f.refused, f.kitLog)
+	if err != nil {
+		return nil, err
+	}
+	f.store = s
+	f.Service = services.NewBasicService(f.start, f.run, f.stop).WithName("fleet")
+	return f, nil
+}
+
+// ID returns this replica's identity: its name and a random suffix. Each start of the
+// process has another one, so that a replica that comes back is never taken for the
+// one that went away.
+func (f *Fleet) ID() string { return f.id }
+
+// Overrides returns the changes of the rate that the fleet shares.
+func (f *Fleet) Overrides() *Overrides { return f.overrides }
+
+// Memberlist is the status page of the gossip; nil for other stores.
+func (f *Fleet) Memberlist() http.Handler { return f.store.page() }
+
+// SetConfig tells the others, with the next heartbeat, which configuration this replica
+// runs.
+func (f *Fleet) SetConfig(hash uint64) { f.config.Store(hash) }
+
+// start listens for gossip and makes the clients of the store. It does not wait for
+// anybody.
+func (f *Fleet) start(ctx context.Context) error {
+	if err := f.store.start(ctx); err != nil {
+		return err
+	}
+	var err error
+	f.members, err = f.store.client(ring.GetCodec())
+	if err == nil {
+		f.overrides.client, err = f.store.client(overridesCodec{})
+	}
+	if err != nil {
+		return errors.Join(err, f.store.stop())
+	}
+	return nil
+}
+
+// run joins the fleet and decides its members every second.
+func (f *Fleet) run(ctx context.Context) error {
+	var watches sync.WaitGroup
+	defer watches.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	failed := make(chan error, 1)
+	watches.Go(func() {
+		if err := f.join(ctx); err != nil && ctx.Err() == nil {
+			failed <- err
+			return
+		}
+		watch(ctx, f.members, ringKey, f.hear)
+	})
+	watches.Go(func() { f.overrides.watch(ctx) })
+	watches.Go(func() { poll(ctx, f.members, ringKey, f.hear) })
+
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return err
+		case err := <-f.store.failed():
+			return err
+		case <-timer.C:
+		}
+		now := time.Now().Round(0)
+		f.tick(now)
+		timer.Reset(untilNextTick(now))
+	}
+}
+
+// untilNextTick returns the time until lead before the next whole second.
+func untilNextTick(now time.Time) time.Duration {
+	ahead := now.Add(lead)
+	return ahead.Truncate(time.Second).Add(time.Second).Sub(ahead)
+}
+
+// join registers this replica as soon as the store can be read.
+func (f *Fleet) join(ctx context.Context) error {
+	if err := f.await(ctx); err != nil {
+		return err
+	}
+	l, err := ring.NewBasicLifecycler(ring.BasicLifecyclerConfig{
+		ID:               f.id,
+		Addr:             f.store.address,
+		HeartbeatPeriod:  heartbeatPeriod,
+		HeartbeatTimeout: membership.Lost * time.Second,
+		Versions:         f.tell(time.Now(), 0),
+	}, "traffic", ringKey, f.members, f.delegate(), f.kitLog, f.store.registerer)
+	if err != nil {
+		return err
+	}
+	if err := services.StartAndAwaitRunning(ctx, l); err != nil {
+		return fmt.Errorf("register in the fleet: %w", err)
+	}
+	f.lifecycler.Store(l)
+	f.logger.Info("registered in the fleet", "id", f.id, "store", f.o.Store, "cluster", f.o.Cluster)
+	return nil
+}
+
+// await returns when the store can be read. It never gives up.
+func (f *Fleet) await(ctx context.Context) error {
+	for {
+		err := f.read(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		f.logger.Warn("the fleet's store cannot be read, trying again", "store", f.o.Store, "err", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (f *Fleet) read(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	_, err := f.members.Get(ctx, ringKey)
+	return err
+}
+
+// Leave announces that this replica leaves and returns when it no longer counts: until
+// then it has to send its part. It returns at once if there is nobody to hand over to,
+// and with an error if the leave cannot be announced or ctx ends.
+func (f *Fleet) Leave(ctx context.Context) error {
+	l := f.lifecycler.Load()
+	if l == nil || f.isAlone() {
+		return nil
+	}
+	announced := make(chan error, 1)
+	// The lifecycler waits for the store however long that takes.
+	go func() { announced <- l.ChangeReadOnlyState(context.WithoutCancel(ctx), true) }()
+	select {
+	case err := <-announced:
+		if err != nil {
+			return fmt.Errorf("announce the leave: %w", err)
+		}
+	case <-ctx.Done():
+		return fmt.Errorf("announce the leave: %w", context.Cause(ctx))
+	}
+	_, at := l.GetReadOnlyState()
+	end := at.Add(membership.Settle * time.Second)
+	f.logger.Info("leaving the fleet", "until", end.UTC())
+	select {
+	case <-time.After(time.Until(end)):
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the leave to take effect: %w", context.Cause(ctx))
+	}
+}
+
+// isAlone reports whether no other replica is known.
+func (f *Fleet) isAlone() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.tracker.Statuses() {
+		if s.ID != f.id && s.State != membership.TakenOver {
+			return false
+		}
+	}
+	return true
+}
+
+// stop takes this replica out of the store and leaves the gossip.
+func (f *Fleet) stop(error) error {
+	if l := f.lifecycler.Load(); l != nil {
+		l.StopAsync()
+		ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+		defer cancel()
+		if err := l.AwaitTerminated(ctx); err != nil {
+			// The others will miss its heartbeats.
+			f.logger.Warn("the replica could not be taken out of the fleet's store", "err", err)
+		}
+	}
+	return f.store.stop()
+}

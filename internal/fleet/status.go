@@ -1,0 +1,66 @@
+package fleet
+
+import (
+	"strings"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/membership"
+)
+
+// Status is what this replica knows of the fleet.
+type Status struct {
+	Self string
+	// View is the one of the current second.
+	View membership.View
+	// Members are all replicas that are known, sorted by ID.
+	Members []MemberStatus
+	// Skew is what this replica's clock is ahead of the others' by, as the median.
+	Skew time.Duration
+	// Mismatched is the number of other members that run another configuration.
+	Mismatched int
+	// Changes counts the changes of the view, and Refused the strangers' packets and
+	// connections.
+	Changes, Refused uint64
+}
+
+// MemberStatus is what this replica knows of another, or of itself.
+type MemberStatus struct {
+	membership.Status
+	// Name is the ID without its random suffix.
+	Name, Address string
+	// Share is its part of the rate, from 0 to 1.
+	Share float64
+	// Sent is when its last heartbeat was sent, by its clock.
+	Sent time.Time
+	// Offset is what its clock is ahead of this replica's by.
+	Offset time.Duration
+	// Config is the hash of the configuration that it runs.
+	Config uint64
+}
+
+// Status returns what this replica knows of the fleet.
+func (f *Fleet) Status() Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := Status{Self: f.id, View: f.view, Skew: f.clocks.skew(), Changes: f.changes, Refused: f.refused.Load()}
+	for _, m := range f.tracker.Statuses() {
+		p := f.profiles[m.ID]
+		ahead, _ := f.clocks.ahead(m.ID)
+		s.Members = append(s.Members, MemberStatus{
+			Status: m, Name: m.ID[:max(0, strings.LastIndexByte(m.ID, '-'))], Address: p.address,
+			Share: f.view.Share.Arc(m.ID).Ratio(), Sent: p.sent, Offset: -ahead, Config: p.config,
+		})
+		counts := m.State == membership.Live || m.State == membership.Leaving
+		if counts && m.ID != f.id && p.config != f.config.Load() {
+			s.Mismatched++
+		}
+	}
+	return s
+}
+
+// Live returns whether this replica counts as a member and may send, and if not why.
+func (f *Fleet) Live() (live bool, why string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.view.Live, f.view.Why
+}

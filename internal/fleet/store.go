@@ -1,0 +1,237 @@
+package fleet
+
+import (
+	"context"
+	"crypto/tls"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/grafana/dskit/dns"
+	"github.com/grafana/dskit/flagext"
+	"github.com/grafana/dskit/kv"
+	"github.com/grafana/dskit/kv/codec"
+	"github.com/grafana/dskit/kv/memberlist"
+	"github.com/grafana/dskit/ring"
+	"github.com/grafana/dskit/services"
+	"github.com/hashicorp/go-sockaddr"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// store is where the fleet keeps what it shares.
+type store struct {
+	config     kv.Config
+	registerer prometheus.Registerer
+	logger     log.Logger
+	// address is where the others reach this replica, or what tells it from others.
+	address string
+	// gossip and gate are nil unless the store is memberlist, gate unless it has TLS.
+	gossip  *memberlist.KVInitService
+	gate    *gate
+	watcher *services.FailureWatcher
+}
+
+func newStore(o Options, refused *atomic.Uint64, logger log.Logger) (*store, error) {
+	s := &store{registerer: o.Registerer, logger: logger, address: o.Name, watcher: services.NewFailureWatcher()}
+	flagext.DefaultValues(clientFlags{&s.config})
+	s.config.Store = o.Store
+	s.config.Prefix = o.Cluster + "/"
+	switch o.Store {
+	case StoreEtcd:
+		c := &s.config.Etcd
+		c.Endpoints, c.UserName, c.Password = o.Etcd.Endpoints, o.Etcd.Username, flagext.SecretWithValue(o.Etcd.Password)
+		c.DialTimeout = storeTimeout
+		if t := o.Etcd.TLS; t != nil {
+			c.EnableTLS = true
+			c.TLS.CAPath, c.TLS.CertPath, c.TLS.KeyPath = t.CAFile, t.CertFile, t.KeyFile
+			c.TLS.ServerName, c.TLS.InsecureSkipVerify = t.ServerName, t.InsecureSkipVerify
+		}
+	case StoreConsul:
+		c := &s.config.Consul
+		c.Host, c.ACLToken = o.Consul.Address, flagext.SecretWithValue(o.Consul.Token)
+		// A change has to be heard within a second: there is one watch for each key.
+		c.WatchKeyRateLimit, c.CasRetryDelay = 10, 100*time.Millisecond
+	case StoreMemberlist:
+		return s, s.useGossip(o, refused)
+	default:
+		return nil, fmt.Errorf("unknown store %q", o.Store)
+	}
+	return s, nil
+}
+
+// clientFlags sets the defaults of the stores' clients, which dskit keeps in flags.
+type clientFlags struct{ config *kv.Config }
+
+// RegisterFlags implements flagext.Registerer.
+func (c clientFlags) RegisterFlags(f *flag.FlagSet) { c.config.RegisterFlagsWithPrefix("", "", f) }
+
+// useGossip sets up memberlist.
+func (s *store) useGossip(o Options, refused *atomic.Uint64) error {
+	listen, err := netip.ParseAddrPort(o.Memberlist.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	advertise, err := advertised(o.Memberlist, listen)
+	if err != nil {
+		return err
+	}
+	s.address = advertise.String()
+
+	var c memberlist.KVConfig
+	flagext.DefaultValues(&c)
+	// Twice as often as the default and to one more: a change is known to ten replicas in
+	// half the time, for half a kilobyte a second.
+	c.GossipInterval, c.GossipNodes = 100*time.Millisecond, 4
+	// Bounds the work that a large fleet's heartbeats make.
+	c.NotifyInterval = 100 * time.Millisecond
+	c.MinJoinBackoff, c.MaxJoinBackoff = 200*time.Millisecond, 5*time.Second
+	// Heals fleets that came apart; dskit's own tries end after a while.
+	c.JoinMembers, c.RejoinInterval = o.Memberlist.Join, 4*time.Second
+	c.LeaveTimeout, c.BroadcastTimeoutForLocalUpdatesOnShutdown = 2*time.Second, 2*time.Second
+	c.ClusterLabel = o.Cluster
+	c.AdvertiseAddr, c.AdvertisePort = advertise.Addr().String(), int(advertise.Port())
+	// Addresses that lead nowhere, as those of pods that are gone, must not hold up the
+	// others.
+	c.TCPTransport.PacketDialTimeout, c.TCPTransport.MaxConcurrentWrites = 500*time.Millisecond, 8
+	c.TCPTransport.BindAddrs, c.TCPTransport.BindPort = []string{listen.Addr().String()}, int(listen.Port())
+	c.Codecs = []codec.Codec{ring.GetCodec(), overridesCodec{}}
+	if t := o.Memberlist.TLS; t != nil {
+		if s.gate, err = newGate(*t, listen, refused, o.Logger); err != nil {
+			return err
+		}
+		c.TCPTransport.BindAddrs, c.TCPTransport.BindPort = []string{s.gate.inner.Addr().String()}, int(s.gate.inner.Port())
+		c.TCPTransport.TLSEnabled = true
+		c.TCPTransport.TLS.CAPath, c.TCPTransport.TLS.CertPath, c.TCPTransport.TLS.KeyPath = t.CAFile, t.CertFile, t.KeyFile
+		c.TCPTransport.TLS.ServerName = t.ServerName
+		c.TCPTransport.TLS.MinVersion = versionName(t.MinVersion)
+	}
+	resolver := dns.NewProvider(dns.GolangResolverType, 8, s.logger, s.registerer)
+	s.gossip = memberlist.NewKVInitService(&c, s.logger, resolver, s.registerer)
+	s.config.MemberlistKV = s.gossip.GetMemberlistKV
+	return nil
+}
+
+// versionName returns a version of TLS as dskit calls it.
+func versionName(v uint16) string {
+	switch v {
+	case tls.VersionTLS10:
+		return "VersionTLS10"
+	case tls.VersionTLS11:
+		return "VersionTLS11"
+	case tls.VersionTLS13:
+		return "VersionTLS13"
+	default:
+		return "VersionTLS12"
+	}
+}
+
+// advertised returns the address that the others reach this replica at.
+func advertised(m Memberlist, listen netip.AddrPort) (netip.AddrPort, error) {
+	switch {
+	case m.Advertise != "":
+		a, err := netip.ParseAddrPort(m.Advertise)
+		if err != nil {
+			return a, fmt.Errorf("advertise: %w", err)
+		}
+		return a, nil
+	case !listen.Addr().IsUnspecified():
+		return listen, nil
+	}
+	private, err := sockaddr.GetPrivateIP()
+	if err == nil && private == "" {
+		private, err = sockaddr.GetPublicIP()
+	}
+	if err != nil {
+		return listen, fmt.Errorf("find out this replica's address: %w", err)
+	}
+	ip, err := netip.ParseAddr(private)
+	if err != nil {
+		return listen, fmt.Errorf("found no address that the others could reach this replica at: set fleet.advertise")
+	}
+	return netip.AddrPortFrom(ip, listen.Port()), nil
+}
+
+// start listens for gossip.
+func (s *store) start(ctx context.Context) error {
+	if s.gossip == nil {
+		return nil
+	}
+	if s.gate != nil {
+		if err := s.gate.listen(ctx); err != nil {
+			return err
+		}
+	}
+	if err := services.StartAndAwaitRunning(ctx, s.gossip); err != nil {
+		return err
+	}
+	s.watcher.WatchService(s.gossip)
+	_, err := s.gossip.GetMemberlistKV() // Listens and joins in the background.
+	return err
+}
+
+// failed receives the error that ends the gossip.
+func (s *store) failed() <-chan error { return s.watcher.Chan() }
+
+// client returns a client for values of one kind.
+func (s *store) client(c codec.Codec) (kv.Client, error) {
+	return kv.NewClient(s.config, c, kv.RegistererWithKVName(s.registerer, c.CodecID()), s.logger)
+}
+
+// page is dskit's status page.
+func (s *store) page() http.Handler {
+	if s.gossip == nil {
+		return nil
+	}
+	return s.gossip
+}
+
+func (s *store) stop() error {
+	var err error
+	if s.gossip != nil {
+		err = services.StopAndAwaitTerminated(context.Background(), s.gossip)
+	}
+	if s.gate != nil {
+		s.gate.close()
+	}
+	return err
+}
+
+// watch calls f with the value of a key whenever it changes, until ctx ends.
+func watch(ctx context.Context, client kv.Client, key string, f func(value any)) {
+	client.WatchKey(ctx, key, func(value any) bool {
+		f(value)
+		return true
+	})
+}
+
+// poll calls f with the value of a key now and every while, until ctx ends: a watch does
+// not tell the first value, and some lose a change.
+func poll(ctx context.Context, client kv.Client, key string, f func(value any)) {
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for {
+		if value, err := client.Get(ctx, key); err == nil && value != nil {
+			f(value)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// freePort returns a port of the loopback interface that nobody listens on.
+func freePort(ctx context.Context) (netip.AddrPort, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("find a port for the gossip: %w", err)
+	}
+	defer func() { _ = l.Close() }()
+	return netip.ParseAddrPort(l.Addr().String())
+}
