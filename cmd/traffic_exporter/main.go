@@ -86,6 +86,8 @@ func addRun(cli *kingpin.Application, _ io.Writer, logger func() *slog.Logger) (
 		Default("config.yaml").StringVar(&o.ConfigFile)
 	cmd.Flag("config.watch-interval", "How often to look whether the configuration file has changed; 0 to never look. SIGHUP and POST /-/reload work besides.").
 		Default("5s").DurationVar(&o.WatchInterval)
+	cmd.Flag("web.enable-control", "Allow requests over HTTP that change the rate.").
+		BoolVar(&o.EnableControl)
 	o.Web = kingpinflag.AddFlags(cmd, ":9870")
 	return cmd.FullCommand(), func(ctx context.Context) error {
 		o.Logger = logger()

@@ -36,6 +36,8 @@ type Options struct {
 	WatchInterval time.Duration
 	// Web are the exporter-toolkit's flags.
 	Web *toolkit.FlagConfig
+	// EnableControl allows requests over HTTP that change the rate.
+	EnableControl bool
 	// Hangups ask for the configuration to be read again: SIGHUP. May be nil.
 	Hangups <-chan os.Signal
 	// getenv looks up the environment variables of the configuration; nil is

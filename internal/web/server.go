@@ -39,6 +39,19 @@ type Options struct {
 	Reload func() error
 	// Config returns the running configuration with its secrets hidden.
 	Config func() ([]byte, error)
+	// Control allows requests that change the rate (--web.enable-control).
+	Control bool
+	// Scenarios tells the scenarios as they run now.
+	Scenarios func() []ScenarioStatus
+	// SetOverride changes the rate of a scenario, ClearOverride ends the change. Both
+	// return the scenario as it is then (its Override says from when), or an error; a
+	// *Refusal says what status to answer with.
+	SetOverride   func(ctx context.Context, scenario string, o OverrideRequest) (ScenarioStatus, error)
+	ClearOverride func(ctx context.Context, scenario string, o ClearRequest) (ScenarioStatus, error)
+	// Fleet tells this replica's view of the fleet; nil if it runs on its own.
+	Fleet func() FleetStatus
+	// Memberlist is dskit's status page of the gossip; nil if there is none.
+	Memberlist http.Handler
 
 	Logger *slog.Logger
 }
