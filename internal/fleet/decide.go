@@ -90,7 +90,7 @@ func (f *Fleet) wasAway(now time.Time) bool {
 
 func (f *Fleet) decide(second int64) {
 	old := f.view
-	f.view = f.tracker.Decide(second)
+	f.before, f.view = old, f.tracker.Decide(second)
 	f.decided = second
 	f.windows.Store(f.windows.Load().with(second, f.view.Arc))
 	f.report(old, f.view)

@@ -79,7 +79,8 @@ type Fleet struct {
 
 	mu      sync.Mutex
 	tracker *membership.Tracker
-	view    membership.View
+	// view is the last that was decided, and before the one of the second before.
+	view, before membership.View
 	// decided is the last second for which there is a view.
 	decided int64
 	clocks  clocks
@@ -212,10 +213,14 @@ func (f *Fleet) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := services.StartAndAwaitRunning(ctx, l); err != nil {
-		return fmt.Errorf("register in the fleet: %w", err)
+	// It outlives ctx: the heartbeats go on until stop has taken the replica out.
+	if err := l.StartAsync(context.WithoutCancel(ctx)); err != nil {
+		return err
 	}
 	f.lifecycler.Store(l)
+	if err := l.AwaitRunning(ctx); err != nil {
+		return fmt.Errorf("register in the fleet: %w", err)
+	}
 	f.logger.Info("registered in the fleet", "id", f.id, "store", f.o.Store, "cluster", f.o.Cluster)
 	return nil
 }

@@ -21,8 +21,8 @@ const quiet = time.Minute
 // cluster. It counts them nowhere.
 var strangers = []string{"discarding packet with unacceptable label", "discarding stream with unacceptable label"} //nolint:gochecknoglobals // A constant, which Go has none of for lists.
 
-// kitLogger passes on what dskit logs. Its Info is our Debug: it tells of every attempt
-// to join.
+// kitLogger passes on what dskit logs, one level lower: its Info tells of every attempt
+// to join, its warnings of what heals by itself.
 type kitLogger struct {
 	logger  *slog.Logger
 	refused *atomic.Uint64
@@ -55,7 +55,7 @@ func (l *kitLogger) Log(pairs ...any) error {
 		}
 	}
 	ctx := context.Background()
-	if l.logger.Enabled(ctx, severity) && (severity < slog.LevelWarn || l.isNews(message)) {
+	if l.logger.Enabled(ctx, severity) && (severity < slog.LevelInfo || l.isNews(message)) {
 		l.logger.LogAttrs(ctx, severity, message, attributes...)
 	}
 	return nil
@@ -64,8 +64,10 @@ func (l *kitLogger) Log(pairs ...any) error {
 // severityOf returns how severe a message is to us.
 func severityOf(v any) slog.Level {
 	switch v {
-	case level.ErrorValue(), level.WarnValue():
+	case level.ErrorValue():
 		return slog.LevelWarn
+	case level.WarnValue():
+		return slog.LevelInfo
 	default:
 		return slog.LevelDebug
 	}

@@ -42,13 +42,13 @@ type MemberStatus struct {
 func (f *Fleet) Status() Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := Status{Self: f.id, View: f.view, Skew: f.clocks.skew(), Changes: f.changes, Refused: f.refused.Load()}
+	s := Status{Self: f.id, View: f.current(time.Now()), Skew: f.clocks.skew(), Changes: f.changes, Refused: f.refused.Load()}
 	for _, m := range f.tracker.Statuses() {
 		p := f.profiles[m.ID]
 		ahead, _ := f.clocks.ahead(m.ID)
 		s.Members = append(s.Members, MemberStatus{
 			Status: m, Name: m.ID[:max(0, strings.LastIndexByte(m.ID, '-'))], Address: p.address,
-			Share: f.view.Share.Arc(m.ID).Ratio(), Sent: p.sent, Offset: -ahead, Config: p.config,
+			Share: s.View.Share.Arc(m.ID).Ratio(), Sent: p.sent, Offset: -ahead, Config: p.config,
 		})
 		counts := m.State == membership.Live || m.State == membership.Leaving
 		if counts && m.ID != f.id && p.config != f.config.Load() {
@@ -62,5 +62,14 @@ func (f *Fleet) Status() Status {
 func (f *Fleet) Live() (live bool, why string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.view.Live, f.view.Why
+	v := f.current(time.Now())
+	return v.Live, v.Why
+}
+
+// current returns the view of the second that has begun.
+func (f *Fleet) current(now time.Time) membership.View {
+	if now.Unix() < f.view.Second {
+		return f.before
+	}
+	return f.view
 }

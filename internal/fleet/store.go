@@ -92,7 +92,7 @@ func (s *store) useGossip(o Options, refused *atomic.Uint64) error {
 	c.MinJoinBackoff, c.MaxJoinBackoff = 200*time.Millisecond, 5*time.Second
 	// Heals fleets that came apart; dskit's own tries end after a while.
 	c.JoinMembers, c.RejoinInterval = o.Memberlist.Join, 4*time.Second
-	c.LeaveTimeout, c.BroadcastTimeoutForLocalUpdatesOnShutdown = 2*time.Second, 2*time.Second
+	c.LeaveTimeout, c.BroadcastTimeoutForLocalUpdatesOnShutdown = time.Second, 2*time.Second
 	c.ClusterLabel = o.Cluster
 	c.AdvertiseAddr, c.AdvertisePort = advertise.Addr().String(), int(advertise.Port())
 	// Addresses that lead nowhere, as those of pods that are gone, must not hold up the
@@ -166,7 +166,8 @@ func (s *store) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := services.StartAndAwaitRunning(ctx, s.gossip); err != nil {
+	// It outlives ctx: stop says goodbye through it.
+	if err := services.StartAndAwaitRunning(context.WithoutCancel(ctx), s.gossip); err != nil {
 		return err
 	}
 	s.watcher.WatchService(s.gossip)

@@ -67,14 +67,19 @@ func compare(a, b Change) int {
 // they were written. It is not modified in place.
 type History []Change
 
-// Add returns the history with a change that is written now and takes effect Settle
-// later, at a whole second. It sets what is not the author's to choose: From, Written
+// Begin returns the instant from which a change that is written now is in effect: the
+// next whole second after Settle.
+func Begin(now time.Time) time.Time {
+	return now.UTC().Add(Settle + time.Second - 1).Truncate(time.Second)
+}
+
+// Add returns the history with a change that is written now. It sets what is not the author's to choose: From, Written
 // and Forget. A change written by a replica whose clock is behind still comes last. It
 // returns false if so many changes wait for their effect that one in effect would be
 // lost.
 func (h History) Add(c Change, now time.Time) (History, Change, bool) {
 	c.Written = now.UTC().Truncate(time.Millisecond)
-	c.From = now.UTC().Add(Settle + time.Second - 1).Truncate(time.Second)
+	c.From = Begin(now)
 	if n := len(h); n > 0 && !c.Written.After(h[n-1].Written) {
 		c.Written = h[n-1].Written.Add(time.Millisecond)
 	}

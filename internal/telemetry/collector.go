@@ -66,14 +66,17 @@ type collector struct {
 	failures  *prometheus.CounterVec
 	verdicts  *prometheus.CounterVec
 
-	targetDesc, shareDesc, objectiveDesc, latencyDesc *prometheus.Desc
+	targetDesc, shareDesc, overrideDesc, objectiveDesc, latencyDesc *prometheus.Desc
 
 	rates   atomic.Pointer[rates]
 	current atomic.Pointer[Scenario]
 }
 
 // rates are what a scrape asks for.
-type rates struct{ target, share func() float64 }
+type rates struct {
+	target, share func() float64
+	overridden    func() bool
+}
 
 func newCollector(name string) *collector {
 	f := factory{labels: prometheus.Labels{labelScenario: name}}
@@ -94,6 +97,8 @@ func newCollector(name string) *collector {
 			labelRequest, "good"),
 		targetDesc: f.desc("traffic_target_rate", "Requests per second that the whole fleet should send now."),
 		shareDesc:  f.desc("traffic_share_rate", "Requests per second that this replica should send now."),
+		overrideDesc: f.desc("traffic_override_active",
+			"Whether the rate is another than the file's because of an override (1) or not (0)."),
 		objectiveDesc: f.desc("traffic_slo_objective_ratio",
 			"Part of the requests that must be good, from 0 to 1."),
 		latencyDesc: f.desc("traffic_slo_latency_seconds",
@@ -116,7 +121,7 @@ func (c *collector) services(bounds []float64) *prometheus.HistogramVec {
 
 // reshape makes the scenario what spec says. Calls must not overlap.
 func (c *collector) reshape(spec ScenarioSpec) *Scenario {
-	c.rates.Store(&rates{target: spec.TargetRate, share: spec.ShareRate})
+	c.rates.Store(&rates{target: spec.TargetRate, share: spec.ShareRate, overridden: spec.Overridden})
 	old := c.current.Load()
 	if old != nil && old.isShapedBy(spec) {
 		return old
@@ -150,7 +155,7 @@ func (c *collector) prune(old, s *Scenario) {
 // Describe implements prometheus.Collector. It describes all that there may be,
 // whatever the shape: the registry knows the collector by it.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.targetDesc, c.shareDesc, c.objectiveDesc, c.latencyDesc} {
+	for _, d := range []*prometheus.Desc{c.targetDesc, c.shareDesc, c.overrideDesc, c.objectiveDesc, c.latencyDesc} {
 		ch <- d
 	}
 	for _, part := range c.parts(c.current.Load()) {
@@ -166,6 +171,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	r := c.rates.Load()
 	gauge(c.targetDesc, value(r.target))
 	gauge(c.shareDesc, value(r.share))
+	gauge(c.overrideDesc, truth(r.overridden != nil && r.overridden()))
 	s := c.current.Load()
 	if s.slo != nil {
 		gauge(c.objectiveDesc, s.slo.Objective)

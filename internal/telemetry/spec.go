@@ -28,6 +28,9 @@ type ScenarioSpec struct {
 	// scrape, concurrently with everything else. Nil reads as 0.
 	TargetRate func() float64
 	ShareRate  func() float64
+	// Overridden tells whether an override of the rate is in effect. It is called like
+	// those; nil reads as no.
+	Overridden func() bool
 }
 
 // SLO is a service level objective: the part of the requests that must succeed
@@ -142,8 +145,8 @@ type Series struct {
 func SeriesCount(spec ScenarioSpec) Series {
 	const (
 		// Sent and received bytes, connections open and opened, target and share
-		// rate; due, finished, in flight.
-		scenario = 6 + 3
+		// rate, override; due, finished, in flight.
+		scenario = 7 + 3
 		// Without ReasonNone, which is no failure; and the empty code.
 		request   = protocol.NumReasons - 1 + 1
 		objective = 2

@@ -29,6 +29,7 @@ type Metrics struct {
 	reloadSuccessful prometheus.Gauge
 	reloadTimestamp  prometheus.Gauge
 	configHash       prometheus.Gauge
+	fleet            *fleetCollector
 
 	// mu serialises changes of the set of scenarios; recording takes no part.
 	mu        sync.Mutex
@@ -43,11 +44,13 @@ func New(reg prometheus.Registerer) *Metrics {
 	gauge := func(name, help string) prometheus.Gauge {
 		return auto.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
 	}
-	// Until fleets exist, a replica is on its own.
-	gauge("traffic_fleet_members", "Live replicas in this replica's view of the fleet.").Set(1)
-	gauge("traffic_fleet_weight_ratio", "This replica's weight as a part of the whole fleet's, from 0 to 1.").Set(1)
+	fleet := newFleetCollector()
+	if err := reg.Register(fleet); err != nil {
+		panic(err) // As promauto does.
+	}
 	return &Metrics{
-		reg: reg,
+		reg:   reg,
+		fleet: fleet,
 		reloadSuccessful: gauge("traffic_config_last_reload_successful",
 			"Whether the last attempt to load the configuration succeeded (1) or not (0)."),
 		reloadTimestamp: gauge("traffic_config_last_reload_success_timestamp_seconds",

@@ -1,0 +1,98 @@
+package telemetry
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// FleetState is what a scrape asks about the fleet.
+type FleetState struct {
+	// Members is the number of members that the rate is divided among, and Lost that of
+	// the members whose heartbeats are missing.
+	Members, Lost int
+	// Ratio is this replica's part, from 0 to 1.
+	Ratio float64
+	// Live tells that this replica may send, and StoreUp that the fleet's store answers.
+	Live, StoreUp bool
+	// Skew is what this replica's clock is ahead of the others' by.
+	Skew time.Duration
+	// Mismatched is the number of members that run another configuration.
+	Mismatched int
+	// Changes counts the changes of this replica's view, and Refused the packets and
+	// connections of strangers.
+	Changes, Refused uint64
+}
+
+// alone is the state of a replica that has no fleet: it is all of it.
+func alone() FleetState { return FleetState{Members: 1, Ratio: 1, Live: true, StoreUp: true} }
+
+// fleetMetric is one metric and its value in a state.
+type fleetMetric struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(FleetState) float64
+}
+
+// fleetCollector exposes this replica's view of the fleet.
+type fleetCollector struct {
+	metrics []fleetMetric
+	read    atomic.Pointer[func() FleetState]
+}
+
+func newFleetCollector() *fleetCollector {
+	c := &fleetCollector{}
+	add := func(kind prometheus.ValueType, name, help string, value func(FleetState) float64) {
+		c.metrics = append(c.metrics, fleetMetric{prometheus.NewDesc(name, help, nil, nil), kind, value})
+	}
+	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
+	add(gauge, "traffic_fleet_members", "Replicas that the rate is divided among, in this replica's view.",
+		func(s FleetState) float64 { return float64(s.Members) })
+	add(gauge, "traffic_fleet_lost_members", "Replicas whose heartbeats are missing, whether or not others have taken over their part.",
+		func(s FleetState) float64 { return float64(s.Lost) })
+	add(gauge, "traffic_fleet_weight_ratio", "This replica's part of the rate, from 0 to 1; 0 while it may not send.",
+		func(s FleetState) float64 { return s.Ratio })
+	add(gauge, "traffic_fleet_live", "Whether this replica counts as a member and sends (1) or not (0).",
+		func(s FleetState) float64 { return truth(s.Live) })
+	add(gauge, "traffic_fleet_store_up", "Whether the heartbeats of the fleet are heard (1) or its last view is held because the store is away (0).",
+		func(s FleetState) float64 { return truth(s.StoreUp) })
+	add(gauge, "traffic_fleet_clock_skew_seconds", "How far this replica's clock is ahead of the others', as the median.",
+		func(s FleetState) float64 { return s.Skew.Seconds() })
+	add(gauge, "traffic_fleet_config_mismatch_members", "Other members that run another configuration than this replica.",
+		func(s FleetState) float64 { return float64(s.Mismatched) })
+	add(counter, "traffic_fleet_view_changes_total", "Changes of this replica's view of the fleet.",
+		func(s FleetState) float64 { return float64(s.Changes) })
+	add(counter, "traffic_fleet_refused_total", "Packets and connections of strangers that were refused at the gossip's port.",
+		func(s FleetState) float64 { return float64(s.Refused) })
+	read := alone
+	c.read.Store(&read)
+	return c
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Describe implements prometheus.Collector.
+func (c *fleetCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, m := range c.metrics {
+		ch <- m.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *fleetCollector) Collect(ch chan<- prometheus.Metric) {
+	s := (*c.read.Load())()
+	for _, m := range c.metrics {
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(s))
+	}
+}
+
+// Fleet makes the metrics of the fleet those that read returns, which is called at each
+// scrape, concurrently with everything else. Before that they are those of a replica on
+// its own.
+func (m *Metrics) Fleet(read func() FleetState) { m.fleet.read.Store(&read) }
