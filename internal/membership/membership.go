@@ -121,17 +121,16 @@ func New(o Options) *Tracker {
 
 // Hear takes in what the store lists, all of it each time.
 func (t *Tracker) Hear(heartbeats []Heartbeat) {
-	listed := make(map[string]bool, len(heartbeats))
+	for _, m := range t.members {
+		m.gone = true
+	}
 	for _, h := range heartbeats {
-		listed[h.ID] = true
 		if m := t.members[h.ID]; m != nil {
+			m.gone = false
 			t.update(m, h)
 		} else {
 			t.members[h.ID] = &member{Heartbeat: h, from: t.admits(h)}
 		}
-	}
-	for id, m := range t.members {
-		m.gone = !listed[id]
 	}
 }
 
@@ -159,6 +158,9 @@ func (t *Tracker) update(m *member, h Heartbeat) {
 		m.taken, m.from = false, max(h.Stamp+Settle, t.decided+1)
 	case rejoined:
 		m.from = t.admits(h)
+	case !t.view.Live:
+		// It may have been away while this replica was, and the others know.
+		m.from = max(m.from, h.joins())
 	}
 }
 
@@ -166,7 +168,7 @@ func (t *Tracker) update(m *member, h Heartbeat) {
 // It does not count until it has announced a second from which it wants to, which
 // Heartbeat.Since is.
 func (t *Tracker) Away(second int64) {
-	t.away, t.contact = second, second
+	t.away = second
 	t.view = t.view.silenced(whyAway)
 }
 
@@ -185,6 +187,12 @@ func (t *Tracker) Doubt(why string) { t.doubt = why }
 // call before.
 func (t *Tracker) Decide(second int64) View {
 	t.decided = second
+	if t.isReturning(second) {
+		// It may not have heard yet of those who live.
+		t.view = t.compose(second)
+		t.view.StoreUp = !t.isDeaf(second)
+		return t.view
+	}
 	if t.isDeaf(second) {
 		// Not even this replica's own heartbeats are heard: the store is away, not the
 		// fleet. What was agreed on stays.
@@ -202,6 +210,11 @@ func (t *Tracker) Decide(second int64) View {
 	t.forget(second)
 	t.view = t.compose(second)
 	return t.view
+}
+
+// isReturning reports whether this replica was away and does not count again yet.
+func (t *Tracker) isReturning(second int64) bool {
+	return t.away != 0 && (t.IsAway() || second < t.members[t.o.Self].Since)
 }
 
 // isDeaf reports whether no member, this replica among them, has been heard from for as

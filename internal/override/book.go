@@ -14,7 +14,7 @@ func (b Book) Merge(o Book) Book {
 	changed := Book{}
 	for name, theirs := range o {
 		ours := b[name]
-		if merged := ours.merge(theirs); !merged.equal(ours) {
+		if merged := ours.merge(theirs); !merged.Equal(ours) {
 			b[name], changed[name] = merged, merged
 		}
 	}

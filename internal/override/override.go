@@ -151,7 +151,7 @@ func (h History) Stretches() []Stretch {
 	return out
 }
 
-// equal reports whether both have the same changes.
-func (h History) equal(o History) bool {
+// Equal reports whether both have the same changes.
+func (h History) Equal(o History) bool {
 	return slices.EqualFunc(h, o, func(a, b Change) bool { return compare(a, b) == 0 })
 }
