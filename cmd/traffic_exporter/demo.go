@@ -12,24 +12,24 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/app"
 )
 
-func addDemo(cli *kingpin.Application, stdout io.Writer, logger func() *slog.Logger) (string, command) {
+func addDemo(cli *kingpin.Application, stdout io.Writer, logger func() *slog.Logger) commands {
 	cmd := cli.Command("demo", "Run a target and the exporter together on loopback, to look around.")
 	var o app.DemoOptions
 	targetFlags(cmd, "target.", &o.Target)
 	o.Web = kingpinflag.AddFlags(cmd, "127.0.0.1:9870")
-	return cmd.FullCommand(), func(ctx context.Context) error {
+	return commands{cmd.FullCommand(): func(ctx context.Context) error {
 		o.Logger = logger()
 		return app.Demo(ctx, stdout, o)
-	}
+	}}
 }
 
-func addTarget(cli *kingpin.Application, stdout io.Writer, logger func() *slog.Logger) (string, command) {
+func addTarget(cli *kingpin.Application, stdout io.Writer, logger func() *slog.Logger) commands {
 	cmd := cli.Command("target", "Run the demo's target alone, to try a configuration against.")
 	var o app.TargetOptions
 	targetFlags(cmd, "", &o)
-	return cmd.FullCommand(), func(ctx context.Context) error {
+	return commands{cmd.FullCommand(): func(ctx context.Context) error {
 		return app.Target(ctx, stdout, o, logger())
-	}
+	}}
 }
 
 // targetFlags adds the flags that script the demo's target.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
 	"syscall"
@@ -39,7 +40,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	logConfig := promslog.Config{Writer: stderr}
 	promslogflag.AddFlags(cli, &logConfig)
 	// The logger exists once the flags are parsed.
-	commands := addCommands(cli, stdout, func() *slog.Logger { return newLogger(&logConfig) })
+	all := addCommands(cli, stdout, func() *slog.Logger { return newLogger(&logConfig) })
 
 	name, err := cli.Parse(args)
 	if err != nil {
@@ -49,7 +50,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	// The first signal starts an orderly stop; a second one ends the process.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	if err := commands[name](ctx); err != nil {
+	if err := all[name](ctx); err != nil {
 		fmt.Fprintln(stderr, err)
 		return 1
 	}
@@ -68,18 +69,20 @@ func newLogger(c *promslog.Config) *slog.Logger {
 // command is what runs when its name was given; ctx ends with SIGINT or SIGTERM.
 type command func(ctx context.Context) error
 
-func addCommands(cli *kingpin.Application, stdout io.Writer, logger func() *slog.Logger) map[string]command {
-	commands := map[string]command{}
-	for _, add := range []func(*kingpin.Application, io.Writer, func() *slog.Logger) (string, command){
-		addRun, addCheck, addPreview, addSend, addDemo, addTarget,
+// commands are commands by their full names, such as "rate set".
+type commands map[string]command
+
+func addCommands(cli *kingpin.Application, stdout io.Writer, logger func() *slog.Logger) commands {
+	all := commands{}
+	for _, add := range []func(*kingpin.Application, io.Writer, func() *slog.Logger) commands{
+		addRun, addCheck, addPreview, addSend, addRate, addDemo, addTarget,
 	} {
-		name, c := add(cli, stdout, logger)
-		commands[name] = c
+		maps.Copy(all, add(cli, stdout, logger))
 	}
-	return commands
+	return all
 }
 
-func addRun(cli *kingpin.Application, _ io.Writer, logger func() *slog.Logger) (string, command) {
+func addRun(cli *kingpin.Application, _ io.Writer, logger func() *slog.Logger) commands {
 	cmd := cli.Command("run", "Send the traffic that the configuration asks for. The default command.").Default()
 	var o app.Options
 	cmd.Flag("config.file", "Path to the configuration file.").
@@ -89,46 +92,58 @@ func addRun(cli *kingpin.Application, _ io.Writer, logger func() *slog.Logger) (
 	cmd.Flag("web.enable-control", "Allow requests over HTTP that change the rate.").
 		BoolVar(&o.EnableControl)
 	o.Web = kingpinflag.AddFlags(cmd, ":9870")
-	return cmd.FullCommand(), func(ctx context.Context) error {
+	return commands{cmd.FullCommand(): func(ctx context.Context) error {
 		o.Logger = logger()
 		hangups := make(chan os.Signal, 1)
 		signal.Notify(hangups, syscall.SIGHUP)
 		defer signal.Stop(hangups)
 		o.Hangups = hangups
 		return app.Run(ctx, o)
-	}
+	}}
 }
 
-func addCheck(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) (string, command) {
+func addCheck(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) commands {
 	cmd := cli.Command("check", "Validate configuration files, listing every error in each.")
 	files := cmd.Arg("file", "Configuration files.").Required().Strings()
-	return cmd.FullCommand(), func(context.Context) error {
+	return commands{cmd.FullCommand(): func(context.Context) error {
 		return app.Check(stdout, *files)
-	}
+	}}
 }
 
-func addPreview(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) (string, command) {
+func addPreview(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) commands {
 	cmd := cli.Command("preview", "Draw the coming day's rate of each scenario, with its totals.")
 	file := cmd.Arg("file", "Configuration file.").Required().String()
 	at := cmd.Flag("at", "Draw the day from this time on (RFC 3339) instead of now.").String()
-	return cmd.FullCommand(), func(context.Context) error {
-		from := time.Now()
-		if *at != "" {
-			var err error
-			if from, err = time.Parse(time.RFC3339, *at); err != nil {
-				return fmt.Errorf("--at: found %q, expected a time such as 2026-03-29T00:00:00Z: %w", *at, err)
-			}
+	return commands{cmd.FullCommand(): func(context.Context) error {
+		from, err := parseTime("--at", *at)
+		if err != nil {
+			return err
+		}
+		if from.IsZero() {
+			from = time.Now()
 		}
 		return app.Preview(stdout, *file, from)
-	}
+	}}
 }
 
-func addSend(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) (string, command) {
+func addSend(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) commands {
 	cmd := cli.Command("send", "Send one slot of a scenario and print the whole exchange.")
 	file := cmd.Arg("file", "Configuration file.").Required().String()
 	scenario := cmd.Arg("scenario", "Name of the scenario.").Required().String()
 	request := cmd.Flag("request", "Name of the request to send, instead of the one that the slot's place in the mix says.").String()
-	return cmd.FullCommand(), func(ctx context.Context) error {
+	return commands{cmd.FullCommand(): func(ctx context.Context) error {
 		return app.Send(ctx, stdout, *file, *scenario, *request)
+	}}
+}
+
+// parseTime reads the instant that a flag was given; it is zero if there is none.
+func parseTime(flag, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
 	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, fmt.Errorf("%s: found %q, expected a time such as 2026-03-29T00:00:00Z: %w", flag, text, err)
+	}
+	return t, nil
 }

@@ -15,5 +15,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the program as its users do, from testdata/script.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script"})
+	testscript.Run(t, testscript.Params{
+		Dir:  "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"fleet": fleet},
+	})
 }

@@ -59,7 +59,7 @@ type ClearRequest struct {
 }
 
 // Refusal is an error that the client is to blame for, with the status to answer.
-type Refusal struct {
+type Refusal struct { //nolint:errname // It is what it says, in the answer as in the code.
 	Status  int
 	Message string
 }

@@ -18,15 +18,15 @@ func newHandler(o Options) (http.Handler, error) {
 		Name:        "traffic_exporter",
 		Description: "Always-on synthetic load, native to Prometheus.",
 		Version:     o.Version,
-		Links: []toolkit.LandingLinks{
-			{Address: "metrics", Text: "Metrics"},
-			{Address: "config", Text: "Configuration", Description: "as it runs, secrets hidden"},
-			{Address: "-/ready", Text: "Ready"},
-			{Address: "-/healthy", Text: "Healthy"},
-		},
+		Links:       links(o),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("landing page: %w", err)
+	}
+
+	fleet, err := newFleetPage(o.Fleet)
+	if err != nil {
+		return nil, fmt.Errorf("fleet page: %w", err)
 	}
 
 	mux := http.NewServeMux()
@@ -42,6 +42,9 @@ func newHandler(o Options) (http.Handler, error) {
 	mux.Handle("POST /-/reload", reload)
 	mux.Handle("PUT /-/reload", reload)
 	mux.HandleFunc("GET /config", configHandler(o.Config))
+	mux.Handle("GET /fleet", fleet)
+	mux.Handle("GET /memberlist", memberlistHandler(o.Memberlist))
+	addAPI(mux, o)
 
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -49,6 +52,25 @@ func newHandler(o Options) (http.Handler, error) {
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux, nil
+}
+
+// links are what the landing page leads to.
+func links(o Options) []toolkit.LandingLinks {
+	all := []toolkit.LandingLinks{
+		{Address: "metrics", Text: "Metrics"},
+		{Address: "fleet", Text: "Fleet", Description: "the replicas that share the rate"},
+		{Address: "api/v1/scenarios", Text: "Scenarios", Description: "their rates now and what changes them, as JSON"},
+		{Address: "config", Text: "Configuration", Description: "as it runs, secrets hidden"},
+		{Address: "-/ready", Text: "Ready"},
+		{Address: "-/healthy", Text: "Healthy"},
+	}
+	if o.Fleet != nil {
+		all = append(all, toolkit.LandingLinks{Address: "api/v1/fleet", Text: "Fleet, as JSON"})
+	}
+	if o.Memberlist != nil {
+		all = append(all, toolkit.LandingLinks{Address: "memberlist", Text: "Gossip", Description: "what memberlist knows"})
+	}
+	return all
 }
 
 func metricsHandler(o Options) http.Handler {

@@ -2,7 +2,9 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -21,16 +23,62 @@ type stubs struct {
 	notReady  error
 	badReload error
 	reloads   int
+	// alone has neither fleet nor gossip, control allows changes of the rate.
+	alone   bool
+	control bool
+	// refusal is what every change is answered with, if not nil.
+	refusal error
+	// asked are the changes that got through, as "scenario: request".
+	asked []string
+	// gossip are the queries that got through to the page of memberlist.
+	gossip []string
+	// webConfig is the web configuration file, logs where logs go.
+	webConfig string
+	logs      io.Writer
+}
+
+// sampleScenario has an override in effect.
+func sampleScenario() ScenarioStatus {
+	from := time.Unix(1e9, 0).UTC()
+	rate := 600.0
+	return ScenarioStatus{
+		Name: "storefront", FileRate: 200, TargetRate: 500, ShareRate: 250, MaxRate: 500,
+		Override: &OverrideStatus{
+			Rate: &rate, From: from, Until: from.Add(time.Hour), Active: true, Capped: true,
+			Reason: "spike", By: "ada", Written: from.Add(-2 * time.Second), Replica: "a-1",
+		},
+	}
+}
+
+func (st *stubs) set(_ context.Context, scenario string, o OverrideRequest) (ScenarioStatus, error) {
+	if st.refusal != nil {
+		return ScenarioStatus{}, st.refusal
+	}
+	b, err := json.Marshal(o)
+	st.asked = append(st.asked, "set "+scenario+": "+string(b))
+	return sampleScenario(), err
+}
+
+func (st *stubs) clear(_ context.Context, scenario string, o ClearRequest) (ScenarioStatus, error) {
+	if st.refusal != nil {
+		return ScenarioStatus{}, st.refusal
+	}
+	b, err := json.Marshal(o)
+	st.asked = append(st.asked, "clear "+scenario+": "+string(b))
+	return ScenarioStatus{Name: scenario, FileRate: 200, TargetRate: 200, ShareRate: 100}, err
 }
 
 func options(addr string, st *stubs) Options {
-	file := ""
+	logs := st.logs
+	if logs == nil {
+		logs = io.Discard
+	}
 	reg := prometheus.NewRegistry()
 	c := prometheus.NewCounter(prometheus.CounterOpts{Name: "answer_total", Help: "An answer."})
 	c.Add(42)
 	_ = reg.Register(c)
-	return Options{
-		Flags:    &toolkit.FlagConfig{WebListenAddresses: &[]string{addr}, WebConfigFile: &file},
+	o := Options{
+		Flags:    &toolkit.FlagConfig{WebListenAddresses: &[]string{addr}, WebConfigFile: &st.webConfig},
 		Registry: reg,
 		Version:  "1.2.3",
 		Ready:    func() error { return st.notReady },
@@ -38,9 +86,21 @@ func options(addr string, st *stubs) Options {
 			st.reloads++
 			return st.badReload
 		},
-		Config: func() ([]byte, error) { return []byte("scenarios: []\n"), nil },
-		Logger: slog.New(slog.DiscardHandler),
+		Config:        func() ([]byte, error) { return []byte("scenarios: []\n"), nil },
+		Control:       st.control,
+		Scenarios:     func() []ScenarioStatus { return []ScenarioStatus{sampleScenario()} },
+		SetOverride:   st.set,
+		ClearOverride: st.clear,
+		Logger:        slog.New(slog.NewTextHandler(logs, nil)),
 	}
+	if !st.alone {
+		o.Fleet = func() FleetStatus { return sampleFleet(time.Now()) }
+		o.Memberlist = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			st.gossip = append(st.gossip, r.URL.RawQuery)
+			fmt.Fprintln(w, "Memberlist Status")
+		})
+	}
+	return o
 }
 
 func start(t *testing.T, st *stubs) string {
@@ -62,9 +122,14 @@ func start(t *testing.T, st *stubs) string {
 
 func ask(t *testing.T, method, url string, header http.Header) (int, string) {
 	t.Helper()
+	return askWith(t, method, url, header, "")
+}
+
+func askWith(t *testing.T, method, url string, header http.Header, content string) (int, string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,23 +155,30 @@ func TestEndpoints(t *testing.T) {
 		code         int
 		body         string
 	}{
-		"landing page":                {method: "GET", path: "/", code: 200, body: "1.2.3"},
-		"unknown page":                {method: "GET", path: "/nothing", code: 404, body: "not found"},
-		"metrics":                     {method: "GET", path: "/metrics", code: 200, body: "answer_total 42"},
-		"metrics in OpenMetrics":      {method: "GET", path: "/metrics", header: http.Header{"Accept": {"application/openmetrics-text; version=1.0.0"}}, code: 200, body: "# EOF"},
-		"healthy":                     {method: "GET", path: "/-/healthy", code: 200, body: "healthy"},
-		"healthy by HEAD":             {method: "HEAD", path: "/-/healthy", code: 200},
-		"healthy when not ready":      {method: "GET", path: "/-/healthy", stubs: stubs{notReady: errors.New("stopping")}, code: 200, body: "healthy"},
-		"ready":                       {method: "GET", path: "/-/ready", code: 200, body: "is ready"},
-		"not ready tells why":         {method: "GET", path: "/-/ready", stubs: stubs{notReady: errors.New("stopping")}, code: 503, body: "stopping"},
-		"reload by POST":              {method: "POST", path: "/-/reload", code: 200, body: "reloaded"},
-		"reload by PUT":               {method: "PUT", path: "/-/reload", code: 200, body: "reloaded"},
-		"reload by GET is refused":    {method: "GET", path: "/-/reload", code: 405, body: "Not Allowed"},
-		"reload tells what is wrong":  {method: "POST", path: "/-/reload", stubs: stubs{badReload: errors.New("x.yaml:3:1: bad")}, code: 500, body: "x.yaml:3:1: bad"},
-		"reload from another origin":  {method: "POST", path: "/-/reload", header: crossOrigin, code: 403, body: "cross-origin"},
-		"configuration":               {method: "GET", path: "/config", code: 200, body: "scenarios: []"},
-		"profiles":                    {method: "GET", path: "/debug/pprof/", code: 200, body: "goroutine"},
-		"metrics are not for writing": {method: "POST", path: "/metrics", code: 405, body: "Not Allowed"},
+		"landing page":                 {method: "GET", path: "/", code: 200, body: "1.2.3"},
+		"unknown page":                 {method: "GET", path: "/nothing", code: 404, body: "not found"},
+		"metrics":                      {method: "GET", path: "/metrics", code: 200, body: "answer_total 42"},
+		"metrics in OpenMetrics":       {method: "GET", path: "/metrics", header: http.Header{"Accept": {"application/openmetrics-text; version=1.0.0"}}, code: 200, body: "# EOF"},
+		"healthy":                      {method: "GET", path: "/-/healthy", code: 200, body: "healthy"},
+		"healthy by HEAD":              {method: "HEAD", path: "/-/healthy", code: 200},
+		"healthy when not ready":       {method: "GET", path: "/-/healthy", stubs: stubs{notReady: errors.New("stopping")}, code: 200, body: "healthy"},
+		"ready":                        {method: "GET", path: "/-/ready", code: 200, body: "is ready"},
+		"not ready tells why":          {method: "GET", path: "/-/ready", stubs: stubs{notReady: errors.New("stopping")}, code: 503, body: "stopping"},
+		"reload by POST":               {method: "POST", path: "/-/reload", code: 200, body: "reloaded"},
+		"reload by PUT":                {method: "PUT", path: "/-/reload", code: 200, body: "reloaded"},
+		"reload by GET is refused":     {method: "GET", path: "/-/reload", code: 405, body: "Not Allowed"},
+		"reload tells what is wrong":   {method: "POST", path: "/-/reload", stubs: stubs{badReload: errors.New("x.yaml:3:1: bad")}, code: 500, body: "x.yaml:3:1: bad"},
+		"reload from another origin":   {method: "POST", path: "/-/reload", header: crossOrigin, code: 403, body: "cross-origin"},
+		"configuration":                {method: "GET", path: "/config", code: 200, body: "scenarios: []"},
+		"profiles":                     {method: "GET", path: "/debug/pprof/", code: 200, body: "goroutine"},
+		"landing page links the fleet": {method: "GET", path: "/", code: 200, body: `href="/fleet"`},
+		"landing page links the API":   {method: "GET", path: "/", code: 200, body: `href="/api/v1/scenarios"`},
+		"fleet":                        {method: "GET", path: "/fleet", code: 200, body: "traffic-exporter-3"},
+		"fleet of one":                 {method: "GET", path: "/fleet", stubs: stubs{alone: true}, code: 200, body: "on its own"},
+		"gossip":                       {method: "GET", path: "/memberlist", code: 200, body: "Memberlist Status"},
+		"gossip of one":                {method: "GET", path: "/memberlist", stubs: stubs{alone: true}, code: 404, body: "no gossip"},
+		"gossip is not for writing":    {method: "POST", path: "/memberlist", code: 405, body: "Not Allowed"},
+		"metrics are not for writing":  {method: "POST", path: "/metrics", code: 405, body: "Not Allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := tc.stubs

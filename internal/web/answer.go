@@ -1,0 +1,63 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// answer is what the API sends: data, or an error, in the manner of Prometheus.
+type answer struct {
+	Status string `json:"status"`
+	Data   any    `json:"data,omitempty"`
+	Error  string `json:"error,omitempty"`
+}
+
+func succeed(w http.ResponseWriter, data any) {
+	writeJSON(w, http.StatusOK, answer{Status: "success", Data: data})
+}
+
+// fail answers with an error: a Refusal with its status, any other as our own fault.
+func fail(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		status = refusal.Status
+	}
+	writeJSON(w, status, answer{Status: "error", Error: err.Error()})
+}
+
+// writeJSON encodes the whole answer before it begins to send it, so that what cannot
+// be encoded is an error and not half an answer.
+func writeJSON(w http.ResponseWriter, status int, a answer) {
+	body, err := json.Marshal(a)
+	if err != nil {
+		fail(w, fmt.Errorf("encode the answer: %w", err))
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // The client went away; nobody is left to tell.
+}
+
+// refuse returns a Refusal.
+func refuse(status int, format string, args ...any) *Refusal {
+	return &Refusal{Status: status, Message: fmt.Sprintf(format, args...)}
+}
+
+// notAllowed answers requests with a method that an endpoint does not know.
+func notAllowed(methods ...string) http.HandlerFunc {
+	allow := strings.Join(methods, ", ")
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allow)
+		fail(w, refuse(http.StatusMethodNotAllowed, "found method %s, expected %s", r.Method, allow))
+	}
+}
+
+func noEndpoint(w http.ResponseWriter, r *http.Request) {
+	fail(w, refuse(http.StatusNotFound, "no endpoint %q: there are /api/v1/scenarios, /api/v1/scenarios/{name}/override and /api/v1/fleet", r.URL.Path))
+}

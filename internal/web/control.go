@@ -1,0 +1,93 @@
+package web
+
+import (
+	"errors"
+	"net"
+	"net/http"
+)
+
+// controller serves what changes the rate of a scenario. It logs every request, with
+// who asked, whether it is carried out or not.
+type controller struct {
+	Options
+	origins *http.CrossOriginProtection
+}
+
+func (c controller) set(w http.ResponseWriter, r *http.Request) {
+	var o OverrideRequest
+	status, err := ScenarioStatus{}, c.permit(r)
+	if err == nil {
+		o, err = decodeOverride(w, r)
+	}
+	if err == nil {
+		status, err = c.SetOverride(r.Context(), r.PathValue("name"), o)
+	}
+	c.answer(w, r, request{"set", o.By, o.Reason}, status, err)
+}
+
+func (c controller) clear(w http.ResponseWriter, r *http.Request) {
+	var o ClearRequest
+	status, err := ScenarioStatus{}, c.permit(r)
+	if err == nil {
+		o, err = decodeClear(w, r)
+	}
+	if err == nil {
+		status, err = c.ClearOverride(r.Context(), r.PathValue("name"), o)
+	}
+	c.answer(w, r, request{"clear", o.By, o.Reason}, status, err)
+}
+
+// permit tells why a request may not change anything, or nil. A page of another origin
+// must not be able to make a browser ask.
+func (c controller) permit(r *http.Request) error {
+	if !c.Control {
+		return refuse(http.StatusForbidden, "control is off: start with --web.enable-control")
+	}
+	if err := c.origins.Check(r); err != nil {
+		return refuse(http.StatusForbidden, "%v", err)
+	}
+	return nil
+}
+
+// request is what the log tells of a request, besides where it came from.
+type request struct{ action, by, reason string }
+
+// answer sends what came of a request and logs it.
+func (c controller) answer(w http.ResponseWriter, r *http.Request, asked request, s ScenarioStatus, err error) {
+	user, _, _ := r.BasicAuth()
+	logger := c.Logger.With("action", asked.action, "scenario", r.PathValue("name"),
+		"by", asked.by, "reason", asked.reason, "user", user, "remote_address", r.RemoteAddr)
+	if err != nil {
+		if _, refused := errors.AsType[*Refusal](err); refused {
+			logger.Info("change of the rate refused", "err", err)
+		} else {
+			logger.Error("change of the rate failed", "err", err)
+		}
+		fail(w, err)
+		return
+	}
+	if o := s.Override; o != nil {
+		logger = logger.With("from", o.From, "until", o.Until)
+		if o.Rate != nil {
+			logger = logger.With("rate", *o.Rate)
+		}
+		if o.Factor != nil {
+			logger = logger.With("factor", *o.Factor)
+		}
+	}
+	logger.Info("rate changed")
+	succeed(w, s)
+}
+
+// asker names who sent a request that does not say: the user who has authenticated, or
+// else the address that it came from.
+func asker(r *http.Request) string {
+	if user, _, ok := r.BasicAuth(); ok && user != "" {
+		return user
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

@@ -1,0 +1,40 @@
+package web
+
+import "net/http"
+
+// addAPI adds the endpoints of the JSON API.
+func addAPI(mux *http.ServeMux, o Options) {
+	c := controller{Options: o, origins: http.NewCrossOriginProtection()}
+	mux.HandleFunc("GET /api/v1/scenarios", scenariosHandler(o.Scenarios))
+	mux.HandleFunc("/api/v1/scenarios", notAllowed("GET", "HEAD"))
+	mux.HandleFunc("PUT /api/v1/scenarios/{name}/override", c.set)
+	mux.HandleFunc("DELETE /api/v1/scenarios/{name}/override", c.clear)
+	mux.HandleFunc("/api/v1/scenarios/{name}/override", notAllowed("PUT", "DELETE"))
+	mux.HandleFunc("GET /api/v1/fleet", fleetHandler(o.Fleet))
+	mux.HandleFunc("/api/v1/fleet", notAllowed("GET", "HEAD"))
+	mux.HandleFunc("/api/", noEndpoint)
+}
+
+func scenariosHandler(scenarios func() []ScenarioStatus) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		all := scenarios()
+		if all == nil {
+			all = []ScenarioStatus{} // An empty list, not null.
+		}
+		succeed(w, all)
+	}
+}
+
+func fleetHandler(fleet func() FleetStatus) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if fleet == nil {
+			fail(w, refuse(http.StatusNotFound, "this replica runs on its own: its configuration has no fleet section"))
+			return
+		}
+		f := fleet()
+		if f.Members == nil {
+			f.Members = []MemberStatus{}
+		}
+		succeed(w, f)
+	}
+}

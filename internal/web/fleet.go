@@ -1,0 +1,164 @@
+package web
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxSkew is the difference of clocks above which the page marks it.
+const maxSkew = 500 * time.Millisecond
+
+//go:embed fleet.html
+var fleetHTML string
+
+// fleetPage shows the fleet as this replica sees it.
+type fleetPage struct {
+	template *template.Template
+	fleet    func() FleetStatus // nil if this replica runs on its own
+}
+
+func newFleetPage(fleet func() FleetStatus) (*fleetPage, error) {
+	t, err := template.New("fleet").Funcs(template.FuncMap{
+		"ago":     ago,
+		"clock":   clock,
+		"offset":  offset,
+		"percent": percent,
+		"skewed":  skewed,
+		"tone":    tone,
+	}).Parse(fleetHTML)
+	return &fleetPage{template: t, fleet: fleet}, err
+}
+
+// fleetView is what the template is given.
+type fleetView struct {
+	FleetStatus
+	// Alone tells that there is no fleet to show.
+	Alone bool
+	Now   time.Time
+}
+
+// Sending is how many members are live.
+func (v fleetView) Sending() int {
+	return v.count(func(m MemberStatus) bool { return m.State == "live" })
+}
+
+// Different is how many members run another configuration than this replica.
+func (v fleetView) Different() int {
+	return v.count(func(m MemberStatus) bool { return !m.SameConfig })
+}
+
+func (v fleetView) count(ok func(MemberStatus) bool) int {
+	n := 0
+	for _, m := range v.Members {
+		if ok(m) {
+			n++
+		}
+	}
+	return n
+}
+
+// ServeHTTP renders the whole page before it begins to send it.
+func (p *fleetPage) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	view := fleetView{Alone: p.fleet == nil, Now: time.Now()}
+	if p.fleet != nil {
+		view.FleetStatus = p.fleet()
+	}
+	var page bytes.Buffer
+	if err := p.template.Execute(&page, view); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	secure(w.Header())
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write(page.Bytes()) // The client went away; nobody is left to tell.
+}
+
+// tone is the colour that suits a state: ok, new, warn, bad or off.
+func tone(state string) string {
+	switch state {
+	case "live":
+		return "ok"
+	case "joining":
+		return "new"
+	case "leaving":
+		return "warn"
+	case "lost", "taken over":
+		return "bad"
+	default:
+		return "off"
+	}
+}
+
+// percent writes a part of 1 as a percentage.
+func percent(x float64) string {
+	return strconv.FormatFloat(x*100, 'f', 1, 64) + " %"
+}
+
+// ago tells how long before now an instant was, to the second, in at most two units.
+func ago(now, t time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	d := now.Sub(t).Round(time.Second)
+	switch {
+	case d < 0:
+		return "in " + short(-d)
+	case d == 0:
+		return "now"
+	default:
+		return short(d) + " ago"
+	}
+}
+
+// short writes a duration of a second or more with its two greatest units.
+func short(d time.Duration) string {
+	var parts []string
+	for _, unit := range []struct {
+		name string
+		size time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"min", time.Minute}, {"s", time.Second}} {
+		n := d / unit.size
+		d %= unit.size
+		switch {
+		case n > 0:
+			parts = append(parts, fmt.Sprintf("%d %s", n, unit.name))
+		case len(parts) > 0:
+			return parts[0]
+		}
+		if len(parts) == 2 {
+			break
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// clock writes an instant in full.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+// offset writes a difference of clocks: milliseconds below a second.
+func offset(seconds float64) string {
+	ms := math.Round(seconds * 1000)
+	switch {
+	case ms == 0:
+		return "0 ms"
+	case math.Abs(ms) < 1000:
+		return fmt.Sprintf("%+.0f ms", ms)
+	default:
+		return fmt.Sprintf("%+.1f s", seconds)
+	}
+}
+
+// skewed tells that clocks differ so much that it shows in the traffic.
+func skewed(seconds float64) bool { return math.Abs(seconds) > maxSkew.Seconds() }

@@ -1,0 +1,47 @@
+package web
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+// memberlistHandler serves the status page of the gossip. Of what dskit's page can do
+// besides it lets through only what shows one value or message: forgetting messages
+// changes state, and downloads are of no use to people.
+func memberlistHandler(page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if page == nil {
+			http.Error(w, "there is no gossip: this replica runs on its own, or its fleet has another store", http.StatusNotFound)
+			return
+		}
+		query, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			http.Error(w, fmt.Sprintf("found a bad query: %v", err), http.StatusBadRequest)
+			return
+		}
+		for _, key := range slices.Sorted(maps.Keys(query)) {
+			if key != "viewKey" && key != "viewMsg" && key != "format" {
+				http.Error(w, fmt.Sprintf("found the query parameter %s, only viewKey, viewMsg and format are allowed here", quote(key)), http.StatusForbidden)
+				return
+			}
+		}
+		secure(w.Header())
+		if query.Has("viewKey") || query.Has("viewMsg") {
+			// The page itself says so too late to be heard, and a value is whatever the
+			// members have written.
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		}
+		page.ServeHTTP(w, r)
+	})
+}
+
+// secure tells browsers to run and to load nothing, and to show the page in no other.
+func secure(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+}
