@@ -1,0 +1,378 @@
+package membership
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+)
+
+// fleet is heartbeats as a replica hears them: of each of the living one a second, with
+// the stamp of the second before the one that is decided.
+type fleet struct {
+	t       *testing.T
+	tracker *Tracker
+	beats   map[string]Heartbeat
+	second  int64
+}
+
+// settled returns a replica "a" in a fleet of these, which have been there for long.
+func settled(t *testing.T, o Options, ids ...string) *fleet {
+	t.Helper()
+	o.Self = "a"
+	if o.ForgetAfter == 0 {
+		o.ForgetAfter = 60
+	}
+	f := &fleet{t: t, tracker: New(o), beats: map[string]Heartbeat{}, second: 1000}
+	for _, id := range ids {
+		f.beats[id] = Heartbeat{ID: id, Weight: 1, Registered: 500}
+	}
+	return f
+}
+
+// decide lets another second come, in which these are heard from, and returns the view.
+func (f *fleet) decide(heard ...string) View {
+	f.second++
+	for _, id := range heard {
+		h := f.beats[id]
+		h.ID, h.Stamp = id, f.second-1
+		f.beats[id] = h
+	}
+	var all []Heartbeat
+	for _, h := range f.beats {
+		if h.Stamp != 0 {
+			all = append(all, h)
+		}
+	}
+	f.tracker.Hear(all)
+	return f.tracker.Decide(f.second)
+}
+
+// members returns the IDs of those that the rate is divided among.
+func members(v View) string {
+	var ids []string
+	for _, m := range v.Share.Members() {
+		ids = append(ids, m.ID)
+	}
+	return fmt.Sprint(ids)
+}
+
+// expect fails unless these are the members.
+func (f *fleet) expect(v View, want ...string) {
+	f.t.Helper()
+	if got := members(v); got != fmt.Sprint(want) {
+		f.t.Fatalf("second %d: members %s, want %v", f.second, got, want)
+	}
+}
+
+func TestAJoinTakesEffectWhenEveryoneHasHeardOfIt(t *testing.T) {
+	f := settled(t, Options{}, "a", "b")
+	f.expect(f.decide("a", "b"), "a", "b")
+	f.beats["c"] = Heartbeat{Weight: 1, Registered: f.second}
+	joins := f.second + Settle
+	for f.second < joins-1 {
+		f.expect(f.decide("a", "b", "c"), "a", "b")
+	}
+	f.expect(f.decide("a", "b", "c"), "a", "b", "c")
+}
+
+func TestALeaveTakesEffectWhenEveryoneHasHeardOfIt(t *testing.T) {
+	f := settled(t, Options{}, "a", "b")
+	f.decide("a", "b")
+	b := f.beats["b"]
+	b.Leaving = f.second
+	f.beats["b"] = b
+	leaves := f.second + Settle
+	for f.second < leaves-1 {
+		f.expect(f.decide("a", "b"), "a", "b")
+	}
+	f.expect(f.decide("a", "b"), "a")
+	delete(f.beats, "b") // It has unregistered.
+	f.expect(f.decide("a"), "a")
+}
+
+func TestOnesOwnLeaveSilences(t *testing.T) {
+	f := settled(t, Options{}, "a", "b")
+	if v := f.decide("a", "b"); !v.Live || v.Arc.Ratio() != 0.5 {
+		t.Fatalf("live %v with %g of the rate", v.Live, v.Arc.Ratio())
+	}
+	a := f.beats["a"]
+	a.Leaving = f.second
+	f.beats["a"] = a
+	var v View
+	for range Settle {
+		v = f.decide("a", "b")
+	}
+	if v.Live || v.Arc.Ratio() != 0 || v.Why == "" {
+		t.Errorf("live %v (%s) with %g of the rate", v.Live, v.Why, v.Arc.Ratio())
+	}
+}
+
+func TestAMajorityTakesOverTheLost(t *testing.T) {
+	f := settled(t, Options{}, "a", "b", "c")
+	f.decide("a", "b", "c")
+	last := f.second - 1
+	for f.second < last+Lost-1 {
+		f.expect(f.decide("a", "b"), "a", "b", "c")
+	}
+	v := f.decide("a", "b")
+	f.expect(v, "a", "b")
+	if v.Lost != 1 {
+		t.Errorf("%d are lost, want 1", v.Lost)
+	}
+}
+
+func TestAMinorityHoldsUntilItForgets(t *testing.T) {
+	f := settled(t, Options{ForgetAfter: 60}, "a", "b")
+	f.decide("a", "b")
+	lost := f.second - 1 + Lost
+	for f.second < lost+60-1 {
+		v := f.decide("a")
+		f.expect(v, "a", "b")
+		if !v.Live {
+			t.Fatal("it stopped to send its own part")
+		}
+	}
+	f.expect(f.decide("a"), "a")
+}
+
+func TestOneOfAPartitionInHalvesTakesOverNothing(t *testing.T) {
+	f := settled(t, Options{}, "a", "b", "c", "d")
+	f.decide("a", "b", "c", "d")
+	// The last heartbeats of the others came in different seconds.
+	f.decide("a", "b", "c")
+	for range 30 {
+		f.expect(f.decide("a", "b"), "a", "b", "c", "d")
+	}
+	f.expect(f.decide("a", "b", "c", "d"), "a", "b", "c", "d")
+}
+
+func TestTheSmallerSideOfAPartitionTakesOverNothing(t *testing.T) {
+	f := settled(t, Options{}, "a", "b", "c", "d", "e")
+	f.decide("a", "b", "c", "d", "e")
+	f.decide("a", "b", "c", "d")
+	f.decide("a", "b", "c")
+	for range 30 {
+		f.expect(f.decide("a", "b"), "a", "b", "c", "d", "e")
+	}
+}
+
+func TestAMemberThatWasTakenOverComesBackAtAnAgreedSecond(t *testing.T) {
+	f := settled(t, Options{}, "a", "b", "c")
+	f.decide("a", "b", "c")
+	for range Lost + 5 {
+		f.decide("a", "b")
+	}
+	f.expect(f.decide("a", "b"), "a", "b")
+	v := f.decide("a", "b", "c")
+	back := f.second - 1 + Settle
+	for f.second < back {
+		f.expect(v, "a", "b")
+		v = f.decide("a", "b", "c")
+	}
+	f.expect(v, "a", "b", "c")
+}
+
+func TestTheSecondThatItAsksForCountsWhenItComesBack(t *testing.T) {
+	f := settled(t, Options{}, "a", "b", "c")
+	f.decide("a", "b", "c")
+	for range Lost + 5 {
+		f.decide("a", "b")
+	}
+	c := f.beats["c"]
+	c.Since = f.second + 7
+	f.beats["c"] = c
+	for f.second < c.Since-1 {
+		f.expect(f.decide("a", "b", "c"), "a", "b")
+	}
+	f.expect(f.decide("a", "b", "c"), "a", "b", "c")
+}
+
+func TestWhenNothingIsHeardTheLastViewIsHeld(t *testing.T) {
+	f := settled(t, Options{}, "a", "b", "c")
+	v := f.decide("a", "b", "c")
+	for range 1000 {
+		v = f.decide()
+		f.expect(v, "a", "b", "c")
+		if !v.Live {
+			t.Fatalf("it stopped to send: %s", v.Why)
+		}
+	}
+	if v.StoreUp {
+		t.Error("the store is said to be up")
+	}
+	// It comes back, and the others' first heartbeats with some delay.
+	f.expect(f.decide("a"), "a", "b", "c")
+	f.expect(f.decide("a", "b"), "a", "b", "c")
+	f.expect(f.decide("a", "b"), "a", "b", "c")
+	v = f.decide("a", "b", "c")
+	f.expect(v, "a", "b", "c")
+	if !v.StoreUp || v.Lost != 0 {
+		t.Errorf("store up: %v, %d lost", v.StoreUp, v.Lost)
+	}
+}
+
+func TestAReplicaThatWasAwaySendsNothingUntilItHasAnnouncedItsReturn(t *testing.T) {
+	f := settled(t, Options{}, "a", "b", "c")
+	f.decide("a", "b", "c")
+	f.second += 20
+	f.tracker.Away(f.second + 1)
+	for name, heard := range map[string][]string{"nobody": nil, "itself": {"a"}, "all": {"a", "b", "c"}} {
+		if v := f.decide(heard...); v.Live || v.Arc.Ratio() != 0 {
+			t.Fatalf("it is live having heard from %s", name)
+		}
+	}
+	if !f.tracker.IsAway() {
+		t.Error("it is not said to be away")
+	}
+	a := f.beats["a"]
+	a.Since = f.second + Settle
+	f.beats["a"] = a
+	for f.second < a.Since-1 {
+		if v := f.decide("a", "b", "c"); v.Live {
+			t.Fatalf("second %d: it is live before %d", f.second, a.Since)
+		}
+	}
+	v := f.decide("a", "b", "c")
+	f.expect(v, "a", "b", "c")
+	if !v.Live || f.tracker.IsAway() {
+		t.Errorf("it is not live: %s", v.Why)
+	}
+}
+
+func TestFleetsThatMeetJoinAtAnAgreedSecond(t *testing.T) {
+	f := settled(t, Options{}, "a", "b")
+	f.decide("a", "b")
+	f.beats["z"] = Heartbeat{Weight: 1, Registered: 600}
+	v := f.decide("a", "b", "z")
+	joins := f.second - 1 + Settle
+	for f.second < joins {
+		f.expect(v, "a", "b")
+		v = f.decide("a", "b", "z")
+	}
+	f.expect(v, "a", "b", "z")
+}
+
+func TestANewReplicaTakesThoseThatAreThereAtTheirWord(t *testing.T) {
+	f := settled(t, Options{}, "b", "c")
+	f.beats["a"] = Heartbeat{Weight: 1, Registered: f.second}
+	v := f.decide("a", "b", "c")
+	if v.Live {
+		t.Fatal("it is live at once")
+	}
+	f.expect(v, "b", "c")
+	f.decide("a", "b", "c")
+	v = f.decide("a", "b", "c")
+	f.expect(v, "a", "b", "c")
+	if !v.Live {
+		t.Errorf("not live: %s", v.Why)
+	}
+}
+
+func TestTheDeadOfFormerTimesDoNotCount(t *testing.T) {
+	f := settled(t, Options{}, "a")
+	f.beats["x"] = Heartbeat{ID: "x", Weight: 1, Registered: 500, Stamp: 900}
+	f.expect(f.decide("a"), "a")
+}
+
+func TestFewerThanMinReplicasDoNotSendAll(t *testing.T) {
+	f := settled(t, Options{MinReplicas: 4}, "a", "b")
+	v := f.decide("a", "b")
+	if v.Members != 2 || v.Arc.Ratio() != 0.25 {
+		t.Errorf("%d members, a part of %g; want 2 and a quarter", v.Members, v.Arc.Ratio())
+	}
+}
+
+func TestDoubtSilences(t *testing.T) {
+	f := settled(t, Options{}, "a", "b")
+	f.decide("a", "b")
+	f.tracker.Doubt("its clock is off")
+	if v := f.decide("a", "b"); v.Live || v.Why != "its clock is off" || v.Arc.Ratio() != 0 {
+		t.Errorf("live %v, %q", v.Live, v.Why)
+	}
+	f.tracker.Doubt("")
+	if v := f.decide("a", "b"); !v.Live {
+		t.Errorf("not live: %s", v.Why)
+	}
+}
+
+func TestAClockThatWasSetBackSilences(t *testing.T) {
+	f := settled(t, Options{}, "a", "b")
+	f.decide("a", "b")
+	f.second -= 3600
+	if v := f.tracker.Decide(f.second); v.Live {
+		t.Error("it is live by heartbeats of the future")
+	}
+}
+
+func TestStatesAreTold(t *testing.T) {
+	f := settled(t, Options{}, "a", "b", "c", "d", "e")
+	f.decide("a", "b", "c", "d", "e")
+	f.beats["new"] = Heartbeat{Weight: 1, Registered: f.second}
+	b := f.beats["b"]
+	b.Leaving = f.second
+	f.beats["b"] = b
+	f.decide("a", "b", "c", "d", "new")
+	states := func() map[string]State {
+		all := map[string]State{}
+		for _, s := range f.tracker.Statuses() {
+			all[s.ID] = s.State
+		}
+		return all
+	}
+	if s := states(); s["a"] != Live || s["b"] != Leaving || s["new"] != Joining || s["e"] != Live {
+		t.Errorf("%v", s)
+	}
+	for range Lost {
+		f.decide("a", "c", "d", "new")
+	}
+	if s := states(); s["e"] != TakenOver || s["new"] != Live || s["b"] != "" {
+		t.Errorf("%v", s)
+	}
+	for range Lost {
+		f.decide("a")
+	}
+	if s := states(); s["c"] != LostHeld {
+		t.Errorf("%v", s)
+	}
+}
+
+func TestWhoHasLeftIsForgotten(t *testing.T) {
+	f := settled(t, Options{}, "a")
+	for i := range 1000 {
+		id := fmt.Sprint("r", i)
+		h := Heartbeat{ID: id, Weight: 1, Registered: f.second}
+		if i%2 == 0 {
+			h.Leaving = f.second + 5
+		}
+		f.beats[id] = h
+		for range 10 {
+			f.decide("a", id)
+		}
+		delete(f.beats, id)
+	}
+	if n := len(f.tracker.members); n > 50 {
+		t.Errorf("%d are remembered", n)
+	}
+}
+
+func TestHeartbeatsFromTheStoresPastAreIgnored(t *testing.T) {
+	f := settled(t, Options{}, "a", "b")
+	f.decide("a", "b")
+	old := []Heartbeat{f.beats["a"], f.beats["b"]}
+	for range 10 {
+		f.decide("a", "b")
+	}
+	f.tracker.Hear(old)
+	f.second++
+	v := f.tracker.Decide(f.second)
+	if f.expect(v, "a", "b"); v.Lost != 0 {
+		t.Errorf("%d are lost", v.Lost)
+	}
+	if i := slices.IndexFunc(f.tracker.Statuses(), func(s Status) bool { return s.Stamp < f.second-3 }); i >= 0 {
+		t.Errorf("%+v is old", f.tracker.Statuses()[i])
+	}
+	if got := (Heartbeat{}).leaves(); got != math.MaxInt64 {
+		t.Errorf("a replica that stays leaves in %d", got)
+	}
+}
