@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	mathrand "math/rand/v2"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -43,6 +44,10 @@ const (
 	// pollEvery is how often the store is read beside watching it: watches may lose a
 	// change.
 	pollEvery = 10 * time.Second
+	// rejoinEvery is how often those are asked who are to be joined.
+	rejoinEvery = 15 * time.Second
+	// reachEvery is how often one of the lost is tried to be reached.
+	reachEvery = 2 * time.Second
 	// storeTimeout bounds single dealings with the store that others wait for.
 	storeTimeout = 5 * time.Second
 	// purgeAfter is for how long lost replicas stay listed in the store.
@@ -173,6 +178,7 @@ func (f *Fleet) run(ctx context.Context) error {
 	})
 	watches.Go(func() { f.overrides.watch(ctx) })
 	watches.Go(func() { poll(ctx, f.members, ringKey, f.hear) })
+	watches.Go(func() { f.reunite(ctx) })
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -246,6 +252,36 @@ func (f *Fleet) read(ctx context.Context) error {
 	defer cancel()
 	_, err := f.members.Get(ctx, ringKey)
 	return err
+}
+
+// reunite tries to reach the lost, so that a partition that has healed ends at once.
+// memberlist gives up on those that it takes for dead.
+func (f *Fleet) reunite(ctx context.Context) {
+	ticker := time.NewTicker(reachEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if lost := f.lost(); len(lost) > 0 {
+			_ = f.store.reach(lost[mathrand.IntN(len(lost))]) // Mostly it is dead indeed.
+		}
+	}
+}
+
+// lost returns the addresses of the replicas that are lost.
+func (f *Fleet) lost() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var lost []string
+	for _, s := range f.tracker.Statuses() {
+		if s.State == membership.LostHeld || s.State == membership.TakenOver {
+			lost = append(lost, f.profiles[s.ID].address)
+		}
+	}
+	return lost
 }
 
 // Leave announces that this replica leaves and returns when it no longer counts: until

@@ -84,14 +84,11 @@ func (s *store) useGossip(o Options, refused *atomic.Uint64) error {
 
 	var c memberlist.KVConfig
 	flagext.DefaultValues(&c)
-	// Twice as often as the default and to one more: a change is known to ten replicas in
-	// half the time, for half a kilobyte a second.
-	c.GossipInterval, c.GossipNodes = 100*time.Millisecond, 4
 	// Bounds the work that a large fleet's heartbeats make.
 	c.NotifyInterval = 100 * time.Millisecond
 	c.MinJoinBackoff, c.MaxJoinBackoff = 200*time.Millisecond, 5*time.Second
-	// Heals fleets that came apart; dskit's own tries end after a while.
-	c.JoinMembers, c.RejoinInterval = o.Memberlist.Join, 4*time.Second
+	// For ever: dskit's own tries end after a while.
+	c.JoinMembers, c.RejoinInterval = o.Memberlist.Join, rejoinEvery
 	c.LeaveTimeout, c.BroadcastTimeoutForLocalUpdatesOnShutdown = time.Second, 2*time.Second
 	c.ClusterLabel = o.Cluster
 	c.AdvertiseAddr, c.AdvertisePort = advertise.Addr().String(), int(advertise.Port())
@@ -175,12 +172,25 @@ func (s *store) start(ctx context.Context) error {
 	return err
 }
 
+// reach exchanges all that is known with the replica at an address, if the store is
+// gossip.
+func (s *store) reach(address string) error {
+	if s.gossip == nil {
+		return nil
+	}
+	g, err := s.gossip.GetMemberlistKV()
+	if err == nil {
+		_, err = g.JoinMembers([]string{address})
+	}
+	return err
+}
+
 // failed receives the error that ends the gossip.
 func (s *store) failed() <-chan error { return s.watcher.Chan() }
 
 // client returns a client for values of one kind.
 func (s *store) client(c codec.Codec) (kv.Client, error) {
-	return kv.NewClient(s.config, c, kv.RegistererWithKVName(s.registerer, c.CodecID()), s.logger)
+	return kv.NewClient(s.config, c, nil, s.logger)
 }
 
 // page is dskit's status page.
