@@ -1,9 +1,7 @@
 package fleet
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -48,23 +46,24 @@ func (c clocks) ahead(id string) (time.Duration, bool) {
 	return slices.Min(s.last[:min(s.n, samples)]), true
 }
 
-// skew returns the median of what this replica's clock is ahead of the others' by.
-func (c clocks) skew() time.Duration {
-	all := c.all()
-	if len(all) == 0 {
-		return 0
-	}
-	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
-}
+// median returns the median of what this replica's clock is ahead of the others' by.
+func (c clocks) median() time.Duration { return median(c.all()) }
 
 func (c clocks) all() []time.Duration {
 	all := make([]time.Duration, 0, len(c))
-	for id := range maps.Keys(c) {
+	for id := range c {
 		d, _ := c.ahead(id)
 		all = append(all, d)
 	}
-	slices.SortFunc(all, cmp.Compare)
 	return all
+}
+
+func median(all []time.Duration) time.Duration {
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
 // doubt tells that this replica's clock must be wrong: more than half of the fleet agree
@@ -80,7 +79,7 @@ func (c clocks) doubt() string {
 		}
 	}
 	if 2*max(ahead, behind) > len(c)+1 {
-		return fmt.Sprintf("its clock is off by %.1f s against most of the fleet", c.skew().Seconds())
+		return fmt.Sprintf("its clock is off by %.1f s against most of the fleet", c.median().Seconds())
 	}
 	return ""
 }

@@ -55,44 +55,55 @@ func (w *window) arc(second int64) share.Arc {
 var _ engine.Arcs = (*Fleet)(nil)
 
 // Arc implements engine.Arcs.
-func (f *Fleet) Arc(due time.Time) share.Arc { return f.windows.Load().arc(due.Unix()) }
+func (f *Fleet) Arc(due time.Time) share.Arc { return f.windows.Load().arc(second(due)) }
 
 // tick decides the members of the seconds that begin until lead from now.
 func (f *Fleet) tick(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	next := now.Add(lead).Unix()
-	if f.wasAway(now) {
-		f.logger.Warn("this replica stood still or its clock was stepped, it joins the fleet anew",
-			"for_seconds", now.Sub(time.Unix(0, f.ticked.Load())).Seconds())
-		f.tracker.Away(next)
-		f.clocks = clocks{}
-		f.decided = next - 1
-	}
-	f.ticked.Store(now.UnixNano())
+	f.noticeAbsence(now)
+	f.ticked = now
 	f.tracker.Doubt(f.clocks.doubt())
-	for second := max(f.decided+1, next-hold); second <= next; second++ {
-		f.decide(second)
+	next := second(now.Add(lead))
+	for s := max(f.decided+1, next-hold); s <= next; s++ {
+		f.decide(s)
 	}
+}
+
+// second returns the whole second that an instant is in.
+func second(t time.Time) int64 { return t.Unix() }
+
+// noticeAbsence finds out whether this replica has been away. Whoever comes first after
+// that calls it: the next decision or the next heartbeat.
+func (f *Fleet) noticeAbsence(now time.Time) {
+	if !f.wasAway(now) {
+		return
+	}
+	f.logger.Warn("this replica stood still or its clock was stepped, it joins the fleet anew",
+		"for_seconds", now.Sub(f.ticked).Seconds())
+	next := second(now.Add(lead))
+	f.tracker.Away(next)
+	f.clocks = clocks{}
+	f.decided = next - 1
+	f.ticked = now
 }
 
 // wasAway reports whether so much time has passed since the last decision that the
 // others may have taken over this replica's part. A clock that was set back is no
 // better.
 func (f *Fleet) wasAway(now time.Time) bool {
-	last := f.ticked.Load()
-	if last == 0 {
+	if f.ticked.IsZero() {
 		return false
 	}
-	gap := now.Sub(time.Unix(0, last))
+	gap := now.Sub(f.ticked)
 	return gap >= awayAfter || gap < -time.Second
 }
 
-func (f *Fleet) decide(second int64) {
+func (f *Fleet) decide(s int64) {
 	old := f.view
-	f.before, f.view = old, f.tracker.Decide(second)
-	f.decided = second
-	f.windows.Store(f.windows.Load().with(second, f.view.Arc))
+	f.before, f.view = old, f.tracker.Decide(s)
+	f.decided = s
+	f.windows.Store(f.windows.Load().with(s, f.view.Arc))
 	f.report(old, f.view)
 }
 

@@ -75,9 +75,7 @@ type Fleet struct {
 	// lifecycler registers this replica and sends its heartbeats; nil before that.
 	lifecycler atomic.Pointer[ring.BasicLifecycler]
 	// config is the hash of the configuration that this replica runs.
-	config atomic.Uint64
-	// ticked is when the last decision was made, in Unix nanoseconds.
-	ticked  atomic.Int64
+	config  atomic.Uint64
 	windows atomic.Pointer[window]
 
 	overrides *Overrides
@@ -88,7 +86,9 @@ type Fleet struct {
 	view, before membership.View
 	// decided is the last second for which there is a view.
 	decided int64
-	clocks  clocks
+	// ticked is when the last decision was made.
+	ticked time.Time
+	clocks clocks
 	// profiles are what the members tell beside their heartbeats, by ID.
 	profiles map[string]profile
 	// since is the second from which this replica wants to count, if it was away.
@@ -209,12 +209,15 @@ func (f *Fleet) join(ctx context.Context) error {
 	if err := f.await(ctx); err != nil {
 		return err
 	}
+	f.mu.Lock()
+	told := f.tell(time.Now())
+	f.mu.Unlock()
 	l, err := ring.NewBasicLifecycler(ring.BasicLifecyclerConfig{
 		ID:               f.id,
 		Addr:             f.store.address,
 		HeartbeatPeriod:  heartbeatPeriod,
 		HeartbeatTimeout: membership.Lost * time.Second,
-		Versions:         f.tell(time.Now(), 0),
+		Versions:         told,
 	}, "traffic", ringKey, f.members, f.delegate(), f.kitLog, f.store.registerer)
 	if err != nil {
 		return err

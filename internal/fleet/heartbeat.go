@@ -19,6 +19,9 @@ const (
 	fieldSent uint64 = 3
 	// fieldSince is membership.Heartbeat's Since.
 	fieldSince uint64 = 4
+	// fieldAhead is by how many milliseconds the replica finds its clock ahead of the
+	// others', which is too much by the time on the way. It may be negative.
+	fieldAhead uint64 = 5
 )
 
 // profile is what a replica tells beside what membership needs.
@@ -26,10 +29,16 @@ type profile struct {
 	address string
 	config  uint64
 	sent    time.Time
+	ahead   time.Duration
 }
 
 func profileOf(d ring.InstanceDesc) profile {
-	return profile{address: d.Addr, config: d.Versions[fieldConfig], sent: time.UnixMilli(int64(d.Versions[fieldSent]))}
+	return profile{
+		address: d.Addr,
+		config:  d.Versions[fieldConfig],
+		sent:    time.UnixMilli(int64(d.Versions[fieldSent])),
+		ahead:   time.Duration(int64(d.Versions[fieldAhead])) * time.Millisecond,
+	}
 }
 
 // heartbeat translates dskit's description of a replica.
@@ -47,13 +56,14 @@ func heartbeat(id string, d ring.InstanceDesc) membership.Heartbeat {
 	return h
 }
 
-// tell returns what this replica's heartbeats carry.
-func (f *Fleet) tell(now time.Time, since int64) ring.InstanceVersions {
+// tell returns what this replica's heartbeats carry. The caller holds f.mu.
+func (f *Fleet) tell(now time.Time) ring.InstanceVersions {
 	return ring.InstanceVersions{
 		fieldWeight: uint64(f.o.Weight),
 		fieldConfig: f.config.Load(),
 		fieldSent:   uint64(now.UnixMilli()),
-		fieldSince:  uint64(since),
+		fieldSince:  uint64(f.since),
+		fieldAhead:  uint64(f.clocks.median().Milliseconds()),
 	}
 }
 
@@ -83,24 +93,14 @@ func (d delegate) OnRingInstanceStopping(*ring.BasicLifecycler) {}
 // OnRingInstanceHeartbeat implements ring.BasicLifecyclerDelegate. A replica that was away
 // announces the second from which it wants to count again in its first heartbeat, so that
 // all who hear of it agree on it.
-func (d delegate) OnRingInstanceHeartbeat(_ *ring.BasicLifecycler, desc *ring.Desc, own *ring.InstanceDesc) {
+func (d delegate) OnRingInstanceHeartbeat(_ *ring.BasicLifecycler, _ *ring.Desc, own *ring.InstanceDesc) {
 	f, now := d.fleet, time.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.wasAway(now.Round(0)) || f.tracker.IsAway() || wasPassedOver(desc, own) {
-		f.since = now.Unix() + membership.Settle
+	f.noticeAbsence(now.Round(0))
+	// Announced once, unless it did not get through in time.
+	if returns := now.Unix() + membership.Settle; f.tracker.IsAway() && f.since < returns-1 {
+		f.since = returns
 	}
-	own.Versions = f.tell(now, f.since)
-}
-
-// wasPassedOver reports whether more than half of the others have gone on while none of
-// this replica's heartbeats got through: they have taken over its part.
-func wasPassedOver(desc *ring.Desc, own *ring.InstanceDesc) bool {
-	ahead := 0
-	for _, d := range desc.Ingesters {
-		if d.Timestamp >= own.Timestamp+membership.Lost {
-			ahead++
-		}
-	}
-	return 2*ahead > len(desc.Ingesters)
+	own.Versions = f.tell(now)
 }

@@ -42,13 +42,17 @@ type MemberStatus struct {
 func (f *Fleet) Status() Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := Status{Self: f.id, View: f.current(time.Now()), Skew: f.clocks.skew(), Changes: f.changes, Refused: f.refused.Load()}
+	way := f.way()
+	s := Status{Self: f.id, View: f.current(time.Now()), Skew: f.clocks.median() - way, Changes: f.changes, Refused: f.refused.Load()}
 	for _, m := range f.tracker.Statuses() {
 		p := f.profiles[m.ID]
-		ahead, _ := f.clocks.ahead(m.ID)
+		offset := time.Duration(0)
+		if ahead, known := f.clocks.ahead(m.ID); known {
+			offset = way - ahead
+		}
 		s.Members = append(s.Members, MemberStatus{
 			Status: m, Name: m.ID[:max(0, strings.LastIndexByte(m.ID, '-'))], Address: p.address,
-			Share: s.View.Share.Arc(m.ID).Ratio(), Sent: p.sent, Offset: -ahead, Config: p.config,
+			Share: s.View.Share.Arc(m.ID).Ratio(), Sent: p.sent, Offset: offset, Config: p.config,
 		})
 		counts := m.State == membership.Live || m.State == membership.Leaving
 		if counts && m.ID != f.id && p.config != f.config.Load() {
@@ -56,6 +60,19 @@ func (f *Fleet) Status() Status {
 		}
 	}
 	return s
+}
+
+// way returns how long the fastest heartbeats are on their way. Each replica finds its
+// clock ahead of the others' by its true skew and that; true skews are around 0 for the
+// most, so that the median over the fleet is the way.
+func (f *Fleet) way() time.Duration {
+	found := []time.Duration{f.clocks.median()}
+	for id, p := range f.profiles {
+		if id != f.id {
+			found = append(found, p.ahead)
+		}
+	}
+	return median(found)
 }
 
 // Live returns whether this replica counts as a member and may send, and if not why.

@@ -334,7 +334,7 @@ func (t *Tracker) isLive(second int64) (live bool, why string) {
 		return false, whyAway
 	case second < m.from, second < m.Since:
 		return false, "joining the fleet"
-	case m.taken, second >= m.Stamp+Lost:
+	case m.taken:
 		return false, whyUnheard
 	case second < m.Stamp-Settle:
 		return false, "its clock was set back"
