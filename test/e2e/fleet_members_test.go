@@ -78,6 +78,7 @@ func TestACrashLosesOnlyThePartOfTheCrashedReplicaForSeconds(t *testing.T) {
 	f := newGossipFleet(t, 5)
 	all := f.start(t, 5)
 	begin := f.target.first(t)
+	f.target.waitUntil(t, begin.Add(time.Second))
 	view, _ := all[0].members(t)
 	_, victim := all[4].members(t)
 
@@ -112,6 +113,7 @@ func TestAReplicaThatStoodStillComesBackWithoutABurstOrADouble(t *testing.T) {
 	f := newGossipFleet(t, 3)
 	all := f.start(t, 3)
 	begin := f.target.first(t)
+	f.target.waitUntil(t, begin.Add(time.Second))
 	view, _ := all[0].members(t)
 	_, victim := all[2].members(t)
 

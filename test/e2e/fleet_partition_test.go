@@ -145,6 +145,7 @@ func TestNeitherHalfOfAPartitionTakesOverTheOther(t *testing.T) {
 	w, f := newNetworkFleet(t, 0, 4)
 	all := f.start(t, 4)
 	begin := f.target.first(t)
+	f.target.waitUntil(t, begin.Add(time.Second))
 	w.cut(t, 2)
 	cut := time.Now()
 	for _, r := range all {
@@ -166,6 +167,7 @@ func TestTheMajorityOfAPartitionTakesOverAndTheMinorityKeepsItsPart(t *testing.T
 	w, f := newNetworkFleet(t, 1, 5)
 	all := f.start(t, 5)
 	begin := f.target.first(t)
+	f.target.waitUntil(t, begin.Add(time.Second))
 	view, _ := all[0].members(t)
 	minority := map[string]string{} // IDs by address
 	for i, r := range all[3:] {
