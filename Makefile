@@ -8,6 +8,7 @@ TOOLS         := $(CURDIR)/.tools
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 PROMETHEUS    := $(TOOLS)/prometheus-v0.316.0
 PROMTOOL      := $(TOOLS)/promtool-v0.316.0
+ETCD          := $(TOOLS)/etcd-v3.7.3
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -36,8 +37,8 @@ test-unit: ## Run vet and the Go tests with the race detector.
 	$(GO) test -race ./...
 
 .PHONY: e2e
-e2e: build $(PROMETHEUS) $(PROMTOOL) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.
-	TRAFFIC_E2E_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_E2E_PROMETHEUS=$(PROMETHEUS) TRAFFIC_E2E_PROMTOOL=$(PROMTOOL) \
+e2e: build $(PROMETHEUS) $(PROMTOOL) $(ETCD) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.
+	TRAFFIC_E2E_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_E2E_PROMETHEUS=$(PROMETHEUS) TRAFFIC_E2E_PROMTOOL=$(PROMTOOL) TRAFFIC_E2E_ETCD=$(ETCD) \
 		$(GO) test -tags e2e -count=1 -timeout 10m ./test/e2e
 
 .PHONY: lint
@@ -89,6 +90,15 @@ $(PROMETHEUS):
 
 $(PROMTOOL):
 	$(call install,github.com/prometheus/prometheus/cmd/promtool@v0.316.0,-tags remove_all_sd$(,)enable_dns_sd$(,)netgo)
+
+# go install refuses etcd's module for its replace directives, so that it is built as a
+# tool of an empty one.
+$(ETCD):
+	mkdir -p $(TOOLS)
+	dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; cd "$$dir"; export GOFLAGS= GOWORK=off; \
+		$(GO) mod init etcd; \
+		$(GO) get -tool go.etcd.io/etcd/server/v3@v3.7.3; \
+		CGO_ENABLED=0 $(GO) build -trimpath -o $@ go.etcd.io/etcd/server/v3
 
 , := ,
 

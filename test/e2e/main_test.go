@@ -12,7 +12,7 @@ import (
 
 // tools are the binaries under test and to test with.
 type tools struct {
-	exporter, prometheus, promtool string
+	exporter, prometheus, promtool, etcd string
 }
 
 // env returns the paths of the tools, which TestMain has checked.
@@ -21,14 +21,15 @@ func env() tools {
 		exporter:   os.Getenv("TRAFFIC_E2E_BINARY"),
 		prometheus: os.Getenv("TRAFFIC_E2E_PROMETHEUS"),
 		promtool:   os.Getenv("TRAFFIC_E2E_PROMTOOL"),
+		etcd:       os.Getenv("TRAFFIC_E2E_ETCD"),
 	}
 }
 
 func TestMain(m *testing.M) {
 	e := env()
-	for _, path := range []string{e.exporter, e.prometheus, e.promtool} {
+	for _, path := range []string{e.exporter, e.prometheus, e.promtool, e.etcd} {
 		if _, err := os.Stat(path); err != nil {
-			fmt.Fprintf(os.Stderr, "run `make e2e`, which builds the binaries and sets TRAFFIC_E2E_BINARY, TRAFFIC_E2E_PROMETHEUS and TRAFFIC_E2E_PROMTOOL: %v\n", err)
+			fmt.Fprintf(os.Stderr, "run `make e2e`, which builds the binaries and sets TRAFFIC_E2E_BINARY, TRAFFIC_E2E_PROMETHEUS, TRAFFIC_E2E_PROMTOOL and TRAFFIC_E2E_ETCD: %v\n", err)
 			os.Exit(1)
 		}
 	}

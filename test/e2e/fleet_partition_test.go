@@ -1,0 +1,226 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/share"
+)
+
+// nobody is a hardware address that no interface has.
+const nobody = "02:00:00:00:00:fe"
+
+// network is hosts at a switch, each a network namespace of its own. The test itself is
+// at the switch as well, so that it reaches all hosts and they reach the target, but
+// nothing leaves the machine.
+type network struct {
+	name   string
+	prefix string // of the addresses, such as 198.18.7.
+	hosts  int
+}
+
+// newNetwork makes a network of n hosts, or skips the test where that is not allowed.
+// Tests that run at one time give it different numbers.
+func newNetwork(t *testing.T, number, n int) *network {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root may make network namespaces")
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skipf("there is no ip(8) to make network namespaces with: %v", err)
+	}
+	pid := os.Getpid()
+	w := &network{
+		name: fmt.Sprintf("tx%x-%d", pid, number),
+		// A part of what RFC 2544 sets aside for tests of networks.
+		prefix: fmt.Sprintf("198.%d.%d.", 18+number%2, pid%256),
+		hosts:  n,
+	}
+	hub := w.name + "-hub"
+	if out, err := exec.Command("ip", "netns", "add", hub).CombinedOutput(); err != nil {
+		t.Skipf("network namespaces cannot be made here: %v: %s", err, out)
+	}
+	// The interfaces go with the namespaces that their other ends are in.
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", hub).Run() })
+	w.ip(t, hub, "link add hub type bridge", "link set hub up")
+	w.plug(t, "", w.name, w.prefix+"1")
+	for i := range n {
+		w.ip(t, "", "netns add "+w.host(i))
+		t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", w.host(i)).Run() })
+		w.ip(t, w.host(i), "link set lo up")
+		w.plug(t, w.host(i), "eth0", w.addr(i))
+	}
+	return w
+}
+
+// host returns the namespace of a host, and addr its address.
+func (w *network) host(i int) string { return fmt.Sprintf("%s-%d", w.name, i) }
+func (w *network) addr(i int) string { return fmt.Sprintf("%s%d", w.prefix, 10+i) }
+
+// plug connects a namespace to the switch, by a device with an address. The empty
+// namespace is the test's own.
+func (w *network) plug(t *testing.T, namespace, device, addr string) {
+	t.Helper()
+	hub, socket := w.name+"-hub", "to-"+addr[len(w.prefix):]
+	w.ip(t, namespace,
+		fmt.Sprintf("link add %s type veth peer name %s netns %s", device, socket, hub),
+		fmt.Sprintf("addr add %s/24 dev %s", addr, device),
+		fmt.Sprintf("link set %s up", device))
+	w.ip(t, hub, fmt.Sprintf("link set %s master hub", socket), fmt.Sprintf("link set %s up", socket))
+}
+
+// ip runs commands of ip(8) in a namespace.
+func (*network) ip(t *testing.T, namespace string, commands ...string) {
+	t.Helper()
+	args := []string{"-batch", "-"}
+	if namespace != "" {
+		args = []string{"-n", namespace, "-batch", "-"}
+	}
+	cmd := exec.Command("ip", args...)
+	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("ip %v: %q: %v: %s", args, commands, err, out)
+	}
+}
+
+// cut cuts the first n hosts off from the others: what one side sends the other
+// vanishes, as it is addressed to nobody.
+func (w *network) cut(t *testing.T, n int) {
+	t.Helper()
+	w.across(t, n, "neigh replace %s dev eth0 nud permanent lladdr "+nobody)
+}
+
+// heal undoes a cut.
+func (w *network) heal(t *testing.T, n int) {
+	t.Helper()
+	w.across(t, n, "neigh del %s dev eth0")
+}
+
+// across runs a command in each host for the address of each host of the other side.
+func (w *network) across(t *testing.T, n int, command string) {
+	t.Helper()
+	for i := range w.hosts {
+		var commands []string
+		for j := range w.hosts {
+			if (i < n) != (j < n) {
+				commands = append(commands, fmt.Sprintf(command, w.addr(j)))
+			}
+		}
+		w.ip(t, w.host(i), commands...)
+	}
+}
+
+// places returns the hosts as places for replicas.
+func (w *network) places() []place {
+	var places []place
+	for i := range w.hosts {
+		places = append(places, place{
+			gossip: net.JoinHostPort(w.addr(i), "7946"), web: net.JoinHostPort(w.addr(i), "9870"),
+			enter: []string{"ip", "netns", "exec", w.host(i)}, vacate: func() {},
+		})
+	}
+	return places
+}
+
+// newNetworkFleet returns a fleet of n replicas, each on a host of its own.
+func newNetworkFleet(t *testing.T, number, n int) (*network, *fleet) {
+	t.Helper()
+	takeTurn(t)
+	w := newNetwork(t, number, n)
+	target, places := startLedger(t, w.prefix+"1"), w.places()
+	f := newFleet(t, target.addr, places, "  cluster: e2e\n  forget_after: 60s\n"+gossip(places))
+	f.target = target
+	return w, f
+}
+
+func TestNeitherHalfOfAPartitionTakesOverTheOther(t *testing.T) {
+	t.Parallel()
+	w, f := newNetworkFleet(t, 0, 4)
+	all := f.start(t, 4)
+	begin := f.target.first(t)
+	f.target.waitUntil(t, begin.Add(time.Second))
+	w.cut(t, 2)
+	cut := time.Now()
+	for _, r := range all {
+		r.shows(t, "traffic_fleet_lost_members", 2)
+	}
+	f.target.waitUntil(t, cut.Add(10*time.Second))
+	agree(t, 4, all...)
+	w.heal(t, 2)
+	healed := time.Now()
+	for _, r := range all {
+		r.shows(t, "traffic_fleet_lost_members", 0)
+	}
+	f.target.exact(t, always(), begin, healed.Add(8*time.Second))
+	agree(t, 4, all...)
+}
+
+func TestTheMajorityOfAPartitionTakesOverAndTheMinorityKeepsItsPart(t *testing.T) {
+	t.Parallel()
+	w, f := newNetworkFleet(t, 1, 5)
+	all := f.start(t, 5)
+	begin := f.target.first(t)
+	f.target.waitUntil(t, begin.Add(time.Second))
+	view, _ := all[0].members(t)
+	minority := map[string]string{} // IDs by address
+	for i, r := range all[3:] {
+		_, minority[w.addr(3+i)] = r.members(t)
+	}
+	fromMinority := func(s sending) bool { return minority[s.from] != "" }
+	fromMajority := func(s sending) bool { return minority[s.from] == "" }
+
+	before := time.Now()
+	w.cut(t, 3)
+	taken := time.Now().Add(takeover)
+	agree(t, 3, all[:3]...)
+	f.target.waitUntil(t, taken.Add(6*time.Second))
+	agree(t, 5, all[3:]...)
+	healed := time.Now()
+	w.heal(t, 3)
+	whole := healed.Add(10 * time.Second)
+	f.target.exact(t, always(), whole, whole.Add(4*time.Second))
+	agree(t, 5, all...)
+
+	f.target.exact(t, always(), begin, before)
+	for _, gap := range f.target.audit(always(), before, whole, nil).gaps() {
+		t.Error(gap)
+	}
+	a := f.target.audit(always(), taken, healed, fromMajority)
+	for _, problem := range append(append(a.problems(), a.gaps()...), a.totals(always())...) {
+		t.Errorf("from the majority: %s", problem)
+	}
+	keepTheirParts(t, f.target, view, minority, before, healed)
+	a = f.target.audit(always(), before, healed, fromMinority)
+	for _, problem := range a.problems() {
+		t.Errorf("from the minority: %s", problem)
+	}
+	for second, n := range a.perSecond {
+		// Two fifths, and what rounding may make of it.
+		if limit := steadyRate*2/5 + 4; n > limit {
+			t.Errorf("the minority sent %d slots of second %s, want at most %d", n, clock(second), limit)
+		}
+	}
+}
+
+// keepTheirParts fails the test unless replicas, whose IDs are given by their addresses,
+// sent nothing in a time but what is theirs in the view.
+func keepTheirParts(t *testing.T, l *ledger, view share.View, ids map[string]string, from, to time.Time) {
+	t.Helper()
+	for _, s := range l.sent() {
+		id := ids[s.from]
+		if id == "" || s.due.Before(from) || !s.due.Before(to) {
+			continue
+		}
+		if owner, _ := view.Owner(s.seq); owner.ID != id {
+			t.Errorf("%s sent slot %d, due at %v, which %s owns", id, s.seq, s.due, owner.ID)
+			return
+		}
+	}
+}
