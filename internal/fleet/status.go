@@ -85,8 +85,8 @@ func (f *Fleet) Live() (live bool, why string) {
 
 // current returns the view of the second that has begun.
 func (f *Fleet) current(now time.Time) membership.View {
-	if now.Unix() < f.view.Second {
+	if now.Unix() < f.view.Second && f.before.Second < f.view.Second {
 		return f.before
 	}
-	return f.view
+	return f.view // Also after the clock was set back.
 }

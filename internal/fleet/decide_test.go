@@ -1,0 +1,133 @@
+package fleet
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/share"
+)
+
+// arcs returns arcs that differ.
+func arcs(n int) []share.Arc {
+	var members []share.Member
+	for i := range n {
+		members = append(members, share.Member{ID: fmt.Sprintf("%04d", i), Weight: 1})
+	}
+	v := share.NewView(members)
+	var all []share.Arc
+	for _, m := range members {
+		all = append(all, v.Arc(m.ID))
+	}
+	return all
+}
+
+func TestAWindowTellsThePartOfEachSecond(t *testing.T) {
+	parts := arcs(1000)
+	w := &window{}
+	if w.arc(0) != (share.Arc{}) {
+		t.Error("an empty window has a part")
+	}
+	for s := range int64(500) {
+		w = w.with(s, parts[s])
+	}
+	for s := int64(-5); s < 510; s++ {
+		want := share.Arc{}
+		switch {
+		case s >= 500-keep && s < 500:
+			want = parts[s]
+		case s >= 500 && s < 500+hold:
+			want = parts[499]
+		}
+		if got := w.arc(s); got != want {
+			t.Errorf("second %d: %v, want %v", s, got, want)
+		}
+	}
+}
+
+func TestSecondsThatWereNotDecidedHaveNoPart(t *testing.T) {
+	parts := arcs(3)
+	w := (&window{}).with(100, parts[0]).with(110, parts[1])
+	for s := int64(101); s < 110; s++ {
+		if w.arc(s) != (share.Arc{}) {
+			t.Errorf("second %d has a part", s)
+		}
+	}
+	if w.arc(100) != parts[0] || w.arc(110) != parts[1] {
+		t.Error("those that were decided have not theirs")
+	}
+	for name, s := range map[string]int64{"back": 50, "far ahead": 10_000} {
+		if w := w.with(s, parts[2]); w.arc(s) != parts[2] || w.arc(110) != (share.Arc{}) {
+			t.Errorf("after a jump of the clock %s old seconds have parts", name)
+		}
+	}
+}
+
+func TestDecisionsComeBeforeTheirSeconds(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for range 2000 {
+		d := untilNextTick(at)
+		next := at.Add(d)
+		if d <= 0 || d > time.Second {
+			t.Fatalf("at %v the next decision is in %v", at, d)
+		}
+		if begin := next.Add(lead); !begin.Equal(begin.Truncate(time.Second)) {
+			t.Fatalf("the decision at %v is not %v before a second", next, lead)
+		}
+		at = at.Add(1234567 * time.Nanosecond)
+	}
+}
+
+func TestAReplicaThatStoodStillAnnouncesItsReturnOnce(t *testing.T) {
+	f, err := New(gossip(t, 1)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Round(0)
+	f.tick(now)
+	f.tick(now.Add(time.Second))
+	if f.tracker.IsAway() {
+		t.Fatal("away after a second")
+	}
+	f.tick(now.Add(time.Second + awayAfter))
+	if !f.tracker.IsAway() {
+		t.Fatalf("not away after %v", awayAfter)
+	}
+	if f.Arc(now.Add(time.Second+awayAfter)) != (share.Arc{}) {
+		t.Error("it has a part of the rate")
+	}
+	beat := func() int64 {
+		var own = instance(f)
+		delegate{f}.OnRingInstanceHeartbeat(nil, nil, &own)
+		return int64(own.Versions[fieldSince])
+	}
+	f.ticked = time.Now().Round(0)
+	first := beat()
+	if lead := first - time.Now().Unix(); lead < 2 {
+		t.Errorf("it announced a second %d s ahead", lead)
+	}
+	f.since -= 1 // The next heartbeat comes in the next second.
+	if again := beat(); again != first-1 {
+		t.Errorf("it announced %d, then %d", first-1, again)
+	}
+	f.since -= 5 // The announcement has not got through.
+	if again := beat(); again < first {
+		t.Errorf("it announced %d, which is too late to be heard, then %d", first-6, again)
+	}
+}
+
+func TestAClockThatIsSetBackIsAnAbsence(t *testing.T) {
+	f, err := New(gossip(t, 1)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Round(0)
+	f.tick(now)
+	f.tick(now.Add(-time.Hour))
+	if !f.tracker.IsAway() {
+		t.Error("it goes on as if nothing had happened")
+	}
+	if s := f.current(now.Add(-time.Hour)).Second; s > now.Unix() {
+		t.Errorf("the view is of second %d", s)
+	}
+}
