@@ -52,6 +52,7 @@ func checkLaws(t *testing.T, seed uint64) bool {
 	l.cursor(t, at)
 	l.cursor(t, s.End.Add(-time.Duration(min(1e18, 20e9/s.Peak()))))
 	l.intervals(t, at)
+	l.peak(t, at)
 	return true
 }
 
@@ -194,6 +195,25 @@ func (l laws) intervals(t *testing.T, from time.Time) {
 	}
 	if n := l.tl.Count(to, from); from.Before(to) && n != 0 {
 		t.Errorf("%s: %d slots in an interval that ends before it starts", l.where, n)
+	}
+}
+
+// peak checks that the rate is nowhere above the peak, and there at its moment.
+func (l laws) peak(t *testing.T, from time.Time) {
+	t.Helper()
+	to := from.Add(1 + l.between(0, time.Hour, 1))
+	peak, at := l.tl.Peak(from, to)
+	if at.Before(from) || !at.Before(to) {
+		t.Errorf("%s: the peak from %v to %v is at %v", l.where, from, to, at)
+	}
+	for range 20 {
+		k := from.Add(l.between(0, to.Sub(from)-1, 1))
+		if rate := l.tl.Rate(k); rate > peak*(1+1e-12) {
+			t.Errorf("%s: the rate at %v is %v, the peak from %v to %v is %v", l.where, k, rate, from, to, peak)
+		}
+	}
+	if rate := l.tl.Rate(at); rate < peak*0.9 {
+		t.Errorf("%s: the rate at %v is %v, not the peak of %v", l.where, at, rate, peak)
 	}
 }
 

@@ -49,7 +49,7 @@ type Timeline struct {
 	name uint64
 }
 
-// Range is a run of slots of one segment: From <= Seq < To.
+// Range is consecutive slots of one segment: From <= Seq < To.
 type Range struct {
 	// Segment is the segment's ID.
 	Segment  string
@@ -118,39 +118,27 @@ func (t *Timeline) Rate(at time.Time) float64 {
 // well under a millisecond for a year.
 func (t *Timeline) Count(from, to time.Time) uint64 {
 	var n uint64
-	for _, r := range t.ranges(from, to) {
-		n += r.To - r.From
+	for run := range t.runs(from, to) {
+		slots := run.slots()
+		n += slots.To - slots.From
 	}
 	return n
 }
 
 // Ranges returns the sequence numbers of the slots that are due at or after from
-// and before to, a range for each segment that has some.
+// and before to, in order: a range for each segment that has some.
 func (t *Timeline) Ranges(from, to time.Time) iter.Seq[Range] {
 	return func(yield func(Range) bool) {
-		for s, r := range t.ranges(from, to) {
-			if s.name(); !yield(Range{Segment: s.ID, From: r.From, To: r.To}) {
+		for run := range t.runs(from, to) {
+			r := run.slots()
+			if r.From == r.To {
+				continue
+			}
+			run.seg.name()
+			r.Segment = run.seg.ID
+			if !yield(r) {
 				return
 			}
-		}
-	}
-}
-
-// ranges returns what Ranges does, by segments that have no name yet.
-func (t *Timeline) ranges(from, to time.Time) iter.Seq2[*Segment, Range] {
-	return func(yield func(*Segment, Range) bool) {
-		if !from.Before(to) {
-			return
-		}
-		g, start, end := t.calendar.group(from)
-		for start.Before(to) {
-			s := t.build(g, start, end)
-			r := Range{From: s.Count(from), To: s.Count(to)}
-			if r.From < r.To && !yield(s, r) {
-				return
-			}
-			g++
-			start, end = end, t.calendar.start(g+1)
 		}
 	}
 }
