@@ -53,6 +53,7 @@ func checkLaws(t *testing.T, seed uint64) bool {
 	l.cursor(t, s.End.Add(-time.Duration(min(1e18, 20e9/s.Peak()))))
 	l.intervals(t, at)
 	l.peak(t, at)
+	l.spliced(t, at)
 	return true
 }
 
@@ -173,6 +174,29 @@ func (l laws) again(t *testing.T, due time.Time) {
 	}
 	if slot, ok = c.Next(due.Add(1)); ok {
 		t.Errorf("%s: another slot due at %v", l.where, slot.Due)
+	}
+}
+
+// spliced checks that what does not speak of segments holds for a timeline with a
+// stretch as well.
+func (l laws) spliced(t *testing.T, at time.Time) {
+	t.Helper()
+	less, err := l.tl.Scaled(0.5 + l.Float64()/2)
+	if err != nil {
+		t.Errorf("%s: %v", l.where, err)
+		return
+	}
+	from := at.Add(l.between(0, 10*24*time.Hour, 1))
+	until := from.Add(1 + l.between(0, 10*24*time.Hour, 1))
+	l.tl = spliced(t, l.tl, []timeline.Stretch{{From: from, Until: until, Timeline: less}})
+	l.where += fmt.Sprintf(", spliced from %v until %v", from, until)
+	l.intervals(t, at)
+	l.peak(t, from.Add(-time.Minute))
+	l.peak(t, until.Add(-time.Minute))
+	for _, near := range []time.Time{at, from, until} {
+		if slot, ok := l.tl.Cursor(near).Next(near.AddDate(0, 0, 20)); ok {
+			l.again(t, slot.Due)
+		}
 	}
 }
 

@@ -17,7 +17,8 @@ func (t *Timeline) Peak(from, to time.Time) (rate float64, at time.Time) {
 }
 
 // Integral returns the integral of the rate over [from, to): the number of slots that
-// Count returns, but for the fraction that rounds it to whole ones.
+// Count returns, but for the fraction that rounds it to whole ones, once in each
+// segment and each stretch.
 func (t *Timeline) Integral(from, to time.Time) float64 {
 	var slots float64
 	for run := range t.runs(from, to) {

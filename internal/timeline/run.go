@@ -14,14 +14,18 @@ type run struct {
 // runs returns the runs of [from, to) in order. Their segments have no name yet.
 func (t *Timeline) runs(from, to time.Time) iter.Seq[run] {
 	return func(yield func(run) bool) {
-		if from.Before(to) {
-			t.walk(from, to, yield)
+		for from.Before(to) {
+			plain, until := t.inEffect(from, to)
+			if !plain.walk(from, until, yield) {
+				return
+			}
+			from = until
 		}
 	}
 }
 
-// walk yields the runs.
-func (t *Timeline) walk(from, to time.Time, yield func(run) bool) {
+// walk yields the runs of a plain timeline. It returns false if it was told to stop.
+func (t *Timeline) walk(from, to time.Time, yield func(run) bool) bool {
 	g, start, end := t.calendar.group(from)
 	for start.Before(to) {
 		r := run{from: start, until: end}
@@ -35,12 +39,13 @@ func (t *Timeline) walk(from, to time.Time, yield func(run) bool) {
 		if r.from.Before(r.until) {
 			r.seg = t.build(g, start, end)
 			if !yield(r) {
-				return
+				return false
 			}
 		}
 		g++
 		start, end = end, t.calendar.start(g+1)
 	}
+	return true
 }
 
 // slots returns the sequence numbers of the run's slots, From before To if it has some.
