@@ -40,9 +40,21 @@ func BenchmarkCursorUniformSine(b *testing.B) {
 	benchmarkCursor(b, timeline.Sine{Mean: 1e3, Amplitude: 500, Period: time.Second}, timeline.Uniform)
 }
 
+// BenchmarkCursorSpliced is in a stretch.
+func BenchmarkCursorSpliced(b *testing.B) {
+	base := newTimeline(b, timeline.Options{Name: "bench", Shape: timeline.Steady{Rate: 5e3}})
+	tl := spliced(b, base, []timeline.Stretch{{From: start, Until: start.AddDate(90, 0, 0), Timeline: with(b, base, 1e4)}})
+	benchmarkWalk(b, tl)
+}
+
 func benchmarkCursor(b *testing.B, shape timeline.Shape, a timeline.Arrivals) {
 	b.Helper()
-	c := newTimeline(b, timeline.Options{Name: "bench", Shape: shape, Arrivals: a}).Cursor(start)
+	benchmarkWalk(b, newTimeline(b, timeline.Options{Name: "bench", Shape: shape, Arrivals: a}))
+}
+
+func benchmarkWalk(b *testing.B, tl *timeline.Timeline) {
+	b.Helper()
+	c := tl.Cursor(start)
 	far := start.AddDate(100, 0, 0)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -17,9 +17,12 @@ type Slot struct {
 
 // Cursor walks along a timeline. It is not safe for concurrent use.
 type Cursor struct {
-	t   *Timeline
-	seg *Segment
-	seq uint64
+	t *Timeline
+	// seg is the segment in effect, until that instant: its slots before end.
+	seg   *Segment
+	until time.Time
+	// seq is the next slot.
+	seq, end uint64
 	// span is the piece of the curve that the last slot was on, and block the block
 	// that it was in.
 	span  span
@@ -29,11 +32,11 @@ type Cursor struct {
 // Next returns the next slot, if it is due before the given instant. Otherwise the
 // cursor stays where it is.
 func (c *Cursor) Next(before time.Time) (slot Slot, ok bool) {
-	for c.seq >= c.seg.n {
-		if !c.seg.End.Before(before) {
+	for c.seq >= c.end {
+		if !c.until.Before(before) {
 			return Slot{}, false
 		}
-		c.enter(c.t.segment(c.seg.group+1), 0)
+		c.Seek(c.until)
 	}
 	due := c.due()
 	if !due.Before(before) {
@@ -48,13 +51,14 @@ func (c *Cursor) Next(before time.Time) (slot Slot, ok bool) {
 // after the instant.
 func (c *Cursor) Seek(at time.Time) {
 	s := c.t.Segment(at)
-	c.enter(s, s.Count(at))
-}
-
-func (c *Cursor) enter(s *Segment, seq uint64) {
-	c.seg, c.seq, c.span = s, seq, span{}
+	_, until := c.t.inEffect(at, s.End)
+	c.seg, c.until = s, until
+	c.seq, c.end = s.Count(at), s.Count(until)
+	c.span = span{}
 	if c.block != nil {
 		c.block.n = 0
+	} else if s.arrivals == Poisson {
+		c.block = new(block)
 	}
 }
 

@@ -47,6 +47,34 @@ func ExampleTimeline_Count() {
 	// Output: 6307200000
 }
 
+func ExampleTimeline_Splice() {
+	base, err := timeline.New(timeline.Options{Name: "storefront", Shape: timeline.Steady{Rate: 300}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	double, err := base.Scaled(2)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	noon := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	t, err := base.Splice([]timeline.Stretch{
+		{From: noon.Add(time.Second), Until: noon.Add(3 * time.Second), Timeline: double},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for r := range t.Ranges(noon, noon.Add(4*time.Second)) {
+		fmt.Println(r.Segment, r.From, r.To)
+	}
+	// Output:
+	// 20261122T000000Z-c6b77b6e 12960000 12960300
+	// 20261122T000000Z-1f11b98e 25920600 25921800
+	// 20261122T000000Z-c6b77b6e 12960900 12961200
+}
+
 func ExampleAdjusted() {
 	fmt.Println(timeline.Adjusted{
 		Shape: timeline.Sum{Shapes: []timeline.Shape{

@@ -52,6 +52,8 @@ func checkLaws(t *testing.T, seed uint64) bool {
 	l.cursor(t, at)
 	l.cursor(t, s.End.Add(-time.Duration(min(1e18, 20e9/s.Peak()))))
 	l.intervals(t, at)
+	l.peak(t, at)
+	l.spliced(t, at)
 	return true
 }
 
@@ -175,6 +177,29 @@ func (l laws) again(t *testing.T, due time.Time) {
 	}
 }
 
+// spliced checks that what does not speak of segments holds for a timeline with a
+// stretch as well.
+func (l laws) spliced(t *testing.T, at time.Time) {
+	t.Helper()
+	less, err := l.tl.Scaled(0.5 + l.Float64()/2)
+	if err != nil {
+		t.Errorf("%s: %v", l.where, err)
+		return
+	}
+	from := at.Add(l.between(0, 10*24*time.Hour, 1))
+	until := from.Add(1 + l.between(0, 10*24*time.Hour, 1))
+	l.tl = spliced(t, l.tl, []timeline.Stretch{{From: from, Until: until, Timeline: less}})
+	l.where += fmt.Sprintf(", spliced from %v until %v", from, until)
+	l.intervals(t, at)
+	l.peak(t, from.Add(-time.Minute))
+	l.peak(t, until.Add(-time.Minute))
+	for _, near := range []time.Time{at, from, until} {
+		if slot, ok := l.tl.Cursor(near).Next(near.AddDate(0, 0, 20)); ok {
+			l.again(t, slot.Due)
+		}
+	}
+}
+
 // intervals checks that the counts of adjacent intervals add up, and that Ranges
 // tells the same.
 func (l laws) intervals(t *testing.T, from time.Time) {
@@ -194,6 +219,25 @@ func (l laws) intervals(t *testing.T, from time.Time) {
 	}
 	if n := l.tl.Count(to, from); from.Before(to) && n != 0 {
 		t.Errorf("%s: %d slots in an interval that ends before it starts", l.where, n)
+	}
+}
+
+// peak checks that the rate is nowhere above the peak, and there at its moment.
+func (l laws) peak(t *testing.T, from time.Time) {
+	t.Helper()
+	to := from.Add(1 + l.between(0, time.Hour, 1))
+	peak, at := l.tl.Peak(from, to)
+	if at.Before(from) || !at.Before(to) {
+		t.Errorf("%s: the peak from %v to %v is at %v", l.where, from, to, at)
+	}
+	for range 20 {
+		k := from.Add(l.between(0, to.Sub(from)-1, 1))
+		if rate := l.tl.Rate(k); rate > peak*(1+1e-12) {
+			t.Errorf("%s: the rate at %v is %v, the peak from %v to %v is %v", l.where, k, rate, from, to, peak)
+		}
+	}
+	if rate := l.tl.Rate(at); rate < peak*0.9 {
+		t.Errorf("%s: the rate at %v is %v, not the peak of %v", l.where, at, rate, peak)
 	}
 }
 

@@ -44,6 +44,9 @@ func TestPeakFindsTheHighestRateAndItsMoment(t *testing.T) {
 		"a spike out of sight":   {timeline.Spikes{Base: 1, Peak: 100, Every: 12 * time.Hour, Lasting: time.Second}, time.Hour, 2 * time.Hour, 1, time.Hour},
 		"the end of a ramp":      {timeline.Ramp{From: 1, To: 9, Over: 8 * time.Hour, Every: 24 * time.Hour}, 0, 24 * time.Hour, 9, 8 * time.Hour},
 		"tomorrow":               {timeline.Daily{Points: []timeline.DayPoint{{At: 0, Rate: 1}, {At: 6 * time.Hour, Rate: 7}}}, 12 * time.Hour, 36 * time.Hour, 7, 30 * time.Hour},
+		"the way up":             {timeline.Ramp{From: 1, To: 9, Over: 8 * time.Hour, Every: 24 * time.Hour}, time.Hour, 4 * time.Hour, 5, 4 * time.Hour},
+		"after a jump down":      {timeline.Steps{Steps: []timeline.Step{{Rate: 9, For: time.Hour}, {Rate: 1, For: time.Hour}}}, time.Hour, 2 * time.Hour, 1, time.Hour},
+		"before a jump up":       {timeline.Steps{Steps: []timeline.Step{{Rate: 1, For: time.Hour}, {Rate: 9, For: time.Hour}}}, 0, time.Hour, 1, 0},
 		"the start of a descent": {timeline.Ramp{From: 9, To: 1, Over: 24 * time.Hour}, 6 * time.Hour, 12 * time.Hour, 7, 6 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -53,5 +56,18 @@ func TestPeakFindsTheHighestRateAndItsMoment(t *testing.T) {
 				t.Errorf("peak %v at %v, want %v at %v", rate, at.Sub(day), tc.rate, tc.at)
 			}
 		})
+	}
+}
+
+// On Samoa there was no 30 December 2011.
+func TestADayThatTheClocksSkipHasNoPart(t *testing.T) {
+	tl := newTimeline(t, timeline.Options{Name: "x", Shape: business(1), Location: zone(t, "Pacific/Apia")})
+	from := time.Date(2011, 12, 29, 10, 0, 0, 0, time.UTC)
+	to := from.AddDate(0, 0, 2)
+	if n, sum := float64(tl.Count(from, to)), tl.Integral(from, to); n == 0 || math.Abs(n-sum) > 4 {
+		t.Errorf("%v slots, integral %v", n, sum)
+	}
+	if rate, _ := tl.Peak(from, to); rate != 1 {
+		t.Errorf("peak %v", rate)
 	}
 }

@@ -17,7 +17,6 @@ type Segment struct {
 	// Start included, End not, in UTC.
 	Start, End time.Time
 
-	group int64
 	// last is the last nanosecond of the segment, after its start.
 	last     time.Duration
 	arrivals Arrivals

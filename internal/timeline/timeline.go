@@ -8,7 +8,8 @@
 // time, one per unit in the mean; slot k is due when L reaches point k.
 //
 // Numbering starts at 0 in each Segment, a local day or as many days as the longest
-// period has, so that accuracy does not suffer over the years.
+// period has, so that accuracy does not suffer over the years. Several timelines can
+// be spliced into one, each in effect for a while.
 //
 // The package reads no clock, waits for nothing, rolls no dice and decides neither
 // who sends a slot nor what it asks for.
@@ -37,19 +38,23 @@ type Options struct {
 }
 
 // Timeline is the sequence of all slots of one scenario, for all time. It is
-// immutable and safe for concurrent use.
+// immutable and safe for concurrent use. New returns a plain one; Splice makes one out
+// of several.
 type Timeline struct {
+	options Options
+	// shape is that of the options, within their limit.
 	shape    Shape
-	arrivals Arrivals
 	calendar calendar
 	// curve is the curve of a plain segment; of every segment if it is cyclic.
 	curve  *curve
 	cyclic bool
 	// name is a hash of the scenario's name.
 	name uint64
+	// cuts are where another timeline takes effect, in order; a plain one has none.
+	cuts []cut
 }
 
-// Range is a run of slots of one segment: From <= Seq < To.
+// Range is consecutive slots of one segment: From <= Seq < To.
 type Range struct {
 	// Segment is the segment's ID.
 	Segment  string
@@ -68,8 +73,8 @@ func New(o Options) (*Timeline, error) {
 		return nil, err
 	}
 	t := &Timeline{
+		options:  o,
 		shape:    o.Shape,
-		arrivals: o.Arrivals,
 		calendar: calendar{loc: o.Location, days: int64(p.days)},
 		name:     hashName(o.Name),
 	}
@@ -90,7 +95,7 @@ func New(o Options) (*Timeline, error) {
 		return nil, err
 	}
 	if o.MaxRate > 0 {
-		t.shape = Adjusted{Shape: o.Shape, Scale: 1, Max: o.MaxRate}
+		t.shape = o.limitedShape()
 		t.curve = newCurve(t.shape.draw(l))
 	}
 	return t, nil
@@ -108,6 +113,14 @@ func (o Options) check() error {
 	return nil
 }
 
+// limitedShape returns the shape within the limit, if there is one.
+func (o Options) limitedShape() Shape {
+	if o.MaxRate == 0 {
+		return o.Shape
+	}
+	return Adjusted{Shape: o.Shape, Scale: 1, Max: o.MaxRate}
+}
+
 // Rate returns the rate at the instant, in slots per second.
 func (t *Timeline) Rate(at time.Time) float64 {
 	s := t.Segment(at)
@@ -118,47 +131,39 @@ func (t *Timeline) Rate(at time.Time) float64 {
 // well under a millisecond for a year.
 func (t *Timeline) Count(from, to time.Time) uint64 {
 	var n uint64
-	for _, r := range t.ranges(from, to) {
-		n += r.To - r.From
+	for run := range t.runs(from, to) {
+		slots := run.slots()
+		n += slots.To - slots.From
 	}
 	return n
 }
 
 // Ranges returns the sequence numbers of the slots that are due at or after from
-// and before to, a range for each segment that has some.
+// and before to, in order: a range for each segment that has some, or several where
+// another timeline is in effect in between.
 func (t *Timeline) Ranges(from, to time.Time) iter.Seq[Range] {
 	return func(yield func(Range) bool) {
-		for s, r := range t.ranges(from, to) {
-			if s.name(); !yield(Range{Segment: s.ID, From: r.From, To: r.To}) {
+		for run := range t.runs(from, to) {
+			r := run.slots()
+			if r.From == r.To {
+				continue
+			}
+			run.seg.name()
+			r.Segment = run.seg.ID
+			if !yield(r) {
 				return
 			}
 		}
 	}
 }
 
-// ranges returns what Ranges does, by segments that have no name yet.
-func (t *Timeline) ranges(from, to time.Time) iter.Seq2[*Segment, Range] {
-	return func(yield func(*Segment, Range) bool) {
-		if !from.Before(to) {
-			return
-		}
-		g, start, end := t.calendar.group(from)
-		for start.Before(to) {
-			s := t.build(g, start, end)
-			r := Range{From: s.Count(from), To: s.Count(to)}
-			if r.From < r.To && !yield(s, r) {
-				return
-			}
-			g++
-			start, end = end, t.calendar.start(g+1)
-		}
-	}
-}
-
-// Segment returns the segment that contains the instant.
+// Segment returns the segment that contains the instant, and whose slots are due then.
+// In a spliced timeline it is a whole segment of the plain one that is in effect: it
+// may start earlier or end later than that is, and of its slots only those exist that
+// are due in that time, which Ranges tells.
 func (t *Timeline) Segment(at time.Time) *Segment {
-	g, start, end := t.calendar.group(at)
-	s := t.build(g, start, end)
+	plain, _ := t.inEffect(at, at)
+	s := plain.build(plain.calendar.group(at))
 	s.name()
 	return s
 }
@@ -167,18 +172,8 @@ func (t *Timeline) Segment(at time.Time) *Segment {
 // the instant.
 func (t *Timeline) Cursor(from time.Time) *Cursor {
 	c := &Cursor{t: t}
-	if t.arrivals == Poisson {
-		c.block = new(block)
-	}
 	c.Seek(from)
 	return c
-}
-
-// segment returns the segment of a group of days.
-func (t *Timeline) segment(g int64) *Segment {
-	s := t.build(g, t.calendar.start(g), t.calendar.start(g+1))
-	s.name()
-	return s
 }
 
 // build returns the segment of a group of days, without its name, which takes as
@@ -189,7 +184,7 @@ func (t *Timeline) build(g int64, start, end time.Time) *Segment {
 		c = newCurve(t.shape.draw(t.calendar.layout(g, start, end)))
 	}
 	length := end.Sub(start)
-	s := &Segment{Start: start, End: end, last: length - 1, group: g, arrivals: t.arrivals, curve: c}
+	s := &Segment{Start: start, End: end, last: length - 1, arrivals: t.options.Arrivals, curve: c}
 	if length > 0 {
 		s.total = c.integral(length)
 	}
