@@ -16,7 +16,7 @@ const (
 	keep = 128
 	// hold is for how many seconds beyond the last that was decided its view stands, in
 	// case the decision comes late. It is less than it takes the others to take over.
-	hold = 2
+	hold = 1
 )
 
 // window is this replica's part in each of the last seconds. It is immutable.
@@ -80,7 +80,7 @@ func (f *Fleet) noticeAbsence(now time.Time) {
 		return
 	}
 	f.logger.Warn("this replica stood still or its clock was stepped, it joins the fleet anew",
-		"for_seconds", now.Sub(f.ticked).Seconds())
+		"for_seconds", now.Sub(f.beaten).Seconds())
 	next := second(now.Add(lead))
 	f.tracker.Away(next)
 	f.clocks = clocks{}
@@ -88,15 +88,14 @@ func (f *Fleet) noticeAbsence(now time.Time) {
 	f.ticked = now
 }
 
-// wasAway reports whether so much time has passed since the last decision that the
-// others may have taken over this replica's part. A clock that was set back is no
-// better.
+// wasAway reports whether this replica has stood still for so long that the others may
+// have taken over its part. A clock that was set back is no better.
 func (f *Fleet) wasAway(now time.Time) bool {
-	if f.ticked.IsZero() {
+	if f.ticked.IsZero() || f.beaten.IsZero() {
 		return false
 	}
 	gap := now.Sub(f.ticked)
-	return gap >= awayAfter || gap < -time.Second
+	return gap >= stalledAfter && now.Sub(f.beaten) >= silentAfter || gap < -time.Second
 }
 
 func (f *Fleet) decide(s int64) {

@@ -84,16 +84,19 @@ func TestAReplicaThatStoodStillAnnouncesItsReturnOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now().Round(0)
-	f.tick(now)
-	f.tick(now.Add(time.Second))
+	f.beaten = now
+	for range 3 { // The store does not take heartbeats, but the replica runs.
+		f.tick(now)
+		now = now.Add(time.Second)
+	}
 	if f.tracker.IsAway() {
-		t.Fatal("away after a second")
+		t.Fatal("away while it ran")
 	}
-	f.tick(now.Add(time.Second + awayAfter))
+	f.tick(now.Add(stalledAfter))
 	if !f.tracker.IsAway() {
-		t.Fatalf("not away after %v", awayAfter)
+		t.Fatal("not away")
 	}
-	if f.Arc(now.Add(time.Second+awayAfter)) != (share.Arc{}) {
+	if f.Arc(now.Add(stalledAfter)) != (share.Arc{}) {
 		t.Error("it has a part of the rate")
 	}
 	beat := func() int64 {
@@ -122,6 +125,7 @@ func TestAClockThatIsSetBackIsAnAbsence(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now().Round(0)
+	f.beaten = now
 	f.tick(now)
 	f.tick(now.Add(-time.Hour))
 	if !f.tracker.IsAway() {

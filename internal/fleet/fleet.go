@@ -37,10 +37,14 @@ const (
 	// heartbeatPeriod is the time between heartbeats. They carry whole seconds, so that
 	// more of them would tell nothing.
 	heartbeatPeriod = time.Second
-	// awayAfter is for how long this replica may stand still without the others having
-	// taken over its part: they do when its last stamp is membership.Lost old, and that
-	// may have been sent a second before it stood still.
-	awayAfter = (membership.Lost - 1) * time.Second
+	// shownAfter is from what age on dskit's page shows a heartbeat as missing.
+	shownAfter = 5 * time.Second
+	// stalledAfter is the time between two decisions, which should be a second, that tells
+	// that this replica stood still.
+	stalledAfter = 1500 * time.Millisecond
+	// silentAfter is how old this replica's last heartbeat may be: 3.25 s after it the
+	// others may decide to take over, unless they have heard the next by then.
+	silentAfter = 2800 * time.Millisecond
 	// pollEvery is how often the store is read beside watching it: watches may lose a
 	// change.
 	pollEvery = 10 * time.Second
@@ -88,6 +92,8 @@ type Fleet struct {
 	decided int64
 	// ticked is when the last decision was made.
 	ticked time.Time
+	// beaten is when the last heartbeat was sent.
+	beaten time.Time
 	clocks clocks
 	// profiles are what the members tell beside their heartbeats, by ID.
 	profiles map[string]profile
@@ -210,13 +216,14 @@ func (f *Fleet) join(ctx context.Context) error {
 		return err
 	}
 	f.mu.Lock()
-	told := f.tell(time.Now())
+	f.beaten = time.Now().Round(0)
+	told := f.tell(f.beaten)
 	f.mu.Unlock()
 	l, err := ring.NewBasicLifecycler(ring.BasicLifecyclerConfig{
 		ID:               f.id,
 		Addr:             f.store.address,
 		HeartbeatPeriod:  heartbeatPeriod,
-		HeartbeatTimeout: membership.Lost * time.Second,
+		HeartbeatTimeout: shownAfter,
 		Versions:         told,
 	}, "traffic", ringKey, f.members, f.delegate(), f.kitLog, f.store.registerer)
 	if err != nil {

@@ -42,7 +42,7 @@ type gate struct {
 
 // newGate returns a gate, or an error if the certificates cannot be used.
 func newGate(t TLS, outer netip.AddrPort, refused *atomic.Uint64, logger *slog.Logger) (*gate, error) {
-	inner, err := freePort(context.Background())
+	inner, err := freePort(context.Background(), netip.MustParseAddr("127.0.0.1"))
 	if err != nil {
 		return nil, err
 	}

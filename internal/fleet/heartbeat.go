@@ -46,7 +46,7 @@ func heartbeat(id string, d ring.InstanceDesc) membership.Heartbeat {
 	h := membership.Heartbeat{
 		ID:         id,
 		Weight:     uint32(d.Versions[fieldWeight]),
-		Stamp:      d.Timestamp,
+		Sent:       int64(d.Versions[fieldSent]),
 		Registered: d.RegisteredTimestamp,
 		Since:      int64(d.Versions[fieldSince]),
 	}
@@ -98,6 +98,7 @@ func (d delegate) OnRingInstanceHeartbeat(_ *ring.BasicLifecycler, _ *ring.Desc,
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.noticeAbsence(now.Round(0))
+	f.beaten = now.Round(0)
 	// Announced once, unless it did not get through in time.
 	if returns := now.Unix() + membership.Settle; f.tracker.IsAway() && f.since < returns-1 {
 		f.since = returns

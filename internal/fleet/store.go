@@ -76,6 +76,11 @@ func (s *store) useGossip(o Options, refused *atomic.Uint64) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	if listen.Port() == 0 {
+		if listen, err = freePort(context.Background(), listen.Addr()); err != nil {
+			return err
+		}
+	}
 	advertise, err := advertised(o.Memberlist, listen)
 	if err != nil {
 		return err
@@ -237,12 +242,13 @@ func poll(ctx context.Context, client kv.Client, key string, f func(value any)) 
 	}
 }
 
-// freePort returns a port of the loopback interface that nobody listens on.
-func freePort(ctx context.Context) (netip.AddrPort, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+// freePort returns an address with a port that nobody listens on.
+func freePort(ctx context.Context, ip netip.Addr) (netip.AddrPort, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", netip.AddrPortFrom(ip, 0).String())
 	if err != nil {
 		return netip.AddrPort{}, fmt.Errorf("find a port for the gossip: %w", err)
 	}
 	defer func() { _ = l.Close() }()
-	return netip.ParseAddrPort(l.Addr().String())
+	a, err := netip.ParseAddrPort(l.Addr().String())
+	return netip.AddrPortFrom(ip, a.Port()), err
 }

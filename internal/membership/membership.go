@@ -25,22 +25,26 @@ const (
 	whyUnheard = "its own heartbeats are not heard"
 )
 
-// All are numbers of seconds. Heartbeats come every second and are stamped with whole
-// seconds, so that the stamp of a member that is well is at most 2 s old: 1 s between
-// heartbeats and 1 s of rounding, plus the way.
+// Seconds are whole ones in Unix time, and so are the stamps of announcements; instants
+// are in Unix milliseconds.
 const (
-	// Settle is how long after the stamp of its announcement a join or a leave takes
-	// effect: at least 2 s after the announcement itself, as stamps are rounded down.
+	// Settle is how many seconds after the stamp of its announcement a join or a leave
+	// takes effect: at least 2 s after the announcement itself, as stamps are rounded
+	// down.
 	Settle = 3
-	// fresh is how old a stamp may be for the member to count towards a majority. When
-	// a partition cuts off several members, none of them is fresh any more by the time
-	// the first of them is lost, so that the smaller side never takes itself for the
-	// larger.
-	fresh = 3
-	// Lost is how old the last stamp of a member is when it is lost.
-	Lost = 5
-	// remember is for how long members that have left are kept, to tell heartbeats that
-	// come late from those of new members.
+	// lost is the age in milliseconds of a member's last heartbeat in the second in which
+	// it is lost: 3 to 5 s after it has died.
+	lost = 4000
+	// fresh is the age of a heartbeat in the second for which a member counts towards a
+	// majority. When members are decided the last heartbeat of one that is well is at most
+	// 1.75 s away from that second, and its time on the way: that may be 0.65 s. When a
+	// partition cuts off several, their last heartbeats are at most 1 s apart, and the
+	// difference of their times on the way: that may be 0.6 s without any of them being
+	// fresh when the first of them is lost, so that the smaller side would take itself for
+	// the larger.
+	fresh = 2400
+	// remember is for how many seconds members that have left are kept, to tell heartbeats
+	// that come late from those of new members.
 	remember = 120
 )
 
@@ -48,14 +52,14 @@ const (
 type Heartbeat struct {
 	ID     string
 	Weight uint32
-	// Stamp is when it was sent, by the sender's clock, as are all of these.
-	Stamp int64
-	// Registered is when the replica registered.
+	// Sent is when it was sent, in milliseconds by the sender's clock, as are all of these.
+	Sent int64
+	// Registered is the second in which the replica registered.
 	Registered int64
 	// Since, if not 0, is a later second from which the replica wants to count anew: it
 	// was away, so that the others may have taken over its part.
 	Since int64
-	// Leaving is when it announced its leave, or 0.
+	// Leaving is the second in which it announced its leave, or 0.
 	Leaving int64
 }
 
@@ -69,6 +73,9 @@ func (h Heartbeat) leaves() int64 {
 	}
 	return h.Leaving + Settle
 }
+
+// settles returns the second from which what the heartbeat tells is known to everyone.
+func (h Heartbeat) settles() int64 { return h.Sent/1000 + Settle }
 
 // member is a replica that has been heard of.
 type member struct {
@@ -139,23 +146,23 @@ func (t *Tracker) Hear(heartbeats []Heartbeat) {
 // have met: it comes in at a second that all who hear of it now agree on.
 func (t *Tracker) admits(h Heartbeat) int64 {
 	if t.view.Live && h.ID != t.o.Self && h.joins() <= t.decided {
-		return max(h.Stamp+Settle, t.decided+1)
+		return max(h.settles(), t.decided+1)
 	}
 	return h.joins()
 }
 
 func (t *Tracker) update(m *member, h Heartbeat) {
-	if h.Stamp < m.Stamp {
+	if h.Sent < m.Sent {
 		return // Older than what is known: a store may be read behind its watch.
 	}
-	back := m.taken && h.Stamp > m.Stamp
+	back := m.taken && h.Sent > m.Sent
 	rejoined := h.Registered > m.Registered
 	m.Heartbeat = h
 	switch {
 	case back && h.Since > m.takenAt:
 		m.taken, m.from = false, h.Since
 	case back:
-		m.taken, m.from = false, max(h.Stamp+Settle, t.decided+1)
+		m.taken, m.from = false, max(h.settles(), t.decided+1)
 	case rejoined:
 		m.from = t.admits(h)
 	case !t.view.Live:
@@ -224,25 +231,27 @@ func (t *Tracker) isDeaf(second int64) bool {
 		return false
 	}
 	for _, m := range t.members {
-		if second < m.Stamp+Lost {
+		if second*1000 < m.Sent+lost {
 			return false
 		}
 	}
 	return true
 }
 
-// lostAt returns the second from which a member is lost unless it is heard from.
-func (t *Tracker) lostAt(m *member) int64 {
-	if t.contact == math.MinInt64 {
-		return m.Stamp + Lost
+// isLost reports whether a member has not been heard from for so long that it is lost,
+// and for some seconds more than that.
+func (t *Tracker) isLost(m *member, second, more int64) bool {
+	last := m.Sent
+	if t.contact != math.MinInt64 {
+		last = max(last, t.contact*1000)
 	}
-	return max(m.Stamp, t.contact) + Lost
+	return (second-more)*1000 >= last+lost
 }
 
-// forgotten reports whether a member has been lost for so long that it does not count
+// isForgotten reports whether a member has been lost for so long that it does not count
 // towards a majority any more.
-func (t *Tracker) forgotten(m *member, second int64) bool {
-	return second >= t.lostAt(m)+t.o.ForgetAfter
+func (t *Tracker) isForgotten(m *member, second int64) bool {
+	return t.isLost(m, second, t.o.ForgetAfter)
 }
 
 // takeOver decides whose part is taken over. Once it is, it stays so until the member
@@ -250,20 +259,20 @@ func (t *Tracker) forgotten(m *member, second int64) bool {
 func (t *Tracker) takeOver(second int64) {
 	all, heard := 0, 0
 	for _, m := range t.members {
-		if !m.counts(second) || t.forgotten(m, second) {
+		if !m.counts(second) || t.isForgotten(m, second) {
 			continue
 		}
 		all++
-		if second < m.Stamp+fresh {
+		if second*1000 < m.Sent+fresh {
 			heard++
 		}
 	}
 	majority := 2*heard > all
 	for _, m := range t.members {
-		if m.taken || !m.counts(second) || second < t.lostAt(m) {
+		if m.taken || !m.counts(second) || !t.isLost(m, second, 0) {
 			continue
 		}
-		if majority || t.forgotten(m, second) {
+		if majority || t.isForgotten(m, second) {
 			m.taken, m.takenAt = true, second
 		}
 	}
@@ -284,7 +293,7 @@ func (t *Tracker) compose(second int64) View {
 		if !m.counts(second) {
 			continue
 		}
-		if second >= t.lostAt(m) {
+		if t.isLost(m, second, 0) {
 			v.Lost++
 		}
 		if !m.taken {
@@ -336,7 +345,7 @@ func (t *Tracker) isLive(second int64) (live bool, why string) {
 		return false, "joining the fleet"
 	case m.taken:
 		return false, whyUnheard
-	case second < m.Stamp-Settle:
+	case second*1000 < m.Sent-2000:
 		return false, "its clock was set back"
 	}
 	return true, ""

@@ -3,12 +3,17 @@ package membership
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
-// fleet is heartbeats as a replica hears them: of each of the living one a second, with
-// the stamp of the second before the one that is decided.
+// takeover is how many seconds after its last heartbeat, in these tests, a member is lost.
+const takeover = lost/1000 + 1
+
+// fleet is heartbeats as a replica hears them: of each of the living one a second, sent
+// in the second before the one that is decided, but for the last half of it.
 type fleet struct {
 	t       *testing.T
 	tracker *Tracker
@@ -35,12 +40,12 @@ func (f *fleet) decide(heard ...string) View {
 	f.second++
 	for _, id := range heard {
 		h := f.beats[id]
-		h.ID, h.Stamp = id, f.second-1
+		h.ID, h.Sent = id, f.second*1000-900
 		f.beats[id] = h
 	}
 	var all []Heartbeat
 	for _, h := range f.beats {
-		if h.Stamp != 0 {
+		if h.Sent != 0 {
 			all = append(all, h)
 		}
 	}
@@ -112,7 +117,7 @@ func TestAMajorityTakesOverTheLost(t *testing.T) {
 	f := settled(t, Options{}, "a", "b", "c")
 	f.decide("a", "b", "c")
 	last := f.second - 1
-	for f.second < last+Lost-1 {
+	for f.second < last+takeover-1 {
 		f.expect(f.decide("a", "b"), "a", "b", "c")
 	}
 	v := f.decide("a", "b")
@@ -125,8 +130,8 @@ func TestAMajorityTakesOverTheLost(t *testing.T) {
 func TestAMinorityHoldsUntilItForgets(t *testing.T) {
 	f := settled(t, Options{ForgetAfter: 60}, "a", "b")
 	f.decide("a", "b")
-	lost := f.second - 1 + Lost
-	for f.second < lost+60-1 {
+	gone := f.second - 1 + takeover
+	for f.second < gone+60-1 {
 		v := f.decide("a")
 		f.expect(v, "a", "b")
 		if !v.Live {
@@ -160,7 +165,7 @@ func TestTheSmallerSideOfAPartitionTakesOverNothing(t *testing.T) {
 func TestAMemberThatWasTakenOverComesBackAtAnAgreedSecond(t *testing.T) {
 	f := settled(t, Options{}, "a", "b", "c")
 	f.decide("a", "b", "c")
-	for range Lost + 5 {
+	for range takeover + 5 {
 		f.decide("a", "b")
 	}
 	f.expect(f.decide("a", "b"), "a", "b")
@@ -176,7 +181,7 @@ func TestAMemberThatWasTakenOverComesBackAtAnAgreedSecond(t *testing.T) {
 func TestTheSecondThatItAsksForCountsWhenItComesBack(t *testing.T) {
 	f := settled(t, Options{}, "a", "b", "c")
 	f.decide("a", "b", "c")
-	for range Lost + 5 {
+	for range takeover + 5 {
 		f.decide("a", "b")
 	}
 	c := f.beats["c"]
@@ -271,7 +276,7 @@ func TestANewReplicaTakesThoseThatAreThereAtTheirWord(t *testing.T) {
 
 func TestTheDeadOfFormerTimesDoNotCount(t *testing.T) {
 	f := settled(t, Options{}, "a")
-	f.beats["x"] = Heartbeat{ID: "x", Weight: 1, Registered: 500, Stamp: 900}
+	f.beats["x"] = Heartbeat{ID: "x", Weight: 1, Registered: 500, Sent: 900_000}
 	f.expect(f.decide("a"), "a")
 }
 
@@ -323,13 +328,13 @@ func TestStatesAreTold(t *testing.T) {
 	if s := states(); s["a"] != Live || s["b"] != Leaving || s["new"] != Joining || s["e"] != Live {
 		t.Errorf("%v", s)
 	}
-	for range Lost {
+	for range takeover {
 		f.decide("a", "c", "d", "new")
 	}
 	if s := states(); s["e"] != TakenOver || s["new"] != Live || s["b"] != "" {
 		t.Errorf("%v", s)
 	}
-	for range Lost {
+	for range takeover {
 		f.decide("a")
 	}
 	if s := states(); s["c"] != LostHeld {
@@ -369,10 +374,78 @@ func TestHeartbeatsFromTheStoresPastAreIgnored(t *testing.T) {
 	if f.expect(v, "a", "b"); v.Lost != 0 {
 		t.Errorf("%d are lost", v.Lost)
 	}
-	if i := slices.IndexFunc(f.tracker.Statuses(), func(s Status) bool { return s.Stamp < f.second-3 }); i >= 0 {
+	if i := slices.IndexFunc(f.tracker.Statuses(), func(s Status) bool { return s.Sent < (f.second-3)*1000 }); i >= 0 {
 		t.Errorf("%+v is old", f.tracker.Statuses()[i])
 	}
 	if got := (Heartbeat{}).leaves(); got != math.MaxInt64 {
 		t.Errorf("a replica that stays leaves in %d", got)
+	}
+}
+
+// partition returns what both sides decide in the end when the first n of a fleet are cut
+// off from the rest at an instant. Heartbeats have random phases and times on the way. One
+// that has reached one of a side reaches them all.
+func partition(t *testing.T, rng *rand.Rand, all, n int) (first, rest string) {
+	t.Helper()
+	cut := 1_000_000 + rng.Int64N(1000)
+	phase := make([]int64, all)
+	trackers := make([]*Tracker, all)
+	for i := range all {
+		phase[i] = rng.Int64N(1000)
+		trackers[i] = New(Options{Self: fmt.Sprint(i), ForgetAfter: 60, MinReplicas: 1})
+	}
+	crossing := map[[2]int64]int64{} // times on the way to the other side, by sender and instant
+	decided := make([]string, all)
+	for second := int64(995); second < 1020; second++ {
+		for i, tracker := range trackers {
+			at := second*1000 - 750
+			var heard []Heartbeat
+			for j := range all {
+				for sent := at - at%1000 + 1000 + phase[j]; ; sent -= 1000 {
+					way := rng.Int64N(250)
+					if i == j {
+						way = 0
+					}
+					if (i < n) != (j < n) {
+						key := [2]int64{int64(j), sent}
+						if _, known := crossing[key]; !known {
+							crossing[key] = rng.Int64N(300)
+						}
+						if sent+crossing[key] > cut {
+							continue
+						}
+						way += crossing[key]
+					}
+					if sent+way <= at {
+						heard = append(heard, Heartbeat{ID: fmt.Sprint(j), Weight: 1, Sent: sent, Registered: 500})
+						break
+					}
+				}
+			}
+			tracker.Hear(heard)
+			decided[i] = members(tracker.Decide(second))
+			if i > 0 && (i < n) == (i-1 < n) && decided[i] != decided[i-1] {
+				t.Fatalf("%d of %d cut off: in second %d one counts %s and another %s", n, all, second, decided[i-1], decided[i])
+			}
+		}
+	}
+	return decided[0], decided[all-1]
+}
+
+func TestOnlyTheLargerSideOfAPartitionTakesOver(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		all := 3 + rng.IntN(5)
+		n := 1 + rng.IntN(all-1)
+		first, rest := partition(t, rng, all, n)
+		for side, size := range map[string]int{first: n, rest: all - n} {
+			want := all // Held.
+			if 2*size > all {
+				want = size
+			}
+			if got := len(strings.Fields(side)); got != want {
+				t.Fatalf("%d of %d are cut off from %d: they count %s, want %d", size, all, all-size, side, want)
+			}
+		}
 	}
 }

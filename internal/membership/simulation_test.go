@@ -51,7 +51,7 @@ func (r *replica) leaves() float64 { return math.Floor(r.leaving) + Settle }
 
 // beat returns the heartbeat that it sends at t.
 func (r *replica) beat(t float64) Heartbeat {
-	h := Heartbeat{ID: r.id, Weight: r.weight, Stamp: int64(t), Registered: int64(r.born)}
+	h := Heartbeat{ID: r.id, Weight: r.weight, Sent: int64(t * 1000), Registered: int64(r.born)}
 	if t >= r.leaving {
 		h.Leaving = int64(r.leaving)
 	}
@@ -73,7 +73,7 @@ func (r *replica) acts(second int64) bool {
 func (r *replica) excused(second int64) bool {
 	t := float64(second)
 	failed := math.Min(r.crashed, r.pausedAt)
-	return t >= math.Floor(failed) && (t <= failed+Lost || t < float64(r.since)+1)
+	return t >= math.Floor(failed) && (t <= failed+5 || t < float64(r.since)+1)
 }
 
 // world is all replicas, and some of them, the observers, with what they decide.

@@ -69,7 +69,7 @@ func (t *Tracker) state(m *member) State {
 		return TakenOver
 	case t.decided < m.from:
 		return Joining
-	case t.decided >= t.lostAt(m):
+	case t.isLost(m, t.decided, 0):
 		return LostHeld
 	case m.Leaving != 0:
 		return Leaving
