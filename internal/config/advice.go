@@ -46,7 +46,7 @@ func instead(typeName, key string) string {
 	case "HTTPConfig.proxy_url", "HTTPConfig.no_proxy", "HTTPConfig.proxy_from_environment",
 		"HTTPConfig.proxy_connect_header", "HTTPConfig.oauth2", "HTTPConfig.http_config_file",
 		"BasicAuth.username_ref", "BasicAuth.password_ref", "Authorization.credentials_ref",
-		"Config.fleet", "Config.data", "Config.pacing",
+		"Config.data", "Config.pacing",
 		"Scenario.back_off", "Scenario.data", "Scenario.steps",
 		"Request.steps", "Request.capture", "Request.pause", "Request.body_file",
 		"RateShape.replay", "RateShape.follow",
@@ -61,6 +61,27 @@ func instead(typeName, key string) string {
 		return "write it in requests instead: requests: [{name: ..., url: ...}]"
 	case "Scenario.max_in_flight", "Scenario.max_rate", "Scenario.late_after":
 		return "write limits: {" + key + ": ...} instead"
+	case "Config.memberlist", "Config.etcd", "Config.consul", "Scenario.fleet":
+		return "write it in fleet, beside scenarios"
+	case "Fleet.peers", "Fleet.members", "Fleet.join_members", "Fleet.seeds":
+		return "write join instead"
+	case "Fleet.bind_addr", "Fleet.bind_port", "Fleet.port", "Fleet.address":
+		return "write listen: IP:port instead"
+	case "Fleet.advertise_addr", "Fleet.advertise_port":
+		return "write advertise: IP:port instead"
+	case "Fleet.replicas":
+		return "replicas find and count each other: leave it out, or write min_replicas"
+	case "FleetTLSConfig.ca", "FleetTLSConfig.cert", "FleetTLSConfig.key",
+		"EtcdTLSConfig.ca", "EtcdTLSConfig.cert", "EtcdTLSConfig.key":
+		return "write " + key + "_file instead"
+	case "FleetTLSConfig.insecure_skip_verify":
+		return "replicas always verify each other: leave it out"
+	case "Consul.host", "Consul.endpoints", "Consul.port":
+		return "write address: host:port instead"
+	case "Consul.token", "Consul.token_file":
+		return "write acl_" + key + " instead"
+	case "Consul.tls_config", "Consul.scheme":
+		return "Consul is reached over HTTP without TLS"
 	case "Request.status":
 		return "write expect: {status: [...]} instead"
 	case "Request.timeout", "Request.rate":

@@ -10,7 +10,7 @@
 //
 // Tags: yaml is the key, required tells that it has to be there, default the value
 // of an absent key, oneof the allowed words, min and max the allowed range (of a list:
-// its length), format the syntax of a string.
+// its length), format the syntax of a string or of a list's strings.
 package config
 
 import (
@@ -28,6 +28,9 @@ import (
 
 // Config is a valid configuration file. It is immutable and safe for concurrent use.
 type Config struct {
+	// The other replicas, which share the work. Left out, this replica is on its own and
+	// sends all of it.
+	Fleet *Fleet `yaml:"fleet"`
 	// The scenarios. Their names must differ.
 	Scenarios []Scenario `yaml:"scenarios" required:"true" min:"1" max:"1000"`
 
@@ -233,6 +236,7 @@ func Parse(filename string, content []byte, getenv func(string) (string, bool)) 
 	d.value(root, "", field{}, reflect.ValueOf(c).Elem())
 	c.secrets = d.secrets
 	v := validator{report: r}
+	v.fleet(c.Fleet)
 	v.scenarios(c.Scenarios)
 	if err := r.sorted(); err != nil {
 		return nil, err

@@ -251,7 +251,7 @@ func (d *decoder) list(n *yaml.Node, path string, f field, v reflect.Value) {
 		d.at(position(n), path, "found %d elements, expected %s", v.Len(), f.bounds())
 	}
 	for i, one := range n.Content {
-		d.value(one, element(path, i), field{}, v.Index(i))
+		d.value(one, element(path, i), field{format: f.format}, v.Index(i))
 	}
 }
 

@@ -26,6 +26,14 @@ func (s Scenario) ClientFingerprint() string {
 	}{s.HTTPConfig, s.Requests, s.Timeout, s.Limits.MaxInFlight})
 }
 
+// FleetFingerprint returns a hash of the section fleet, likewise; empty without it.
+func (c *Config) FleetFingerprint() string {
+	if c.Fleet == nil {
+		return ""
+	}
+	return fingerprint(*c.Fleet)
+}
+
 func fingerprint(v any) string {
 	sum := sha256.Sum256([]byte(canonical(reflect.ValueOf(v))))
 	return hex.EncodeToString(sum[:])

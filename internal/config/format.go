@@ -13,6 +13,12 @@ func checkFormat(format, text string) error {
 		if !token(text) {
 			return expectedError("a word of letters, digits and -")
 		}
+	case "cluster":
+		if !clusterName(text) {
+			return expectedError("1 to 255 letters, digits, _, ., - and /, of which the first and the one after each / is a letter or digit")
+		}
+	case "listen", "advertise", "host:port", "member", "endpoint":
+		return checkAddress(format, text)
 	case "file":
 		if text == "" {
 			return expectedError("the name of a file")
@@ -26,9 +32,10 @@ func checkFormat(format, text string) error {
 }
 
 func goodName(name string) bool {
-	first := strings.IndexFunc(name, func(c rune) bool { return !letterOrDigit(c) && c != '_' && c != '.' && c != '-' })
-	return name != "" && len(name) <= 64 && first < 0 && letterOrDigit(rune(name[0]))
+	return name != "" && len(name) <= 64 && !strings.ContainsFunc(name, notInNames) && letterOrDigit(rune(name[0]))
 }
+
+func notInNames(c rune) bool { return !letterOrDigit(c) && c != '_' && c != '.' && c != '-' }
 
 func letterOrDigit(c rune) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'

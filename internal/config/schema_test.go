@@ -10,6 +10,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"gopkg.in/yaml.v3"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/config"
 )
 
 const (
@@ -64,6 +66,9 @@ func TestMistakesThatASchemaCanFindAreFound(t *testing.T) {
 		"ramp-missing", "steps-empty", "steps-bad", "daily-times", "weekly-times", "sum-empty", "sum-element", "arrivals",
 		"slo-missing", "whole-numbers", "booleans", "protocol", "max-response-bytes", "tls-versions", "weight",
 		"url-relative", "url-no-scheme", "url-other-scheme", "url-fragment", "url-spaces", "url-mapping",
+		"fleet-not-a-mapping", "fleet-null", "fleet-store", "fleet-ranges", "fleet-name", "fleet-cluster*", "fleet-listen", "fleet-join*",
+		"fleet-tls-missing-keys", "fleet-tls-versions", "fleet-etcd-missing-keys", "fleet-etcd-endpoints", "fleet-etcd-endpoints-empty",
+		"fleet-consul-address",
 		"headers-list", "expect-status", "expect-empty", "expect-not-a-list", "several",
 	}
 	for _, name := range names {
@@ -133,6 +138,28 @@ func TestTheExampleIsHarmlessToTry(t *testing.T) {
 	}
 }
 
+// TestTheFleetsOfTheExampleLoad takes away the comment signs that keep the example a
+// single replica's.
+func TestTheFleetsOfTheExampleLoad(t *testing.T) {
+	getenv := func(name string) (string, bool) {
+		value, ok := map[string]string{"POD_NAME": "replica-0", "POD_IP": "10.0.0.7", "WEIGHT": "2"}[name]
+		return value, ok
+	}
+	var stores []config.Store
+	for _, part := range strings.SplitAfter(string(contentOf(t, exampleFile)), "\n# fleet:\n")[1:] {
+		section, _, _ := strings.Cut(part, "\n\n")
+		text := "fleet:\n" + strings.ReplaceAll("\n"+section, "\n# ", "\n") + "\n" + with("")
+		c, err := config.Parse("example.yaml", []byte(text), getenv)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		stores = append(stores, c.Fleet.Store)
+	}
+	if want := []config.Store{config.StoreMemberlist, config.StoreEtcd, config.StoreConsul}; !slices.Equal(stores, want) {
+		t.Errorf("shows fleets with %v, want %v", stores, want)
+	}
+}
+
 func TestEveryKeyIsInThePage(t *testing.T) {
 	var parsed any
 	if err := json.Unmarshal(contentOf(t, schemaFile), &parsed); err != nil {
@@ -167,6 +194,13 @@ func TestWhatTheDocumentationShowsLoads(t *testing.T) {
 	}
 	for _, block := range readme {
 		parse(t, block)
+	}
+	fleets := blocks(string(contentOf(t, "../../docs/configuration.md")), "fleet:\n")
+	if len(fleets) < 3 {
+		t.Errorf("docs/configuration.md shows only %d fleets", len(fleets))
+	}
+	for _, block := range fleets {
+		parse(t, strings.ReplaceAll(block, "${POD_NAME}", "replica-0")+with(""))
 	}
 	rates := 0
 	for _, block := range blocks(string(contentOf(t, "../../docs/configuration.md")), "rate:") {

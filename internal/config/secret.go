@@ -78,6 +78,14 @@ func (h HTTPConfig) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "%+v", plain(h))
 }
 
+var _ fmt.Formatter = Fleet{}
+
+// Format writes the settings as %+v does, whatever the verb, for the same reason.
+func (f Fleet) Format(s fmt.State, _ rune) {
+	type plain Fleet // Without this method.
+	fmt.Fprintf(s, "%+v", plain(f))
+}
+
 // secretHeader reports whether a header is likely to carry a secret.
 func secretHeader(name string) bool {
 	name = strings.ToLower(strings.ReplaceAll(name, "_", "-"))

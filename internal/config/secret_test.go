@@ -80,7 +80,12 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 	if got := string(h.BasicAuth.Password); got != "hunter2 hunter2 from the environment" {
 		t.Fatalf("password %q: nothing is proved", got)
 	}
-	values := []any{s, &s, h.TLSConfig, *h.TLSConfig, *h.BasicAuth, h.BasicAuth.Password, s.Requests, s.Requests[0], s.Requests[0].Headers}
+	neverPrinted(t, s, &s, h.TLSConfig, *h.TLSConfig, *h.BasicAuth, h.BasicAuth.Password, s.Requests, s.Requests[0], s.Requests[0].Headers)
+}
+
+// neverPrinted fails if a value shows its secrets, however it is printed.
+func neverPrinted(t *testing.T, values ...any) {
+	t.Helper()
 	for _, v := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%e"} {
 			if text := fmt.Sprintf(verb, v); leaks(text) != "" {

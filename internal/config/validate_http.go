@@ -53,11 +53,16 @@ func (v validator) authorization(path string, a Authorization) {
 	if !v.exclusive(path, "credentials", string(a.Credentials)) {
 		v.fail(path, "found no credentials, expected credentials or credentials_file")
 	}
-	if at := join(path, "credentials"); !headerValue(string(a.Credentials)) {
-		v.fail(at, "found line breaks, other control characters or spaces around it, expected what a header can carry")
-	}
+	v.sendable(join(path, "credentials"), a.Credentials)
 	if at := join(path, "type"); strings.EqualFold(a.Type, "basic") {
 		v.fail(at, "found %s, expected another type: write basic_auth instead", v.found(at))
+	}
+}
+
+// sendable reports a secret that no header can carry.
+func (v validator) sendable(path string, s Secret) {
+	if !headerValue(string(s)) {
+		v.fail(path, "found line breaks, other control characters or spaces around it, expected what a header can carry")
 	}
 }
 

@@ -112,6 +112,10 @@ func (m *model) placeholder(k key) string {
 		return "<" + strings.Join(k.oneOf, "|") + ">"
 	case k.format == "name":
 		return "<name>"
+	case k.format == "listen", k.format == "advertise":
+		return "<ip:port>"
+	case k.format == "host:port":
+		return "<host:port>"
 	case m.isStruct(k.typ), pattern(k.typ) != "", k.typ == "Secret":
 		return "<" + label(k.typ) + ">"
 	case k.typ == "bool":

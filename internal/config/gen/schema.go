@@ -116,7 +116,7 @@ func (m *model) property(k key) object {
 	s := object{"description": k.doc}
 	if k.isList {
 		s["type"] = "array"
-		s["items"] = m.value(key{typ: k.typ})
+		s["items"] = m.value(key{typ: k.typ, format: k.format})
 		limit(s, "minItems", k.min)
 		limit(s, "maxItems", k.max)
 	} else {
@@ -164,10 +164,32 @@ func textual(typ string) object {
 // anyText returns the schema of a text, which YAML may take for a number or a boolean.
 func anyText(format string) object {
 	s := object{"type": []string{"string", "number", "boolean"}}
-	if format == "name" {
-		s["pattern"] = `^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$|` + variable
+	if p := syntax(format); p != "" {
+		s["pattern"] = p + "|" + variable
 	}
 	return s
+}
+
+// syntax returns the regular expression of a text's format, likewise looser than the
+// parser.
+func syntax(format string) string {
+	const port = `:[0-9]{1,5}`
+	switch format {
+	case "name":
+		return `^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$`
+	case "cluster":
+		return `^[a-zA-Z0-9]([a-zA-Z0-9_./-]{0,253}[a-zA-Z0-9_.-])?$`
+	case "listen", "advertise":
+		return `^([0-9.]+|\[[0-9a-fA-F:.]+\])` + port + `$`
+	case "host:port":
+		return `^[^\s/@+]+` + port + `$`
+	case "member":
+		return `^((dns\+)?[^\s/@+]+` + port + `|dnssrv(noa)?\+[^\s/@+]+)$`
+	case "endpoint":
+		return `^(https?://)?[^\s/@+]+` + port + `/?$`
+	default:
+		return ""
+	}
 }
 
 func orVariable(s object) object {
