@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -20,13 +21,21 @@ import (
 	"github.com/prometheus/common/version"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 
+	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
+	"github.com/traffic-exporter/traffic_exporter/internal/fleet"
+	"github.com/traffic-exporter/traffic_exporter/internal/override"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 	"github.com/traffic-exporter/traffic_exporter/internal/web"
 )
 
-// drainGrace is how long a stop waits beyond the longest request timeout.
-const drainGrace = time.Second
+const (
+	// drainGrace is how long a stop waits beyond the longest request timeout.
+	drainGrace = time.Second
+	// leaveTimeout bounds the handing over to the fleet: the announcement, which may
+	// wait a second for its turn, and the settling.
+	leaveTimeout = 6 * time.Second
+)
 
 // Options says where and how the process runs. What it sends is in the file.
 type Options struct {
@@ -53,7 +62,9 @@ type App struct {
 	reloader *reloader
 	server   *web.Server
 	engine   *engine.Engine
-	logger   *slog.Logger
+	// fleet is nil for a replica on its own.
+	fleet  *fleet.Fleet
+	logger *slog.Logger
 	// announce, if not nil, is told the addresses when the process is ready.
 	announce func([]net.Addr)
 	// unready is why the process is not ready; nil when it is.
@@ -74,27 +85,62 @@ func New(o Options) (*App, error) {
 		}
 	}
 
-	a := &App{
-		registry: reg,
-		engine:   engine.New(engine.Options{Logger: o.Logger}),
-		logger:   o.Logger,
-	}
+	a := &App{registry: reg, logger: o.Logger}
 	a.setUnready("starting")
-	r, err := newReloader(o, telemetry.New(reg), a.engine)
+	metrics := telemetry.New(reg)
+	r, err := newReloader(o, metrics)
 	if err != nil {
 		return nil, err
 	}
 	a.reloader = r
-	a.server, err = web.New(web.Options{
-		Flags:    o.Web,
-		Registry: reg,
-		Version:  version.Info(),
-		Ready:    a.ready,
-		Reload:   r.Reload,
-		Config:   r.Config,
-		Logger:   o.Logger,
-	})
+	control, err := a.connect(r, metrics)
+	if err != nil {
+		return nil, err
+	}
+	shown := web.Options{
+		Flags:         o.Web,
+		Registry:      reg,
+		Version:       version.Info(),
+		Ready:         a.ready,
+		Reload:        r.Reload,
+		Config:        r.Config,
+		Control:       o.EnableControl,
+		Scenarios:     control.Scenarios,
+		SetOverride:   control.Set,
+		ClearOverride: control.Clear,
+		Logger:        o.Logger,
+	}
+	if a.fleet != nil {
+		shown.Fleet = func() web.FleetStatus { return fleetStatus(a.fleet, r.current().Fleet) }
+		shown.Memberlist = a.fleet.Memberlist()
+	}
+	a.server, err = web.New(shown)
 	return a, err
+}
+
+// connect makes the fleet, if the configuration has one, and what depends on whether it
+// does: whose slots the engine sends, and where overrides of the rate are kept.
+func (a *App) connect(r *reloader, metrics *telemetry.Metrics) (*controller, error) {
+	var arcs engine.Arcs = engine.Alone{}
+	local := override.NewLocal()
+	c := &controller{reloader: r, store: local, replica: "alone"}
+	r.overrides = local
+	if cfg := r.current().Fleet; cfg != nil {
+		f, err := newFleet(cfg, a.registry, a.logger)
+		if err != nil {
+			return nil, fmt.Errorf("fleet: %w", err)
+		}
+		a.fleet, arcs = f, f
+		c.store, c.replica = f.Overrides(), f.ID()
+		r.overrides = c.store
+		r.applied = func(cfg *config.Config) { f.SetConfig(configHash(cfg)) }
+		metrics.Fleet(func() telemetry.FleetState { return fleetState(f) })
+	}
+	c.ratio = func() float64 { return arcs.Arc(time.Now()).Ratio() }
+	r.builder = &builder{metrics: metrics, arcs: arcs, logger: a.logger}
+	a.engine = engine.New(engine.Options{Arcs: arcs, Logger: a.logger})
+	r.engine = a.engine
+	return c, nil
 }
 
 // Run makes an App and runs it.
@@ -108,20 +154,20 @@ func Run(ctx context.Context, o Options) error {
 }
 
 // Run starts the process, runs until ctx ends or a part fails, and stops it: it is
-// no longer ready, takes no new slots, finishes what is in flight within the
-// longest request timeout and a second, then closes its listeners.
+// no longer ready, hands its part over to the rest of the fleet, takes no new slots,
+// finishes what is in flight within the longest request timeout and a second, leaves the
+// fleet, then closes its listeners.
 func (a *App) Run(ctx context.Context) error {
 	// Parts outlive ctx: its end starts their orderly stop.
 	background := context.WithoutCancel(ctx)
 	watcher := services.NewFailureWatcher()
-	watcher.WatchService(a.server)
-	watcher.WatchService(a.reloader)
-
-	if err := services.StartAndAwaitRunning(background, a.server); err != nil {
-		return err
-	}
-	if err := services.StartAndAwaitRunning(background, a.reloader); err != nil {
-		return errors.Join(err, services.StopAndAwaitTerminated(background, a.server))
+	var started []services.Service
+	for _, s := range a.services() {
+		watcher.WatchService(s)
+		if err := services.StartAndAwaitRunning(background, s); err != nil {
+			return errors.Join(err, stopAll(background, started))
+		}
+		started = append(started, s)
 	}
 	a.unready.Store(nil)
 	if a.announce != nil {
@@ -136,10 +182,30 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(failure, a.stop(background))
 }
 
+// services returns the parts in the order in which they start: what can fail by the
+// configuration comes before anybody else is told of this replica.
+func (a *App) services() []services.Service {
+	all := []services.Service{a.server, a.reloader}
+	if a.fleet != nil {
+		all = append(all, a.fleet)
+	}
+	return all
+}
+
+// stopAll stops services in the reverse order of their start.
+func stopAll(ctx context.Context, started []services.Service) error {
+	var errs []error
+	for _, s := range slices.Backward(started) {
+		errs = append(errs, services.StopAndAwaitTerminated(ctx, s))
+	}
+	return errors.Join(errs...)
+}
+
 func (a *App) stop(ctx context.Context) error {
 	begin := time.Now()
 	a.setUnready("stopping")
 	a.logger.Info("stopping")
+	a.handOver(ctx)
 	errReload := services.StopAndAwaitTerminated(ctx, a.reloader)
 
 	drain, cancel := context.WithTimeout(ctx, a.reloader.current().LongestTimeout()+drainGrace)
@@ -148,9 +214,26 @@ func (a *App) stop(ctx context.Context) error {
 		// Requests that had to be cut off are counted as canceled; the stop went well.
 		a.logger.Warn("requests in flight were canceled", "err", err)
 	}
+	var errFleet error
+	if a.fleet != nil {
+		errFleet = services.StopAndAwaitTerminated(ctx, a.fleet)
+	}
 	errWeb := services.StopAndAwaitTerminated(ctx, a.server)
 	a.logger.Info("stopped", "took_seconds", time.Since(begin).Seconds())
-	return errors.Join(errReload, errWeb)
+	return errors.Join(errReload, errFleet, errWeb)
+}
+
+// handOver leaves the fleet in order: this replica's slots are sent until they are
+// others'.
+func (a *App) handOver(ctx context.Context) {
+	if a.fleet == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	if err := a.fleet.Leave(ctx); err != nil {
+		a.logger.Warn("the fleet could not be told of the leave, it will miss this replica", "err", err)
+	}
 }
 
 func (a *App) setUnready(why string) { a.unready.Store(&why) }
@@ -158,6 +241,11 @@ func (a *App) setUnready(why string) { a.unready.Store(&why) }
 func (a *App) ready() error {
 	if why := a.unready.Load(); why != nil {
 		return errors.New(*why)
+	}
+	if a.fleet != nil {
+		if live, why := a.fleet.Live(); !live {
+			return errors.New(why)
+		}
 	}
 	return nil
 }

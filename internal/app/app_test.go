@@ -20,6 +20,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/demo"
 	"github.com/traffic-exporter/traffic_exporter/internal/demo/demotest"
+	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
 
@@ -75,7 +76,7 @@ func TestABuildKeepsWhatDidNotChange(t *testing.T) {
 		"the HTTP settings": {scenarioText("s", "10/s", url, "    http_config: {keep_alive: false}\n"), false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := &builder{metrics: telemetry.New(prometheus.NewRegistry()), logger: slog.New(slog.DiscardHandler)}
+			b := &builder{arcs: engine.Alone{}, metrics: telemetry.New(prometheus.NewRegistry()), logger: slog.New(slog.DiscardHandler)}
 			one, err := b.build(parse(t, first), nil)
 			if err != nil {
 				t.Fatal(err)
@@ -97,7 +98,7 @@ func TestABuildKeepsWhatDidNotChange(t *testing.T) {
 
 func TestAFailedBuildTouchesNothing(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	b := &builder{metrics: telemetry.New(reg), logger: slog.New(slog.DiscardHandler)}
+	b := &builder{arcs: engine.Alone{}, metrics: telemetry.New(reg), logger: slog.New(slog.DiscardHandler)}
 	one, err := b.build(parse(t, scenarioText("s", "10/s", url, "")), nil)
 	if err != nil {
 		t.Fatal(err)

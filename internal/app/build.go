@@ -17,6 +17,7 @@ type built struct {
 	// made from.
 	whole, client string
 	wire          *lateWire
+	rate          *scenarioRate
 	scenario      engine.Scenario
 }
 
@@ -27,7 +28,9 @@ type lateWire struct{ protocol.Wire }
 // builder makes scenarios out of the configuration.
 type builder struct {
 	metrics *telemetry.Metrics
-	logger  *slog.Logger
+	// arcs tells this replica's part of the slots.
+	arcs   engine.Arcs
+	logger *slog.Logger
 }
 
 // build returns the scenarios of cfg by name. What has not changed is taken from
@@ -80,7 +83,8 @@ func (b *builder) prepare(sc config.Scenario, old built) (built, error) {
 
 // expose creates the scenario's metrics and completes it.
 func (b *builder) expose(sc config.Scenario, n built) (built, error) {
-	spec := scenarioSpec(sc)
+	n.rate = newRate(sc.Timeline())
+	spec := b.spec(sc, n.rate)
 	recorder, err := b.metrics.Scenario(spec)
 	if err != nil {
 		return n, err
@@ -113,7 +117,15 @@ func discard(next, running map[string]built) {
 	}
 }
 
-// scenarioSpec tells which series a scenario has.
+// spec tells which series a scenario has.
+func (b *builder) spec(sc config.Scenario, r *scenarioRate) telemetry.ScenarioSpec {
+	spec := scenarioSpec(sc)
+	spec.TargetRate, spec.Overridden = r.now, r.isOverridden
+	spec.ShareRate = func() float64 { return r.now() * b.arcs.Arc(time.Now()).Ratio() }
+	return spec
+}
+
+// scenarioSpec tells which series a scenario has, without their values.
 func scenarioSpec(sc config.Scenario) telemetry.ScenarioSpec {
 	spec := telemetry.ScenarioSpec{Name: sc.Name, Timeout: time.Duration(sc.Timeout)}
 	for _, r := range sc.Requests {
@@ -122,10 +134,6 @@ func scenarioSpec(sc config.Scenario) telemetry.ScenarioSpec {
 	if sc.SLO != nil {
 		spec.SLO = &telemetry.SLO{Objective: float64(sc.SLO.Objective), Latency: time.Duration(sc.SLO.Latency)}
 	}
-	timeline := sc.Timeline()
-	spec.TargetRate = func() float64 { return timeline.Rate(time.Now()) }
-	// A replica on its own has all of it.
-	spec.ShareRate = spec.TargetRate
 	return spec
 }
 

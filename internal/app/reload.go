@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,6 +19,10 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
 
+// errFleetChanged refuses a reload: who the others are and how to reach them is settled
+// when a replica joins.
+var errFleetChanged = errors.New("the section fleet has changed, which needs a restart")
+
 // reloader owns what a reload replaces: the configuration and the scenarios built
 // from it. It is a service that reloads when asked to and when the file's content
 // changes. All that can fail in a reload comes before anything live is touched.
@@ -28,10 +33,14 @@ type reloader struct {
 	getenv  func(string) (string, bool)
 	every   time.Duration
 	hangups <-chan os.Signal
-	builder *builder
 	metrics *telemetry.Metrics
-	engine  *engine.Engine
 	logger  *slog.Logger
+	// These are set before the service starts: they depend on the configuration.
+	builder   *builder
+	engine    *engine.Engine
+	overrides overrideStore
+	// applied, if not nil, is told the configuration that runs.
+	applied func(*config.Config)
 
 	// mu serialises reloads and guards what they replace.
 	mu sync.Mutex
@@ -45,15 +54,13 @@ type reloader struct {
 
 // newReloader reads the configuration, so that a bad one fails the start, and
 // builds nothing yet.
-func newReloader(o Options, metrics *telemetry.Metrics, e *engine.Engine) (*reloader, error) {
+func newReloader(o Options, metrics *telemetry.Metrics) (*reloader, error) {
 	r := &reloader{
 		file:    o.ConfigFile,
 		getenv:  os.LookupEnv,
 		every:   o.WatchInterval,
 		hangups: o.Hangups,
-		builder: &builder{metrics: metrics, logger: o.Logger},
 		metrics: metrics,
-		engine:  e,
 		logger:  o.Logger,
 	}
 	if o.getenv != nil {
@@ -96,6 +103,8 @@ func (r *reloader) watch(ctx context.Context) error {
 			if r.changed() {
 				_ = r.Reload()
 			}
+		case <-r.overrides.News():
+			r.applyOverrides()
 		}
 	}
 }
@@ -114,6 +123,9 @@ func (r *reloader) Reload() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	cfg, err := r.read()
+	if err == nil && cfg.FleetFingerprint() != r.current().FleetFingerprint() {
+		err = errFleetChanged
+	}
 	if err == nil {
 		err = r.apply(cfg)
 	}
@@ -141,16 +153,13 @@ func (r *reloader) apply(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	scenarios := make([]engine.Scenario, 0, len(cfg.Scenarios))
 	kept := 0
-	for _, sc := range cfg.Scenarios {
-		b := next[sc.Name]
-		scenarios = append(scenarios, b.scenario)
-		if old, ok := r.running[sc.Name]; ok && old.whole == b.whole {
+	for name, b := range next {
+		if old, ok := r.running[name]; ok && old.whole == b.whole {
 			kept++
 		}
 	}
-	r.engine.Apply(scenarios)
+	r.run(next)
 	for name := range r.running {
 		if _, ok := next[name]; !ok {
 			r.metrics.Remove(name)
@@ -158,10 +167,40 @@ func (r *reloader) apply(cfg *config.Config) error {
 	}
 	r.running = next
 	r.config.Store(cfg)
+	if r.applied != nil {
+		r.applied(cfg)
+	}
 	r.metrics.ReloadSucceeded(time.Now(), cfg.Hash)
 	r.logger.Info("configuration applied", "file", r.file, "hash", cfg.Hash[:12],
 		"scenarios", len(cfg.Scenarios), "unchanged", kept)
 	return nil
+}
+
+// run makes the engine run scenarios, with the changes of their rates laid over what
+// the file says.
+func (r *reloader) run(all map[string]built) {
+	book := r.overrides.Book()
+	scenarios := make([]engine.Scenario, 0, len(all))
+	for name, b := range all {
+		sc := b.scenario
+		sc.Timeline = b.rate.lay(book[name], r.logger.With("scenario", name))
+		scenarios = append(scenarios, sc)
+	}
+	r.engine.Apply(scenarios)
+}
+
+// applyOverrides applies what has changed of the overrides.
+func (r *reloader) applyOverrides() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.run(r.running)
+}
+
+// rate returns the rate of a scenario that runs, or nil.
+func (r *reloader) rate(scenario string) *scenarioRate {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.running[scenario].rate
 }
 
 // Config returns the running configuration with its secrets hidden.

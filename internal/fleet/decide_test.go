@@ -57,7 +57,7 @@ func TestSecondsThatWereNotDecidedHaveNoPart(t *testing.T) {
 		t.Error("those that were decided have not theirs")
 	}
 	for name, s := range map[string]int64{"back": 50, "far ahead": 10_000} {
-		if w := w.with(s, parts[2]); w.arc(s) != parts[2] || w.arc(110) != (share.Arc{}) {
+		if next := w.with(s, parts[2]); next.arc(s) != parts[2] || next.arc(110) != (share.Arc{}) {
 			t.Errorf("after a jump of the clock %s old seconds have parts", name)
 		}
 	}
@@ -100,7 +100,7 @@ func TestAReplicaThatStoodStillAnnouncesItsReturnOnce(t *testing.T) {
 		t.Error("it has a part of the rate")
 	}
 	beat := func() int64 {
-		var own = instance(f)
+		own := instance(f)
 		delegate{f}.OnRingInstanceHeartbeat(nil, nil, &own)
 		return int64(own.Versions[fieldSince])
 	}

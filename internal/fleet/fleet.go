@@ -162,7 +162,7 @@ func (f *Fleet) start(ctx context.Context) error {
 		f.overrides.client, err = f.store.client(overridesCodec{})
 	}
 	if err != nil {
-		return errors.Join(err, f.store.stop())
+		return errors.Join(err, f.store.stop(context.WithoutCancel(ctx)))
 	}
 	return nil
 }
@@ -347,5 +347,5 @@ func (f *Fleet) stop(error) error {
 			f.logger.Warn("the replica could not be taken out of the fleet's store", "err", err)
 		}
 	}
-	return f.store.stop()
+	return f.store.stop(context.Background())
 }

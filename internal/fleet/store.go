@@ -206,10 +206,10 @@ func (s *store) page() http.Handler {
 	return s.gossip
 }
 
-func (s *store) stop() error {
+func (s *store) stop(ctx context.Context) error {
 	var err error
 	if s.gossip != nil {
-		err = services.StopAndAwaitTerminated(context.Background(), s.gossip)
+		err = services.StopAndAwaitTerminated(ctx, s.gossip)
 	}
 	if s.gate != nil {
 		s.gate.close()

@@ -84,8 +84,7 @@ type world struct {
 	all       map[string]*replica
 	born      int
 	observers map[string]*observer
-	// history is the changes of the rate, with when they were written.
-	history    override.History
+	// changes are those of the rate in this episode.
 	changes    []override.Change
 	slots      int
 	exercised  map[string]int

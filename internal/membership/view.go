@@ -55,7 +55,7 @@ type Status struct {
 func (t *Tracker) Statuses() []Status {
 	var all []Status
 	for _, m := range t.members {
-		if t.decided < m.leaves() && !(m.gone && m.taken) {
+		if t.decided < m.leaves() && (!m.gone || !m.taken) {
 			all = append(all, Status{Heartbeat: m.Heartbeat, State: t.state(m), From: m.from})
 		}
 	}

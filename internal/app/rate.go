@@ -1,0 +1,110 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/override"
+	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
+)
+
+// scenarioRate is what a scenario's rate is made of: the timeline of the file, and the changes
+// that are laid over it. It is safe for concurrent use.
+type scenarioRate struct {
+	base    *timeline.Timeline
+	applied atomic.Pointer[appliedRate]
+}
+
+// appliedRate is the rate as it runs.
+type appliedRate struct {
+	history  override.History
+	timeline *timeline.Timeline
+}
+
+func newRate(base *timeline.Timeline) *scenarioRate {
+	r := &scenarioRate{base: base}
+	r.applied.Store(&appliedRate{timeline: base})
+	return r
+}
+
+// lay lays the changes over the timeline of the file, and returns the result: the same
+// as before if the changes are.
+func (r *scenarioRate) lay(h override.History, logger *slog.Logger) *timeline.Timeline {
+	old := r.applied.Load()
+	if h.Equal(old.history) {
+		return old.timeline
+	}
+	next := &appliedRate{history: h, timeline: splice(r.base, h, logger)}
+	r.applied.Store(next)
+	return next.timeline
+}
+
+// splice returns the timeline with the changes in it. Those that cannot be have no
+// effect: the replica that took them in has refused them, so that they can only come
+// from one with another configuration.
+func splice(base *timeline.Timeline, h override.History, logger *slog.Logger) *timeline.Timeline {
+	var stretches []timeline.Stretch
+	for _, s := range h.Stretches() {
+		t, err := changed(base, s.Change)
+		if err != nil {
+			logger.Warn("an override of the rate cannot be applied", "err", err)
+			continue
+		}
+		stretches = append(stretches, timeline.Stretch{From: s.From, Until: s.Until, Timeline: t})
+	}
+	t, err := base.Splice(stretches)
+	if err != nil {
+		logger.Error("overrides of the rate cannot be applied", "err", err)
+		return base
+	}
+	return t
+}
+
+// changed returns the timeline that a change makes of the file's.
+func changed(base *timeline.Timeline, c override.Change) (*timeline.Timeline, error) {
+	switch c.Kind {
+	case override.Rate:
+		return base.With(timeline.Steady{Rate: c.Value})
+	case override.Factor:
+		return base.Scaled(c.Value)
+	default:
+		return nil, fmt.Errorf("unknown change %q", c.Kind)
+	}
+}
+
+// now returns the rate that the whole fleet should send.
+func (r *scenarioRate) now() float64 { return r.applied.Load().timeline.Rate(time.Now()) }
+
+// isOverridden reports whether a change is in effect.
+func (r *scenarioRate) isOverridden() bool {
+	_, active := r.applied.Load().history.At(time.Now())
+	return active
+}
+
+// latest returns the change that was written last if it is in effect or will be.
+func (r *scenarioRate) latest(now time.Time) (c override.Change, active, ok bool) {
+	h := r.applied.Load().history
+	if n := len(h); n > 0 && h[n-1].From.After(now) {
+		return h[n-1], false, true
+	}
+	c, ok = h.At(now)
+	return c, ok, ok
+}
+
+// isCapped reports whether the ceiling holds a change back.
+func isCapped(c override.Change, base *timeline.Timeline, maxRate float64, now time.Time) bool {
+	if maxRate == 0 {
+		return false
+	}
+	if c.Kind == override.Rate {
+		return c.Value > maxRate
+	}
+	at := now
+	if c.From.After(now) {
+		at = c.From
+	}
+	t, err := changed(base, c)
+	return err == nil && t.Rate(at) >= maxRate
+}
