@@ -43,6 +43,10 @@ const (
 	// fresh when the first of them is lost, so that the smaller side would take itself for
 	// the larger.
 	fresh = 2400
+	// parted is for how many seconds in a row there has to be no majority to speak of a
+	// partition, and reunion for how many seconds after it nobody is taken over: not all
+	// of those who are back are heard in the same second.
+	parted, reunion = 3, 2
 	// remember is for how many seconds members that have left are kept, to tell heartbeats
 	// that come late from those of new members.
 	remember = 120
@@ -117,6 +121,9 @@ type Tracker struct {
 	// away, if not 0, is the second in which this replica found that it had been away. It
 	// does not count until it has asked for a later one.
 	away int64
+	// without is for how many seconds in a row there has been no majority, and wary the
+	// second from which a majority takes over.
+	without, wary int64
 	// doubt is why this replica should not send, whatever the heartbeats say.
 	doubt string
 }
@@ -257,6 +264,28 @@ func (t *Tracker) isForgotten(m *member, second int64) bool {
 // takeOver decides whose part is taken over. Once it is, it stays so until the member
 // is heard from again.
 func (t *Tracker) takeOver(second int64) {
+	majority := t.hasMajority(second)
+	switch {
+	case !majority:
+		t.without++
+	case t.without >= parted:
+		t.wary = second + reunion
+		fallthrough
+	default:
+		t.without = 0
+	}
+	for _, m := range t.members {
+		if m.taken || !m.counts(second) || !t.isLost(m, second, 0) {
+			continue
+		}
+		if majority && second >= t.wary || t.isForgotten(m, second) {
+			m.taken, m.takenAt = true, second
+		}
+	}
+}
+
+// hasMajority reports whether more than half of the members are heard from.
+func (t *Tracker) hasMajority(second int64) bool {
 	all, heard := 0, 0
 	for _, m := range t.members {
 		if !m.counts(second) || t.isForgotten(m, second) {
@@ -267,15 +296,7 @@ func (t *Tracker) takeOver(second int64) {
 			heard++
 		}
 	}
-	majority := 2*heard > all
-	for _, m := range t.members {
-		if m.taken || !m.counts(second) || !t.isLost(m, second, 0) {
-			continue
-		}
-		if majority || t.isForgotten(m, second) {
-			m.taken, m.takenAt = true, second
-		}
-	}
+	return 2*heard > all
 }
 
 // forget drops members that are over and done with.

@@ -152,6 +152,29 @@ func TestOneOfAPartitionInHalvesTakesOverNothing(t *testing.T) {
 	f.expect(f.decide("a", "b", "c", "d"), "a", "b", "c", "d")
 }
 
+func TestWhenAPartitionHealsThoseWhoAreNotHeardAtOnceKeepTheirPart(t *testing.T) {
+	f := settled(t, Options{}, "a", "b", "c", "d")
+	f.decide("a", "b", "c", "d")
+	for range 10 {
+		f.decide("a", "b")
+	}
+	f.expect(f.decide("a", "b", "c"), "a", "b", "c", "d")
+	f.expect(f.decide("a", "b", "c"), "a", "b", "c", "d")
+	f.expect(f.decide("a", "b", "c", "d"), "a", "b", "c", "d")
+}
+
+func TestWhoDoesNotComeBackFromAPartitionIsTakenOver(t *testing.T) {
+	f := settled(t, Options{}, "a", "b", "c", "d")
+	f.decide("a", "b", "c", "d")
+	for range 10 {
+		f.decide("a", "b")
+	}
+	for range reunion {
+		f.expect(f.decide("a", "b", "c"), "a", "b", "c", "d")
+	}
+	f.expect(f.decide("a", "b", "c"), "a", "b", "c")
+}
+
 func TestTheSmallerSideOfAPartitionTakesOverNothing(t *testing.T) {
 	f := settled(t, Options{}, "a", "b", "c", "d", "e")
 	f.decide("a", "b", "c", "d", "e")
