@@ -89,6 +89,8 @@ func (s *store) useGossip(o Options, refused *atomic.Uint64) error {
 
 	var c memberlist.KVConfig
 	flagext.DefaultValues(&c)
+	// Heartbeats are small: compressing them costs more than it saves.
+	c.EnableCompression = false
 	// Bounds the work that a large fleet's heartbeats make.
 	c.NotifyInterval = 100 * time.Millisecond
 	c.MinJoinBackoff, c.MaxJoinBackoff = 200*time.Millisecond, 5*time.Second
