@@ -62,6 +62,10 @@ check: generate ## Fail if generated files or go.mod are out of date.
 bench: ## Run the micro-benchmarks of the sending path.
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
 
+.PHONY: bench-fleet
+bench-fleet: build ## Measure what membership costs each of ten idle replicas.
+	test/bench/fleet_idle.sh
+
 .PHONY: soak
 soak: ## Send 10^8 slots through the engine with a null client, in virtual time: memory has to stay flat.
 	$(GO) test -run TestMemoryStaysFlat -v -timeout 20m ./internal/engine -engine.slots=100000000

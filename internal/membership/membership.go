@@ -32,54 +32,13 @@ const (
 	// takes effect: at least 2 s after the announcement itself, as stamps are rounded
 	// down.
 	Settle = 3
-	// lost is the age in milliseconds of a member's last heartbeat in the second in which
-	// it is lost: 3 to 5 s after it has died.
-	lost = 4000
-	// fresh is the age of a heartbeat in the second for which a member counts towards a
-	// majority. When members are decided the last heartbeat of one that is well is at most
-	// 1.75 s away from that second, and its time on the way: that may be 0.65 s. When a
-	// partition cuts off several, their last heartbeats are at most 1 s apart, and the
-	// difference of their times on the way: that may be 0.6 s without any of them being
-	// fresh when the first of them is lost, so that the smaller side would take itself for
-	// the larger.
-	fresh = 2400
-	// parted is for how many seconds in a row there has to be no majority to speak of a
-	// partition, and reunion for how many seconds after it nobody is taken over: not all
-	// of those who are back are heard in the same second.
-	parted, reunion = 3, 2
+	// grace is for how many seconds more than Settle one that was taken over is waited for
+	// to announce when it comes back, in case its first heartbeat does not.
+	grace = 2
 	// remember is for how many seconds members that have left are kept, to tell heartbeats
 	// that come late from those of new members.
 	remember = 120
 )
-
-// Heartbeat is what a replica last told about itself.
-type Heartbeat struct {
-	ID     string
-	Weight uint32
-	// Sent is when it was sent, in milliseconds by the sender's clock, as are all of these.
-	Sent int64
-	// Registered is the second in which the replica registered.
-	Registered int64
-	// Since, if not 0, is a later second from which the replica wants to count anew: it
-	// was away, so that the others may have taken over its part.
-	Since int64
-	// Leaving is the second in which it announced its leave, or 0.
-	Leaving int64
-}
-
-// joins returns the second from which the replica counts by its own announcement.
-func (h Heartbeat) joins() int64 { return max(h.Registered+Settle, h.Since) }
-
-// leaves returns the second from which it does not count any more.
-func (h Heartbeat) leaves() int64 {
-	if h.Leaving == 0 {
-		return math.MaxInt64
-	}
-	return h.Leaving + Settle
-}
-
-// settles returns the second from which what the heartbeat tells is known to everyone.
-func (h Heartbeat) settles() int64 { return h.Sent/1000 + Settle }
 
 // member is a replica that has been heard of.
 type member struct {
@@ -124,6 +83,10 @@ type Tracker struct {
 	// without is for how many seconds in a row there has been no majority, and wary the
 	// second from which a majority takes over.
 	without, wary int64
+	// outvoted tells that, while there is none, those who are not heard from may have one.
+	outvoted bool
+	// found tells that one who was lost then has been heard from again.
+	found bool
 	// doubt is why this replica should not send, whatever the heartbeats say.
 	doubt string
 }
@@ -146,6 +109,7 @@ func (t *Tracker) Hear(heartbeats []Heartbeat) {
 			t.members[h.ID] = &member{Heartbeat: h, from: t.admits(h)}
 		}
 	}
+	t.reunite()
 }
 
 // admits returns the second from which a replica counts that was not known before. To
@@ -163,15 +127,18 @@ func (t *Tracker) update(m *member, h Heartbeat) {
 		return // Older than what is known: a store may be read behind its watch.
 	}
 	back := m.taken && h.Sent > m.Sent
+	t.found = t.found || h.Sent > m.Sent && t.isLost(m, t.decided, 0)
 	rejoined := h.Registered > m.Registered
 	m.Heartbeat = h
 	switch {
 	case back && h.Since > m.takenAt:
-		m.taken, m.from = false, h.Since
+		m.taken, m.from = false, max(h.Since, t.decided+1)
 	case back:
-		m.taken, m.from = false, max(h.settles(), t.decided+1)
+		m.taken, m.from = false, max(h.settles()+grace, t.decided+1)
 	case rejoined:
 		m.from = t.admits(h)
+	case m.from > t.decided && m.takenAt != 0 && h.Since > m.takenAt:
+		m.from = max(h.Since, t.decided+1) // It has found out that it was taken over.
 	case !t.view.Live:
 		// It may have been away while this replica was, and the others know.
 		m.from = max(m.from, h.joins())
@@ -182,7 +149,7 @@ func (t *Tracker) update(m *member, h Heartbeat) {
 // It does not count until it has announced a second from which it wants to, which
 // Heartbeat.Since is.
 func (t *Tracker) Away(second int64) {
-	t.away = second
+	t.away, t.without = second, 0
 	t.view = t.view.silenced(whyAway)
 }
 
@@ -243,60 +210,6 @@ func (t *Tracker) isDeaf(second int64) bool {
 		}
 	}
 	return true
-}
-
-// isLost reports whether a member has not been heard from for so long that it is lost,
-// and for some seconds more than that.
-func (t *Tracker) isLost(m *member, second, more int64) bool {
-	last := m.Sent
-	if t.contact != math.MinInt64 {
-		last = max(last, t.contact*1000)
-	}
-	return (second-more)*1000 >= last+lost
-}
-
-// isForgotten reports whether a member has been lost for so long that it does not count
-// towards a majority any more.
-func (t *Tracker) isForgotten(m *member, second int64) bool {
-	return t.isLost(m, second, t.o.ForgetAfter)
-}
-
-// takeOver decides whose part is taken over. Once it is, it stays so until the member
-// is heard from again.
-func (t *Tracker) takeOver(second int64) {
-	majority := t.hasMajority(second)
-	switch {
-	case !majority:
-		t.without++
-	case t.without >= parted:
-		t.wary = second + reunion
-		fallthrough
-	default:
-		t.without = 0
-	}
-	for _, m := range t.members {
-		if m.taken || !m.counts(second) || !t.isLost(m, second, 0) {
-			continue
-		}
-		if majority && second >= t.wary || t.isForgotten(m, second) {
-			m.taken, m.takenAt = true, second
-		}
-	}
-}
-
-// hasMajority reports whether more than half of the members are heard from.
-func (t *Tracker) hasMajority(second int64) bool {
-	all, heard := 0, 0
-	for _, m := range t.members {
-		if !m.counts(second) || t.isForgotten(m, second) {
-			continue
-		}
-		all++
-		if second*1000 < m.Sent+fresh {
-			heard++
-		}
-	}
-	return 2*heard > all
 }
 
 // forget drops members that are over and done with.

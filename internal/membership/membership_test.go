@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -193,7 +192,7 @@ func TestAMemberThatWasTakenOverComesBackAtAnAgreedSecond(t *testing.T) {
 	}
 	f.expect(f.decide("a", "b"), "a", "b")
 	v := f.decide("a", "b", "c")
-	back := f.second - 1 + Settle
+	back := f.second - 1 + Settle + grace // It announces none itself.
 	for f.second < back {
 		f.expect(v, "a", "b")
 		v = f.decide("a", "b", "c")
@@ -405,69 +404,116 @@ func TestHeartbeatsFromTheStoresPastAreIgnored(t *testing.T) {
 	}
 }
 
-// partition returns what both sides decide in the end when the first n of a fleet are cut
-// off from the rest at an instant. Heartbeats have random phases and times on the way. One
-// that has reached one of a side reaches them all.
-func partition(t *testing.T, rng *rand.Rand, all, n int) (first, rest string) {
-	t.Helper()
-	cut := 1_000_000 + rng.Int64N(1000)
-	phase := make([]int64, all)
-	trackers := make([]*Tracker, all)
-	for i := range all {
-		phase[i] = rng.Int64N(1000)
-		trackers[i] = New(Options{Self: fmt.Sprint(i), ForgetAfter: 60, MinReplicas: 1})
-	}
-	crossing := map[[2]int64]int64{} // times on the way to the other side, by sender and instant
-	decided := make([]string, all)
-	for second := int64(995); second < 1020; second++ {
-		for i, tracker := range trackers {
-			at := second*1000 - 750
-			var heard []Heartbeat
-			for j := range all {
-				for sent := at - at%1000 + 1000 + phase[j]; ; sent -= 1000 {
-					way := rng.Int64N(250)
-					if i == j {
-						way = 0
-					}
-					if (i < n) != (j < n) {
-						key := [2]int64{int64(j), sent}
-						if _, known := crossing[key]; !known {
-							crossing[key] = rng.Int64N(300)
-						}
-						if sent+crossing[key] > cut {
-							continue
-						}
-						way += crossing[key]
-					}
-					if sent+way <= at {
-						heard = append(heard, Heartbeat{ID: fmt.Sprint(j), Weight: 1, Sent: sent, Registered: 500})
-						break
-					}
-				}
-			}
-			tracker.Hear(heard)
-			decided[i] = members(tracker.Decide(second))
-			if i > 0 && (i < n) == (i-1 < n) && decided[i] != decided[i-1] {
-				t.Fatalf("%d of %d cut off: in second %d one counts %s and another %s", n, all, second, decided[i-1], decided[i])
-			}
-		}
-	}
-	return decided[0], decided[all-1]
+// parting is a fleet of which the first n are cut off from the rest for 12 s. Heartbeats
+// have random phases and times on the way; one that has reached one of a side reaches
+// them all.
+type parting struct {
+	rng         *rand.Rand
+	n           int
+	cut, healed int64
+	phase       []int64
+	trackers    []*Tracker
+	// crossing is the time on the way to the other side, by sender and instant.
+	crossing map[[2]int64]int64
+	// since is what replicas announce, from their heartbeat after that on.
+	since map[int]int64
 }
 
-func TestOnlyTheLargerSideOfAPartitionTakesOver(t *testing.T) {
+func part(rng *rand.Rand, all, n int) *parting {
+	cut := 1_000_000 + rng.Int64N(1000)
+	p := &parting{rng: rng, n: n, cut: cut, healed: cut + 12_000, crossing: map[[2]int64]int64{}, since: map[int]int64{}}
+	for i := range all {
+		p.phase = append(p.phase, rng.Int64N(1000))
+		p.trackers = append(p.trackers, New(Options{Self: fmt.Sprint(i), ForgetAfter: 60, MinReplicas: 1}))
+	}
+	return p
+}
+
+// arrives returns how long a heartbeat takes, and whether it arrives.
+func (p *parting) arrives(from, to int, sent int64) (int64, bool) {
+	if from == to {
+		return 0, true
+	}
+	way := p.rng.Int64N(250)
+	if (from < p.n) == (to < p.n) {
+		return way, true
+	}
+	key := [2]int64{int64(from), sent}
+	if _, known := p.crossing[key]; !known {
+		p.crossing[key] = p.rng.Int64N(300)
+	}
+	arrived := sent + p.crossing[key]
+	return way + p.crossing[key], arrived <= p.cut || arrived > p.healed
+}
+
+// last returns the last heartbeat of one that another has heard at an instant.
+func (p *parting) last(from, to int, at int64) Heartbeat {
+	h := Heartbeat{ID: fmt.Sprint(from), Weight: 1, Registered: 500}
+	for h.Sent = at - at%1000 + 1000 + p.phase[from]; ; h.Sent -= 1000 {
+		if way, ok := p.arrives(from, to, h.Sent); ok && h.Sent+way <= at {
+			break
+		}
+	}
+	if s := p.since[from]; s != 0 && s <= h.Sent/1000+Settle {
+		h.Since = s
+	}
+	return h
+}
+
+// decide lets all decide a second.
+func (p *parting) decide(second int64) []View {
+	at := second*1000 - 750
+	views := make([]View, len(p.trackers))
+	for i, tracker := range p.trackers {
+		var heard []Heartbeat
+		for j := range p.trackers {
+			heard = append(heard, p.last(j, i, at))
+		}
+		tracker.Hear(heard)
+		if tracker.IsAway() && p.since[i] == 0 {
+			next := at - at%1000 + p.phase[i]
+			if next < at {
+				next += 1000
+			}
+			p.since[i] = next/1000 + Settle
+		}
+		views[i] = tracker.Decide(second)
+	}
+	return views
+}
+
+func TestAPartitionDividesTheFleetOnceAndUnitesItOnce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	for range 300 {
+	for range 1000 {
 		all := 3 + rng.IntN(5)
 		n := 1 + rng.IntN(all-1)
-		first, rest := partition(t, rng, all, n)
-		for side, size := range map[string]int{first: n, rest: all - n} {
-			want := all // Held.
-			if 2*size > all {
-				want = size
+		p := part(rng, all, n)
+		for second := int64(990); second < 1030; second++ {
+			views := p.decide(second)
+			check := func(problem string) {
+				t.Helper()
+				t.Fatalf("%d of %d cut off at %d until %d, second %d: %s: %+v", n, all, p.cut, p.healed, second, problem, views)
 			}
-			if got := len(strings.Fields(side)); got != want {
-				t.Fatalf("%d of %d are cut off from %d: they count %s, want %d", size, all, all-size, side, want)
+			for i, v := range views {
+				size := n
+				if i >= n {
+					size = all - n
+				}
+				got := len(v.Share.Members())
+				switch larger := 2*size > all; {
+				case !v.Live && second*1000 < p.healed+7000:
+					if larger || 2*size == all {
+						check("one is silent that nobody has taken over")
+					}
+				case i > 0 && (i < n) == (i-1 < n) && views[i-1].Live && members(v) != members(views[i-1]):
+					check("two of one side differ")
+				case second*1000 < p.healed && (got != all && !larger || got < size):
+					check("one of those who are heard is left out, or one is taken over by the smaller side")
+				case second*1000 > p.cut+5000 && second*1000 < p.healed && larger && got != size:
+					check("the larger side has not taken over")
+				case second*1000 > p.healed+7000 && (got != all || !v.Live):
+					check("not united")
+				}
 			}
 		}
 	}
