@@ -119,6 +119,7 @@ func newDemoApp(dir, target string, o DemoOptions) (*App, error) {
 		ConfigFile:    file,
 		WatchInterval: time.Second,
 		Web:           o.Web,
+		EnableControl: true, // It is a demo, on loopback.
 		Logger:        o.Logger,
 		getenv: func(name string) (string, bool) {
 			if name == demoTarget {
@@ -139,6 +140,7 @@ The exporter on http://%[3]s sends it "steady" (50/s) and "wave" (10/s to 90/s e
   in a browser   http://%[3]s/
   configuration  %[4]s  (edit it: it is read again within a second)
   the day ahead  traffic_exporter preview FILE
+  another rate   traffic_exporter rate set steady x3 --for=1m --reason=demo --url=http://%[3]s
 
 Let Prometheus scrape it:
 

@@ -93,7 +93,7 @@ type Tracker struct {
 
 // New returns a tracker that has heard nothing.
 func New(o Options) *Tracker {
-	return &Tracker{o: o, members: map[string]*member{}, decided: math.MinInt64, contact: math.MinInt64}
+	return &Tracker{o: o, members: map[string]*member{}, contact: math.MinInt64}
 }
 
 // Hear takes in what the store lists, all of it each time.
