@@ -155,14 +155,13 @@ func (f *Fleet) start(ctx context.Context) error {
 	if err := f.store.start(ctx); err != nil {
 		return err
 	}
-	var err error
-	f.members, err = f.store.client(ring.GetCodec())
-	if err == nil {
-		f.overrides.client, err = f.store.client(overridesCodec{})
-	}
-	if err != nil {
+	members, errMembers := f.store.client(ring.GetCodec())
+	overrides, errOverrides := f.store.client(overridesCodec{})
+	if err := errors.Join(errMembers, errOverrides); err != nil {
 		return errors.Join(err, f.store.stop(context.WithoutCancel(ctx)))
 	}
+	f.members = members
+	f.overrides.connect(overrides)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,4 +152,30 @@ func TestOverridesReachTheFleetAndOutliveTheirAuthor(t *testing.T) {
 	eventually(t, has(b))
 	halt(t, a)
 	eventually(t, has(run(t, options[2])))
+}
+
+func TestAPortInUseFailsTheFleet(t *testing.T) {
+	o := gossip(t, 1)[0]
+	run(t, o)
+	second := o
+	second.Registerer = prometheus.NewRegistry()
+	f, err := New(second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = services.StartAndAwaitRunning(t.Context(), f); err == nil {
+		err = f.AwaitTerminated(t.Context())
+	}
+	if err == nil || !strings.Contains(f.FailureCase().Error(), "address already in use") {
+		t.Errorf("it ended with %v (%v)", err, f.FailureCase())
+	}
+}
+
+func TestAReplicaWaitsForSeedsThatAreNotThereYet(t *testing.T) {
+	options := gossip(t, 2)
+	first := run(t, options[0])
+	counts(t, first, 1)
+	second := run(t, options[1])
+	counts(t, second, 2)
+	counts(t, first, 2)
 }

@@ -30,16 +30,30 @@ var errNotConnected = errors.New("the fleet's store cannot be reached yet")
 // Overrides are the changes of the rate that the fleet shares. Its methods are safe for
 // concurrent use.
 type Overrides struct {
-	client kv.Client
 	logger *slog.Logger
 	news   chan struct{}
 
-	mu   sync.Mutex
-	book override.Book
+	mu sync.Mutex
+	// client is nil before the fleet has started.
+	client kv.Client
+	book   override.Book
 }
 
 func newOverrides(logger *slog.Logger) *Overrides {
 	return &Overrides{logger: logger, news: make(chan struct{}, 1), book: override.Book{}}
+}
+
+// connect tells where the store is.
+func (o *Overrides) connect(client kv.Client) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.client = client
+}
+
+func (o *Overrides) store() kv.Client {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.client
 }
 
 // Book returns all changes that have been heard of.
@@ -55,13 +69,14 @@ func (o *Overrides) News() <-chan struct{} { return o.news }
 // Change adds the change of a scenario that f makes out of its history. It returns f's
 // error, or that of the store.
 func (o *Overrides) Change(ctx context.Context, scenario string, f func(override.History) (override.History, error)) error {
-	if o.client == nil {
+	client := o.store()
+	if client == nil {
 		return errNotConnected
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	var refused error
-	err := o.client.CAS(ctx, overridesKey, func(in any) (any, bool, error) {
+	err := client.CAS(ctx, overridesKey, func(in any) (any, bool, error) {
 		value := &overrides{book: override.Book{}}
 		if v, ok := in.(*overrides); ok && v != nil {
 			value.book = v.book.Clone()
@@ -81,23 +96,20 @@ func (o *Overrides) Change(ctx context.Context, scenario string, f func(override
 	if err != nil {
 		return fmt.Errorf("write to the fleet's store: %w", err)
 	}
-	o.read(ctx)
+	// What this replica has written it need not wait to be told.
+	if value, err := client.Get(ctx, overridesKey); err == nil {
+		o.hear(value)
+	}
 	return nil
 }
 
 // watch follows the changes of the others until ctx ends.
 func (o *Overrides) watch(ctx context.Context) {
+	client := o.store()
 	var watches sync.WaitGroup
-	watches.Go(func() { poll(ctx, o.client, overridesKey, o.hear) })
-	watch(ctx, o.client, overridesKey, o.hear)
+	watches.Go(func() { poll(ctx, client, overridesKey, o.hear) })
+	watch(ctx, client, overridesKey, o.hear)
 	watches.Wait()
-}
-
-// read takes in what this replica has written itself, without waiting for the watch.
-func (o *Overrides) read(ctx context.Context) {
-	if value, err := o.client.Get(ctx, overridesKey); err == nil {
-		o.hear(value)
-	}
 }
 
 // hear takes in changes.

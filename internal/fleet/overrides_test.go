@@ -20,7 +20,7 @@ func inMemory(t *testing.T) *Overrides {
 	client, closer := consul.NewInMemoryClient(overridesCodec{}, log.NewNopLogger(), nil)
 	t.Cleanup(func() { _ = closer.Close() })
 	o := newOverrides(slog.New(slog.DiscardHandler))
-	o.client = client
+	o.connect(client)
 	return o
 }
 
@@ -65,7 +65,7 @@ func TestWhatHasExpiredDoesNotStayInTheStore(t *testing.T) {
 	if err := o.Change(t.Context(), "new", set(time.Now(), 5, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	value, err := o.client.Get(t.Context(), overridesKey)
+	value, err := o.store().Get(t.Context(), overridesKey)
 	if err != nil {
 		t.Fatal(err)
 	}
