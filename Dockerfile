@@ -17,6 +17,6 @@ FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /traffic_exporter /bin/traffic_exporter
 COPY config.example.yaml /etc/traffic_exporter/config.yaml
 USER 65532:65532
-EXPOSE 9870
+EXPOSE 9870 7946
 ENTRYPOINT ["/bin/traffic_exporter"]
 CMD ["--config.file=/etc/traffic_exporter/config.yaml"]
