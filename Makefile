@@ -16,13 +16,18 @@ BRANCH   ?= $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
 COMMON   := github.com/prometheus/common/version
 LDFLAGS  := -s -w -X $(COMMON).Version=$(VERSION) -X $(COMMON).Revision=$(REVISION) -X $(COMMON).Branch=$(BRANCH)
 
+# One way to compile for everything but the race detector, so that nothing is compiled
+# twice: static, and the same wherever the checkout is.
+export CGO_ENABLED := 0
+export GOFLAGS     := -trimpath
+
 .PHONY: help
 help: ## Show this list.
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## Build ./traffic_exporter, a static binary.
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o traffic_exporter ./cmd/traffic_exporter
+	$(GO) build -ldflags '$(LDFLAGS)' -o traffic_exporter ./cmd/traffic_exporter
 
 .PHONY: run
 run: build ## Run the demo: a target and the exporter on loopback.
@@ -34,12 +39,12 @@ test: test-unit e2e ## Set up and run all tests.
 .PHONY: test-unit
 test-unit: ## Run vet and the Go tests with the race detector.
 	$(GO) vet -tags e2e ./...
-	$(GO) test -race ./...
+	CGO_ENABLED=1 $(GO) test -race ./...
 
 .PHONY: e2e
 e2e: build $(PROMETHEUS) $(PROMTOOL) $(ETCD) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.
 	TRAFFIC_E2E_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_E2E_PROMETHEUS=$(PROMETHEUS) TRAFFIC_E2E_PROMTOOL=$(PROMTOOL) TRAFFIC_E2E_ETCD=$(ETCD) \
-		$(GO) test -tags e2e -count=1 -timeout 10m ./test/e2e
+		$(GO) test -tags e2e -count=1 -parallel 4 -timeout 10m ./test/e2e
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint with the project's configuration.
@@ -108,6 +113,6 @@ $(ETCD):
 
 define install
 	mkdir -p $(TOOLS)/bin
-	GOBIN=$(TOOLS)/bin GOFLAGS= $(GO) install $(2) $(1)
+	GOBIN=$(TOOLS)/bin $(GO) install $(2) $(1)
 	mv $(TOOLS)/bin/$(firstword $(subst @, ,$(notdir $(1)))) $@
 endef

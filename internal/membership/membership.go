@@ -13,7 +13,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/share"
@@ -77,6 +76,8 @@ type Tracker struct {
 	// contact is the second from which heartbeats are heard again after none was for a
 	// while: nobody is lost before it has had the time to send one.
 	contact int64
+	// deaf tells that none was heard in the last second.
+	deaf bool
 	// away, if not 0, is the second in which this replica found that it had been away. It
 	// does not count until it has asked for a later one.
 	away int64
@@ -93,7 +94,7 @@ type Tracker struct {
 
 // New returns a tracker that has heard nothing.
 func New(o Options) *Tracker {
-	return &Tracker{o: o, members: map[string]*member{}, contact: math.MinInt64}
+	return &Tracker{o: o, members: map[string]*member{}}
 }
 
 // Hear takes in what the store lists, all of it each time.
@@ -177,15 +178,15 @@ func (t *Tracker) Decide(second int64) View {
 	if t.isDeaf(second) {
 		// Not even this replica's own heartbeats are heard: the store is away, not the
 		// fleet. What was agreed on stays.
-		t.contact = math.MaxInt64
+		t.deaf = true
 		t.view.Second, t.view.StoreUp = second, false
 		if !t.view.Live && t.view.Why == "" {
 			t.view.Why = whyUnheard
 		}
 		return t.view
 	}
-	if t.contact == math.MaxInt64 {
-		t.contact = second
+	if t.deaf {
+		t.deaf, t.contact = false, second
 	}
 	t.takeOver(second)
 	t.forget(second)

@@ -15,7 +15,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/share"
 )
 
-var episodes = flag.Int("membership.episodes", 0, "episodes of the simulated year; 0 is 200, or 20 with the race detector")
+var episodes = flag.Int("membership.episodes", 0, "episodes of the simulated year; 0 is 150, or 8 with the race detector")
 
 const (
 	// leadTime is how long before a second its members are decided.
@@ -333,9 +333,9 @@ func (w *world) sweep(now float64) {
 func TestAYearOfAThousandReplicas(t *testing.T) {
 	n := *episodes
 	if n == 0 {
-		n = 200
+		n = 150
 		if raceEnabled {
-			n = 20
+			n = 8
 		}
 	}
 	const year = 365 * 24 * 3600

@@ -1,7 +1,5 @@
 package membership
 
-import "math"
-
 const (
 	// lost is the age in milliseconds of a member's last heartbeat in the second in which
 	// it is lost: 3 to 5 s after it has died.
@@ -23,11 +21,7 @@ const (
 // isLost reports whether a member has not been heard from for so long that it is lost,
 // and for some seconds more than that.
 func (t *Tracker) isLost(m *member, second, more int64) bool {
-	last := m.Sent
-	if t.contact != math.MinInt64 {
-		last = max(last, t.contact*1000)
-	}
-	return (second-more)*1000 >= last+lost
+	return !t.deaf && (second-more)*1000 >= max(m.Sent, t.contact*1000)+lost
 }
 
 // isForgotten reports whether a member has been lost for so long that it does not count
@@ -80,9 +74,10 @@ func (t *Tracker) heard(second int64) (heard, all int) {
 
 // reunite finds out that this replica was on the smaller side of a partition that has
 // healed. The larger side has taken over its part, so that it comes back as one that was
-// away: at a second that it announces, and all agree on.
+// away: at a second that it announces, and all agree on. Just after the store was away,
+// which it was for all, it only means that the others hear it again later.
 func (t *Tracker) reunite() {
-	if t.without < parted || !t.outvoted || !t.found || t.away != 0 && t.isReturning(t.decided) {
+	if t.decided < t.contact+remember || t.without < parted || !t.outvoted || !t.found || t.away != 0 && t.isReturning(t.decided) {
 		return
 	}
 	if heard, all := t.heard(t.decided); 2*heard > all {
