@@ -44,7 +44,7 @@ test-unit: ## Run vet and the Go tests with the race detector.
 .PHONY: e2e
 e2e: build $(PROMETHEUS) $(PROMTOOL) $(ETCD) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.
 	TRAFFIC_E2E_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_E2E_PROMETHEUS=$(PROMETHEUS) TRAFFIC_E2E_PROMTOOL=$(PROMTOOL) TRAFFIC_E2E_ETCD=$(ETCD) \
-		$(GO) test -tags e2e -count=1 -parallel 4 -timeout 10m ./test/e2e
+		$(GO) test -tags e2e -count=1 -parallel 3 -timeout 10m ./test/e2e
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint with the project's configuration.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -118,9 +119,24 @@ scenarios:
   - name: %s
     rate: %d/s
     arrivals: uniform
+    limits: {late_after: %s}
     requests: [{name: get, url: "http://%s/"}]
-`, section, steady, steadyRate, target))
+`, section, steady, steadyRate, patientLateAfter, target))
 	return f
+}
+
+// patientLateAfter is how late a slot may be in these tests: who sends which is what they
+// look at, not whether this machine is busy.
+const patientLateAfter = "20s"
+
+// dropLate gives the fleet, which has not been started, the default of late_after.
+func (f *fleet) dropLate(t *testing.T) {
+	t.Helper()
+	b, err := os.ReadFile(f.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, f.file, strings.Replace(string(b), patientLateAfter, "1s", 1))
 }
 
 // newGossipFleet returns a fleet of at most n replicas on loopback.

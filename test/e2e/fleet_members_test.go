@@ -111,6 +111,7 @@ func TestAReplicaThatStoodStillComesBackWithoutABurstOrADouble(t *testing.T) {
 	t.Parallel()
 	const still = 20 * time.Second
 	f := newGossipFleet(t, 3)
+	f.dropLate(t)
 	all := f.start(t, 3)
 	begin := f.target.first(t)
 	f.target.waitUntil(t, begin.Add(time.Second))
