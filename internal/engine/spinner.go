@@ -2,41 +2,41 @@ package engine
 
 import (
 	"runtime"
-	"sync/atomic"
 	"time"
 )
 
 const (
-	// minSpin and maxSpin bound how long before its moment a spinner wakes up.
-	minSpin = 50 * time.Microsecond
-	maxSpin = 300 * time.Microsecond
-	// spinMore and spinLess are how that changes when a wake-up was later than that, or
-	// not. Their ratio is 100: so one wake-up in a hundred is too late.
-	spinMore = 20 * time.Microsecond
-	spinLess = spinMore / 100
+	// minAhead and maxAhead bound how long before its moment a spinner is woken up.
+	minAhead = 50 * time.Microsecond
+	maxAhead = 300 * time.Microsecond
+	// aheadMore and aheadLess are how that changes when a wake-up was later than that,
+	// or not. As the one is a hundred times the other, one wake-up in a hundred is.
+	aheadMore = 10 * time.Microsecond
+	aheadLess = aheadMore / 100
+	// lastYield is how long before its moment a spinner lets nobody go first any more.
+	lastYield = 20 * time.Microsecond
 )
 
-// spinner is a waiter for the nanosecond: it has another one wake it up a little too
-// early and passes the rest of the time by looking at the clock. How early follows
-// from how late the other one is.
+// spinner is a waiter for the microsecond. It has another one wake it up a little too
+// early, as early as the other one has been late. From then on it hardly waits, so that
+// its owner looks at the clock again and again: no wake-up is in the way any more, and
+// what runs when the moment has come has just been run.
 type spinner struct {
 	rough waiter
 	ahead time.Duration
-	woken atomic.Bool
 }
 
 var _ waiter = (*spinner)(nil)
 
-func newSpinner(rough waiter) *spinner { return &spinner{rough: rough, ahead: 2 * minSpin} }
+func newSpinner(rough waiter) *spinner { return &spinner{rough: rough, ahead: 2 * minAhead} }
 
 func (s *spinner) wait(d time.Duration) {
-	begin := time.Now()
-	if nap := d - s.ahead; nap > 0 {
+	switch nap := d - s.ahead; {
+	case nap > 0:
+		begin := time.Now()
 		s.rough.wait(nap)
 		s.adapt(time.Since(begin) - nap)
-	}
-	for time.Since(begin) < d && !s.woken.Load() {
-		// Whoever else has something to do goes first. That is cheap if nobody has.
+	case d > lastYield:
 		runtime.Gosched()
 	}
 }
@@ -44,15 +44,12 @@ func (s *spinner) wait(d time.Duration) {
 // adapt learns from how late the other waiter was.
 func (s *spinner) adapt(late time.Duration) {
 	if late > s.ahead {
-		s.ahead = min(maxSpin, s.ahead+spinMore)
+		s.ahead = min(maxAhead, s.ahead+aheadMore)
 	} else {
-		s.ahead = max(minSpin, s.ahead-spinLess)
+		s.ahead = max(minAhead, s.ahead-aheadLess)
 	}
 }
 
-func (s *spinner) wake() {
-	s.woken.Store(true)
-	s.rough.wake()
-}
+func (s *spinner) wake() { s.rough.wake() }
 
 func (s *spinner) close() { s.rough.close() }
