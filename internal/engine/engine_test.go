@@ -147,6 +147,7 @@ func TestApplyLeavesTheUnchangedAloneAndDrainsTheRemoved(t *testing.T) {
 func TestAnyDifferenceMakesANewRunner(t *testing.T) {
 	for name, change := range map[string]func(*Scenario){
 		"timeline": func(s *Scenario) { s.Timeline = line(t, timeline.Steady{Rate: 10}) },
+		"pacing":   func(s *Scenario) { s.Pacing = PacingExact },
 		"weights":  func(s *Scenario) { s.Weights = []uint32{1, 2} },
 		"client":   func(s *Scenario) { s.Client = &fake{} },
 		"recorder": func(s *Scenario) { s.Recorder = &ledger{tb: t} },

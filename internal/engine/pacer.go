@@ -2,7 +2,6 @@ package engine
 
 import (
 	"log/slog"
-	"math"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/share"
@@ -69,7 +68,7 @@ func newPacer(sc *Scenario, arcs Arcs, c *clock, w waiter, from reading) *pacer 
 		clock:    c,
 		logger:   c.logger,
 		waiter:   w,
-		round:    rounding{pacing: sc.Pacing, second: math.MinInt64},
+		round:    newRounding(sc.Pacing),
 		cursor:   sc.Timeline.Cursor(from.wall),
 		seen:     from.wall,
 		now:      from,
@@ -171,13 +170,14 @@ func (p *pacer) fetch() bool {
 	return p.slot.Due.Before(before)
 }
 
-// due returns when the slot in hand is to be sent. The slots that a pacer has left when
-// it has halted are those whose own due times have passed; it waits for nothing more.
+// due returns when the slot in hand is to be sent. A pacer that has halted waits for
+// nothing more: what it has left is due then, if it was not before.
 func (p *pacer) due() time.Time {
-	if p.halted {
-		return p.slot.Due
+	due := p.round.due(p.sc.Timeline, p.slot.Due, p.arc.Ratio())
+	if p.halted && due.After(p.now.wall) {
+		return p.now.wall
 	}
-	return p.round.due(p.sc.Timeline, p.slot.Due, p.arc.Ratio())
+	return due
 }
 
 // skip drops this replica's slots that were due until now, if any, and goes on from

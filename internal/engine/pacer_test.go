@@ -22,7 +22,13 @@ func epoch() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 // clock is stepped.
 func stepped(t *testing.T, step time.Duration) (*fake, *ledger, *timeline.Timeline) {
 	t.Helper()
-	sc, client, book := scenario(t, 100)
+	return steppedAt(t, 100, step)
+}
+
+// steppedAt does so at another rate.
+func steppedAt(t *testing.T, perSecond float64, step time.Duration) (*fake, *ledger, *timeline.Timeline) {
+	t.Helper()
+	sc, client, book := scenario(t, perSecond)
 	var w wallClock
 	e := newEngine(Options{})
 	e.clock = newClock(w.read, slog.New(slog.DiscardHandler))

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
@@ -36,6 +37,8 @@ type rounding struct {
 	second int64
 	coarse bool
 }
+
+func newRounding(p Pacing) rounding { return rounding{pacing: p, second: math.MinInt64} }
 
 // due returns the instant at which a slot of the timeline is to be sent, of which the
 // replica owns the given part. It is the same for all slots of a millisecond.
