@@ -22,20 +22,20 @@ func epoch() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 // clock is stepped.
 func stepped(t *testing.T, step time.Duration) (*fake, *ledger, *timeline.Timeline) {
 	t.Helper()
-	return steppedAt(t, 100, step)
+	return steppedAt(t, 100, 10*time.Second+5*time.Millisecond, 30*time.Second, step)
 }
 
-// steppedAt does so at another rate.
-func steppedAt(t *testing.T, perSecond float64, step time.Duration) (*fake, *ledger, *timeline.Timeline) {
+// steppedAt does so at another rate, after another time and for another one.
+func steppedAt(t *testing.T, perSecond float64, after, length, step time.Duration) (*fake, *ledger, *timeline.Timeline) {
 	t.Helper()
 	sc, client, book := scenario(t, perSecond)
 	var w wallClock
 	e := newEngine(Options{})
 	e.clock = newClock(w.read, slog.New(slog.DiscardHandler))
 	e.Apply([]Scenario{sc})
-	time.Sleep(10*time.Second + 5*time.Millisecond)
+	time.Sleep(after)
 	w.step(step)
-	time.Sleep(20*time.Second - 5*time.Millisecond)
+	time.Sleep(length - after)
 	stop(t, e)
 	return client, book, sc.Timeline
 }

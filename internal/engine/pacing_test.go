@@ -190,16 +190,16 @@ func TestAStepOfTheClockWithManySlotsLosesAndDoublesNothing(t *testing.T) {
 		t.Run(step.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
-				client, book, tl := steppedAt(t, 5000, step)
+				client, book, tl := steppedAt(t, 5000, 1500300*time.Microsecond, 3*time.Second, step)
 				book.settled(t, uint64(len(client.all()))+book.drops(DropLate))
 				if step > 0 {
 					uniqueSlots(t, client.all())
-					book.settled(t, tl.Count(begin, begin.Add(30*time.Second+step)))
+					book.settled(t, tl.Count(begin, begin.Add(3*time.Second+step)))
 				}
-				for s := range 30 {
-					from := begin.Add(time.Duration(s) * time.Second)
-					if n := client.between(from, from.Add(time.Second)); n < 4940 || n > 5060 {
-						t.Errorf("%d requests in second %d, want 5000", n, s)
+				for i := range 30 {
+					from := begin.Add(time.Duration(i) * 100 * time.Millisecond)
+					if n := client.between(from, from.Add(100*time.Millisecond)); n < 450 || n > 550 {
+						t.Errorf("%d requests in the %dth tenth of a second, want 500", n, i)
 					}
 				}
 			})
