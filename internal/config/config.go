@@ -50,7 +50,7 @@ type Scenario struct {
 	Rate RateShape `yaml:"rate" required:"true"`
 	// How requests are spread: evenly, or at random as independent users would send them.
 	Arrivals Arrivals `yaml:"arrivals" default:"uniform" oneof:"uniform poisson"`
-	// How precisely requests are sent when they are due: auto is some 0.1 ms late and, above
+	// How precisely requests are sent when they are due: auto is up to some 0.1 ms late and, above
 	// a thousand a second in each replica, rounds due times up to whole milliseconds; exact
 	// is a few microseconds late and takes up to a whole core.
 	Pacing Pacing `yaml:"pacing" default:"auto" oneof:"auto exact"`

@@ -12,7 +12,7 @@ type Pacing uint8
 
 const (
 	// PacingAuto wakes up for each slot, or, where there are many, once for those of a
-	// millisecond, which are then due at its end.
+	// millisecond, which are then due at its end. Every other time it is a little late.
 	PacingAuto Pacing = iota
 	// PacingExact wakes up for each slot, shortly before it is due, and spins until it
 	// is. It takes up to a whole core.

@@ -27,13 +27,13 @@ func (l *lateWaiter) close() { l.closed = true }
 func TestASpinnerIsWokenUpAheadOfItsMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rough := &lateWaiter{}
-		s := newSpinner(rough)
+		s := newExactSpinner(rough)
 		ahead := s.ahead
 		s.wait(time.Second)
 		if len(rough.waited) != 1 || rough.waited[0] != time.Second-ahead {
 			t.Errorf("waited %v", rough.waited)
 		}
-		for _, near := range []time.Duration{minAhead, lastYield, 1, 0, -time.Second} {
+		for _, near := range []time.Duration{s.least, lastYield, 1, 0, -time.Second} {
 			s.wait(near)
 		}
 		if len(rough.waited) != 1 {
@@ -51,23 +51,25 @@ func TestASpinnerIsWokenUpAsEarlyAsItWasLate(t *testing.T) {
 	const us = time.Microsecond
 	for name, tc := range map[string]struct {
 		late        func(i int) time.Duration
-		least, most time.Duration
+		even, exact time.Duration
 	}{
-		"never late":      {func(int) time.Duration { return 0 }, minAhead, minAhead},
-		"always early":    {func(int) time.Duration { return -time.Second }, minAhead, minAhead},
-		"hopelessly late": {func(int) time.Duration { return time.Hour }, maxAhead, maxAhead},
-		"evenly late":     {func(int) time.Duration { return 150 * us }, 140 * us, 160 * us},
-		// All but one in a hundred are covered: those of up to 198 µs.
-		"late by up to 200 µs":           {func(i int) time.Duration { return time.Duration(i*73%100) * 2 * us }, 185 * us, 210 * us},
-		"one in a thousand is very late": {func(i int) time.Duration { return time.Duration((i%1000)/999) * time.Hour }, minAhead, minAhead + aheadMore},
+		"never late":      {func(int) time.Duration { return 0 }, 0, 50 * us},
+		"always early":    {func(int) time.Duration { return -time.Second }, 0, 50 * us},
+		"hopelessly late": {func(int) time.Duration { return time.Hour }, 100 * us, 300 * us},
+		"evenly late":     {func(int) time.Duration { return 90 * us }, 90 * us, 90 * us},
+		// Half of them are up to 60 µs, and all but one in a hundred up to 118 µs.
+		"late by up to 120 µs":            {func(i int) time.Duration { return time.Duration(i*37%60) * 2 * us }, 60 * us, 118 * us},
+		"one in three is late by 200 µs":  {func(i int) time.Duration { return time.Duration(i%3/2) * 200 * us }, 0, 200 * us},
+		"one in a thousand is late by 1h": {func(i int) time.Duration { return time.Duration(i%1000/999) * time.Hour }, 0, 50 * us},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSpinner(&lateWaiter{})
+			even, exact := newEvenSpinner(&lateWaiter{}), newExactSpinner(&lateWaiter{})
 			for i := range 20_000 {
-				s.adapt(tc.late(i))
+				even.adapt(tc.late(i))
+				exact.adapt(tc.late(i))
 			}
-			if s.ahead < tc.least || s.ahead > tc.most {
-				t.Errorf("wakes up %v ahead, want %v to %v", s.ahead, tc.least, tc.most)
+			if (even.ahead-tc.even).Abs() > 12*us || (exact.ahead-tc.exact).Abs() > 12*us {
+				t.Errorf("wake up %v and %v ahead, want %v and %v", even.ahead, exact.ahead, tc.even, tc.exact)
 			}
 		})
 	}

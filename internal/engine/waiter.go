@@ -18,9 +18,9 @@ type waiter interface {
 func newWaiter(p Pacing) waiter {
 	w := newSystemWaiter()
 	if p == PacingExact {
-		return newSpinner(w)
+		return newExactSpinner(w)
 	}
-	return w
+	return newEvenSpinner(w)
 }
 
 // timerWaiter waits for a timer of the runtime, which is about a millisecond late at

@@ -21,8 +21,8 @@ func newSystemWaiter() waiter {
 	return w
 }
 
-// fileWaiter waits for a timer of the kernel, as a file in the runtime's poller: about
-// 50 µs late, while the runtime rounds its own timers to milliseconds when it is idle.
+// fileWaiter waits for a timer of the kernel, as a file in the runtime's poller: some
+// 50 to 100 µs late, while the runtime rounds its own timers to milliseconds when it is idle.
 //
 // The time to wait is relative, so that steps of the wall clock do not matter to it:
 // which moment of it is waited for is for the carried clock to say.

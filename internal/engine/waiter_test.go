@@ -10,9 +10,10 @@ import (
 // inReal are the waiters that wait in real time.
 func inReal() map[string]func() waiter {
 	return map[string]func() waiter{
-		"of the runtime":     newTimerWaiter,
-		"of the system":      newSystemWaiter,
-		"for the nanosecond": func() waiter { return newWaiter(PacingExact) },
+		"of the runtime": newTimerWaiter,
+		"of the system":  newSystemWaiter,
+		"for auto":       func() waiter { return newWaiter(PacingAuto) },
+		"for exact":      func() waiter { return newWaiter(PacingExact) },
 	}
 }
 
