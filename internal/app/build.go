@@ -95,6 +95,7 @@ func (b *builder) expose(sc config.Scenario, n built) (built, error) {
 	n.scenario = engine.Scenario{
 		Name:     sc.Name,
 		Timeline: sc.Timeline(),
+		Pacing:   pacing(sc.Pacing),
 		Weights:  weights(sc),
 		Client:   n.scenario.Client,
 		Recorder: newFailureLog(recorder, spec.Requests, b.logger.With("scenario", sc.Name)),
@@ -135,6 +136,14 @@ func scenarioSpec(sc config.Scenario) telemetry.ScenarioSpec {
 		spec.SLO = &telemetry.SLO{Objective: float64(sc.SLO.Objective), Latency: time.Duration(sc.SLO.Latency)}
 	}
 	return spec
+}
+
+// pacing returns the engine's name of it.
+func pacing(p config.Pacing) engine.Pacing {
+	if p == config.PacingExact {
+		return engine.PacingExact
+	}
+	return engine.PacingAuto
 }
 
 // weights returns those of the scenario's mix.

@@ -46,7 +46,7 @@ func instead(typeName, key string) string {
 	case "HTTPConfig.proxy_url", "HTTPConfig.no_proxy", "HTTPConfig.proxy_from_environment",
 		"HTTPConfig.proxy_connect_header", "HTTPConfig.oauth2", "HTTPConfig.http_config_file",
 		"BasicAuth.username_ref", "BasicAuth.password_ref", "Authorization.credentials_ref",
-		"Config.data", "Config.pacing",
+		"Config.data",
 		"Scenario.back_off", "Scenario.data", "Scenario.steps",
 		"Request.steps", "Request.capture", "Request.pause", "Request.body_file",
 		"RateShape.replay", "RateShape.follow",
@@ -84,7 +84,7 @@ func instead(typeName, key string) string {
 		return "Consul is reached over HTTP without TLS"
 	case "Request.status":
 		return "write expect: {status: [...]} instead"
-	case "Request.timeout", "Request.rate":
+	case "Config.pacing", "Request.timeout", "Request.rate":
 		return "write it in the scenario instead"
 	}
 	return ""

@@ -50,6 +50,10 @@ type Scenario struct {
 	Rate RateShape `yaml:"rate" required:"true"`
 	// How requests are spread: evenly, or at random as independent users would send them.
 	Arrivals Arrivals `yaml:"arrivals" default:"uniform" oneof:"uniform poisson"`
+	// How precisely requests are sent when they are due: auto is up to some 0.1 ms late and, above
+	// a thousand a second in each replica, rounds due times up to whole milliseconds; exact
+	// is a few microseconds late and takes up to a whole core.
+	Pacing Pacing `yaml:"pacing" default:"auto" oneof:"auto exact"`
 	// The time zone in which days begin and in which daily and weekly rates are read, by
 	// its IANA name such as Europe/Berlin.
 	TimeZone string `yaml:"time_zone" default:"UTC"`
@@ -77,6 +81,15 @@ type Arrivals string
 const (
 	ArrivalsUniform Arrivals = "uniform"
 	ArrivalsPoisson Arrivals = "poisson"
+)
+
+// Pacing is how precisely requests are sent when they are due.
+type Pacing string
+
+// The ways to pace.
+const (
+	PacingAuto  Pacing = "auto"
+	PacingExact Pacing = "exact"
 )
 
 // SLO is a service level objective.

@@ -30,7 +30,7 @@ func with(keys string) string {
 
 func TestLeftOutKeysHaveTheirDefaults(t *testing.T) {
 	s := parse(t, with("")).Scenarios[0]
-	if s.Arrivals != config.ArrivalsUniform || s.TimeZone != "UTC" || s.Timeout != config.Duration(10*time.Second) || s.SLO != nil {
+	if s.Arrivals != config.ArrivalsUniform || s.Pacing != config.PacingAuto || s.TimeZone != "UTC" || s.Timeout != config.Duration(10*time.Second) || s.SLO != nil {
 		t.Errorf("scenario %+v", s)
 	}
 	if want := (config.Limits{MaxInFlight: 500, LateAfter: config.Duration(time.Second)}); s.Limits != want {

@@ -34,6 +34,7 @@ func TestFingerprintsTellWhatHasChanged(t *testing.T) {
 		{"objective", "99%", "98%", false},
 		{"no slo", "slo: {objective: 99%, latency: 1s}\n", "", false},
 		{"arrivals", "slo:", "arrivals: poisson\nslo:", false},
+		{"pacing", "slo:", "pacing: exact\nslo:", false},
 		{"time zone", "slo:", "time_zone: Asia/Tokyo\nslo:", false},
 		{"max_rate", "slo:", "limits: {max_rate: 9/s}\nslo:", false},
 		{"late_after", "slo:", "limits: {late_after: 2s}\nslo:", false},

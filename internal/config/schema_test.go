@@ -63,7 +63,7 @@ func TestMistakesThatASchemaCanFindAreFound(t *testing.T) {
 		"not-a-mapping", "no-scenarios", "scenarios-empty", "scenarios-null", "scenarios-mapping", "scenario-missing-keys",
 		"unknown-key-*", "null-value", "wrong-kinds", "names", "requests-empty", "too-many-requests", "request-missing-keys",
 		"durations", "duration-negative", "rates", "rate-list", "rate-no-shape", "rate-two-shapes", "rate-scale",
-		"ramp-missing", "steps-empty", "steps-bad", "daily-times", "weekly-times", "sum-empty", "sum-element", "arrivals",
+		"ramp-missing", "steps-empty", "steps-bad", "daily-times", "weekly-times", "sum-empty", "sum-element", "arrivals", "pacing",
 		"slo-missing", "whole-numbers", "booleans", "protocol", "max-response-bytes", "tls-versions", "weight",
 		"url-relative", "url-no-scheme", "url-other-scheme", "url-fragment", "url-spaces", "url-mapping",
 		"fleet-not-a-mapping", "fleet-null", "fleet-store", "fleet-ranges", "fleet-name", "fleet-cluster*", "fleet-listen", "fleet-join*",

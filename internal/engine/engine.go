@@ -29,6 +29,9 @@ type Options struct {
 type Engine struct {
 	arcs  Arcs
 	clock *clock
+	// waiter makes what a scenario's pacer waits with. In virtual time tests put another
+	// one here, as what waits for the kernel or spins there waits forever.
+	waiter func(Pacing) waiter
 
 	mu sync.Mutex
 	// running are the runners that take slots, by the names of their scenarios, and
@@ -51,6 +54,7 @@ func New(o Options) *Engine {
 	return &Engine{
 		arcs:    o.Arcs,
 		clock:   newClock(systemClocks, o.Logger),
+		waiter:  newWaiter,
 		running: map[string]*runner{},
 		live:    map[*runner]struct{}{},
 	}
@@ -94,7 +98,7 @@ func (e *Engine) Apply(scenarios []Scenario) {
 
 // start runs a scenario from a moment on.
 func (e *Engine) start(sc Scenario, from reading) *runner {
-	r := newRunner(sc, e.arcs, e.clock, from)
+	r := newRunner(sc, e.arcs, e.clock, e.waiter(sc.Pacing), from)
 	e.live[r] = struct{}{}
 	r.start()
 	return r

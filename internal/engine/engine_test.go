@@ -17,7 +17,7 @@ func TestApplyChangesTheRateAtOneInstant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book := scenario(t, 30)
 		begin := time.Now()
-		e := New(Options{})
+		e := newEngine(Options{})
 		e.Apply([]Scenario{sc})
 		time.Sleep(10*time.Second + 12345*time.Microsecond)
 		change := time.Now()
@@ -46,7 +46,7 @@ func TestAChangeAtTheInstantOfASlotBelongsToTheNewOne(t *testing.T) {
 		sc, old, book := scenario(t, 10)
 		begin := time.Now()
 		slot, _ := sc.Timeline.Cursor(begin.Add(5 * time.Second)).Next(begin.Add(time.Minute))
-		e := New(Options{})
+		e := newEngine(Options{})
 		e.Apply([]Scenario{sc})
 		// One nanosecond early, then exactly.
 		time.Sleep(time.Until(slot.Due) - 1)
@@ -74,7 +74,7 @@ func TestStopAtTheInstantOfASlot(t *testing.T) {
 			sc, client, book := scenario(t, 10)
 			begin := time.Now()
 			slot, _ := sc.Timeline.Cursor(begin.Add(time.Second)).Next(begin.Add(time.Minute))
-			e := New(Options{})
+			e := newEngine(Options{})
 			e.Apply([]Scenario{sc})
 			time.Sleep(time.Until(slot.Due))
 			stop(t, e)
@@ -96,7 +96,7 @@ func TestManyChangesOfARunningScenarioLoseAndDoubleNothing(t *testing.T) {
 	}
 	sc, client, book := scenario(t, 20_000)
 	sc.Limits.MaxInFlight = 10
-	e := New(Options{})
+	e := newEngine(Options{})
 	e.clock = newClock(even, slog.New(slog.DiscardHandler))
 	// The first runner, from a known moment on.
 	begin := e.clock.look()
@@ -119,7 +119,7 @@ func TestApplyLeavesTheUnchangedAloneAndDrainsTheRemoved(t *testing.T) {
 		goes, goesClient, book := scenario(t, 10)
 		goes.Name = "goes"
 		goesClient.answer = func(protocol.Request) time.Duration { return 5 * time.Second }
-		e := New(Options{})
+		e := newEngine(Options{})
 		begin := time.Now()
 		e.Apply([]Scenario{stays, goes})
 		time.Sleep(10 * time.Second)
@@ -147,6 +147,7 @@ func TestApplyLeavesTheUnchangedAloneAndDrainsTheRemoved(t *testing.T) {
 func TestAnyDifferenceMakesANewRunner(t *testing.T) {
 	for name, change := range map[string]func(*Scenario){
 		"timeline": func(s *Scenario) { s.Timeline = line(t, timeline.Steady{Rate: 10}) },
+		"pacing":   func(s *Scenario) { s.Pacing = PacingExact },
 		"weights":  func(s *Scenario) { s.Weights = []uint32{1, 2} },
 		"client":   func(s *Scenario) { s.Client = &fake{} },
 		"recorder": func(s *Scenario) { s.Recorder = &ledger{tb: t} },
@@ -156,7 +157,7 @@ func TestAnyDifferenceMakesANewRunner(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				sc, _, _ := scenario(t, 10)
-				e := New(Options{})
+				e := newEngine(Options{})
 				e.Apply([]Scenario{sc})
 				before := e.running["test"]
 				changed := sc
@@ -176,7 +177,7 @@ func TestAReplacedClientIsClosedWhenItsRequestsHaveEnded(t *testing.T) {
 		sc, first, book := scenario(t, 10)
 		first.answer = func(protocol.Request) time.Duration { return 5 * time.Second }
 		begin := time.Now()
-		e := New(Options{})
+		e := newEngine(Options{})
 		e.Apply([]Scenario{sc})
 		time.Sleep(10 * time.Second)
 		// The client is kept, then replaced while requests of the first runner are
@@ -209,7 +210,7 @@ func TestADrainIsBoundedByTheTimeout(t *testing.T) {
 		sc.Timeout = 3 * time.Second
 		// A client that does not see to its timeout.
 		client.answer = func(protocol.Request) time.Duration { return time.Hour }
-		e := New(Options{})
+		e := newEngine(Options{})
 		begin := time.Now()
 		e.Apply([]Scenario{sc})
 		time.Sleep(2 * time.Second)
@@ -228,7 +229,7 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book := scenario(t, 10)
 		client.answer = func(protocol.Request) time.Duration { return 2 * time.Second }
-		e := New(Options{})
+		e := newEngine(Options{})
 		begin := time.Now()
 		e.Apply([]Scenario{sc})
 		time.Sleep(10 * time.Second)
@@ -257,7 +258,7 @@ func TestStopCancelsWhatDoesNotFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book := scenario(t, 10)
 		client.answer = func(protocol.Request) time.Duration { return time.Hour }
-		e := New(Options{})
+		e := newEngine(Options{})
 		e.Apply([]Scenario{sc})
 		time.Sleep(3 * time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -282,7 +283,7 @@ func TestStopCancelsWhatDoesNotFinish(t *testing.T) {
 func TestSlotsThatAreFoundDueAfterACancelAreDroppedAsShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book := scenario(t, 10)
-		e := New(Options{})
+		e := newEngine(Options{})
 		e.Apply([]Scenario{sc})
 		e.cancel()
 		time.Sleep(10 * time.Second)
@@ -297,7 +298,7 @@ func TestSlotsThatAreFoundDueAfterACancelAreDroppedAsShutdown(t *testing.T) {
 func TestStopAndApplyMayBeCalledAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, _, book := scenario(t, 100)
-		e := New(Options{})
+		e := newEngine(Options{})
 		var wg sync.WaitGroup
 		for i := range 10 {
 			wg.Go(func() {
@@ -322,7 +323,7 @@ func TestStopAndApplyMayBeCalledAtOnce(t *testing.T) {
 }
 
 func TestAnEngineWithoutScenariosStops(t *testing.T) {
-	e := New(Options{})
+	e := newEngine(Options{})
 	stop(t, e)
 	e.Apply(nil)
 	stop(t, e)

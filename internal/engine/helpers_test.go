@@ -217,10 +217,18 @@ type arcsFunc func(time.Time) share.Arc
 // Arc implements Arcs.
 func (f arcsFunc) Arc(due time.Time) share.Arc { return f(due) }
 
+// newEngine returns an engine that waits for timers of the runtime, which virtual time
+// needs.
+func newEngine(o Options) *Engine {
+	e := New(o)
+	e.waiter = func(Pacing) waiter { return newTimerWaiter() }
+	return e
+}
+
 // run runs a scenario for a while and returns how many slots were due meanwhile.
 func run(tb testing.TB, sc Scenario, d time.Duration) uint64 {
 	tb.Helper()
-	e := New(Options{})
+	e := newEngine(Options{})
 	begin := time.Now()
 	e.Apply([]Scenario{sc})
 	time.Sleep(d)

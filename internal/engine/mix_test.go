@@ -67,7 +67,7 @@ func TestTheMixIsTheSameOnEveryReplicaAndInEveryPart(t *testing.T) {
 		sc, alone, _ := scenario(t, 500)
 		sc.Weights = []uint32{1, 0, 9}
 		parts := &fake{}
-		e := New(Options{})
+		e := newEngine(Options{})
 		e.Apply([]Scenario{sc})
 		view := share.NewView([]share.Member{{ID: "a", Weight: 1}, {ID: "b", Weight: 3}})
 		members := replicas(sc, parts, view)
@@ -102,7 +102,7 @@ func replicas(sc Scenario, client *fake, view share.View) []*Engine {
 		arc := view.Arc(m.ID)
 		part := sc
 		part.Client = client
-		e := New(Options{Arcs: arcsFunc(func(time.Time) share.Arc { return arc })})
+		e := newEngine(Options{Arcs: arcsFunc(func(time.Time) share.Arc { return arc })})
 		e.Apply([]Scenario{part})
 		engines = append(engines, e)
 	}

@@ -10,8 +10,8 @@ import (
 type Outcome struct {
 	// Entry is the index of the request in the scenario's mix.
 	Entry int
-	// Delay is the time from the slot's due time to the actual send, on the
-	// engine's clock: the generator's own lateness.
+	// Delay is the time from the slot's due time, rounded as PacingAuto does, to the
+	// actual send, on the engine's clock: the generator's own lateness.
 	Delay time.Duration
 	// Trace is the trace id that the request carried.
 	Trace [16]byte

@@ -22,6 +22,8 @@ const (
 // turn is a slot whose time has come.
 type turn struct {
 	slot timeline.Slot
+	// due is when the slot was to be sent: its due time, rounded or not.
+	due time.Time
 	// ratio is the part of all slots that this replica owns at the time.
 	ratio float64
 	// now is the look at the clock that found the slot due.
@@ -35,7 +37,8 @@ type pacer struct {
 	arcs   Arcs
 	clock  *clock
 	logger *slog.Logger
-	timer  *time.Timer
+	waiter waiter
+	round  rounding
 	warned time.Time
 
 	cursor *timeline.Cursor
@@ -56,14 +59,16 @@ type pacer struct {
 	asked, answered chan struct{}
 }
 
-// newPacer returns a pacer whose first slot is the first one due at or after from.
-func newPacer(sc *Scenario, arcs Arcs, c *clock, from reading) *pacer {
+// newPacer returns a pacer whose first slot is the first one due at or after from. It
+// closes the waiter when it has halted.
+func newPacer(sc *Scenario, arcs Arcs, c *clock, w waiter, from reading) *pacer {
 	return &pacer{
 		sc:       sc,
 		arcs:     arcs,
 		clock:    c,
 		logger:   c.logger,
-		timer:    time.NewTimer(pause),
+		waiter:   w,
+		round:    newRounding(sc.Pacing),
 		cursor:   sc.Timeline.Cursor(from.wall),
 		seen:     from.wall,
 		now:      from,
@@ -73,7 +78,10 @@ func newPacer(sc *Scenario, arcs Arcs, c *clock, from reading) *pacer {
 }
 
 // ask makes the pacer halt at its next look at the clock. It may be called once.
-func (p *pacer) ask() { close(p.asked) }
+func (p *pacer) ask() {
+	close(p.asked)
+	p.waiter.wake()
+}
 
 // answer waits until the pacer that was asked has halted, which is soon, and returns
 // the instant: it deals with all slots due before it and with no others.
@@ -90,15 +98,16 @@ func (p *pacer) next() (turn, bool) {
 		p.look()
 		if !p.fetch() {
 			if p.halted {
-				p.timer.Stop()
+				p.waiter.close()
 				return turn{}, false
 			}
-			p.sleep(pause)
+			p.waiter.wait(pause)
 			continue
 		}
-		switch ahead := p.slot.Due.Sub(p.now.wall); {
+		due := p.due()
+		switch ahead := due.Sub(p.now.wall); {
 		case ahead > 0:
-			p.sleep(ahead)
+			p.waiter.wait(ahead)
 		case -ahead > p.sc.Limits.LateAfter:
 			// The process was stalled. To send what has piled up would be a burst.
 			p.skip()
@@ -107,7 +116,7 @@ func (p *pacer) next() (turn, bool) {
 			p.taken = p.slot.Due.Add(1)
 			p.seen = p.taken
 			p.sc.Recorder.Due(1)
-			return turn{slot: p.slot, ratio: p.arc.Ratio(), now: p.now}, true
+			return turn{slot: p.slot, due: due, ratio: p.arc.Ratio(), now: p.now}, true
 		}
 	}
 }
@@ -161,13 +170,14 @@ func (p *pacer) fetch() bool {
 	return p.slot.Due.Before(before)
 }
 
-// sleep waits for d, or less when the pacer is asked to halt.
-func (p *pacer) sleep(d time.Duration) {
-	p.timer.Reset(d)
-	select {
-	case <-p.timer.C:
-	case <-p.asked:
+// due returns when the slot in hand is to be sent. A pacer that has halted waits for
+// nothing more: what it has left is due then, if it was not before.
+func (p *pacer) due() time.Time {
+	due := p.round.due(p.sc.Timeline, p.slot.Due, p.arc.Ratio())
+	if p.halted && due.After(p.now.wall) {
+		return p.now.wall
 	}
+	return due
 }
 
 // skip drops this replica's slots that were due until now, if any, and goes on from

@@ -22,14 +22,20 @@ func epoch() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 // clock is stepped.
 func stepped(t *testing.T, step time.Duration) (*fake, *ledger, *timeline.Timeline) {
 	t.Helper()
-	sc, client, book := scenario(t, 100)
+	return steppedAt(t, 100, 10*time.Second+5*time.Millisecond, 30*time.Second, step)
+}
+
+// steppedAt does so at another rate, after another time and for another one.
+func steppedAt(t *testing.T, perSecond float64, after, length, step time.Duration) (*fake, *ledger, *timeline.Timeline) {
+	t.Helper()
+	sc, client, book := scenario(t, perSecond)
 	var w wallClock
-	e := New(Options{})
+	e := newEngine(Options{})
 	e.clock = newClock(w.read, slog.New(slog.DiscardHandler))
 	e.Apply([]Scenario{sc})
-	time.Sleep(10*time.Second + 5*time.Millisecond)
+	time.Sleep(after)
 	w.step(step)
-	time.Sleep(20*time.Second - 5*time.Millisecond)
+	time.Sleep(length - after)
 	stop(t, e)
 	return client, book, sc.Timeline
 }
@@ -100,7 +106,7 @@ func TestASlotThatWasSentBeforeAStepIsNotCountedAgain(t *testing.T) {
 		var w wallClock
 		book := &stepper{ledger: ledger{tb: t}, clock: &w, step: step}
 		sc.Recorder = book
-		e := New(Options{})
+		e := newEngine(Options{})
 		e.clock = newClock(w.read, slog.New(slog.DiscardHandler))
 		begin := time.Now()
 		e.Apply([]Scenario{sc})
@@ -118,7 +124,7 @@ func stalled(t *testing.T, stall time.Duration) (client *fake, book *ledger, due
 	sc, client, book := scenario(t, 100)
 	begin := time.Now()
 	var once sync.Once
-	e := New(Options{Arcs: arcsFunc(func(due time.Time) share.Arc {
+	e := newEngine(Options{Arcs: arcsFunc(func(due time.Time) share.Arc {
 		if due.Sub(begin) >= 10*time.Second {
 			once.Do(func() { time.Sleep(stall) })
 		}
@@ -180,7 +186,7 @@ func TestStallsAreLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, _, book := scenario(t, 10)
 		var log bytes.Buffer
-		e := New(Options{
+		e := newEngine(Options{
 			// Each answer takes longer than the slots may be overdue.
 			Arcs:   arcsFunc(func(time.Time) share.Arc { time.Sleep(2 * time.Second); return share.Whole() }),
 			Logger: slog.New(slog.NewTextHandler(&log, nil)),
@@ -203,7 +209,7 @@ func newTestPacer(tb testing.TB, tl *timeline.Timeline, arcs Arcs) *pacer {
 	sc, _, _ := scenario(tb, 1)
 	sc.Timeline = tl
 	logger := slog.New(slog.DiscardHandler)
-	return newPacer(&sc, arcs, newClock(systemClocks, logger), reading{wall: epoch()})
+	return newPacer(&sc, arcs, newClock(systemClocks, logger), newTimerWaiter(), reading{wall: epoch()})
 }
 
 // walk counts what owned does, slot by slot.
@@ -290,7 +296,7 @@ func TestOwnershipIsAskedForShortlyBeforeTheDueTime(t *testing.T) {
 		begin := time.Now()
 		change := begin.Add(10 * time.Second)
 		var asked atomic.Int64
-		e := New(Options{Arcs: arcsFunc(func(due time.Time) share.Arc {
+		e := newEngine(Options{Arcs: arcsFunc(func(due time.Time) share.Arc {
 			asked.Add(1)
 			if ahead := time.Until(due); ahead > horizon {
 				t.Errorf("asked %v ahead", ahead)
@@ -345,7 +351,7 @@ func TestReplicasShareATimelineWithoutGapOrDuplicate(t *testing.T) {
 func TestAReplicaWithoutAnArcSendsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, _, book := scenario(t, 50)
-		e := New(Options{Arcs: arcsFunc(func(time.Time) share.Arc { return share.Arc{} })})
+		e := newEngine(Options{Arcs: arcsFunc(func(time.Time) share.Arc { return share.Arc{} })})
 		e.Apply([]Scenario{sc})
 		time.Sleep(time.Minute)
 		stop(t, e)

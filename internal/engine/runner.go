@@ -42,14 +42,14 @@ type runner struct {
 }
 
 // newRunner returns a runner whose first slot is the first one due at or after from.
-func newRunner(sc Scenario, arcs Arcs, c *clock, from reading) *runner {
+func newRunner(sc Scenario, arcs Arcs, c *clock, w waiter, from reading) *runner {
 	r := &runner{
 		sc:   sc,
 		mix:  newMix(sc.Weights),
 		cap:  rateCap{max: sc.Limits.MaxRate},
 		lead: make(chan struct{}, 1),
 	}
-	r.pacer = newPacer(&r.sc, arcs, c, from)
+	r.pacer = newPacer(&r.sc, arcs, c, w, from)
 	return r
 }
 
@@ -161,7 +161,7 @@ func (r *runner) send(ctx context.Context, t *turn) {
 	r.sc.Recorder.Finished(Outcome{
 		Entry: req.Entry,
 		// Never negative, even if a failed request has no Sent.
-		Delay:  max(0, t.now.on(res.Sent).Sub(t.slot.Due)),
+		Delay:  max(0, t.now.on(res.Sent).Sub(t.due)),
 		Trace:  req.Trace,
 		Result: res,
 	})

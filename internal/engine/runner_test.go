@@ -185,7 +185,7 @@ func TestGoroutinesAreBoundedAndReused(t *testing.T) {
 			}
 			return time.Duration(r.Seq%2) * time.Second // Every other one hangs a second.
 		}
-		e := New(Options{})
+		e := newEngine(Options{})
 		begin := time.Now()
 		e.Apply([]Scenario{sc})
 		time.Sleep(10 * time.Second)
@@ -209,7 +209,7 @@ func TestSurplusGoroutinesEnd(t *testing.T) {
 		sc.Limits.MaxInFlight = 500
 		begin := time.Now()
 		client.answer = func(protocol.Request) time.Duration { return max(0, time.Until(begin.Add(time.Second))) }
-		e := New(Options{})
+		e := newEngine(Options{})
 		e.Apply([]Scenario{sc})
 		time.Sleep(900 * time.Millisecond)
 		if n := goroutines(); n != 501 {

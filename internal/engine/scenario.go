@@ -16,6 +16,8 @@ type Scenario struct {
 	Name string
 	// Timeline tells when slots are due.
 	Timeline *timeline.Timeline
+	// Pacing is how precisely they are sent then.
+	Pacing Pacing
 	// Weights are those of the entries of the mix, relative to each other. The index
 	// is protocol.Request's Entry.
 	Weights []uint32
@@ -34,8 +36,8 @@ type Scenario struct {
 
 // equal reports whether what runs s need not be touched to run o.
 func (s *Scenario) equal(o *Scenario) bool {
-	return s.Name == o.Name && s.Timeline == o.Timeline && slices.Equal(s.Weights, o.Weights) &&
-		s.Client == o.Client && s.Recorder == o.Recorder && s.Limits == o.Limits && s.Timeout == o.Timeout
+	return s.Name == o.Name && s.Timeline == o.Timeline && s.Pacing == o.Pacing &&
+		slices.Equal(s.Weights, o.Weights) && s.Client == o.Client && s.Recorder == o.Recorder && s.Limits == o.Limits && s.Timeout == o.Timeout
 }
 
 // Limits protect the target and the process.

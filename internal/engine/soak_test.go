@@ -36,7 +36,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 		sc.Client, book.forget = null{}, true
 		sc.Limits.MaxInFlight = 1000
 		begin := time.Now()
-		e := New(Options{})
+		e := newEngine(Options{})
 		e.Apply([]Scenario{sc})
 
 		length := time.Duration(*soakSlots) * (time.Second / perSecond)
@@ -103,7 +103,7 @@ func BenchmarkRunner(b *testing.B) {
 	book := newCountdown(b.N)
 	sc.Client, sc.Recorder = null{}, book
 	sc.Limits.LateAfter = math.MaxInt64
-	e := New(Options{})
+	e := newEngine(Options{})
 	from := e.clock.look()
 	from.wall = from.wall.Add(-time.Duration(b.N) * time.Second / perSecond)
 	b.ReportAllocs()

@@ -1,0 +1,94 @@
+//go:build unix
+
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// delays is a Recorder that keeps the send delays of a number of slots.
+type delays struct {
+	all  []time.Duration
+	next atomic.Int64
+	done chan struct{}
+}
+
+var _ Recorder = (*delays)(nil)
+
+func newDelays(n int) *delays {
+	return &delays{all: make([]time.Duration, n), done: make(chan struct{})}
+}
+
+func (*delays) Due(uint64) {}
+
+// Dropped counts as the worst.
+func (d *delays) Dropped(_ DropReason, n uint64) {
+	for range n {
+		d.keep(time.Second)
+	}
+}
+
+func (d *delays) Finished(o Outcome) { d.keep(o.Delay) }
+
+func (d *delays) keep(delay time.Duration) {
+	at := d.next.Add(1)
+	if at <= int64(len(d.all)) {
+		d.all[at-1] = delay
+	}
+	if at == int64(len(d.all)) {
+		close(d.done)
+	}
+}
+
+// quantile returns one of the delays, in microseconds.
+func (d *delays) quantile(q float64) float64 {
+	slices.Sort(d.all)
+	return float64(d.all[int(q*float64(len(d.all)-1))]) / 1e3
+}
+
+// processorTime returns what the process has used of its processors.
+func processorTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkPacing sends slots at their due times, in real time, with a client that does
+// nothing. It reports how late they were sent and what part of a core that took: the
+// figures are those of a machine that does nothing else. One iteration is one slot.
+func BenchmarkPacing(b *testing.B) {
+	for pacing, name := range []string{PacingAuto: "auto", PacingExact: "exact"} {
+		for _, perSecond := range []float64{100, 1000, 10_000} {
+			b.Run(fmt.Sprintf("%s/%g per second", name, perSecond), func(b *testing.B) {
+				benchmarkPacing(b, Pacing(pacing), perSecond)
+			})
+		}
+	}
+}
+
+func benchmarkPacing(b *testing.B, pacing Pacing, perSecond float64) {
+	b.Helper()
+	sc, _, _ := scenario(b, perSecond)
+	sc.Pacing = pacing
+	book := newDelays(b.N)
+	sc.Client, sc.Recorder = null{}, book
+	e := New(Options{})
+	used, begin := processorTime(b), time.Now()
+	e.Apply([]Scenario{sc})
+	<-book.done
+	elapsed := time.Since(begin)
+	used = processorTime(b) - used
+	stop(b, e)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(book.quantile(0.5), "p50-µs")
+	b.ReportMetric(book.quantile(0.99), "p99-µs")
+	b.ReportMetric(100*used.Seconds()/elapsed.Seconds(), "%core")
+}

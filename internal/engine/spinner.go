@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"runtime"
+	"time"
+)
+
+// lastYield is how long before its moment a spinner lets nobody go first any more.
+const lastYield = 20 * time.Microsecond
+
+// spinner is a waiter for the microsecond. It has another one wake it up a little too
+// early, as early as the other one has been late. From then on it hardly waits, so that
+// its owner looks at the clock again and again: no wake-up is in the way any more, and
+// what runs when the moment has come has just been run.
+type spinner struct {
+	rough waiter
+	// ahead is how long before its moment the spinner is woken, from least to most.
+	ahead, least, most time.Duration
+	// more is added to ahead when a wake-up was later than that, and less taken away when
+	// not: in the long run one wake-up in more/less + 1 is.
+	more, less time.Duration
+}
+
+var _ waiter = (*spinner)(nil)
+
+// newEvenSpinner returns a spinner that is woken in time as often as not: it takes off
+// what every wake-up costs, and spins for some 10 µs at every other one.
+func newEvenSpinner(rough waiter) *spinner {
+	const us = time.Microsecond
+	return &spinner{rough: rough, ahead: 50 * us, most: 100 * us, more: us, less: us}
+}
+
+// newExactSpinner returns a spinner that is nearly always woken in time.
+func newExactSpinner(rough waiter) *spinner {
+	const us = time.Microsecond
+	return &spinner{rough: rough, ahead: 100 * us, least: 50 * us, most: 300 * us, more: 10 * us, less: us / 10}
+}
+
+func (s *spinner) wait(d time.Duration) {
+	switch nap := d - s.ahead; {
+	case nap > 0:
+		begin := time.Now()
+		s.rough.wait(nap)
+		s.adapt(time.Since(begin) - nap)
+	case d > lastYield:
+		runtime.Gosched()
+	}
+}
+
+// adapt learns from how late the other waiter was.
+func (s *spinner) adapt(late time.Duration) {
+	if late > s.ahead {
+		s.ahead = min(s.most, s.ahead+s.more)
+	} else {
+		s.ahead = max(s.least, s.ahead-s.less)
+	}
+}
+
+func (s *spinner) wake() { s.rough.wake() }
+
+func (s *spinner) close() { s.rough.close() }

@@ -1,0 +1,51 @@
+package engine
+
+import "time"
+
+// waiter waits for a pacer. Its owner is one goroutine at a time; only wake is for
+// others.
+type waiter interface {
+	// wait returns after d, or soon after wake. It may return too early, and it may be a
+	// little late: whoever waits looks at the clock again.
+	wait(d time.Duration)
+	// wake ends what is being waited for and all that will be.
+	wake()
+	// close releases what the waiter holds. Nothing is waited for after that.
+	close()
+}
+
+// newWaiter returns what a pacer waits with.
+func newWaiter(p Pacing) waiter {
+	w := newSystemWaiter()
+	if p == PacingExact {
+		return newExactSpinner(w)
+	}
+	return newEvenSpinner(w)
+}
+
+// timerWaiter waits for a timer of the runtime, which is about a millisecond late at
+// worst. It works everywhere, and in virtual time.
+type timerWaiter struct {
+	timer *time.Timer
+	woken chan struct{}
+}
+
+var _ waiter = (*timerWaiter)(nil)
+
+func newTimerWaiter() waiter {
+	t := &timerWaiter{timer: time.NewTimer(0), woken: make(chan struct{})}
+	t.timer.Stop()
+	return t
+}
+
+func (t *timerWaiter) wait(d time.Duration) {
+	t.timer.Reset(d)
+	select {
+	case <-t.timer.C:
+	case <-t.woken:
+	}
+}
+
+func (t *timerWaiter) wake() { close(t.woken) }
+
+func (t *timerWaiter) close() { t.timer.Stop() }
