@@ -13,6 +13,8 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
 )
 
@@ -30,10 +32,10 @@ type constructor func(sc config.Scenario, wire protocol.Wire, logger *slog.Logge
 // makes their clients.
 func constructors() map[config.Protocol]constructor {
 	return map[config.Protocol]constructor{
-		config.ProtocolAuto:  overHTTP(httpstd.Auto),
-		config.ProtocolHTTP1: overHTTP(httpstd.HTTP1),
-		config.ProtocolHTTP2: overHTTP(httpstd.HTTP2),
-		config.ProtocolH2C:   overHTTP(httpstd.H2C),
+		config.ProtocolAuto:  overHTTP(httpmix.Auto),
+		config.ProtocolHTTP1: overHTTP(httpmix.HTTP1),
+		config.ProtocolHTTP2: overHTTP(httpmix.HTTP2),
+		config.ProtocolH2C:   overHTTP(httpmix.H2C),
 	}
 }
 
@@ -51,10 +53,10 @@ func newClient(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (cli
 }
 
 // overHTTP returns the constructor of a net/http client for a version of HTTP.
-func overHTTP(p httpstd.Protocol) constructor {
+func overHTTP(p httpmix.Protocol) constructor {
 	return func(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (client, error) {
 		h := sc.HTTPConfig
-		o := httpstd.Options{
+		o := httpmix.Options{
 			Protocol:         p,
 			ConnectTimeout:   time.Duration(h.ConnectTimeout),
 			Timeout:          time.Duration(sc.Timeout),
@@ -70,13 +72,13 @@ func overHTTP(p httpstd.Protocol) constructor {
 			Logger:           logger,
 		}
 		if a := h.BasicAuth; a != nil {
-			o.BasicAuth = &httpstd.BasicAuth{
+			o.BasicAuth = &httpmix.BasicAuth{
 				Username: a.Username, UsernameFile: a.UsernameFile,
 				Password: string(a.Password), PasswordFile: a.PasswordFile,
 			}
 		}
 		if a := h.Authorization; a != nil {
-			o.Authorization = &httpstd.Authorization{
+			o.Authorization = &httpmix.Authorization{
 				Type: a.Type, Credentials: string(a.Credentials), CredentialsFile: a.CredentialsFile,
 			}
 		}
@@ -89,14 +91,14 @@ func overHTTP(p httpstd.Protocol) constructor {
 }
 
 // entries translates the requests of a mix.
-func entries(requests []config.Request) ([]httpstd.Entry, error) {
-	all := make([]httpstd.Entry, 0, len(requests))
+func entries(requests []config.Request) ([]httpmix.Entry, error) {
+	all := make([]httpmix.Entry, 0, len(requests))
 	for _, r := range requests {
-		var ranges []httpstd.StatusRange
+		var ranges []httpmix.StatusRange
 		for _, s := range r.Expect.Status {
-			ranges = append(ranges, httpstd.StatusRange{First: s.Low, Last: s.High})
+			ranges = append(ranges, httpmix.StatusRange{First: s.Low, Last: s.High})
 		}
-		expect, err := httpstd.NewStatuses(ranges...)
+		expect, err := httpmix.NewStatuses(ranges...)
 		if err != nil {
 			return nil, fmt.Errorf("request %q: %w", r.Name, err)
 		}
@@ -104,7 +106,7 @@ func entries(requests []config.Request) ([]httpstd.Entry, error) {
 		for name, value := range r.Headers {
 			header.Set(name, value)
 		}
-		all = append(all, httpstd.Entry{
+		all = append(all, httpmix.Entry{
 			Method: r.Method,
 			URL:    &r.URL.URL,
 			Header: header,
@@ -128,22 +130,22 @@ func userAgent(configured string) string {
 	return "traffic_exporter/" + v + " (+https://github.com/traffic-exporter/traffic_exporter)"
 }
 
-func traceMode(t config.Traceparent) httpstd.TraceMode {
+func traceMode(t config.Traceparent) httpmix.TraceMode {
 	switch t {
 	case config.TraceparentNone:
-		return httpstd.TraceNone
+		return httpmix.TraceNone
 	case config.TraceparentUnsampled:
-		return httpstd.TraceUnsampled
+		return httpmix.TraceUnsampled
 	default:
-		return httpstd.TraceSampled
+		return httpmix.TraceSampled
 	}
 }
 
-func tlsOptions(t *config.TLSConfig) httpstd.TLS {
+func tlsOptions(t *config.TLSConfig) dial.TLS {
 	if t == nil {
-		return httpstd.TLS{MinVersion: tls.VersionTLS12}
+		return dial.TLS{MinVersion: tls.VersionTLS12}
 	}
-	return httpstd.TLS{
+	return dial.TLS{
 		CA: t.CA, CAFile: t.CAFile,
 		Cert: t.Cert, CertFile: t.CertFile,
 		Key: string(t.Key), KeyFile: t.KeyFile,

@@ -1,17 +1,13 @@
 package httpstd
 
 import (
-	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"syscall"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 )
 
 // errBodyTooLong is an answer whose body is longer than the client reads.
@@ -26,103 +22,16 @@ var errBadStatus = errors.New("status is not one of HTTP")
 // classify returns the reason of an error as far as its types tell; ReasonNone if
 // they do not. It never looks at texts.
 func classify(err error) protocol.Reason {
-	if dial, ok := errors.AsType[*dialError](err); ok {
-		return classifyDial(dial)
-	}
 	if stream, ok := errors.AsType[streamError](err); ok {
 		return stream.reason()
 	}
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, errClosed):
-		return protocol.ReasonCanceled
-	case errors.Is(err, context.DeadlineExceeded):
-		return protocol.ReasonTimeout
-	case isTLS(err):
-		return protocol.ReasonTLS
-	case isBroken(err):
+	case errors.Is(err, errGoAway):
 		return protocol.ReasonReset
 	case isOutOfBounds(err):
 		return protocol.ReasonProtocol
 	}
-	return protocol.ReasonNone
-}
-
-// classifyDial returns the reason of a connection that could not be made. Running
-// out of time while resolving is a matter of the name; in the TLS handshake it is a
-// matter of the connect timeout, which covers it.
-func classifyDial(d *dialError) protocol.Reason {
-	if _, ok := errors.AsType[*net.DNSError](d.err); ok {
-		return protocol.ReasonDNS
-	}
-	switch {
-	case isDenied(d.err):
-		return protocol.ReasonDenied
-	case errors.Is(d.err, context.Canceled), errors.Is(d.err, errClosed):
-		return protocol.ReasonCanceled
-	case isTimeout(d.err):
-		return protocol.ReasonConnectTimeout
-	case d.step == stepTLS:
-		return protocol.ReasonTLS
-	case errors.Is(d.err, syscall.ECONNRESET):
-		return protocol.ReasonReset
-	}
-	return protocol.ReasonRefused
-}
-
-// isDenied reports whether the local machine, or a bound of ours, is in the way:
-// descriptors, memory, permissions, or no port left to connect from.
-func isDenied(err error) bool {
-	if errors.Is(err, errTooManyConns) {
-		return true
-	}
-	errno, ok := errors.AsType[syscall.Errno](err)
-	if !ok {
-		return false
-	}
-	switch errno {
-	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
-		syscall.EACCES, syscall.EPERM, syscall.EADDRNOTAVAIL, syscall.EADDRINUSE:
-		return true
-	default:
-		return false
-	}
-}
-
-// isTimeout reports whether time ran out: ours, or the kernel's.
-func isTimeout(err error) bool {
-	timeout, ok := errors.AsType[net.Error](err)
-	return errors.Is(err, context.DeadlineExceeded) || (ok && timeout.Timeout())
-}
-
-// isTLS reports whether TLS itself failed. Alerts have no type of their own in
-// crypto/tls, but come in a net.OpError of one of two operations.
-func isTLS(err error) bool {
-	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "remote error" || op.Op == "local error") {
-		return true
-	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return true
-	}
-	_, ok := errors.AsType[x509.CertificateInvalidError](err)
-	return ok
-}
-
-// isBroken reports whether a connection broke that once stood.
-func isBroken(err error) bool {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errGoAway) {
-		return true
-	}
-	_, ok := errors.AsType[syscall.Errno](err)
-	return ok
+	return dial.Reason(err)
 }
 
 // isGivenUp reports whether the connection was closed under the request, or took no

@@ -29,6 +29,8 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
 )
 
 // errNoEntry is a request for an entry that the mix does not have.
@@ -38,7 +40,7 @@ var errNoEntry = errors.New("no such entry in the mix")
 type Client struct {
 	entries   []entry
 	headers   headers
-	codes     codes
+	codes     httpmix.Codes
 	timeout   time.Duration
 	maxBody   int64
 	follow    bool
@@ -58,13 +60,13 @@ var _ protocol.Client = (*Client)(nil)
 type entry struct {
 	// request is copied for each exchange, never sent itself.
 	request *http.Request
-	expect  Statuses
+	expect  httpmix.Statuses
 }
 
 // New returns a client for the options. It fails on options that cannot work and on
 // files that cannot be read; it does not connect.
-func New(o Options) (*Client, error) {
-	if err := o.validate(); err != nil {
+func New(o httpmix.Options) (*Client, error) {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	if o.Wire == nil {
@@ -73,11 +75,11 @@ func New(o Options) (*Client, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	auth, err := newCredential(o, o.Logger)
+	auth, err := httpmix.NewCredential(o, o.Logger)
 	if err != nil {
 		return nil, err
 	}
-	source, err := newTLSSource(o.TLS, nextProtos(o.Protocol), o.Logger)
+	making, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: nextProtos(o.Protocol), Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +90,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		entries: entries,
 		headers: headers{slot: o.SlotHeader, trace: o.Traceparent, auth: auth},
-		codes:   newCodes(),
+		codes:   httpmix.NewCodes(),
 		timeout: o.Timeout,
 		maxBody: o.MaxResponseBytes,
 		follow:  o.FollowRedirects,
@@ -97,7 +99,7 @@ func New(o Options) (*Client, error) {
 		tooQuiet: pingTimeout,
 	}
 	c.buffers.New = func() any { return new([16 << 10]byte) }
-	d := &dialer{timeout: o.ConnectTimeout, wire: o.Wire, set: c.conns, tls: source, h2c: o.Protocol == H2C}
+	d := &dialer{Dialer: making, timeout: o.ConnectTimeout, wire: o.Wire, set: c.conns, h2c: o.Protocol == httpmix.H2C}
 	c.transport = newTransport(o, d)
 	return c, nil
 }
@@ -107,7 +109,7 @@ func New(o Options) (*Client, error) {
 func connLimit(maxConns int) int { return 2*maxConns + 16 }
 
 // prepare returns the entries with all done that can be done ahead.
-func prepare(o Options) ([]entry, error) {
+func prepare(o httpmix.Options) ([]entry, error) {
 	entries := make([]entry, 0, len(o.Entries))
 	for i, e := range o.Entries {
 		// The context is replaced with each exchange's own.
@@ -115,13 +117,8 @@ func prepare(o Options) ([]entry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("entry %d: %w", i, err)
 		}
-		if host := e.Header.Get("Host"); host != "" {
-			req.Host = host
-		}
-		if e.Host != "" {
-			req.Host = e.Host
-		}
-		req.Header = baseHeader(e, o.UserAgent)
+		req.Host = e.Authority()
+		req.Header = e.BaseHeader(o.UserAgent)
 		entries = append(entries, entry{request: req, expect: e.Expect})
 	}
 	return entries, nil
@@ -166,7 +163,7 @@ func (c *Client) run(ctx context.Context, r protocol.Request, t *transcript) pro
 	c.inFlight.Add(1)
 	defer c.leave()
 	if c.closed.Load() {
-		return x.result("", protocol.ReasonCanceled, errClosed)
+		return x.result("", protocol.ReasonCanceled, dial.ErrClosed)
 	}
 	if r.Entry < 0 || r.Entry >= len(c.entries) {
 		return x.result("", protocol.ReasonProtocol, fmt.Errorf("entry %d: %w", r.Entry, errNoEntry))
@@ -181,12 +178,12 @@ func (c *Client) run(ctx context.Context, r protocol.Request, t *transcript) pro
 		// Hanging up makes some servers answer in a hurry; it is too late for that.
 		err = ctx.Err()
 	}
-	code := c.codes.text(status)
+	code := c.codes.Text(status)
 	switch {
 	case err != nil:
 		return x.result(code, c.reason(ctx, x, err), err)
 	case !e.expect.Contains(status):
-		return x.result(code, protocol.ReasonStatus, statusError(status))
+		return x.result(code, protocol.ReasonStatus, httpmix.StatusError(status))
 	}
 	return x.result(code, protocol.ReasonNone, nil)
 }
@@ -210,7 +207,7 @@ func (c *Client) exchange(req *http.Request, over http.RoundTripper, t *transcri
 	}
 	defer func() { _ = resp.Body.Close() }() // What could fail has been read.
 	status = resp.StatusCode
-	if !validStatus(status) {
+	if !httpmix.ValidStatus(status) {
 		return 0, fmt.Errorf("status %d: %w", status, errBadStatus)
 	}
 	if status == http.StatusSwitchingProtocols {

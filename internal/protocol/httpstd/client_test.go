@@ -14,16 +14,18 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
 func TestDoSpeaksTheProtocolThatIsAskedFor(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.name, func(t *testing.T) {
+	for _, f := range protocoltest.Flavours() {
+		t.Run(f.Name, func(t *testing.T) {
 			var major atomic.Int64
-			o := f.serve(t, func(_ http.ResponseWriter, r *http.Request) { major.Store(int64(r.ProtoMajor)) })
+			o := f.Serve(t, func(_ http.ResponseWriter, r *http.Request) { major.Store(int64(r.ProtoMajor)) })
 			r := mustSucceed(t, client(t, o))
-			if got := int(major.Load()); got != f.major {
-				t.Errorf("the server saw HTTP/%d, want HTTP/%d", got, f.major)
+			if got := int(major.Load()); got != f.Major {
+				t.Errorf("the server saw HTTP/%d, want HTTP/%d", got, f.Major)
 			}
 			if r.Code != "200" || r.Err != nil {
 				t.Errorf("code %q, error %v", r.Code, r.Err)
@@ -33,21 +35,21 @@ func TestDoSpeaksTheProtocolThatIsAskedFor(t *testing.T) {
 }
 
 func TestDoSendsTheEntryAsConfigured(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.name, func(t *testing.T) {
+	for _, f := range protocoltest.Flavours() {
+		t.Run(f.Name, func(t *testing.T) {
 			var got *http.Request
 			var body []byte
-			o := f.serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			o := f.Serve(t, func(_ http.ResponseWriter, r *http.Request) {
 				got = r
 				body, _ = io.ReadAll(r.Body)
 			})
-			o.Entries = append(o.Entries, Entry{
+			o.Entries = append(o.Entries, httpmix.Entry{
 				Method: "PUT",
 				URL:    o.Entries[0].URL.JoinPath("/a b/c"),
 				Header: http.Header{"X-Two": {"1", "2"}, "Accept-Encoding": {"br"}},
 				Host:   "other.test:8080",
 				Body:   []byte("hello"),
-				Expect: ok(t),
+				Expect: protocoltest.OK(t),
 			})
 			o.Entries[1].URL.RawQuery = "q=1&q=2"
 			c := client(t, o)
@@ -72,7 +74,7 @@ func TestDoSendsTheEntryAsConfigured(t *testing.T) {
 
 func TestDoAddsNothingThatNobodyAskedFor(t *testing.T) {
 	var got *http.Request
-	o := flavours()[0].serve(t, func(w http.ResponseWriter, r *http.Request) {
+	o := protocoltest.Flavours()[0].Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r
 		http.SetCookie(w, &http.Cookie{Name: "a", Value: "b"})
 	})
@@ -95,19 +97,19 @@ func TestDoTellsTheSlotAndTheTrace(t *testing.T) {
 	for _, test := range []struct {
 		name       string
 		slot       bool
-		mode       TraceMode
+		mode       httpmix.TraceMode
 		wantSlot   string
 		wantParent string
 	}{
-		{"both, sampled", true, TraceSampled, "shop/1700000000-ab12/18446744073709551615", trace + "01"},
-		{"both, unsampled", true, TraceUnsampled, "shop/1700000000-ab12/18446744073709551615", trace + "00"},
-		{"only the slot", true, TraceNone, "shop/1700000000-ab12/18446744073709551615", ""},
-		{"only the trace", false, TraceSampled, "", trace + "01"},
-		{"nothing", false, TraceNone, "", ""},
+		{"both, sampled", true, httpmix.TraceSampled, "shop/1700000000-ab12/18446744073709551615", trace + "01"},
+		{"both, unsampled", true, httpmix.TraceUnsampled, "shop/1700000000-ab12/18446744073709551615", trace + "00"},
+		{"only the slot", true, httpmix.TraceNone, "shop/1700000000-ab12/18446744073709551615", ""},
+		{"only the trace", false, httpmix.TraceSampled, "", trace + "01"},
+		{"nothing", false, httpmix.TraceNone, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got http.Header
-			o := flavours()[0].serve(t, func(_ http.ResponseWriter, r *http.Request) { got = r.Header })
+			o := protocoltest.Flavours()[0].Serve(t, func(_ http.ResponseWriter, r *http.Request) { got = r.Header })
 			o.SlotHeader, o.Traceparent = test.slot, test.mode
 			if res := client(t, o).Do(t.Context(), r); res.Failed() {
 				t.Fatal(res.Err)
@@ -124,17 +126,17 @@ func TestDoTellsTheSlotAndTheTrace(t *testing.T) {
 
 func TestDoSendsNoTraceOfZeros(t *testing.T) {
 	base := http.Header{"A": {"b"}}
-	if h := (headers{trace: TraceSampled}).of(base, protocol.Request{}, time.Now()); len(h) != 1 {
+	if h := (headers{trace: httpmix.TraceSampled}).of(base, protocol.Request{}, time.Now()); len(h) != 1 {
 		t.Errorf("got %v", h)
 	}
 }
 
 func TestDoKeepsConnectionsOrNot(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.name, func(t *testing.T) {
+	for _, f := range protocoltest.Flavours() {
+		t.Run(f.Name, func(t *testing.T) {
 			for _, keep := range []bool{true, false} {
-				o := f.serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "x") })
-				w := new(wire)
+				o := f.Serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "x") })
+				w := new(protocoltest.Wire)
 				o.KeepAlive, o.Wire = keep, w
 				c := client(t, o)
 				for range 5 {
@@ -142,7 +144,7 @@ func TestDoKeepsConnectionsOrNot(t *testing.T) {
 				}
 				if keep {
 					checkOne(t, w)
-				} else if opened, _ := w.counts(); opened != 5 {
+				} else if opened, _ := w.Counts(); opened != 5 {
 					t.Errorf("%d connections for 5 requests", opened)
 				}
 			}
@@ -151,17 +153,17 @@ func TestDoKeepsConnectionsOrNot(t *testing.T) {
 }
 
 func TestDoReadsTheBodyAndReusesTheConnection(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.name, func(t *testing.T) {
-			o := f.serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 700_000)) })
-			w := new(wire)
+	for _, f := range protocoltest.Flavours() {
+		t.Run(f.Name, func(t *testing.T) {
+			o := f.Serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 700_000)) })
+			w := new(protocoltest.Wire)
 			o.Wire = w
 			c := client(t, o)
 			for range 3 {
 				mustSucceed(t, c)
 			}
 			checkOne(t, w)
-			if _, received := w.bytes(); received < 3*700_000 || received > 3*720_000 {
+			if _, received := w.Bytes(); received < 3*700_000 || received > 3*720_000 {
 				t.Errorf("received %d bytes", received)
 			}
 		})
@@ -169,19 +171,19 @@ func TestDoReadsTheBodyAndReusesTheConnection(t *testing.T) {
 }
 
 func TestDoLimitsTheBody(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.name, func(t *testing.T) {
+	for _, f := range protocoltest.Flavours() {
+		t.Run(f.Name, func(t *testing.T) {
 			for _, test := range []struct {
 				name string
 				size int
 				want protocol.Reason
 			}{
-				{"exactly as long as allowed", 50_000, protocol.ReasonNone},
+				{"exactly as protocoltest.Long as allowed", 50_000, protocol.ReasonNone},
 				{"one byte longer", 50_001, protocol.ReasonProtocol},
 				{"without end", 1 << 30, protocol.ReasonProtocol},
 			} {
 				t.Run(test.name, func(t *testing.T) {
-					o := f.serve(t, func(w http.ResponseWriter, _ *http.Request) {
+					o := f.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 						for left := test.size; left > 0; left -= 10_000 {
 							if _, err := w.Write(make([]byte, min(left, 10_000))); err != nil {
 								return
@@ -200,18 +202,18 @@ func TestDoLimitsTheBody(t *testing.T) {
 }
 
 func TestDoNeedsNoBody(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.name, func(t *testing.T) {
-			o := f.serve(t, func(w http.ResponseWriter, r *http.Request) {
+	for _, f := range protocoltest.Flavours() {
+		t.Run(f.Name, func(t *testing.T) {
+			o := f.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == http.MethodHead {
 					w.Header().Set("Content-Length", "2000000")
 					return
 				}
 				w.WriteHeader(http.StatusNoContent)
 			})
-			w := new(wire)
+			w := new(protocoltest.Wire)
 			o.Wire = w
-			o.Entries = append(o.Entries, Entry{Method: "HEAD", URL: o.Entries[0].URL, Expect: ok(t)})
+			o.Entries = append(o.Entries, httpmix.Entry{Method: "HEAD", URL: o.Entries[0].URL, Expect: protocoltest.OK(t)})
 			c := client(t, o)
 			for i := range 4 {
 				if r := c.Do(t.Context(), protocol.Request{Entry: i % 2}); r.Failed() {
@@ -224,16 +226,16 @@ func TestDoNeedsNoBody(t *testing.T) {
 }
 
 func TestDoJudgesTheStatus(t *testing.T) {
-	o := flavours()[0].serve(t, func(w http.ResponseWriter, r *http.Request) {
+	o := protocoltest.Flavours()[0].Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/missing" {
 			w.WriteHeader(http.StatusNotFound)
 		}
 	})
-	w := new(wire)
+	w := new(protocoltest.Wire)
 	o.Wire = w
-	missing := Entry{URL: o.Entries[0].URL.JoinPath("/missing"), Expect: ok(t)}
+	missing := httpmix.Entry{URL: o.Entries[0].URL.JoinPath("/missing"), Expect: protocoltest.OK(t)}
 	expected := missing
-	expected.Expect, _ = NewStatuses(StatusRange{404, 404})
+	expected.Expect, _ = httpmix.NewStatuses(httpmix.StatusRange{First: 404, Last: 404})
 	o.Entries = append(o.Entries, missing, expected)
 	c := client(t, o)
 	for i, want := range []protocol.Reason{protocol.ReasonNone, protocol.ReasonStatus, protocol.ReasonNone} {
@@ -245,23 +247,23 @@ func TestDoJudgesTheStatus(t *testing.T) {
 			t.Errorf("entry %d: code %q", i, r.Code)
 		}
 	}
-	if opened, _ := w.counts(); opened != 1 {
+	if opened, _ := w.Counts(); opened != 1 {
 		t.Errorf("an unexpected status cost the connection: %d", opened)
 	}
 }
 
 func TestDoRefusesAnEntryThatIsNotThere(t *testing.T) {
-	c := client(t, options(t, "http://127.0.0.1:1"))
+	c := client(t, protocoltest.Options(t, "http://127.0.0.1:1"))
 	for _, i := range []int{-1, 1, 1 << 40} {
-		checkReason(t, c.Do(t.Context(), protocol.Request{Entry: i}), protocol.ReasonProtocol)
+		protocoltest.CheckReason(t, c.Do(t.Context(), protocol.Request{Entry: i}), protocol.ReasonProtocol)
 	}
 }
 
 func TestDoFollowsRedirectsOnlyIfTold(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.name, func(t *testing.T) {
+	for _, f := range protocoltest.Flavours() {
+		t.Run(f.Name, func(t *testing.T) {
 			var hops atomic.Int64
-			o := f.serve(t, func(w http.ResponseWriter, r *http.Request) {
+			o := f.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 				hops.Add(1)
 				switch r.URL.Path {
 				case "/":
@@ -273,11 +275,11 @@ func TestDoFollowsRedirectsOnlyIfTold(t *testing.T) {
 			wantReason(t, client(t, o), protocol.ReasonStatus)
 			o.FollowRedirects = true
 			o.Entries[0].Method, o.Entries[0].Body = "POST", []byte("again")
-			o.Entries = append(o.Entries, Entry{URL: o.Entries[0].URL.JoinPath("/loop"), Expect: ok(t)})
+			o.Entries = append(o.Entries, httpmix.Entry{URL: o.Entries[0].URL.JoinPath("/loop"), Expect: protocoltest.OK(t)})
 			c := client(t, o)
 			mustSucceed(t, c)
 			hops.Store(0)
-			checkReason(t, c.Do(t.Context(), protocol.Request{Entry: 1}), protocol.ReasonProtocol)
+			protocoltest.CheckReason(t, c.Do(t.Context(), protocol.Request{Entry: 1}), protocol.ReasonProtocol)
 			if hops.Load() != 11 {
 				t.Errorf("%d requests, want one and ten redirects", hops.Load())
 			}
@@ -286,9 +288,9 @@ func TestDoFollowsRedirectsOnlyIfTold(t *testing.T) {
 }
 
 func TestSentIsTheWriteOnAKeptConnection(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.name, func(t *testing.T) {
-			c := client(t, f.serve(t, func(http.ResponseWriter, *http.Request) {}))
+	for _, f := range protocoltest.Flavours() {
+		t.Run(f.Name, func(t *testing.T) {
+			c := client(t, f.Serve(t, func(http.ResponseWriter, *http.Request) {}))
 			before := time.Now()
 			first := mustSucceed(t, c)
 			between := time.Now()
@@ -304,7 +306,7 @@ func TestSentIsTheStartOfAConnectionBeingMade(t *testing.T) {
 	// The server answers the handshake only when told to: the wait belongs to the
 	// exchange, for the one that makes the connection and for the one that shares it.
 	let := make(chan struct{})
-	o := flavours()[4].serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
+	o := protocoltest.Flavours()[4].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
 		s.Listener = gate{s.Listener, let}
 	})
 	c := client(t, o)
@@ -312,7 +314,7 @@ func TestSentIsTheStartOfAConnectionBeingMade(t *testing.T) {
 	for range 2 {
 		go func() { results <- c.Do(context.Background(), protocol.Request{}) }()
 	}
-	eventually(t, "both are on their way", func() bool { return c.inFlight.Load() == 2 })
+	protocoltest.Eventually(t, "both are on their way", func() bool { return c.inFlight.Load() == 2 })
 	opening := time.Now()
 	close(let)
 	for range 2 {
@@ -335,18 +337,18 @@ func (g gate) Accept() (net.Conn, error) {
 }
 
 func TestDoIsSafeForConcurrentUse(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.name, func(t *testing.T) {
+	for _, f := range protocoltest.Flavours() {
+		t.Run(f.Name, func(t *testing.T) {
 			var seen sync.Map
-			o := f.serve(t, func(w http.ResponseWriter, r *http.Request) {
+			o := f.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 				if _, twice := seen.LoadOrStore(r.Header.Get("Traffic-Slot"), true); twice {
 					w.WriteHeader(http.StatusConflict)
 				}
 				_, _ = io.Copy(io.Discard, r.Body)
 			})
-			w := new(wire)
-			o.SlotHeader, o.Traceparent, o.MaxConns, o.Wire = true, TraceSampled, 16, w
-			o.BasicAuth = &BasicAuth{Username: "u", Password: "p"}
+			w := new(protocoltest.Wire)
+			o.SlotHeader, o.Traceparent, o.MaxConns, o.Wire = true, httpmix.TraceSampled, 16, w
+			o.BasicAuth = &httpmix.BasicAuth{Username: "u", Password: "p"}
 			o.Entries[0].Method, o.Entries[0].Body = "POST", []byte(strings.Repeat("x", 5000))
 			c := client(t, o)
 			var running sync.WaitGroup
@@ -361,7 +363,7 @@ func TestDoIsSafeForConcurrentUse(t *testing.T) {
 				})
 			}
 			running.Wait()
-			if opened, _ := w.counts(); opened > connLimit(16) {
+			if opened, _ := w.Counts(); opened > connLimit(16) {
 				t.Errorf("%d connections", opened)
 			}
 			checkClosed(t, c, w)
@@ -370,18 +372,18 @@ func TestDoIsSafeForConcurrentUse(t *testing.T) {
 }
 
 func TestHTTP2MakesMoreConnectionsRatherThanWait(t *testing.T) {
-	for _, f := range flavours()[4:] {
-		t.Run(f.name, func(t *testing.T) {
+	for _, f := range protocoltest.Flavours()[4:] {
+		t.Run(f.Name, func(t *testing.T) {
 			const n = 12
 			all, release := make(chan struct{}), make(chan struct{})
 			var arrived atomic.Int64
-			o := f.serve(t, func(http.ResponseWriter, *http.Request) {
+			o := f.Serve(t, func(http.ResponseWriter, *http.Request) {
 				if arrived.Add(1)%n == 0 {
 					all <- struct{}{}
 				}
 				<-release
 			}, func(s *httptest.Server) { s.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 2} })
-			w := new(wire)
+			w := new(protocoltest.Wire)
 			o.MaxConns, o.Wire = n, w
 			c := client(t, o)
 			for range 3 { // Later rounds find the pool as the first left it.
@@ -405,31 +407,33 @@ func TestHTTP2MakesMoreConnectionsRatherThanWait(t *testing.T) {
 }
 
 func TestNewRefusesWhatCannotWork(t *testing.T) {
-	good := func() Options { return options(t, "http://127.0.0.1:1") }
+	good := func() httpmix.Options { return protocoltest.Options(t, "http://127.0.0.1:1") }
 	for _, test := range []struct {
 		name  string
-		spoil func(*Options)
+		spoil func(*httpmix.Options)
 		want  string
 	}{
-		{"no entries", func(o *Options) { o.Entries = nil }, "no entries"},
-		{"no connect timeout", func(o *Options) { o.ConnectTimeout = 0 }, "connect timeout 0s is not positive"},
-		{"no timeout", func(o *Options) { o.Timeout = -1 }, "timeout -1ns is not positive"},
-		{"no response", func(o *Options) { o.MaxResponseBytes = 0 }, "longest response of 0 bytes is not positive"},
-		{"no connections", func(o *Options) { o.MaxConns = 0 }, "0 connections are not enough"},
-		{"unknown protocol", func(o *Options) { o.Protocol = 9 }, "unknown protocol 9"},
-		{"unknown trace mode", func(o *Options) { o.Traceparent = 9 }, "unknown trace mode 9"},
-		{"two credentials", func(o *Options) { o.BasicAuth, o.Authorization = &BasicAuth{}, &Authorization{} }, "basic auth and authorization exclude each other"},
-		{"no URL", func(o *Options) { o.Entries[0].URL = nil }, "entry 0: no URL"},
-		{"no scheme", func(o *Options) { o.Entries[0].URL = &url.URL{Host: "a"} }, `entry 0: URL "//a": scheme is not one of ["http" "https"]`},
-		{"no host", func(o *Options) { o.Entries[0].URL = &url.URL{Scheme: "http", Host: ":80"} }, `entry 0: URL "http://:80": no host`},
-		{"h2 in the clear", func(o *Options) { o.Protocol = HTTP2 }, `entry 0: URL "http://127.0.0.1:1": scheme is not one of ["https"]`},
-		{"h2c with TLS", func(o *Options) { o.Protocol, o.Entries[0].URL.Scheme = H2C, "https" }, `entry 0: URL "https://127.0.0.1:1": scheme is not one of ["http"]`},
-		{"no status", func(o *Options) { o.Entries[0].Expect = Statuses{} }, "entry 0: expects no status at all"},
-		{"bad method", func(o *Options) { o.Entries[0].Method = "A B" }, `entry 0: net/http: invalid method "A B"`},
-		{"no certificate", func(o *Options) { o.TLS.CA = "x" }, `tls: CA: no certificate in "the given text"`},
-		{"versions upside down", func(o *Options) { o.TLS.MinVersion, o.TLS.MaxVersion = 0x304, 0x303 }, "tls: highest version is below the lowest"},
-		{"no credentials", func(o *Options) { o.Authorization = &Authorization{} }, "authorization: credentials are empty"},
-		{"text and file", func(o *Options) { o.BasicAuth = &BasicAuth{Password: "p", PasswordFile: "/dev/null"} }, `basic auth: password: file "/dev/null" excludes a value beside it`},
+		{"no entries", func(o *httpmix.Options) { o.Entries = nil }, "no entries"},
+		{"no connect timeout", func(o *httpmix.Options) { o.ConnectTimeout = 0 }, "connect timeout 0s is not positive"},
+		{"no timeout", func(o *httpmix.Options) { o.Timeout = -1 }, "timeout -1ns is not positive"},
+		{"no response", func(o *httpmix.Options) { o.MaxResponseBytes = 0 }, "longest response of 0 bytes is not positive"},
+		{"no connections", func(o *httpmix.Options) { o.MaxConns = 0 }, "0 connections are not enough"},
+		{"unknown protocol", func(o *httpmix.Options) { o.Protocol = 9 }, "unknown protocol 9"},
+		{"unknown trace mode", func(o *httpmix.Options) { o.Traceparent = 9 }, "unknown trace mode 9"},
+		{"two credentials", func(o *httpmix.Options) {
+			o.BasicAuth, o.Authorization = &httpmix.BasicAuth{}, &httpmix.Authorization{}
+		}, "basic auth and authorization exclude each other"},
+		{"no URL", func(o *httpmix.Options) { o.Entries[0].URL = nil }, "entry 0: no URL"},
+		{"no scheme", func(o *httpmix.Options) { o.Entries[0].URL = &url.URL{Host: "a"} }, `entry 0: URL "//a": scheme is not one of ["http" "https"]`},
+		{"no host", func(o *httpmix.Options) { o.Entries[0].URL = &url.URL{Scheme: "http", Host: ":80"} }, `entry 0: URL "http://:80": no host`},
+		{"h2 in the clear", func(o *httpmix.Options) { o.Protocol = httpmix.HTTP2 }, `entry 0: URL "http://127.0.0.1:1": scheme is not one of ["https"]`},
+		{"h2c with TLS", func(o *httpmix.Options) { o.Protocol, o.Entries[0].URL.Scheme = httpmix.H2C, "https" }, `entry 0: URL "https://127.0.0.1:1": scheme is not one of ["http"]`},
+		{"no status", func(o *httpmix.Options) { o.Entries[0].Expect = httpmix.Statuses{} }, "entry 0: expects no status at all"},
+		{"bad method", func(o *httpmix.Options) { o.Entries[0].Method = "A B" }, `entry 0: net/http: invalid method "A B"`},
+		{"no certificate", func(o *httpmix.Options) { o.TLS.CA = "x" }, `tls: CA: no certificate in "the given text"`},
+		{"versions upside down", func(o *httpmix.Options) { o.TLS.MinVersion, o.TLS.MaxVersion = 0x304, 0x303 }, "tls: highest version is below the lowest"},
+		{"no credentials", func(o *httpmix.Options) { o.Authorization = &httpmix.Authorization{} }, "authorization: credentials are empty"},
+		{"text and file", func(o *httpmix.Options) { o.BasicAuth = &httpmix.BasicAuth{Password: "p", PasswordFile: "/dev/null"} }, `basic auth: password: file "/dev/null" excludes a value beside it`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := good()
@@ -445,7 +449,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		})
 	}
 	t.Run("all at once", func(t *testing.T) {
-		_, err := New(Options{Entries: []Entry{{}}})
+		_, err := New(httpmix.Options{Entries: []httpmix.Entry{{}}})
 		if err == nil || strings.Count(err.Error(), "\n") != 4 {
 			t.Errorf("got %v", err)
 		}
@@ -453,10 +457,10 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 }
 
 func BenchmarkDo(b *testing.B) {
-	for _, f := range flavours() {
-		b.Run(f.name, func(b *testing.B) {
-			o := f.serve(b, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 200)) })
-			o.SlotHeader, o.Traceparent = true, TraceSampled
+	for _, f := range protocoltest.Flavours() {
+		b.Run(f.Name, func(b *testing.B) {
+			o := f.Serve(b, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 200)) })
+			o.SlotHeader, o.Traceparent = true, httpmix.TraceSampled
 			c := client(b, o)
 			r := protocol.Request{Scenario: "bench", Segment: "segment", Trace: [16]byte{1}}
 			b.ReportAllocs()

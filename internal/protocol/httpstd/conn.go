@@ -11,13 +11,8 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 )
-
-// errClosed is a connection or request that came after the client was closed.
-var errClosed = errors.New("client is closed")
-
-// errTooManyConns is a connection that would exceed the client's bound.
-var errTooManyConns = errors.New("too many open connections")
 
 // The states of a conn.
 const (
@@ -54,7 +49,7 @@ func (c *conn) open(p protocol.Phases) error {
 	c.wire.Opened(p)
 	if !c.state.CompareAndSwap(connMaking, connOpen) {
 		c.wire.Closed()
-		return errClosed
+		return dial.ErrClosed
 	}
 	return nil
 }
@@ -201,10 +196,10 @@ func (s *connSet) add(c io.Closer) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return errClosed
+		return dial.ErrClosed
 	}
 	if len(s.members) >= s.limit {
-		return errTooManyConns
+		return dial.ErrTooManyConns
 	}
 	s.members[c] = struct{}{}
 	return nil
@@ -216,7 +211,7 @@ func (s *connSet) replace(before, after io.Closer) error {
 	defer s.mu.Unlock()
 	delete(s.members, before)
 	if s.closed {
-		return errClosed
+		return dial.ErrClosed
 	}
 	s.members[after] = struct{}{}
 	return nil

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
 // Types and flags of HTTP/2 frames, as far as the servers below speak them.
@@ -113,42 +115,42 @@ func TestFailuresOfHTTP2OnTheWire(t *testing.T) {
 
 // h2Options returns options for a server that speaks HTTP/2 by hand, with TLS or
 // without. With TLS it closes in order, so that only TLS sees the end.
-func h2Options(t *testing.T, secure bool, serve func(net.Conn)) Options {
+func h2Options(t *testing.T, secure bool, serve func(net.Conn)) httpmix.Options {
 	t.Helper()
 	if !secure {
-		o := options(t, "http://"+raw(t, serve))
-		o.Protocol = H2C
+		o := protocoltest.Options(t, "http://"+protocoltest.Raw(t, serve))
+		o.Protocol = httpmix.H2C
 		return o
 	}
-	ca := newAuthority(t)
-	config := ca.serverConfig(t, nil)
+	ca := protocoltest.NewAuthority(t)
+	config := ca.ServerConfig(t, nil)
 	config.NextProtos = []string{"h2"}
-	o := options(t, "https://"+raw(t, func(c net.Conn) {
+	o := protocoltest.Options(t, "https://"+protocoltest.Raw(t, func(c net.Conn) {
 		over := tls.Server(c, config)
 		serve(over)
 		_ = over.Close()
 	}))
-	o.TLS.CA = ca.pem
+	o.TLS.CA = ca.PEM
 	return o
 }
 
 func TestAnHTTP1ServerToAnHTTP2Client(t *testing.T) {
-	addr := raw(t, answer("HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\n\r\n"))
-	o := options(t, "http://"+addr)
-	o.Protocol = H2C
+	addr := protocoltest.Raw(t, protocoltest.Answer("HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\n\r\n"))
+	o := protocoltest.Options(t, "http://"+addr)
+	o.Protocol = httpmix.H2C
 	wantReason(t, client(t, o), protocol.ReasonProtocol)
 }
 
 func TestADeadHTTP2ConnectionIsNoticed(t *testing.T) {
-	w := new(wire)
+	w := new(protocoltest.Wire)
 	o := h2Options(t, false, h2("", false))
 	o.Wire = w
 	c := client(t, o)
 	c.transport.HTTP2.SendPingTimeout, c.transport.HTTP2.PingTimeout = short, short
 	c.tooQuiet = short
 	wantReason(t, c, protocol.ReasonReset)
-	eventually(t, "the dead connection is closed", func() bool {
-		_, closed := w.counts()
+	protocoltest.Eventually(t, "the dead connection is closed", func() bool {
+		_, closed := w.Counts()
 		return closed == 1
 	})
 }

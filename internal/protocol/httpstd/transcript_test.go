@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
 // exchangeOf returns the transcript of one exchange.
@@ -34,15 +36,15 @@ func mustContain(t *testing.T, text string, parts ...string) {
 }
 
 func TestExchangeWritesAllOfItDown(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.name, func(t *testing.T) {
-			o := f.serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	for _, f := range protocoltest.Flavours() {
+		t.Run(f.Name, func(t *testing.T) {
+			o := f.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("X-Answer", "yes")
 				w.Header().Set("Set-Cookie", "session=s3cret")
 				_, _ = io.WriteString(w, "hello\x1b[31m\nthere")
 			})
 			o.Entries[0].Method, o.Entries[0].Body, o.Entries[0].Host = "POST", []byte("question"), "other.test"
-			o.Authorization = &Authorization{Credentials: "s3cret"}
+			o.Authorization = &httpmix.Authorization{Credentials: "s3cret"}
 			o.SlotHeader = true
 			c := client(t, o)
 			text, r := exchangeOf(t, c, protocol.Request{Scenario: "s", Segment: "g", Seq: 7})
@@ -51,10 +53,10 @@ func TestExchangeWritesAllOfItDown(t *testing.T) {
 			}
 			mustContain(t, text, "> POST /\n> Host: other.test\n", "> Authorization: Bearer <hidden>\n", "> Traffic-Slot: s/g/7\n",
 				"> User-Agent: traffic_exporter/test\n> Content-Length: 8\n>\nquestion\n", "* new connection from 127.0.0.1:")
-			if f.tls {
+			if f.TLS {
 				mustContain(t, text, "* TLS 1.3, TLS_", `* certificate "CN=test" for ["target.test"] by "CN=test authority", valid until `)
 			}
-			mustContain(t, text, fmt.Sprintf("< HTTP/%d.", f.major), " 200 OK\n", "< Set-Cookie: <hidden>\n", "< X-Answer: yes\n<\n",
+			mustContain(t, text, fmt.Sprintf("< HTTP/%d.", f.Major), " 200 OK\n", "< Set-Cookie: <hidden>\n", "< X-Answer: yes\n<\n",
 				"hello.[31m\nthere\n* 16 bytes of body in ", "* as expected\n")
 			if strings.Contains(text, "s3cret") || strings.Contains(text, "\x1b") {
 				t.Errorf("a secret or a control character in\n%s", text)
@@ -66,7 +68,7 @@ func TestExchangeWritesAllOfItDown(t *testing.T) {
 }
 
 func TestExchangeCutsALongBody(t *testing.T) {
-	o := flavours()[0].serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	o := protocoltest.Flavours()[0].Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, strings.Repeat("x", transcriptBody+1234))
 	})
 	text, _ := exchangeOf(t, client(t, o), protocol.Request{})
@@ -74,7 +76,7 @@ func TestExchangeCutsALongBody(t *testing.T) {
 }
 
 func TestExchangeShowsEachRedirect(t *testing.T) {
-	o := flavours()[0].serve(t, func(w http.ResponseWriter, r *http.Request) {
+	o := protocoltest.Flavours()[0].Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" {
 			http.Redirect(w, r, "/end", http.StatusFound)
 		}
@@ -85,8 +87,8 @@ func TestExchangeShowsEachRedirect(t *testing.T) {
 }
 
 func TestExchangeTellsWhatFailed(t *testing.T) {
-	o := flavours()[0].serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	o.Entries = append(o.Entries, Entry{URL: &url.URL{Scheme: "http", Host: listenAndClose(t)}, Expect: ok(t)})
+	o := protocoltest.Flavours()[0].Serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	o.Entries = append(o.Entries, httpmix.Entry{URL: &url.URL{Scheme: "http", Host: listenAndClose(t)}, Expect: protocoltest.OK(t)})
 	c := client(t, o)
 	for i, want := range []string{"* failed: status: unexpected status 418\n", "* failed: refused: connect with ", "* failed: protocol: entry 2: no such entry in the mix\n"} {
 		text, _ := exchangeOf(t, c, protocol.Request{Entry: i})
@@ -97,7 +99,7 @@ func TestExchangeTellsWhatFailed(t *testing.T) {
 // listenAndClose returns an address that nobody listens on.
 func listenAndClose(t *testing.T) string {
 	t.Helper()
-	l := listen(t)
+	l := protocoltest.Listen(t)
 	_ = l.Close()
 	return l.Addr().String()
 }

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
 )
 
 // The bounds that no option sets.
@@ -29,7 +31,7 @@ const (
 // A request that finds all HTTP/2 connections at the server's limit of concurrent
 // streams makes a new one rather than wait (StrictMaxConcurrentRequests is off): an
 // open loop must not queue. Their number is bounded by connSet.
-func newTransport(o Options, d *dialer) *http.Transport {
+func newTransport(o httpmix.Options, d *dialer) *http.Transport {
 	t := &http.Transport{
 		DialContext:            d.plain,
 		DialTLSContext:         d.secure,
@@ -49,7 +51,7 @@ func newTransport(o Options, d *dialer) *http.Transport {
 			WriteByteTimeout:          pingAfter + pingTimeout,
 		},
 	}
-	if o.Protocol == H2C {
+	if o.Protocol == httpmix.H2C {
 		// In the clear net/http takes the age of an HTTP/2 connection for its idle time
 		// and would dial afresh, in the way of a request, each time that it passes. The
 		// pings find what is dead.
@@ -87,20 +89,20 @@ type carrier struct {
 func (c carrier) UnencryptedNetConn() net.Conn { return c.tlsStream }
 
 // protocols returns what net/http may speak.
-func protocols(p Protocol) *http.Protocols {
+func protocols(p httpmix.Protocol) *http.Protocols {
 	var ps http.Protocols
-	ps.SetHTTP1(p == Auto || p == HTTP1)
-	ps.SetHTTP2(p == Auto || p == HTTP2)
-	ps.SetUnencryptedHTTP2(p == H2C)
+	ps.SetHTTP1(p == httpmix.Auto || p == httpmix.HTTP1)
+	ps.SetHTTP2(p == httpmix.Auto || p == httpmix.HTTP2)
+	ps.SetUnencryptedHTTP2(p == httpmix.H2C)
 	return &ps
 }
 
 // nextProtos returns what TLS offers the server.
-func nextProtos(p Protocol) []string {
+func nextProtos(p httpmix.Protocol) []string {
 	switch p {
-	case HTTP1:
+	case httpmix.HTTP1:
 		return []string{"http/1.1"}
-	case HTTP2:
+	case httpmix.HTTP2:
 		return []string{"h2"}
 	default:
 		return []string{"h2", "http/1.1"}

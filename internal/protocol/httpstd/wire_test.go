@@ -14,34 +14,27 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
 // checkClosed closes the client and waits for each connection that was opened to be
 // closed, once.
-func checkClosed(tb testing.TB, c *Client, w *wire) {
+func checkClosed(tb testing.TB, c *Client, w *protocoltest.Wire) {
 	tb.Helper()
 	c.Close()
-	eventually(tb, "all connections are closed", func() bool {
-		opened, closed := w.counts()
-		return opened == closed
-	})
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.negative {
-		tb.Errorf("%d opened, %d closed, closed before opened: %t", w.opened, w.closed, w.negative)
-	}
+	w.CheckClosed(tb)
 }
 
 // checkOne checks that all requests shared one connection. In the clear net/http
 // finds a new HTTP/2 connection only a moment after its first request, and may make
 // a second one, which it closes at once.
-func checkOne(t *testing.T, w *wire) {
+func checkOne(t *testing.T, w *protocoltest.Wire) {
 	t.Helper()
-	eventually(t, "one connection is left", func() bool {
-		opened, closed := w.counts()
+	protocoltest.Eventually(t, "one connection is left", func() bool {
+		opened, closed := w.Counts()
 		return opened == closed+1
 	})
-	if opened, _ := w.counts(); opened > 2 {
+	if opened, _ := w.Counts(); opened > 2 {
 		t.Errorf("%d connections", opened)
 	}
 }
@@ -79,15 +72,15 @@ func (c countedConn) Write(p []byte) (int, error) {
 }
 
 func TestWireCountsWhatTheServerCounts(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.name, func(t *testing.T) {
+	for _, f := range protocoltest.Flavours() {
+		t.Run(f.Name, func(t *testing.T) {
 			l := counted{read: new(atomic.Int64), written: new(atomic.Int64), conns: new(atomic.Int64)}
-			o := f.serve(t, func(w http.ResponseWriter, r *http.Request) {
+			o := f.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
 				_, _ = w.Write(body)
 			},
 				func(s *httptest.Server) { l.Listener = s.Listener; s.Listener = l })
-			w := new(wire)
+			w := new(protocoltest.Wire)
 			o.Wire = w
 			o.Entries[0].Method, o.Entries[0].Body = "POST", make([]byte, 10_000)
 			c := client(t, o)
@@ -95,16 +88,16 @@ func TestWireCountsWhatTheServerCounts(t *testing.T) {
 				mustSucceed(t, c)
 			}
 			checkClosed(t, c, w)
-			eventually(t, "both sides have counted the same", func() bool {
-				sent, received := w.bytes()
+			protocoltest.Eventually(t, "both sides have counted the same", func() bool {
+				sent, received := w.Bytes()
 				// A client that has closed need not read the server's last words.
 				unread := l.written.Load() - int64(received)
 				return int64(sent) == l.read.Load() && 0 <= unread && unread <= 100
 			})
-			if sent, received := w.bytes(); sent < 50_000 || received < 50_000 {
+			if sent, received := w.Bytes(); sent < 50_000 || received < 50_000 {
 				t.Errorf("sent %d, received %d bytes", sent, received)
 			}
-			if opened, _ := w.counts(); int64(opened) != l.conns.Load() {
+			if opened, _ := w.Counts(); int64(opened) != l.conns.Load() {
 				t.Errorf("%d opened, the server saw %d", opened, l.conns.Load())
 			}
 		})
@@ -112,43 +105,43 @@ func TestWireCountsWhatTheServerCounts(t *testing.T) {
 }
 
 func TestWireIsToldThePhases(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.name, func(t *testing.T) {
-			w := new(wire)
-			o := f.serve(t, func(http.ResponseWriter, *http.Request) {})
+	for _, f := range protocoltest.Flavours() {
+		t.Run(f.Name, func(t *testing.T) {
+			w := new(protocoltest.Wire)
+			o := f.Serve(t, func(http.ResponseWriter, *http.Request) {})
 			o.Wire = w
 			c := client(t, o)
 			mustSucceed(t, c)
-			p := w.phases[0]
-			if p.DNS != 0 || p.Connect <= 0 || (p.TLS > 0) != f.tls {
+			p := w.Phases()[0]
+			if p.DNS != 0 || p.Connect <= 0 || (p.TLS > 0) != f.TLS {
 				t.Errorf("got %+v", p)
 			}
 		})
 	}
 	t.Run("with a name to resolve", func(t *testing.T) {
-		w := new(wire)
-		o := flavours()[0].serve(t, func(http.ResponseWriter, *http.Request) {})
+		w := new(protocoltest.Wire)
+		o := protocoltest.Flavours()[0].Serve(t, func(http.ResponseWriter, *http.Request) {})
 		o.Entries[0].URL.Host = "localhost:" + o.Entries[0].URL.Port()
 		o.Wire = w
 		c := client(t, o)
 		mustSucceed(t, c)
-		if p := w.phases[0]; p.DNS <= 0 || p.Connect <= 0 {
+		if p := w.Phases()[0]; p.DNS <= 0 || p.Connect <= 0 {
 			t.Errorf("got %+v", p)
 		}
 	})
 }
 
 func TestWireIsToldOfConnectionsThatTheServerDrops(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.name, func(t *testing.T) {
+	for _, f := range protocoltest.Flavours() {
+		t.Run(f.Name, func(t *testing.T) {
 			var server *httptest.Server
-			w := new(wire)
-			o := f.serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) { server = s })
+			w := new(protocoltest.Wire)
+			o := f.Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) { server = s })
 			o.Wire = w
 			c := client(t, o)
 			mustSucceed(t, c)
 			server.CloseClientConnections()
-			eventually(t, "the connection is closed", func() bool { _, closed := w.counts(); return closed == 1 })
+			protocoltest.Eventually(t, "the connection is closed", func() bool { _, closed := w.Counts(); return closed == 1 })
 			mustSucceed(t, c)
 			checkClosed(t, c, w)
 		})
@@ -156,15 +149,15 @@ func TestWireIsToldOfConnectionsThatTheServerDrops(t *testing.T) {
 }
 
 func TestWireIsToldOfConnectionsThatNobodyUses(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.name, func(t *testing.T) {
-			w := new(wire)
-			o := f.serve(t, func(http.ResponseWriter, *http.Request) {})
+	for _, f := range protocoltest.Flavours() {
+		t.Run(f.Name, func(t *testing.T) {
+			w := new(protocoltest.Wire)
+			o := f.Serve(t, func(http.ResponseWriter, *http.Request) {})
 			o.Wire = w
 			c := client(t, o)
 			c.transport.IdleConnTimeout = 4 * short
 			mustSucceed(t, c)
-			eventually(t, "the connection is closed", func() bool { _, closed := w.counts(); return closed == 1 })
+			protocoltest.Eventually(t, "the connection is closed", func() bool { _, closed := w.Counts(); return closed == 1 })
 			mustSucceed(t, c)
 			checkClosed(t, c, w)
 		})
@@ -172,11 +165,11 @@ func TestWireIsToldOfConnectionsThatNobodyUses(t *testing.T) {
 }
 
 func TestCloseLetsRequestsInFlightFinish(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.name, func(t *testing.T) {
+	for _, f := range protocoltest.Flavours() {
+		t.Run(f.Name, func(t *testing.T) {
 			arrived, release := make(chan struct{}), make(chan struct{})
-			w := new(wire)
-			o := f.serve(t, func(http.ResponseWriter, *http.Request) {
+			w := new(protocoltest.Wire)
+			o := f.Serve(t, func(http.ResponseWriter, *http.Request) {
 				arrived <- struct{}{}
 				<-release
 			})
@@ -186,16 +179,16 @@ func TestCloseLetsRequestsInFlightFinish(t *testing.T) {
 			go func() { results <- c.Do(context.Background(), protocol.Request{}) }()
 			<-arrived
 			c.Close()
-			checkReason(t, do(t, c), protocol.ReasonCanceled)
-			if _, closed := w.counts(); closed != 0 {
+			protocoltest.CheckReason(t, do(t, c), protocol.ReasonCanceled)
+			if _, closed := w.Counts(); closed != 0 {
 				t.Error("the connection was closed under the request")
 			}
 			close(release)
 			if r := <-results; r.Failed() {
 				t.Errorf("failed as %q: %v", r.Reason, r.Err)
 			}
-			eventually(t, "the last request takes its connection along", func() bool {
-				opened, closed := w.counts()
+			protocoltest.Eventually(t, "the last request takes its connection along", func() bool {
+				opened, closed := w.Counts()
 				return opened == 1 && closed == 1
 			})
 		})
@@ -205,7 +198,7 @@ func TestCloseLetsRequestsInFlightFinish(t *testing.T) {
 func TestCloseEndsConnectsThatOutliveTheirRequests(t *testing.T) {
 	for _, scheme := range []string{"http", "https"} {
 		// The server accepts by way of the kernel, and never says a word.
-		o := options(t, scheme+"://127.0.0.1:1")
+		o := protocoltest.Options(t, scheme+"://127.0.0.1:1")
 		o.Timeout = short
 		c := dialling(t, o, blackhole())
 		wantReason(t, c, protocol.ReasonTimeout)
@@ -213,7 +206,7 @@ func TestCloseEndsConnectsThatOutliveTheirRequests(t *testing.T) {
 			t.Error("the connect did not outlive its request")
 		}
 		c.Close()
-		eventually(t, "the connect is given up", func() bool { return members(c.conns) == 0 })
+		protocoltest.Eventually(t, "the connect is given up", func() bool { return members(c.conns) == 0 })
 	}
 }
 
@@ -225,7 +218,7 @@ func members(s *connSet) int {
 }
 
 func TestConnectionsAreBounded(t *testing.T) {
-	o := options(t, "http://127.0.0.1:1")
+	o := protocoltest.Options(t, "http://127.0.0.1:1")
 	c := client(t, o)
 	c.conns.limit = 0
 	wantReason(t, c, protocol.ReasonDenied)
@@ -235,7 +228,7 @@ func TestConnectionsOpenAndCloseInPairs(t *testing.T) {
 	// Closing races with opening: whoever wins, each Opened has its Closed.
 	for range 200 {
 		ours, theirs := net.Pipe()
-		w := new(wire)
+		w := new(protocoltest.Wire)
 		c := &conn{Conn: ours, wire: w, set: newConnSet(1)}
 		var running sync.WaitGroup
 		running.Go(func() { _ = c.open(protocol.Phases{}) })
@@ -243,15 +236,16 @@ func TestConnectionsOpenAndCloseInPairs(t *testing.T) {
 		running.Go(func() { _ = c.Close() })
 		running.Wait()
 		_ = theirs.Close()
-		if opened, closed := w.counts(); opened != closed || opened != 1 || w.negative {
+		if opened, closed := w.Counts(); opened != closed || opened != 1 {
 			t.Fatalf("%d opened, %d closed", opened, closed)
 		}
+		w.CheckClosed(t)
 	}
 }
 
 func TestTLSDoesNotWaitLongForAPeerThatDoesNotRead(t *testing.T) {
-	ca := newAuthority(t)
-	config := ca.serverConfig(t, nil)
+	ca := protocoltest.NewAuthority(t)
+	config := ca.ServerConfig(t, nil)
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		defer func() { _ = theirs.Close() }()

@@ -1,4 +1,5 @@
-package httpstd
+// Package reloading keeps values that are made from files as current as the files.
+package reloading
 
 import (
 	"fmt"
@@ -13,11 +14,11 @@ import (
 // recheck is the least time between two looks at the same files.
 const recheck = time.Second
 
-// reloading is a value made from files that is made anew when they change. Looking
+// Value is a value made from files that is made anew when they change. Looking
 // at it costs an atomic load; at most once a second one caller looks at the files'
 // names, and reads them only when they changed. The last good value holds while the
 // files are away or make no sense. Safe for concurrent use.
-type reloading[T any] struct {
+type Value[T any] struct {
 	paths  []string
 	build  func() (T, error)
 	logger *slog.Logger
@@ -31,10 +32,10 @@ type reloading[T any] struct {
 	failing bool
 }
 
-// newReloading returns the value that build makes from the files now, or why it
+// New returns the value that build makes from the files now, or why it
 // cannot be made. Empty paths are left out; without any the value never changes.
-func newReloading[T any](logger *slog.Logger, build func() (T, error), paths ...string) (*reloading[T], error) {
-	r := &reloading[T]{build: build, logger: logger, born: time.Now()}
+func New[T any](logger *slog.Logger, build func() (T, error), paths ...string) (*Value[T], error) {
+	r := &Value[T]{build: build, logger: logger, born: time.Now()}
 	for _, p := range paths {
 		if p != "" {
 			r.paths = append(r.paths, p)
@@ -47,8 +48,8 @@ func newReloading[T any](logger *slog.Logger, build func() (T, error), paths ...
 	return r, nil
 }
 
-// get returns the value, fresh to about a second.
-func (r *reloading[T]) get(now time.Time) T {
+// Get returns the value, fresh to about a second.
+func (r *Value[T]) Get(now time.Time) T {
 	if len(r.paths) > 0 && int64(now.Sub(r.born)) >= r.next.Load() && r.mu.TryLock() {
 		r.refresh(now)
 		r.mu.Unlock()
@@ -58,7 +59,7 @@ func (r *reloading[T]) get(now time.Time) T {
 
 // refresh makes the value anew if the files changed, and tells the log when that
 // begins or ceases to fail.
-func (r *reloading[T]) refresh(now time.Time) {
+func (r *Value[T]) refresh(now time.Time) {
 	r.next.Store(int64(now.Sub(r.born) + recheck))
 	changed, err := r.reload()
 	switch {
@@ -72,7 +73,7 @@ func (r *reloading[T]) refresh(now time.Time) {
 
 // reload makes the value anew unless the files are the same as the last time. The
 // stamps are taken before the files are read, so a change in between is seen later.
-func (r *reloading[T]) reload() (changed bool, err error) {
+func (r *Value[T]) reload() (changed bool, err error) {
 	stamps, err := stat(r.paths)
 	if err != nil {
 		return false, err
@@ -112,9 +113,9 @@ func sameFiles(a, b []os.FileInfo) bool {
 	return len(a) == len(b)
 }
 
-// textOrFile returns the text, or where there is a file its content without space
+// TextOrFile returns the text, or where there is a file its content without space
 // around it.
-func textOrFile(text, path string) (string, error) {
+func TextOrFile(text, path string) (string, error) {
 	if path == "" {
 		return text, nil
 	}

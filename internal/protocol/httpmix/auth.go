@@ -1,4 +1,4 @@
-package httpstd
+package httpmix
 
 import (
 	"encoding/base64"
@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 )
 
 // BasicAuth is a user name and a password, each given as it is or in a file that is
@@ -25,15 +27,15 @@ type Authorization struct {
 	Credentials, CredentialsFile string
 }
 
-// credential is the value of the Authorization header, as current as its files. The
-// nil credential has none. Safe for concurrent use.
-type credential struct {
-	value *reloading[[]string]
+// Credential is the value of the Authorization header, as current as its files. The
+// nil Credential has none. Safe for concurrent use.
+type Credential struct {
+	value *reloading.Value[[]string]
 }
 
-// newCredential returns the credential of the options; nil if they have none. Its
+// NewCredential returns the credential of the options; nil if they have none. Its
 // errors name files, never what is in them.
-func newCredential(o Options, logger *slog.Logger) (*credential, error) {
+func NewCredential(o Options, logger *slog.Logger) (*Credential, error) {
 	var build func() (string, error)
 	var paths []string
 	switch {
@@ -46,31 +48,31 @@ func newCredential(o Options, logger *slog.Logger) (*credential, error) {
 	default:
 		return nil, nil //nolint:nilnil // No credential is a valid credential.
 	}
-	value, err := newReloading(logger, func() ([]string, error) {
+	value, err := reloading.New(logger, func() ([]string, error) {
 		h, err := build()
 		return []string{h}, err
 	}, paths...)
 	if err != nil {
 		return nil, err
 	}
-	return &credential{value: value}, nil
+	return &Credential{value: value}, nil
 }
 
-// get returns the values of the header. Do not modify them.
-func (c *credential) get(now time.Time) []string {
+// Get returns the values of the header: one, or none. Do not modify them.
+func (c *Credential) Get(now time.Time) []string {
 	if c == nil {
 		return nil
 	}
-	return c.value.get(now)
+	return c.value.Get(now)
 }
 
 // header returns the header's value.
 func (a BasicAuth) header() (string, error) {
-	username, err := textOrFile(a.Username, a.UsernameFile)
+	username, err := reloading.TextOrFile(a.Username, a.UsernameFile)
 	if err != nil {
 		return "", fmt.Errorf("basic auth: username: %w", err)
 	}
-	password, err := textOrFile(a.Password, a.PasswordFile)
+	password, err := reloading.TextOrFile(a.Password, a.PasswordFile)
 	if err != nil {
 		return "", fmt.Errorf("basic auth: password: %w", err)
 	}
@@ -80,7 +82,7 @@ func (a BasicAuth) header() (string, error) {
 // header returns the header's value. It refuses what would break the header, such
 // as a file of several lines.
 func (a Authorization) header() (string, error) {
-	credentials, err := textOrFile(a.Credentials, a.CredentialsFile)
+	credentials, err := reloading.TextOrFile(a.Credentials, a.CredentialsFile)
 	if err != nil {
 		return "", fmt.Errorf("authorization: credentials: %w", err)
 	}

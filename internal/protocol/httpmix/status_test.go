@@ -1,4 +1,4 @@
-package httpstd
+package httpmix
 
 import (
 	"math/rand/v2"
@@ -40,17 +40,17 @@ func TestStatusesRefuseRangesOutsideHTTP(t *testing.T) {
 }
 
 func TestCodesAreTheStatusesInText(t *testing.T) {
-	c := newCodes()
+	c := NewCodes()
 	for code := range 1000 {
 		want := strconv.Itoa(code)
 		if code < 100 || code > 599 {
 			want = ""
 		}
-		if got := c.text(code); got != want {
+		if got := c.Text(code); got != want {
 			t.Errorf("%d is %q", code, got)
 		}
 	}
-	if n := testing.AllocsPerRun(100, func() { _ = c.text(404) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _ = c.Text(404) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

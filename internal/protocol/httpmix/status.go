@@ -1,4 +1,4 @@
-package httpstd
+package httpmix
 
 import (
 	"fmt"
@@ -41,36 +41,36 @@ func NewStatuses(ranges ...StatusRange) (Statuses, error) {
 // Contains reports whether the status is in the set.
 func (s Statuses) Contains(code int) bool {
 	i := code - firstStatus
-	return validStatus(code) && s.bits[i/64]&(1<<(i%64)) != 0
+	return ValidStatus(code) && s.bits[i/64]&(1<<(i%64)) != 0
 }
 
-// validStatus reports whether the status is one that HTTP knows.
-func validStatus(code int) bool { return firstStatus <= code && code <= lastStatus }
+// ValidStatus reports whether the status is one that HTTP knows.
+func ValidStatus(code int) bool { return firstStatus <= code && code <= lastStatus }
 
-// codes is the text of all statuses, one after the other, so that the code of a
-// result costs no allocation.
-type codes string
+// Codes is the text of all statuses, one after the other, so that the code of a
+// result costs no allocation. Make it with NewCodes.
+type Codes string
 
-// newCodes returns the table of all statuses.
-func newCodes() codes {
+// NewCodes returns the table of all statuses.
+func NewCodes() Codes {
 	var b strings.Builder
 	for code := firstStatus; code <= lastStatus; code++ {
 		fmt.Fprint(&b, code)
 	}
-	return codes(b.String())
+	return Codes(b.String())
 }
 
-// text returns the status as text; empty for one that HTTP does not know.
-func (c codes) text(code int) string {
-	if !validStatus(code) {
+// Text returns the status as text; empty for one that HTTP does not know.
+func (c Codes) Text(code int) string {
+	if !ValidStatus(code) {
 		return ""
 	}
 	i := 3 * (code - firstStatus)
 	return string(c[i : i+3])
 }
 
-// statusError is an answer whose status is not an expected one.
-type statusError int
+// StatusError is an answer whose status is not an expected one.
+type StatusError int
 
 // Error implements error.
-func (e statusError) Error() string { return fmt.Sprintf("unexpected status %d", int(e)) }
+func (e StatusError) Error() string { return fmt.Sprintf("unexpected status %d", int(e)) }

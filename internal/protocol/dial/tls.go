@@ -1,4 +1,4 @@
-package httpstd
+package dial
 
 import (
 	"crypto/tls"
@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 )
 
 // TLS is how to speak TLS to https URLs. The names and meanings are those of
@@ -27,10 +29,15 @@ type TLS struct {
 	MinVersion, MaxVersion uint16
 }
 
-// newTLSSource returns the configuration of TLS, as current as its files, offering
-// the given protocols.
-func newTLSSource(t TLS, next []string, logger *slog.Logger) (*reloading[*tls.Config], error) {
-	return newReloading(logger, func() (*tls.Config, error) { return t.config(next) }, t.CAFile, t.CertFile, t.KeyFile)
+// tlsSource is a configuration of TLS that is as current as its files.
+type tlsSource struct {
+	value *reloading.Value[*tls.Config]
+}
+
+// newTLSSource returns the configuration of TLS, offering the given protocols.
+func newTLSSource(t TLS, next []string, logger *slog.Logger) (tlsSource, error) {
+	value, err := reloading.New(logger, func() (*tls.Config, error) { return t.config(next) }, t.CAFile, t.CertFile, t.KeyFile)
+	return tlsSource{value}, err
 }
 
 // config returns the configuration that the texts and files make now.
@@ -59,7 +66,7 @@ func (t TLS) config(next []string) (*tls.Config, error) {
 
 // roots returns the certificates to trust; nil for the system's.
 func (t TLS) roots() (*x509.CertPool, error) {
-	pem, err := textOrFile(t.CA, t.CAFile)
+	pem, err := reloading.TextOrFile(t.CA, t.CAFile)
 	if err != nil || (pem == "" && t.CAFile == "") {
 		return nil, err
 	}
@@ -72,11 +79,11 @@ func (t TLS) roots() (*x509.CertPool, error) {
 
 // certificates returns the client's own certificate, if there is one.
 func (t TLS) certificates() ([]tls.Certificate, error) {
-	cert, err := textOrFile(t.Cert, t.CertFile)
+	cert, err := reloading.TextOrFile(t.Cert, t.CertFile)
 	if err != nil {
 		return nil, err
 	}
-	key, err := textOrFile(t.Key, t.KeyFile)
+	key, err := reloading.TextOrFile(t.Key, t.KeyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -98,9 +105,9 @@ func orText(path string) string {
 	return path
 }
 
-// tlsConfigFor returns the configuration for a connection to the host.
-func tlsConfigFor(source *reloading[*tls.Config], host string) *tls.Config {
-	config := source.get(time.Now()).Clone()
+// configFor returns the configuration for a connection to the host.
+func (s tlsSource) configFor(host string) *tls.Config {
+	config := s.value.Get(time.Now()).Clone()
 	if config.ServerName == "" {
 		config.ServerName = host
 	}

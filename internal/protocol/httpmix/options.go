@@ -1,4 +1,4 @@
-package httpstd
+package httpmix
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 )
 
 // Protocol says which version of HTTP to speak.
@@ -68,6 +69,14 @@ type Options struct {
 	// MaxConns is the number of requests that may be in flight at once: the bound of
 	// connections to one host, and of idle ones to all of them.
 	MaxConns int
+	// MaxConnAge and MaxConnRequests are how long a connection is used and for how many
+	// requests, so that a target's new instances get their part; 0 is no bound. They and
+	// ResolveEvery are not for net/http's client, which has no such bounds.
+	MaxConnAge      time.Duration
+	MaxConnRequests int
+	// ResolveEvery is how long the addresses of a name are used before it is resolved
+	// again; 0 resolves it for each connection.
+	ResolveEvery time.Duration
 	// UserAgent is sent with entries that set no User-Agent of their own; empty
 	// sends none.
 	UserAgent string
@@ -76,7 +85,7 @@ type Options struct {
 	// Traceparent says which W3C trace context to send.
 	Traceparent TraceMode
 	// TLS is for https URLs.
-	TLS TLS
+	TLS dial.TLS
 	// BasicAuth, if not nil, authenticates with a user name and a password.
 	BasicAuth *BasicAuth
 	// Authorization, if not nil, sends an Authorization header. Not with BasicAuth.
@@ -106,8 +115,8 @@ type Entry struct {
 	Expect Statuses
 }
 
-// validate reports everything that is wrong with the options, in one error.
-func (o Options) validate() error {
+// Validate reports everything that is wrong with the options, in one error.
+func (o Options) Validate() error {
 	var errs []error
 	refuse := func(bad bool, format string, args ...any) {
 		if bad {
