@@ -99,7 +99,6 @@ func (b *builder) expose(sc config.Scenario, n built) (built, error) {
 		Weights:  weights(sc),
 		Client:   n.scenario.Client,
 		Recorder: newFailureLog(recorder, spec.Requests, b.logger.With("scenario", sc.Name)),
-		Timeout:  time.Duration(sc.Timeout),
 		Limits: engine.Limits{
 			MaxInFlight: sc.Limits.MaxInFlight,
 			MaxRate:     float64(sc.Limits.MaxRate),

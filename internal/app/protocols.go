@@ -21,7 +21,7 @@ import (
 // client is a scenario's client with what the commands need of it besides.
 type client interface {
 	protocol.Client
-	// Exchange is Do, written down for people.
+	// Exchange makes one exchange and writes it down for people.
 	Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result
 }
 
@@ -55,39 +55,62 @@ func newClient(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (cli
 // overHTTP returns the constructor of a net/http client for a version of HTTP.
 func overHTTP(p httpmix.Protocol) constructor {
 	return func(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (client, error) {
-		h := sc.HTTPConfig
-		o := httpmix.Options{
-			Protocol:         p,
-			ConnectTimeout:   time.Duration(h.ConnectTimeout),
-			Timeout:          time.Duration(sc.Timeout),
-			KeepAlive:        h.KeepAlive,
-			FollowRedirects:  h.FollowRedirects,
-			MaxResponseBytes: int64(h.MaxResponseBytes),
-			MaxConns:         sc.Limits.MaxInFlight,
-			UserAgent:        userAgent(h.UserAgent),
-			SlotHeader:       h.SlotHeader,
-			Traceparent:      traceMode(h.Traceparent),
-			TLS:              tlsOptions(h.TLSConfig),
-			Wire:             wire,
-			Logger:           logger,
-		}
-		if a := h.BasicAuth; a != nil {
-			o.BasicAuth = &httpmix.BasicAuth{
-				Username: a.Username, UsernameFile: a.UsernameFile,
-				Password: string(a.Password), PasswordFile: a.PasswordFile,
-			}
-		}
-		if a := h.Authorization; a != nil {
-			o.Authorization = &httpmix.Authorization{
-				Type: a.Type, Credentials: string(a.Credentials), CredentialsFile: a.CredentialsFile,
-			}
-		}
-		var err error
-		if o.Entries, err = entries(sc.Requests); err != nil {
+		o, err := httpOptions(sc, p, wire, logger)
+		if err != nil {
 			return nil, err
 		}
-		return httpstd.New(o)
+		c, err := httpstd.New(o)
+		if err != nil {
+			return nil, err
+		}
+		return waiting{protocol.NewWaiting(c), c}, nil
 	}
+}
+
+// waiting is a client that a goroutine waits for in each request.
+type waiting struct {
+	*protocol.Waiting
+
+	std *httpstd.Client
+}
+
+// Exchange implements client.
+func (w waiting) Exchange(ctx context.Context, r protocol.Request, out io.Writer) protocol.Result {
+	return w.std.Exchange(ctx, r, out)
+}
+
+// httpOptions translates what the configuration says of HTTP.
+func httpOptions(sc config.Scenario, p httpmix.Protocol, wire protocol.Wire, logger *slog.Logger) (httpmix.Options, error) {
+	h := sc.HTTPConfig
+	o := httpmix.Options{
+		Protocol:         p,
+		ConnectTimeout:   time.Duration(h.ConnectTimeout),
+		Timeout:          time.Duration(sc.Timeout),
+		KeepAlive:        h.KeepAlive,
+		FollowRedirects:  h.FollowRedirects,
+		MaxResponseBytes: int64(h.MaxResponseBytes),
+		MaxConns:         sc.Limits.MaxInFlight,
+		UserAgent:        userAgent(h.UserAgent),
+		SlotHeader:       h.SlotHeader,
+		Traceparent:      traceMode(h.Traceparent),
+		TLS:              tlsOptions(h.TLSConfig),
+		Wire:             wire,
+		Logger:           logger,
+	}
+	if a := h.BasicAuth; a != nil {
+		o.BasicAuth = &httpmix.BasicAuth{
+			Username: a.Username, UsernameFile: a.UsernameFile,
+			Password: string(a.Password), PasswordFile: a.PasswordFile,
+		}
+	}
+	if a := h.Authorization; a != nil {
+		o.Authorization = &httpmix.Authorization{
+			Type: a.Type, Credentials: string(a.Credentials), CredentialsFile: a.CredentialsFile,
+		}
+	}
+	var err error
+	o.Entries, err = entries(sc.Requests)
+	return o, err
 }
 
 // entries translates the requests of a mix.

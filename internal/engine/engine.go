@@ -118,9 +118,9 @@ func (e *Engine) retire(r *runner) {
 func (e *Engine) release(r *runner) {
 	e.mu.Lock()
 	delete(e.live, r)
-	used := e.uses(r.sc.Client)
+	last := !e.uses(r.sc.Client) && !r.cut.Load()
 	e.mu.Unlock()
-	if !used {
+	if last {
 		r.sc.Client.Close()
 	}
 }
@@ -157,16 +157,21 @@ func (e *Engine) Stop(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	e.cancel()
+	e.cut()
 	<-done
 	return context.Cause(ctx)
 }
 
-// cancel ends the contexts of all requests.
-func (e *Engine) cancel() {
+// cut closes all clients, which ends the requests in flight, and has nothing more sent.
+func (e *Engine) cut() {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	clients := map[protocol.Client]struct{}{}
 	for r := range e.live {
-		r.cancel()
+		r.cut.Store(true)
+		clients[r.sc.Client] = struct{}{}
+	}
+	e.mu.Unlock()
+	for c := range clients {
+		c.Close()
 	}
 }

@@ -152,7 +152,6 @@ func TestAnyDifferenceMakesANewRunner(t *testing.T) {
 		"client":   func(s *Scenario) { s.Client = &fake{} },
 		"recorder": func(s *Scenario) { s.Recorder = &ledger{tb: t} },
 		"limits":   func(s *Scenario) { s.Limits.LateAfter++ },
-		"timeout":  func(s *Scenario) { s.Timeout++ },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -201,27 +200,6 @@ func TestAReplacedClientIsClosedWhenItsRequestsHaveEnded(t *testing.T) {
 		if n := book.allDropped(); n != 0 {
 			t.Errorf("%d dropped", n)
 		}
-	})
-}
-
-func TestADrainIsBoundedByTheTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sc, client, book := scenario(t, 10)
-		sc.Timeout = 3 * time.Second
-		// A client that does not see to its timeout.
-		client.answer = func(protocol.Request) time.Duration { return time.Hour }
-		e := newEngine(Options{})
-		begin := time.Now()
-		e.Apply([]Scenario{sc})
-		time.Sleep(2 * time.Second)
-		removed := time.Now()
-		e.Apply(nil)
-		time.Sleep(sc.Timeout + drainGrace - 1)
-		client.wasClosed(t, 0)
-		time.Sleep(2 * time.Nanosecond)
-		client.wasClosed(t, 1)
-		book.settled(t, sc.Timeline.Count(begin, removed))
-		stop(t, e)
 	})
 }
 
@@ -280,12 +258,12 @@ func TestStopCancelsWhatDoesNotFinish(t *testing.T) {
 	})
 }
 
-func TestSlotsThatAreFoundDueAfterACancelAreDroppedAsShutdown(t *testing.T) {
+func TestSlotsThatAreFoundDueAfterACutAreDroppedAsShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book := scenario(t, 10)
 		e := newEngine(Options{})
 		e.Apply([]Scenario{sc})
-		e.cancel()
+		e.cut()
 		time.Sleep(10 * time.Second)
 		stop(t, e)
 		book.settled(t, 100)

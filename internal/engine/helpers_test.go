@@ -96,45 +96,73 @@ type fake struct {
 	closed int
 	active int
 	peak   int
+	// down is closed when the client is.
+	down chan struct{}
+	// flushes are how many calls each Flush was for.
+	flushes   []int
+	unflushed int
 }
 
 var _ protocol.Client = (*fake)(nil)
 
-func (f *fake) Do(ctx context.Context, r protocol.Request) protocol.Result {
+func (f *fake) Start(c *protocol.Call) {
 	res := protocol.Result{Sent: time.Now(), Code: "200"}
-	f.begin(r, res.Sent)
-	if f.answer != nil {
-		timer := time.NewTimer(f.answer(r))
+	down := f.begin(c.Request, res.Sent)
+	if f.answer == nil {
+		f.end(c, res)
+		return
+	}
+	go func() {
+		timer := time.NewTimer(f.answer(c.Request))
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-		case <-ctx.Done():
-			res.Code, res.Reason, res.Err = "", protocol.ReasonCanceled, ctx.Err()
+		case <-down:
+			res.Code, res.Reason, res.Err = "", protocol.ReasonCanceled, context.Canceled
 		}
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.active--
-	res.Done = time.Now()
-	return res
+		f.end(c, res)
+	}()
 }
 
-func (f *fake) begin(r protocol.Request, at time.Time) {
+func (f *fake) begin(r protocol.Request, at time.Time) (down <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sent = append(f.sent, sent{r, at})
 	f.active++
+	f.unflushed++
 	f.peak = max(f.peak, f.active)
+	if f.down == nil {
+		f.down = make(chan struct{})
+	}
+	return f.down
+}
+
+func (f *fake) end(c *protocol.Call, res protocol.Result) {
+	f.mu.Lock()
+	f.active--
+	f.mu.Unlock()
+	res.Done = time.Now()
+	c.Finish(res)
+}
+
+func (f *fake) Flush() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.flushes = append(f.flushes, f.unflushed)
+	f.unflushed = 0
 }
 
 func (f *fake) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.closed++
+	if f.down != nil && f.closed == 1 {
+		close(f.down)
+	}
 }
 
-// wasClosed fails the test unless the client was closed that many times, and never
-// with requests in flight.
+// wasClosed fails the test unless the client was closed that many times, and none of
+// its requests is in flight then.
 func (f *fake) wasClosed(tb testing.TB, want int) {
 	tb.Helper()
 	f.mu.Lock()
@@ -207,7 +235,6 @@ func scenario(tb testing.TB, perSecond float64) (Scenario, *fake, *ledger) {
 		Client:   client,
 		Recorder: book,
 		Limits:   Limits{MaxInFlight: 100, LateAfter: time.Second},
-		Timeout:  time.Minute,
 	}, client, book
 }
 

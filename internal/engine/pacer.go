@@ -30,14 +30,16 @@ type turn struct {
 	now reading
 }
 
-// pacer waits for one scenario's slots. It belongs to one goroutine at a time, the
-// runner's leader; only ask and answer are for others.
+// pacer waits for one scenario's slots. It belongs to the runner's goroutine; only ask
+// and answer are for others.
 type pacer struct {
 	sc     *Scenario
 	arcs   Arcs
 	clock  *clock
 	logger *slog.Logger
 	waiter waiter
+	// idle, if not nil, is called before each wait.
+	idle   func()
 	round  rounding
 	warned time.Time
 
@@ -101,13 +103,13 @@ func (p *pacer) next() (turn, bool) {
 				p.waiter.close()
 				return turn{}, false
 			}
-			p.waiter.wait(pause)
+			p.wait(pause)
 			continue
 		}
 		due := p.due()
 		switch ahead := due.Sub(p.now.wall); {
 		case ahead > 0:
-			p.waiter.wait(ahead)
+			p.wait(ahead)
 		case -ahead > p.sc.Limits.LateAfter:
 			// The process was stalled. To send what has piled up would be a burst.
 			p.skip()
@@ -119,6 +121,14 @@ func (p *pacer) next() (turn, bool) {
 			return turn{slot: p.slot, due: due, ratio: p.arc.Ratio(), now: p.now}, true
 		}
 	}
+}
+
+// wait waits, about as long as it is told.
+func (p *pacer) wait(d time.Duration) {
+	if p.idle != nil {
+		p.idle()
+	}
+	p.waiter.wait(d)
 }
 
 // look reads the clock, follows its steps, and halts if that was asked for.

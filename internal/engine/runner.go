@@ -1,170 +1,135 @@
 package engine
 
 import (
-	"context"
 	"encoding/binary"
 	"math/rand/v2"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-const (
-	// maxIdle is the number of a runner's goroutines that wait for work; what is more
-	// ends. Some are kept because a new one has to grow its stack first.
-	maxIdle = 64
-	// drainGrace is how long after its timeout a request is canceled in a drain.
-	drainGrace = time.Second
-)
-
-// runner sends one scenario's slots by leader and followers. One goroutine, the
-// leader, waits for the next slot; when it is due it passes the lead on, to an idle
-// follower or to a new goroutine, and sends the slot itself. So a slow answer delays
-// nothing but the goroutine that waits for it, and no request is handed through a
-// queue, which would have to be bounded and would cost a switch.
-//
-// Until it has halted a runner has one leader, and a goroutine is only added when none
-// is idle: there are never more than MaxInFlight and one.
+// runner sends one scenario's slots. One goroutine waits for each slot and starts its
+// request itself when it is due: to hand it to another goroutine would make it later
+// and cost a switch. The client does not wait for answers, so that a slow one delays
+// nothing; how many may be outstanding is bounded by MaxInFlight.
 type runner struct {
-	sc     Scenario
-	pacer  *pacer
-	mix    mix
-	cap    rateCap
-	cancel context.CancelFunc
+	sc    Scenario
+	pacer *pacer
+	mix   mix
+	cap   rateCap
 
-	// lead passes the lead to an idle follower. The last leader closes it.
-	lead chan struct{}
-	mu   sync.Mutex
-	busy int // goroutines that send
-	idle int // goroutines that wait for the lead
-	work sync.WaitGroup
+	// cut says that what has not been sent is not to be sent any more.
+	cut atomic.Bool
+	// started says that the client may have something to flush.
+	started bool
+	// inFlight are the requests that have no answer yet. Only the runner's goroutine
+	// adds to them.
+	inFlight atomic.Int64
+	// flights keeps the flights that have ended for the next ones.
+	flights sync.Pool
+	work    sync.WaitGroup
 }
 
 // newRunner returns a runner whose first slot is the first one due at or after from.
 func newRunner(sc Scenario, arcs Arcs, c *clock, w waiter, from reading) *runner {
 	r := &runner{
-		sc:   sc,
-		mix:  newMix(sc.Weights),
-		cap:  rateCap{max: sc.Limits.MaxRate},
-		lead: make(chan struct{}, 1),
+		sc:  sc,
+		mix: newMix(sc.Weights),
+		cap: rateCap{max: sc.Limits.MaxRate},
+	}
+	r.flights.New = func() any {
+		f := &flight{runner: r}
+		f.call.Done = f.end
+		return f
 	}
 	r.pacer = newPacer(&r.sc, arcs, c, w, from)
+	r.pacer.idle = r.flush
 	return r
 }
 
 // start begins to send.
-func (r *runner) start() {
-	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
-	r.work.Go(func() { r.run(ctx) })
-}
+func (r *runner) start() { r.work.Go(r.run) }
 
 // drain returns when the runner, which was asked to halt, has sent all that is its
-// own and no goroutine of it is left. Requests that are still running when they should
-// have ended are canceled.
-func (r *runner) drain() {
-	if r.sc.Timeout > 0 {
-		timer := time.AfterFunc(r.sc.Timeout+drainGrace, r.cancel)
-		defer timer.Stop()
-	}
-	r.work.Wait()
-	r.cancel()
-}
+// own, and all of it has ended. The client sees to that: it ends each request within
+// its timeout.
+func (r *runner) drain() { r.work.Wait() }
 
-// run is the life of one goroutine. It begins with the lead.
-func (r *runner) run(ctx context.Context) {
-	for {
-		t, ok := r.await(ctx)
-		if !ok {
-			close(r.lead)
-			return
+// run sends slots until the pacer has halted.
+func (r *runner) run() {
+	for t, ok := r.pacer.next(); ok; t, ok = r.pacer.next() {
+		if reason, ok := r.refuse(&t); ok {
+			r.sc.Recorder.Dropped(reason, 1)
+			continue
 		}
-		r.passLead(ctx)
-		r.send(ctx, &t)
-		if !r.follow() {
-			return
-		}
+		r.send(&t)
 	}
+	r.flush()
 }
 
-// await waits for the next slot that may be sent, and drops those that may not.
-func (r *runner) await(ctx context.Context) (turn, bool) {
-	for {
-		t, ok := r.pacer.next()
-		if !ok {
-			return turn{}, false
-		}
-		switch {
-		case ctx.Err() != nil:
-			r.sc.Recorder.Dropped(DropShutdown, 1)
-		case r.full():
-			r.sc.Recorder.Dropped(DropInFlight, 1)
-		case !r.cap.allow(t.slot.Due, t.ratio):
-			r.sc.Recorder.Dropped(DropRateCap, 1)
-		default:
-			return t, true
-		}
+// refuse reports whether a slot must not be sent, and why.
+func (r *runner) refuse(t *turn) (DropReason, bool) {
+	switch {
+	case r.cut.Load():
+		return DropShutdown, true
+	case r.inFlight.Load() >= int64(r.sc.Limits.MaxInFlight):
+		return DropInFlight, true
+	case !r.cap.allow(t.slot.Due, t.ratio):
+		return DropRateCap, true
 	}
+	return 0, false
 }
 
-// full reports whether as many requests are in flight as may be. Only the leader adds
-// to them, so that for the leader a false stays false.
-func (r *runner) full() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.busy >= r.sc.Limits.MaxInFlight
-}
-
-// passLead makes another goroutine the leader, and this one busy.
-func (r *runner) passLead(ctx context.Context) {
-	r.mu.Lock()
-	r.busy++
-	found := r.idle > 0
-	if found {
-		r.idle--
-	}
-	r.mu.Unlock()
-	if found {
-		r.lead <- struct{}{} // Never blocks: there is one lead, and it is here.
-		return
-	}
-	r.work.Go(func() { r.run(ctx) })
-}
-
-// follow waits for the lead. It returns false if the goroutine is not needed any more.
-func (r *runner) follow() bool {
-	r.mu.Lock()
-	r.busy--
-	if r.idle >= maxIdle {
-		r.mu.Unlock()
-		return false
-	}
-	r.idle++
-	r.mu.Unlock()
-	_, ok := <-r.lead
-	return ok
-}
-
-// send makes the request of a slot and records how it went.
-func (r *runner) send(ctx context.Context, t *turn) {
-	req := protocol.Request{
+// send starts the request of a slot.
+func (r *runner) send(t *turn) {
+	f, _ := r.flights.Get().(*flight)
+	f.turn = *t
+	f.call.Request = protocol.Request{
 		Entry:    r.mix.entry(t.slot.Hash),
 		Scenario: r.sc.Name,
 		Segment:  t.slot.Segment,
 		Seq:      t.slot.Seq,
 	}
-	putRandom(req.Trace[:8])
-	putRandom(req.Trace[8:])
-	putRandom(req.Span[:])
-	res := r.sc.Client.Do(ctx, req)
+	putRandom(f.call.Request.Trace[:8])
+	putRandom(f.call.Request.Trace[8:])
+	putRandom(f.call.Request.Span[:])
+	r.inFlight.Add(1)
+	r.work.Add(1)
+	r.started = true
+	r.sc.Client.Start(&f.call)
+}
+
+// flush has the client write what it has put off so that requests that are due together
+// can share a write. The pacer calls it before it waits.
+func (r *runner) flush() {
+	if r.started {
+		r.started = false
+		r.sc.Client.Flush()
+	}
+}
+
+// flight is a slot that is being sent. It is used again when that has ended.
+type flight struct {
+	runner *runner
+	turn   turn
+	call   protocol.Call
+}
+
+// end records how the request went. The client calls it.
+func (f *flight) end() {
+	r := f.runner
 	r.sc.Recorder.Finished(Outcome{
-		Entry: req.Entry,
+		Entry: f.call.Request.Entry,
 		// Never negative, even if a failed request has no Sent.
-		Delay:  max(0, t.now.on(res.Sent).Sub(t.due)),
-		Trace:  req.Trace,
-		Result: res,
+		Delay:  max(0, f.turn.now.on(f.call.Result.Sent).Sub(f.turn.due)),
+		Trace:  f.call.Request.Trace,
+		Result: f.call.Result,
 	})
+	f.call.Result.Err = nil // It may hold on to much.
+	r.flights.Put(f)
+	r.inFlight.Add(-1)
+	r.work.Done()
 }
 
 // putRandom fills 8 bytes, not all with zero, which trace context forbids.

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"runtime"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,61 +163,28 @@ func TestWithNoneInFlightAllowedNothingIsSent(t *testing.T) {
 	})
 }
 
-// goroutines returns how many goroutines run runners.
-func goroutines() int {
-	buf := make([]byte, 4<<20)
-	stacks := string(buf[:runtime.Stack(buf, true)])
-	return strings.Count(stacks, "engine.(*runner).run(")
-}
-
-func TestGoroutinesAreBoundedAndReused(t *testing.T) {
+func TestWhatIsDueTogetherIsFlushedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sc, client, book := scenario(t, 1000)
-		sc.Limits.MaxInFlight = 200
-		most := 0
-		client.answer = func(r protocol.Request) time.Duration {
-			if r.Seq%100 == 0 {
-				client.mu.Lock()
-				defer client.mu.Unlock()
-				most = max(most, goroutines())
-			}
-			return time.Duration(r.Seq%2) * time.Second // Every other one hangs a second.
-		}
-		e := newEngine(Options{})
+		sc, client, book := scenario(t, 5000)
 		begin := time.Now()
+		e := newEngine(Options{})
 		e.Apply([]Scenario{sc})
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
+		time.Sleep(time.Until(begin.Truncate(time.Second).Add(3 * time.Second)))
 		end := time.Now()
 		stop(t, e)
-		if most > 201 || most < 200 {
-			t.Errorf("%d goroutines for 200 in flight", most)
-		}
 		book.settled(t, sc.Timeline.Count(begin, end))
-		synctest.Wait()
-		if n := goroutines(); n > 0 {
-			t.Errorf("%d goroutines are left", n)
+		sum := 0
+		for _, n := range client.flushes {
+			sum += n
+			if n > 6 {
+				t.Errorf("a flush for %d requests, want those of a millisecond", n)
+			}
 		}
-	})
-}
-
-func TestSurplusGoroutinesEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sc, client, _ := scenario(t, 1000)
-		sc.Limits.MaxInFlight = 500
-		begin := time.Now()
-		client.answer = func(protocol.Request) time.Duration { return max(0, time.Until(begin.Add(time.Second))) }
-		e := newEngine(Options{})
-		e.Apply([]Scenario{sc})
-		time.Sleep(900 * time.Millisecond)
-		if n := goroutines(); n != 501 {
-			t.Errorf("%d goroutines with all in flight, want 501", n)
+		if sum != len(client.all()) || client.unflushed > 0 {
+			t.Errorf("%d of %d requests were flushed", sum, len(client.all()))
 		}
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
-		if n := goroutines(); n > maxIdle+1 {
-			t.Errorf("%d goroutines afterwards, want no more than %d", n, maxIdle+1)
+		if n := len(client.flushes); n > 3100 {
+			t.Errorf("%d flushes in 3 s, want one a millisecond", n)
 		}
-		stop(t, e)
 	})
 }

@@ -21,23 +21,19 @@ type Scenario struct {
 	// Weights are those of the entries of the mix, relative to each other. The index
 	// is protocol.Request's Entry.
 	Weights []uint32
-	// Client makes the requests. The engine closes it when the last scenario that uses
+	// Client makes the requests, each within its timeout. The engine closes it when the last scenario that uses
 	// it has ended.
 	Client protocol.Client
 	// Recorder keeps the ledger.
 	Recorder Recorder
 	// Limits protect the target and the process.
 	Limits Limits
-	// Timeout is the longest that one request takes. The client sees to that; when a
-	// scenario drains, because it was replaced, removed or stopped, the engine cancels
-	// what still runs a second after that. 0 is no bound.
-	Timeout time.Duration
 }
 
 // equal reports whether what runs s need not be touched to run o.
 func (s *Scenario) equal(o *Scenario) bool {
 	return s.Name == o.Name && s.Timeline == o.Timeline && s.Pacing == o.Pacing &&
-		slices.Equal(s.Weights, o.Weights) && s.Client == o.Client && s.Recorder == o.Recorder && s.Limits == o.Limits && s.Timeout == o.Timeout
+		slices.Equal(s.Weights, o.Weights) && s.Client == o.Client && s.Recorder == o.Recorder && s.Limits == o.Limits
 }
 
 // Limits protect the target and the process.
