@@ -121,7 +121,13 @@ type HTTPConfig struct {
 	ConnectTimeout Duration `yaml:"connect_timeout" default:"5s" min:"1ms" max:"10m"`
 	// Whether connections are used again. Otherwise each request makes its own.
 	KeepAlive bool `yaml:"keep_alive" default:"true"`
-	// Whether redirects are followed, up to 10. Otherwise a redirect is the answer.
+	// How long a connection is used, give or take a tenth, so that a target's new instances get their part; a request in flight is never cut off.
+	MaxConnAge Duration `yaml:"max_conn_age" default:"5m" min:"1s" max:"1y"`
+	// For how many requests a connection is used; 0 is no bound.
+	MaxConnRequests int `yaml:"max_conn_requests" default:"0" min:"0"`
+	// How long the addresses of a host are used before its name is resolved again. New connections go to all addresses in turn.
+	DNSTTL Duration `yaml:"dns_ttl" default:"30s" min:"1s" max:"1d"`
+	// Whether redirects are followed, up to 10. Otherwise a redirect is the answer. Then connections are kept and names resolved as net/http does, whatever the three keys above say.
 	FollowRedirects bool `yaml:"follow_redirects" default:"false"`
 	// How long an answer may be; a larger one fails with reason protocol.
 	MaxResponseBytes Bytes `yaml:"max_response_bytes" default:"10MiB" min:"1" max:"64GiB"`

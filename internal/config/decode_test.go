@@ -38,6 +38,7 @@ func TestLeftOutKeysHaveTheirDefaults(t *testing.T) {
 	}
 	want := config.HTTPConfig{
 		Protocol: config.ProtocolAuto, ConnectTimeout: config.Duration(5 * time.Second), KeepAlive: true,
+		MaxConnAge: config.Duration(5 * time.Minute), DNSTTL: config.Duration(30 * time.Second),
 		MaxResponseBytes: 10 << 20, SlotHeader: true, Traceparent: config.TraceparentSampled,
 	}
 	if s.HTTPConfig != want {
@@ -75,7 +76,8 @@ func TestEveryValueArrives(t *testing.T) {
 		t.Errorf("scenario: %v", got)
 	}
 	h := s.HTTPConfig
-	if h.Protocol != config.ProtocolHTTP2 || h.ConnectTimeout.String() != "1m30s" || h.KeepAlive || h.FollowRedirects ||
+	if h.Protocol != config.ProtocolHTTP2 || h.ConnectTimeout.String() != "1m30s" || h.KeepAlive ||
+		h.MaxConnAge.String() != "1h" || h.MaxConnRequests != 1000 || h.DNSTTL.String() != "1m" || h.FollowRedirects ||
 		h.MaxResponseBytes != 512 || h.UserAgent != "load/1.0 (mail@example.org)" || h.SlotHeader || h.Traceparent != config.TraceparentNone {
 		t.Errorf("http_config %+v", h)
 	}
