@@ -73,6 +73,8 @@ func (r *runner) refuse(t *turn) (DropReason, bool) {
 	switch {
 	case r.cut.Load():
 		return DropShutdown, true
+	case r.sc.Sparing != nil && r.sc.Sparing.Spares(t.slot):
+		return DropBackOff, true
 	case r.inFlight.Load() >= int64(r.sc.Limits.MaxInFlight):
 		return DropInFlight, true
 	case !r.cap.allow(t.slot.Due, t.ratio):

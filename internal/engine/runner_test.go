@@ -163,6 +163,28 @@ func TestWithNoneInFlightAllowedNothingIsSent(t *testing.T) {
 	})
 }
 
+// spareOdd spares every other slot.
+type spareOdd struct{ _ int }
+
+func (*spareOdd) Spares(slot timeline.Slot) bool { return slot.Seq%2 == 1 }
+
+func TestWhatIsSparedIsDroppedAsBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, client, book := scenario(t, 10)
+		sc.Sparing = &spareOdd{}
+		due := run(t, sc, 10*time.Second)
+		book.settled(t, due)
+		if n := book.drops(DropBackOff); n != 50 || len(client.all()) != 50 {
+			t.Errorf("%d dropped, %d sent", n, len(client.all()))
+		}
+		for _, s := range client.all() {
+			if s.Seq%2 == 1 {
+				t.Fatalf("slot %d was sent", s.Seq)
+			}
+		}
+	})
+}
+
 func TestWhatIsDueTogetherIsFlushedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book := scenario(t, 5000)

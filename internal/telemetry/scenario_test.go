@@ -19,6 +19,7 @@ func TestEverySeriesStartsAtZero(t *testing.T) {
 	all := scrape(t, reg)
 	want := map[string]float64{
 		"traffic_target_rate": 200, "traffic_share_rate": 50,
+		"traffic_back_off_ratio":      1,
 		"traffic_slo_objective_ratio": 0.999, "traffic_slo_latency_seconds": 0.3,
 	}
 	for _, s := range all.of("storefront") {
