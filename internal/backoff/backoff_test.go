@@ -202,7 +202,7 @@ func TestWhichSlotsAreSparedIsTheSameEverywhere(t *testing.T) {
 	}
 }
 
-func TestManyMayUseAGuard(t *testing.T) {
+func TestManyMayUseAGuard(*testing.T) {
 	g := guard(&votes{})
 	var all sync.WaitGroup
 	for range 4 {

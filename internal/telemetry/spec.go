@@ -147,9 +147,9 @@ type Series struct {
 // Each code that a request then gets in answer adds one.
 func SeriesCount(spec ScenarioSpec) Series {
 	const (
-		// Sent and received bytes, connections open and opened, target and share
-		// rate, override, back-off; due, finished, in flight.
-		scenario = 8 + 3
+		// Sent and received bytes, connections open and opened by two protocols, target
+		// and share rate, override, back-off; due, finished, in flight.
+		scenario = 9 + 3
 		// Without ReasonNone, which is no failure; and the empty code.
 		request   = protocol.NumReasons - 1 + 1
 		objective = 2
