@@ -104,11 +104,8 @@ func (b *builder) guard(sc config.Scenario, old *backoff.Guard) *backoff.Guard {
 
 // expose creates the scenario's metrics and completes it.
 func (b *builder) expose(sc config.Scenario, n built) (built, error) {
-	n.rate = newRate(sc.Timeline())
+	n.rate = newRate(sc.Timeline(), n.guard)
 	spec := b.spec(sc, n.rate)
-	if n.guard != nil {
-		spec.BackOffRatio = func() float64 { return n.guard.Ratio(time.Now()) }
-	}
 	recorder, err := b.metrics.Scenario(spec)
 	if err != nil {
 		return n, err
@@ -148,7 +145,7 @@ func discard(next, running map[string]built) {
 // spec tells which series a scenario has.
 func (b *builder) spec(sc config.Scenario, r *scenarioRate) telemetry.ScenarioSpec {
 	spec := scenarioSpec(sc)
-	spec.TargetRate, spec.Overridden = r.now, r.isOverridden
+	spec.TargetRate, spec.Overridden, spec.BackOffRatio = r.now, r.isOverridden, r.backOff
 	spec.ShareRate = func() float64 { return r.now() * b.arcs.Arc(time.Now()).Ratio() }
 	return spec
 }
