@@ -61,7 +61,8 @@ func (e *exporter) Command(j job) ([]string, error) {
 func (e *exporter) config(j job) string {
 	rate, inFlight := float64(j.Rate), 512
 	if j.Rate == flatOut {
-		rate, inFlight = flatOutRate, j.connections()
+		// Slots of the same millisecond come due together.
+		rate, inFlight = flatOutRate, 2*j.connections()
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "scenarios:\n  - name: bench\n    rate: %v/s\n", rate)

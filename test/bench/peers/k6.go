@@ -17,6 +17,10 @@ type k6 struct {
 
 var _ tool = (*k6)(nil)
 
+// k6MostVUs is how many users k6 may have, and so how many unanswered requests: as many
+// as the exporter.
+const k6MostVUs = 512
+
 // k6Script takes the options of the scenario and the URL, both as JSON.
 const k6Script = `import http from 'k6/http';
 
@@ -47,7 +51,11 @@ func (k *k6) Command(j job) ([]string, error) {
 		load["rate"] = j.Rate
 		load["timeUnit"] = "1s"
 		load["preAllocatedVUs"] = j.connections()
-		load["maxVUs"] = 512
+		load["maxVUs"] = k6MostVUs
+		if j.Latencies {
+			// While the target stands still there is no time to make more.
+			load["preAllocatedVUs"] = k6MostVUs
+		}
 	}
 	options, err := json.Marshal(load)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -98,7 +99,7 @@ func suiteCommand(ctx context.Context, args []string, out io.Writer) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("found the argument %q, expected flags only", flags.Arg(0))
 	}
-	o.size, o.args = "standard", args
+	o.size, o.command = "standard", makeCommand(flags)
 	if *quick {
 		o.size = "quick"
 	}
@@ -121,4 +122,22 @@ func suiteCommand(ctx context.Context, args []string, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "%s after %v\n", pagePath(o.docs), time.Since(begin).Round(time.Second))
 	return nil
+}
+
+// makeCommand returns how make is asked for the run: with the flags that choose what is
+// measured, and without those that say where things are.
+func makeCommand(flags *flag.FlagSet) string {
+	var chosen []string
+	flags.Visit(func(f *flag.Flag) {
+		switch f.Name {
+		case "quick", "full":
+			chosen = append(chosen, "-"+f.Name)
+		case "only", "repetitions", "window", "target-cpu", "tool-cpus":
+			chosen = append(chosen, "-"+f.Name+" "+f.Value.String())
+		}
+	})
+	if len(chosen) == 0 {
+		return "make bench-peers"
+	}
+	return "make bench-peers ARGS='" + strings.Join(chosen, " ") + "'"
 }

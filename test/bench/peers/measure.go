@@ -3,13 +3,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -57,7 +57,7 @@ func (b *bench) measure(ctx context.Context, t tool, c *cell) (run, error) {
 		return run{}, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	j := job{Protocol: c.Protocol, Rate: c.Rate, Seconds: b.lasting(), Dir: dir, Latencies: c.Kind != load}
+	j := job{Protocol: c.Protocol, Rate: c.Rate, Seconds: b.lasting(c.Kind), Dir: dir, Latencies: c.Kind != load}
 	if c.Kind == load {
 		j.URL = b.nginx.urls[c.Protocol]
 		return b.drive(ctx, t, j, &served{nginx: b.nginx})
@@ -211,7 +211,7 @@ var _ target = (*listening)(nil)
 
 func (l *listening) started(ctx context.Context, tool *process) error {
 	for {
-		if lines := string(l.out.Bytes()); countLines(lines) > 1 {
+		if bytes.Count(l.out.Bytes(), []byte("\n")) > 1 {
 			first, err := l.line(ctx, 1)
 			if err != nil {
 				return err
@@ -279,16 +279,16 @@ func (b *bench) judge(r *run, c *cell, s script, first int64, all []record) {
 		last = max(last, x.Arrived)
 	}
 	stallFrom := first + int64(s.StallAt)
+	kept := fitRate(arrivals(in), float64(c.Rate))
 	r.Receiver = &received{
 		Stamped: float64(stamped) / float64(max(1, len(all))),
-		Even:    againstEven(arrivals(in), float64(c.Rate)),
+		Even:    againstEven(arrivals(in), kept),
+		Nominal: againstEven(arrivals(in), float64(c.Rate)),
 		Truth:   s.truth(float64(c.Rate), time.Duration(last-first)),
 		Stalled: float64(len(within(all, stallFrom, stallFrom+int64(s.StallFor)))) / max(1, float64(c.Rate)*s.StallFor.Seconds()),
 	}
 	if c.Divided > 0 {
-		own := againstOwn(in, float64(c.Rate), c.Divided)
+		own := againstOwn(in, kept, c.Divided)
 		r.Receiver.Own = &own
 	}
 }
-
-func countLines(s string) int { return strings.Count(s, "\n") }

@@ -44,7 +44,7 @@ type nginx struct {
 type nginxConfig struct {
 	Dir    string
 	Body   string
-	Ports  map[protocol]int
+	Ports  map[string]int
 	Status int
 	// Directive is that nginx switches HTTP/2 on by a directive and no longer by a
 	// parameter of listen.
@@ -58,7 +58,7 @@ func startNginx(ctx context.Context, path, version, cpu, dir string) (*nginx, er
 		return nil, err
 	}
 	c := nginxConfig{
-		Dir: dir, Body: strings.Repeat("x", bodySize), Ports: map[protocol]int{}, Status: ports[0],
+		Dir: dir, Body: strings.Repeat("x", bodySize), Ports: map[string]int{}, Status: ports[0],
 		Directive: hasHTTP2Directive(version),
 	}
 	n := &nginx{
@@ -67,7 +67,7 @@ func startNginx(ctx context.Context, path, version, cpu, dir string) (*nginx, er
 		client: &http.Client{Timeout: 5 * time.Second},
 	}
 	for i, p := range protocols() {
-		c.Ports[p] = ports[i+1]
+		c.Ports[string(p)] = ports[i+1]
 		n.urls[p] = p.url(fmt.Sprintf("127.0.0.1:%d", ports[i+1]))
 	}
 	if err := c.write(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -76,7 +77,7 @@ func shortVersion(said string) string {
 	line = strings.TrimPrefix(line, "nginx version: ")
 	words := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '/' || r == ',' })
 	for i, word := range words {
-		if i > 0 && word != "version" && word != "debian" {
+		if i > 0 && !slices.Contains([]string{"version", "debian", "nghttp2"}, word) {
 			return word
 		}
 	}

@@ -71,7 +71,7 @@ type cell struct {
 // String returns the cell's name, which -only is matched with.
 func (c *cell) String() string {
 	at, _, _ := strings.Cut(c.Rate.String(), "/")
-	return fmt.Sprintf("%s/%s/%s/%s", c.Kind, c.Protocol, strings.TrimSuffix(at, " out"), c.Tool)
+	return fmt.Sprintf("%s/%s/%s/%s", c.Kind, string(c.Protocol), strings.TrimSuffix(at, " out"), c.Tool)
 }
 
 // run is one repetition. All that is counted is of the window, unless it says otherwise.
@@ -98,10 +98,12 @@ type run struct {
 type received struct {
 	// Stamped is the part of the requests that the kernel has stamped.
 	Stamped float64 `json:"stamped"`
-	// Even and Own are the lateness against a schedule for the whole and one for each
-	// connection.
-	Even lateness  `json:"even"`
-	Own  *lateness `json:"own,omitempty"`
+	// Even is the lateness against an even schedule at the rate that was kept, Nominal
+	// against one at the rate that was asked for.
+	Even    lateness `json:"even"`
+	Nominal lateness `json:"nominal"`
+	// Own is the lateness against even schedules of each connection.
+	Own *lateness `json:"own,omitempty"`
 	// Truth is what users would have waited during the whole run.
 	Truth truth `json:"truth"`
 	// Stalled is the part of the requests due during the stall that were sent in it.

@@ -8,9 +8,15 @@ import (
 	"time"
 )
 
-// phaseQuantile is the part of the sends that may be earlier than the fitted schedule
-// is, so that a few that were taken from another place do not move all.
-const phaseQuantile = 0.01
+const (
+	// phaseQuantile is the part of the sends that may be earlier than the fitted schedule
+	// is, so that a few that were taken from another place do not move all.
+	phaseQuantile = 0.01
+	// driftBlocks is into how many blocks the sends are cut to find the rate.
+	driftBlocks = 20
+	// fewest is how many sends of a connection tell something of its schedule.
+	fewest = 5
+)
 
 // lateness is how far sends were from a schedule, as quantiles.
 type lateness struct {
@@ -20,16 +26,39 @@ type lateness struct {
 	Max time.Duration `json:"max"`
 	// Sends is how many sends were looked at.
 	Sends int `json:"sends"`
+	// Rate is that of the schedule, in requests a second.
+	Rate float64 `json:"rate"`
+}
+
+// fitRate returns the rate of the even schedule that sends kept to, close to the one that
+// was asked for. Lateness has one side only, so that it looks at the earliest tenth of
+// each block; the median of all slopes between two blocks is not moved by a few blocks
+// that were late as a whole.
+func fitRate(arrivals []int64, asked float64) float64 {
+	size := len(arrivals) / driftBlocks
+	if size < fewest {
+		return asked
+	}
+	sorted := slices.Sorted(slices.Values(arrivals))
+	late := against(sorted, asked)
+	var early []time.Duration
+	for b := range driftBlocks {
+		early = append(early, quantile(slices.Sorted(slices.Values(late[b*size:(b+1)*size])), 0.1))
+	}
+	var slopes []float64
+	for a := range early {
+		for b := a + 1; b < driftBlocks; b++ {
+			slopes = append(slopes, (early[b]-early[a]).Seconds()/float64((b-a)*size))
+		}
+	}
+	return 1 / (1/asked + median(slopes))
 }
 
 // againstEven returns how late sends were against the schedule t0 + k/rate, where k
 // counts them in the order of their arrival and t0 is the latest start at which nearly
 // all of them are not early. Instants are in nanoseconds, in any order.
-//
-// What a tool leaves out or falls behind by is not forgiven: the sends after it are
-// late by the whole of it.
 func againstEven(arrivals []int64, rate float64) lateness {
-	return summarize(residuals(slices.Sorted(slices.Values(arrivals)), rate))
+	return summarize(residuals(slices.Sorted(slices.Values(arrivals)), rate), rate)
 }
 
 // againstOwn returns the same for a tool that divides the rate among its connections,
@@ -42,24 +71,17 @@ func againstOwn(records []record, rate float64, connections int) lateness {
 	}
 	var all []time.Duration
 	for _, arrivals := range by {
-		if len(arrivals) < 5 {
-			continue
+		if len(arrivals) >= fewest {
+			slices.Sort(arrivals)
+			all = append(all, residuals(arrivals, rate/float64(connections))...)
 		}
-		slices.Sort(arrivals)
-		all = append(all, residuals(arrivals, rate/float64(connections))...)
 	}
-	return summarize(all)
+	return summarize(all, rate)
 }
 
 // residuals returns what is left of the sorted instants after the schedule is taken off.
 func residuals(sorted []int64, rate float64) []time.Duration {
-	if len(sorted) == 0 {
-		return nil
-	}
-	late := make([]time.Duration, 0, len(sorted))
-	for k, at := range sorted {
-		late = append(late, time.Duration(at-sorted[0])-time.Duration(float64(k)/rate*float64(time.Second)))
-	}
+	late := against(sorted, rate)
 	phase := quantile(slices.Sorted(slices.Values(late)), phaseQuantile)
 	for k := range late {
 		late[k] -= phase
@@ -67,14 +89,24 @@ func residuals(sorted []int64, rate float64) []time.Duration {
 	return late
 }
 
-func summarize(late []time.Duration) lateness {
+// against returns how much later the sorted instants are than a schedule that starts
+// with the first of them.
+func against(sorted []int64, rate float64) []time.Duration {
+	late := make([]time.Duration, 0, len(sorted))
+	for k, at := range sorted {
+		late = append(late, time.Duration(at-sorted[0])-time.Duration(float64(k)/rate*float64(time.Second)))
+	}
+	return late
+}
+
+func summarize(late []time.Duration, rate float64) lateness {
 	slices.Sort(late)
 	if len(late) == 0 {
 		return lateness{}
 	}
 	return lateness{
 		P50: quantile(late, 0.5), P90: quantile(late, 0.9), P99: quantile(late, 0.99), Max: late[len(late)-1],
-		Sends: len(late),
+		Sends: len(late), Rate: rate,
 	}
 }
 

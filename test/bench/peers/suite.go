@@ -20,7 +20,7 @@ import (
 // options is what the command line says.
 type options struct {
 	size, only, docs    string
-	args                []string
+	command             string
 	repetitions         int
 	window              time.Duration
 	targetCPU, toolCPUs string
@@ -86,7 +86,7 @@ func measureAll(ctx context.Context, o options, out io.Writer) (r *results, err 
 		return nil, err
 	}
 	r = &results{
-		Date: time.Now().UTC(), Command: strings.Join(append([]string{"make bench-peers"}, asMakeArgs(o.args)...), " "),
+		Date: time.Now().UTC(), Command: o.command,
 		Revision: o.revision, Machine: thisMachine(), Settings: p.settings,
 	}
 	b := &bench{plan: p, self: self, dir: dir}
@@ -109,21 +109,6 @@ func pinSelf(ctx context.Context, cpu string) error {
 		return fmt.Errorf("taskset, of util-linux, does not work: %w: %s", err, said)
 	}
 	return nil
-}
-
-// asMakeArgs returns the arguments as make is to be given them, without the paths that
-// the Makefile adds itself.
-func asMakeArgs(args []string) []string {
-	var own []string
-	for _, a := range args {
-		if !strings.Contains(a, "=") || strings.HasPrefix(a, "-only") {
-			own = append(own, a)
-		}
-	}
-	if len(own) == 0 {
-		return nil
-	}
-	return []string{"ARGS='" + strings.Join(own, " ") + "'"}
 }
 
 // suite runs the cells and tells of it.
@@ -171,6 +156,9 @@ func (s *suite) find(ctx context.Context, finders []finder) error {
 func (s *suite) run(ctx context.Context) error {
 	for _, c := range s.results.Cells {
 		c.Skipped = s.skipped(c)
+		if d, ok := s.tools[c.Tool].(divider); ok {
+			c.Divided = d.Divides(job{Protocol: c.Protocol, Rate: c.Rate})
+		}
 	}
 	total, done := s.runs()*s.bench.Repetitions, 0
 	for repetition := range s.bench.Repetitions {
@@ -190,9 +178,6 @@ func (s *suite) run(ctx context.Context) error {
 				r.Error = err.Error()
 			}
 			r.Repetition = repetition
-			if d, ok := s.tools[c.Tool].(divider); ok {
-				c.Divided = d.Divides(job{Protocol: c.Protocol, Rate: c.Rate})
-			}
 			c.Runs = append(c.Runs, r)
 			done++
 			fmt.Fprintf(s.out, "%3d/%d %-50s %s\n", done, total, c, r)
