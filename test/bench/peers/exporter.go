@@ -23,6 +23,8 @@ type exporter struct {
 	bare bool
 	// exact paces for the microsecond.
 	exact bool
+	// inFlight is how many requests may be unanswered; 0 for the suite's choice.
+	inFlight int
 }
 
 var _ tool = (*exporter)(nil)
@@ -60,9 +62,12 @@ func (e *exporter) Command(j job) ([]string, error) {
 // config returns the file for a job. What it does not say has its default.
 func (e *exporter) config(j job) string {
 	rate, inFlight := float64(j.Rate), 512
-	if j.Rate == flatOut {
+	switch {
+	case j.Rate == flatOut:
 		// Slots of the same millisecond come due together.
 		rate, inFlight = flatOutRate, 2*j.connections()
+	case e.inFlight > 0:
+		inFlight = e.inFlight
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "scenarios:\n  - name: bench\n    rate: %v/s\n", rate)
@@ -99,7 +104,7 @@ func (e *exporter) metrics(ctx context.Context, j job) (metrics, error) {
 }
 
 // Told implements tool. All that the exporter tells is in its metrics.
-func (e *exporter) Told(job, []byte) (told, error) { return told{}, nil }
+func (e *exporter) Told(context.Context, job, []byte) (told, error) { return told{}, nil }
 
 // ledger is what the exporter has counted between two scrapes.
 type ledger struct {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -51,7 +52,7 @@ func (f *fortio) report(j job) string { return filepath.Join(j.Dir, "fortio.json
 func (f *fortio) Divides(j job) int { return j.connections() }
 
 // Told implements tool.
-func (f *fortio) Told(j job, _ []byte) (told, error) {
+func (f *fortio) Told(_ context.Context, j job, _ []byte) (told, error) {
 	report, err := os.ReadFile(f.report(j))
 	if err != nil {
 		return told{}, err

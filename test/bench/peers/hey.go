@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"regexp"
 	"strconv"
 	"time"
@@ -36,7 +37,7 @@ func (h *hey) Command(j job) ([]string, error) {
 }
 
 // Told implements tool.
-func (h *hey) Told(_ job, output []byte) (told, error) {
+func (h *hey) Told(_ context.Context, _ job, output []byte) (told, error) {
 	var t told
 	for percent, into := range map[string]*time.Duration{"50": &t.P50, "99": &t.P99} {
 		// Some versions print two percent signs.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"time"
@@ -112,7 +113,7 @@ type tool interface {
 	Command(j job) ([]string, error)
 	// Told returns what the tool has told of a job that has ended, by its output and by
 	// the files in the job's folder.
-	Told(j job, output []byte) (told, error)
+	Told(ctx context.Context, j job, output []byte) (told, error)
 }
 
 // divider is a tool that divides a rate among connections, each of which keeps a

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -75,7 +76,7 @@ func (k *k6) Command(j job) ([]string, error) {
 func (k *k6) report(j job) string { return filepath.Join(j.Dir, "k6.json") }
 
 // Told implements tool.
-func (k *k6) Told(j job, _ []byte) (told, error) {
+func (k *k6) Told(_ context.Context, j job, _ []byte) (told, error) {
 	report, err := os.ReadFile(k.report(j))
 	if err != nil {
 		return told{}, err

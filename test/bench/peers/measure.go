@@ -78,7 +78,7 @@ func (b *bench) drive(ctx context.Context, t tool, j job, to target) (run, error
 	defer func() { _ = p.cmd.Process.Kill() }()
 	begun, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := to.started(begun, p); err != nil {
+	if err = to.started(begun, p); err != nil {
 		return run{}, fmt.Errorf("%s sends nothing: %w", p.name, err)
 	}
 	e, daemon := t.(*exporter)
@@ -89,11 +89,11 @@ func (b *bench) drive(ctx context.Context, t tool, j job, to target) (run, error
 	if err != nil {
 		return r, err
 	}
-	if err := p.end(ctx, j.duration()+endTimeout); err != nil {
+	if err = p.end(j.duration() + endTimeout); err != nil {
 		return r, err
 	}
 	r.WholeCPU = p.used()
-	r.Told, err = t.Told(j, p.out.Bytes())
+	r.Told, err = t.Told(ctx, j, p.out.Bytes())
 	return r, err
 }
 
@@ -121,7 +121,7 @@ func (b *bench) watchDaemon(ctx context.Context, e *exporter, j job, p *process,
 	}
 	l := newLedger(before, after, between)
 	r.Ledger = &l
-	if err := p.sleep(ctx, j.duration()-time.Since(begin)); err != nil {
+	if err = p.sleep(ctx, j.duration()-time.Since(begin)); err != nil {
 		return r, err
 	}
 	whole, err := e.metrics(ctx, j)
@@ -144,7 +144,7 @@ func (b *bench) watch(ctx context.Context, p *process, to target) (run, error) {
 	if err != nil {
 		return run{}, err
 	}
-	if err := p.sleep(ctx, b.Window); err != nil {
+	if err = p.sleep(ctx, b.Window); err != nil {
 		return run{}, err
 	}
 	until, err := look(ctx, p, to)
@@ -248,7 +248,7 @@ func (b *bench) receive(ctx context.Context, t tool, c *cell, j job) (run, error
 	if err != nil {
 		return r, err
 	}
-	if err := l.stop(); err != nil {
+	if err = l.stop(); err != nil {
 		return r, err
 	}
 	all, err := readRecords(records)

@@ -70,7 +70,7 @@ func startNginx(ctx context.Context, path, version, cpu, dir string) (*nginx, er
 		c.Ports[string(p)] = ports[i+1]
 		n.urls[p] = p.url(fmt.Sprintf("127.0.0.1:%d", ports[i+1]))
 	}
-	if err := c.write(); err != nil {
+	if err = c.write(); err != nil {
 		return nil, fmt.Errorf("configure nginx: %w", err)
 	}
 	if n.process, err = start(ctx, cpu, dir, path, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "nginx.log")); err != nil {
@@ -129,7 +129,7 @@ func (c nginxConfig) write() error {
 		return err
 	}
 	var text bytes.Buffer
-	if err := t.Execute(&text, c); err != nil {
+	if err = t.Execute(&text, c); err != nil {
 		return err
 	}
 	cert, key, err := selfSigned()

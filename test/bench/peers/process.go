@@ -50,7 +50,6 @@ type process struct {
 // killed when ctx ends.
 func start(ctx context.Context, cpus, dir string, command ...string) (*process, error) {
 	args := append([]string{"-c", cpus}, command...)
-	//nolint:gosec // G204: to run the tools that the user names is what the suite is for.
 	p := &process{name: command[0], cmd: exec.CommandContext(ctx, "taskset", args...), out: &output{}, done: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -92,15 +91,13 @@ func (p *process) sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// end waits for the process to end by itself, and kills it if it does not in time.
-func (p *process) end(ctx context.Context, timeout time.Duration) error {
+// end waits for the process to end by itself, or because its context has ended, and
+// kills it if it does not in time.
+func (p *process) end(timeout time.Duration) error {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case <-p.done:
-	case <-ctx.Done():
-		<-p.done
-		return ctx.Err()
 	case <-timer.C:
 		_ = p.cmd.Process.Kill()
 		<-p.done
@@ -115,7 +112,7 @@ func (p *process) end(ctx context.Context, timeout time.Duration) error {
 // stop asks the process to end and waits for it. It may have ended before.
 func (p *process) stop() error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	return p.end(context.Background(), stopTimeout)
+	return p.end(stopTimeout)
 }
 
 // failed returns what has happened to the process with the end of what it has written.

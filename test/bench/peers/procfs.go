@@ -97,12 +97,12 @@ func parseBusy(stat []byte) time.Duration {
 
 // machine is what the suite has run on.
 type machine struct {
-	CPU    string `json:"cpu"`
-	Cores  int    `json:"cores"`
-	Kernel string `json:"kernel"`
-	Memory int64  `json:"memory"`
-	Virtual bool  `json:"virtual"`
-	Go     string `json:"go"`
+	CPU     string `json:"cpu"`
+	Cores   int    `json:"cores"`
+	Kernel  string `json:"kernel"`
+	Memory  int64  `json:"memory"`
+	Virtual bool   `json:"virtual"`
+	Go      string `json:"go"`
 }
 
 func thisMachine() machine {

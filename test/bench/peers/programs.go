@@ -15,8 +15,6 @@ import (
 // finder finds a program and tells its version.
 type finder struct {
 	name string
-	// is is what it is and where it comes from, for the report.
-	is string
 	// hint is how to get it.
 	hint string
 	// version are the arguments with which it prints its version; none of a program in
@@ -65,7 +63,6 @@ func (f finder) ask(ctx context.Context, path string) string {
 		}
 		return info.Main.Version
 	}
-	//nolint:gosec // G204: to run the tools that the user names is what the suite is for.
 	said, _ := exec.CommandContext(ctx, path, f.version...).CombinedOutput() // wrk fails at this.
 	return shortVersion(string(said))
 }

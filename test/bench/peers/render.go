@@ -26,7 +26,7 @@ func resultsPath(docs string) string { return filepath.Join(docs, plots, "result
 
 // save writes the results, and the page and the plots that are made of them.
 func (r *results) save(docs string) error {
-	if err := os.MkdirAll(filepath.Join(docs, plots), 0o755); err != nil { //nolint:gosec // G301: it is documentation, for everyone to read.
+	if err := os.MkdirAll(filepath.Join(docs, plots), 0o755); err != nil {
 		return err
 	}
 	if err := r.write(resultsPath(docs)); err != nil {
@@ -42,7 +42,7 @@ func render(r *results, docs string) error {
 		return err
 	}
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(docs, name), []byte(text), 0o644); err != nil { //nolint:gosec // G306: it is documentation, for everyone to read.
+		if err := os.WriteFile(filepath.Join(docs, name), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
@@ -72,8 +72,11 @@ func (r *results) files() (map[string]string, error) {
 	return files, nil
 }
 
-func (r *results) costPlot(p protocol) string  { return fmt.Sprintf("%s/cpu-%s.svg", plots, string(p)) }
-func (r *results) sendsPlot(p protocol) string { return fmt.Sprintf("%s/sends-%s.svg", plots, string(p)) }
+func (r *results) costPlot(p protocol) string { return fmt.Sprintf("%s/cpu-%s.svg", plots, string(p)) }
+
+func (r *results) sendsPlot(p protocol) string {
+	return fmt.Sprintf("%s/sends-%s.svg", plots, string(p))
+}
 
 // drawCosts draws the processor time of each request by rate.
 func (r *results) drawCosts(p protocol) string {

@@ -147,11 +147,11 @@ func (r *results) write(path string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(text, '\n'), 0o644) //nolint:gosec // G306: it is documentation, for everyone to read.
+	return os.WriteFile(path, append(text, '\n'), 0o644)
 }
 
 func readResults(path string) (*results, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // G304: it is the file that the user names.
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

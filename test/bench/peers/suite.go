@@ -82,7 +82,7 @@ func measureAll(ctx context.Context, o options, out io.Writer) (r *results, err 
 	if err != nil {
 		return nil, err
 	}
-	if err := pinSelf(ctx, o.targetCPU); err != nil {
+	if err = pinSelf(ctx, o.targetCPU); err != nil {
 		return nil, err
 	}
 	r = &results{
@@ -91,7 +91,7 @@ func measureAll(ctx context.Context, o options, out io.Writer) (r *results, err 
 	}
 	b := &bench{plan: p, self: self, dir: dir}
 	s := &suite{bench: b, results: r, out: out, tools: map[string]tool{}, missing: map[string]string{}}
-	if err := s.find(ctx, o.finders); err != nil {
+	if err = s.find(ctx, o.finders); err != nil {
 		return nil, err
 	}
 	if b.nginx != nil {
@@ -103,7 +103,6 @@ func measureAll(ctx context.Context, o options, out io.Writer) (r *results, err 
 
 // pinSelf keeps the suite's own threads away from the tools.
 func pinSelf(ctx context.Context, cpu string) error {
-	//nolint:gosec // G204: it is the processor that the user names.
 	said, err := exec.CommandContext(ctx, "taskset", "-a", "-p", "-c", cpu, strconv.Itoa(os.Getpid())).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("taskset, of util-linux, does not work: %w: %s", err, said)

@@ -283,8 +283,12 @@ func (r *results) lateness(p protocol, at rate) string {
 // own returns the lateness against a tool's own schedule: as the receiver has seen it of
 // those that divide the rate among connections, as it tells itself of ours.
 func own(c *cell) []string {
-	p50, ok := over(c, func(r run) float64 { return ownDelay(r, func(l lateness) time.Duration { return l.P50 }, func(l ledger) time.Duration { return l.DelayP50 }) })
-	p99, _ := over(c, func(r run) float64 { return ownDelay(r, func(l lateness) time.Duration { return l.P99 }, func(l ledger) time.Duration { return l.DelayP99 }) })
+	p50, ok := over(c, func(r run) float64 {
+		return ownDelay(r, func(l lateness) time.Duration { return l.P50 }, func(l ledger) time.Duration { return l.DelayP50 })
+	})
+	p99, _ := over(c, func(r run) float64 {
+		return ownDelay(r, func(l lateness) time.Duration { return l.P99 }, func(l ledger) time.Duration { return l.DelayP99 })
+	})
 	if !ok || math.IsNaN(p50) {
 		return []string{"", ""}
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -49,9 +50,8 @@ func (v *vegeta) Command(j job) ([]string, error) {
 func (v *vegeta) results(j job) string { return filepath.Join(j.Dir, "results.bin") }
 
 // Told implements tool.
-func (v *vegeta) Told(j job, _ []byte) (told, error) {
-	//nolint:gosec,noctx // G204: to run the tools that the user names is what the suite is for; it ends by itself.
-	report, err := exec.Command(v.path, "report", "-type", "json", v.results(j)).Output()
+func (v *vegeta) Told(ctx context.Context, j job, _ []byte) (told, error) {
+	report, err := exec.CommandContext(ctx, v.path, "report", "-type", "json", v.results(j)).Output()
 	if err != nil {
 		return told{}, fmt.Errorf("report of vegeta: %w", err)
 	}

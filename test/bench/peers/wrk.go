@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -49,7 +50,7 @@ func (w *wrk) Command(j job) ([]string, error) {
 func (w *wrk) Divides(j job) int { return j.connections() }
 
 // Told implements tool.
-func (w *wrk) Told(_ job, output []byte) (told, error) {
+func (w *wrk) Told(_ context.Context, _ job, output []byte) (told, error) {
 	var t told
 	for percent, into := range map[string]*time.Duration{"50": &t.P50, "99": &t.P99} {
 		// wrk prints 50%, wrk2 prints 50.000%.
