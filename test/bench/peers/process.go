@@ -53,6 +53,8 @@ func start(ctx context.Context, cpus, dir string, command ...string) (*process, 
 	p := &process{name: command[0], cmd: exec.CommandContext(ctx, "taskset", args...), out: &output{}, done: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// What a program has started itself may hold its output open.
+	p.cmd.WaitDelay = time.Second
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}

@@ -191,6 +191,20 @@ func (v view) Others() string {
 	return fmt.Sprintf("%.0f %% of a core in the median and %.0f %% at most", median(all), slices.Max(all))
 }
 
+// Stamped returns the part of the requests that the kernel has stamped, in percent, in
+// the run where it was least.
+func (v view) Stamped() string {
+	least := 1.0
+	for _, c := range v.Cells {
+		for _, r := range c.good() {
+			if r.Receiver != nil {
+				least = min(least, r.Receiver.Stamped)
+			}
+		}
+	}
+	return fmt.Sprintf("%.4g %%", 100*least)
+}
+
 // Kept returns the part of a rate that has to be reached, in percent.
 func (v view) Kept() string { return fmt.Sprintf("%.0f %%", 100*kept) }
 
@@ -236,8 +250,5 @@ func (v view) Latencies(k kind) string {
 // Tools returns the table of all programs.
 func (v view) Tools() string { return strings.TrimSpace(v.programs()) }
 
-// Quantile returns a quantile of the script in milliseconds.
+// Milliseconds returns a duration of the script.
 func (v view) Milliseconds(d time.Duration) string { return digits(d.Seconds()*1000) + " ms" }
-
-// Arguments returns what make bench-peers is to be given to repeat the run.
-func (v view) Arguments() string { return v.Command }

@@ -95,7 +95,11 @@ func measureAll(ctx context.Context, o options, out io.Writer) (r *results, err 
 		return nil, err
 	}
 	if b.nginx != nil {
-		defer func() { err = errors.Join(err, b.nginx.stop()) }()
+		defer func() {
+			if stopped := b.nginx.stop(); ctx.Err() == nil {
+				err = errors.Join(err, stopped)
+			}
+		}()
 	}
 	r.Cells = p.cells(s.all, only)
 	return r, s.run(ctx)
@@ -160,6 +164,7 @@ func (s *suite) run(ctx context.Context) error {
 		}
 	}
 	total, done := s.runs()*s.bench.Repetitions, 0
+	fmt.Fprintf(s.out, "%d runs, some %v\n", total, s.estimate().Round(time.Minute))
 	for repetition := range s.bench.Repetitions {
 		for _, c := range order(s.results.Cells, repetition) {
 			if c.Skipped != "" {
@@ -194,6 +199,18 @@ func (s *suite) runs() int {
 		}
 	}
 	return n
+}
+
+// estimate returns about how long all runs take.
+func (s *suite) estimate() time.Duration {
+	const around = 500 * time.Millisecond // For starting and stopping.
+	var sum time.Duration
+	for _, c := range s.results.Cells {
+		if c.Skipped == "" {
+			sum += time.Duration(s.bench.lasting(c.Kind))*time.Second + around
+		}
+	}
+	return sum * time.Duration(s.bench.Repetitions)
 }
 
 // skipped returns why a cell cannot be run, or nothing.
