@@ -73,6 +73,8 @@ type job struct {
 	Dir string
 	// Latencies is that each request's latency is wanted, whatever it takes.
 	Latencies bool
+	// Stall is that the target stands still for a while.
+	Stall bool
 }
 
 // connections returns how many connections, or requests at once, a tool is given that

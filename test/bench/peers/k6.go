@@ -53,7 +53,7 @@ func (k *k6) Command(j job) ([]string, error) {
 		load["timeUnit"] = "1s"
 		load["preAllocatedVUs"] = j.connections()
 		load["maxVUs"] = k6MostVUs
-		if j.Latencies {
+		if j.Stall {
 			// While the target stands still there is no time to make more.
 			load["preAllocatedVUs"] = k6MostVUs
 		}

@@ -57,7 +57,7 @@ func (b *bench) measure(ctx context.Context, t tool, c *cell) (run, error) {
 		return run{}, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	j := job{Protocol: c.Protocol, Rate: c.Rate, Seconds: b.lasting(c.Kind), Dir: dir, Latencies: c.Kind != load}
+	j := job{Protocol: c.Protocol, Rate: c.Rate, Seconds: b.lasting(c.Kind), Dir: dir, Latencies: c.Kind != load, Stall: c.Kind == stall}
 	if c.Kind == load {
 		j.URL = b.nginx.urls[c.Protocol]
 		return b.drive(ctx, t, j, &served{nginx: b.nginx})

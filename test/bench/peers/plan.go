@@ -70,13 +70,14 @@ func newPlan(size string) (plan, error) {
 // unanswered, since a tool that waits for answers does not see the stall in more.
 const stallLasting = 8
 
-// lasting returns for how many seconds a tool is to send: long enough for the window,
-// since not all of them understand fractions.
+// lasting returns for how many seconds a tool is to send: a bit longer than to the end
+// of the window, and a whole number, since not all of them understand fractions.
 func (p *plan) lasting(k kind) int {
 	if k == stall {
 		return stallLasting
 	}
-	return int((p.Warmup + p.Window + 1200*time.Millisecond) / time.Second)
+	const bit = 150 * time.Millisecond
+	return int((p.Warmup + p.Window + bit + time.Second - 1) / time.Second)
 }
 
 // finish sets what follows from the settings.
