@@ -47,10 +47,12 @@ func (s *svg) heading(title, subtitle string) {
 	s.text(16, 45, textStyle{size: 12, color: faint, anchor: "start"}, subtitle)
 }
 
-// series is one tool's line: a value for each place, NaN where there is none.
+// series is one tool's line: a value for each place, NaN where there is none, and which
+// of them are marked as hollow.
 type series struct {
 	tool   string
 	values []float64
+	hollow []bool
 }
 
 // lineChart draws a line for each tool over the places, by name at its right end, on a
@@ -108,7 +110,11 @@ func (s *svg) curve(l series, x func(int) float64, y axis) int {
 		last = i
 	}
 	for i, v := range l.values {
-		if !math.IsNaN(v) {
+		switch {
+		case math.IsNaN(v):
+		case i < len(l.hollow) && l.hollow[i]:
+			s.ring(x(i), y.at(v), 2.4+weight(l.tool)/2, color)
+		default:
 			s.circle(x(i), y.at(v), 2+weight(l.tool)/2, color)
 		}
 	}
@@ -153,10 +159,20 @@ type bar struct {
 	note  string
 }
 
-// panel is a part of a chart, with a title of its own.
+// panel is a part of a chart, with a title of its own, and a note below if there is one.
 type panel[T any] struct {
 	title string
 	rows  []T
+	note  string
+}
+
+// height returns that of the panel, in pixels.
+func (p panel[T]) height() float64 {
+	h := panelHeight + rowHeight*float64(len(p.rows))
+	if p.note != "" {
+		h += rowHeight
+	}
+	return h
 }
 
 const (
@@ -171,12 +187,14 @@ func rowsChart[T any](title, subtitle string, panels []panel[T], name func(T) st
 	const top, foot = 62, 34
 	height := float64(top + foot)
 	for _, p := range panels {
-		height += panelHeight + rowHeight*float64(len(p.rows))
+		height += p.height()
 	}
 	s := newSVG(chartWidth, height)
 	s.heading(title, subtitle)
-	y := float64(top)
+	begin := float64(top)
 	for _, p := range panels {
+		y := begin
+		begin += p.height()
 		s.text(16, y+19, textStyle{size: 12, color: ink, anchor: "start", bold: true}, p.title)
 		y += panelHeight
 		ground(s, y-4, y+rowHeight*float64(len(p.rows))-4)
@@ -186,6 +204,7 @@ func rowsChart[T any](title, subtitle string, panels []panel[T], name func(T) st
 			draw(s, row, y+8)
 			y += rowHeight
 		}
+		s.text(namesWidth, y+12, textStyle{size: 11, color: faint, anchor: "start"}, p.note)
 	}
 	return s.document(title)
 }

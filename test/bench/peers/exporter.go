@@ -61,7 +61,7 @@ func (e *exporter) Command(j job) ([]string, error) {
 
 // config returns the file for a job. What it does not say has its default.
 func (e *exporter) config(j job) string {
-	rate, inFlight := float64(j.Rate), 512
+	rate, inFlight := float64(j.Rate), mostUnanswered
 	switch {
 	case j.Rate == flatOut:
 		// Slots of the same millisecond come due together.

@@ -35,7 +35,7 @@ func (h *h2load) Command(j job) ([]string, error) {
 	if j.Protocol.http2() {
 		command = append(command, "-m", strconv.Itoa(j.connections()))
 	} else {
-		command = append(command, "--h1")
+		command = append(command, "--h1", "-t", j.threads())
 	}
 	if j.Rate != flatOut {
 		command = append(command, "--rps", j.perConnection(clients))

@@ -62,6 +62,9 @@ func (r rate) String() string {
 	return strconv.FormatFloat(float64(r), 'f', -1, 64) + "/s"
 }
 
+// mostUnanswered is how many requests of an open-loop tool may be unanswered at a rate.
+const mostUnanswered = 512
+
 // job is what a tool is to do.
 type job struct {
 	Protocol protocol
@@ -71,6 +74,8 @@ type job struct {
 	Seconds int
 	// Dir is a folder for the files of this job alone.
 	Dir string
+	// Processors is how many of them the tool has; threads are for those that do not look.
+	Processors int
 	// Latencies is that each request's latency is wanted, whatever it takes.
 	Latencies bool
 	// Stall is that the target stands still for a while.
@@ -80,10 +85,17 @@ type job struct {
 // connections returns how many connections, or requests at once, a tool is given that
 // has to be told. They are enough for the receiver's script at the rate.
 func (j job) connections() int {
-	if j.Rate > 1000 {
+	switch {
+	case j.Rate > 1000:
 		return 100
+	case j.Rate > 200 || j.Rate == flatOut:
+		return 50
 	}
-	return 50
+	return 10
+}
+
+func (j job) threads() string {
+	return strconv.Itoa(max(1, min(j.Processors, j.connections())))
 }
 
 func (j job) duration() time.Duration { return time.Duration(j.Seconds) * time.Second }

@@ -18,10 +18,6 @@ type k6 struct {
 
 var _ tool = (*k6)(nil)
 
-// k6MostVUs is how many users k6 may have, and so how many unanswered requests: as many
-// as the exporter.
-const k6MostVUs = 512
-
 // k6Script takes the options of the scenario and the URL, both as JSON.
 const k6Script = `import http from 'k6/http';
 
@@ -52,10 +48,10 @@ func (k *k6) Command(j job) ([]string, error) {
 		load["rate"] = j.Rate
 		load["timeUnit"] = "1s"
 		load["preAllocatedVUs"] = j.connections()
-		load["maxVUs"] = k6MostVUs
+		load["maxVUs"] = mostUnanswered
 		if j.Stall {
 			// While the target stands still there is no time to make more.
-			load["preAllocatedVUs"] = k6MostVUs
+			load["preAllocatedVUs"] = mostUnanswered
 		}
 	}
 	options, err := json.Marshal(load)

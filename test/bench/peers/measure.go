@@ -18,6 +18,8 @@ const (
 	startTimeout = 15 * time.Second
 	// endTimeout is how much longer than it is asked to a tool may run.
 	endTimeout = 20 * time.Second
+	// calm is the time between a scrape and the window.
+	calm = 150 * time.Millisecond
 )
 
 // bench runs the cells, one after the other.
@@ -57,7 +59,7 @@ func (b *bench) measure(ctx context.Context, t tool, c *cell) (run, error) {
 		return run{}, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	j := job{Protocol: c.Protocol, Rate: c.Rate, Seconds: b.lasting(c.Kind), Dir: dir, Latencies: c.Kind != load, Stall: c.Kind == stall}
+	j := job{Protocol: c.Protocol, Rate: c.Rate, Seconds: b.lasting(c.Kind), Dir: dir, Processors: countProcessors(b.ToolCPUs), Latencies: c.Kind != load, Stall: c.Kind == stall}
 	if c.Kind == load {
 		j.URL = b.nginx.urls[c.Protocol]
 		return b.drive(ctx, t, j, &served{nginx: b.nginx})
@@ -85,7 +87,7 @@ func (b *bench) drive(ctx context.Context, t tool, j job, to target) (run, error
 	if daemon {
 		return b.watchDaemon(ctx, e, j, p, to)
 	}
-	r, err := b.watch(ctx, p, to)
+	r, err := b.watch(ctx, p, to, b.Warmup)
 	if err != nil {
 		return r, err
 	}
@@ -102,15 +104,15 @@ func (b *bench) drive(ctx context.Context, t tool, j job, to target) (run, error
 // run.
 func (b *bench) watchDaemon(ctx context.Context, e *exporter, j job, p *process, to target) (run, error) {
 	begin := time.Now()
-	if err := p.sleep(ctx, b.Warmup/2); err != nil {
+	if err := p.sleep(ctx, b.Warmup-calm); err != nil {
 		return run{}, err
 	}
+	scraped := time.Now()
 	before, err := e.metrics(ctx, j)
 	if err != nil {
 		return run{}, err
 	}
-	scraped := time.Now()
-	r, err := b.watch(ctx, p, to)
+	r, err := b.watch(ctx, p, to, b.Warmup-time.Since(begin))
 	if err != nil {
 		return r, err
 	}
@@ -136,8 +138,8 @@ func (b *bench) watchDaemon(ctx context.Context, e *exporter, j job, p *process,
 }
 
 // watch waits for the warm-up and returns what happened in the window after it.
-func (b *bench) watch(ctx context.Context, p *process, to target) (run, error) {
-	if err := p.sleep(ctx, b.Warmup); err != nil {
+func (b *bench) watch(ctx context.Context, p *process, to target, warmup time.Duration) (run, error) {
+	if err := p.sleep(ctx, warmup); err != nil {
 		return run{}, err
 	}
 	from, err := look(ctx, p, to)

@@ -64,6 +64,14 @@ func TestToolsSendLongEnough(t *testing.T) {
 	}
 }
 
+func TestCountProcessors(t *testing.T) {
+	for list, want := range map[string]int{"1": 1, "0,2": 2, "1-3": 3, "0,2-4,7": 5} {
+		if got := countProcessors(list); got != want {
+			t.Errorf("%s: found %d, want %d", list, got, want)
+		}
+	}
+}
+
 func TestOthers(t *testing.T) {
 	if got, err := others("1", 4); err != nil || got != "0,2,3" {
 		t.Errorf("found %q, %v, want 0,2,3", got, err)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,7 +51,7 @@ type process struct {
 // killed when ctx ends.
 func start(ctx context.Context, cpus, dir string, command ...string) (*process, error) {
 	args := append([]string{"-c", cpus}, command...)
-	p := &process{name: command[0], cmd: exec.CommandContext(ctx, "taskset", args...), out: &output{}, done: make(chan struct{})}
+	p := &process{name: filepath.Base(command[0]), cmd: exec.CommandContext(ctx, "taskset", args...), out: &output{}, done: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	// What a program has started itself may hold its output open.

@@ -85,16 +85,18 @@ func (r *results) drawCosts(p protocol) string {
 	for _, name := range r.toolsOf(load, p) {
 		line := series{tool: name}
 		for _, at := range rates {
-			v, ok := over(r.find(load, p, at, name), perRequest)
+			c := r.find(load, p, at, name)
+			v, ok := over(c, perRequest)
 			if !ok {
 				v = math.NaN()
 			}
 			line.values = append(line.values, v)
+			line.hollow = append(line.hollow, ok && !keeps(c))
 		}
 		lines = append(lines, line)
 	}
 	return lineChart(p.String()+": processor time for each request",
-		"user and system time of the generator, by the rate of requests; logarithmic, lower is better",
+		"user and system time of the generator, by the rate of requests; logarithmic, lower is better; ring: the rate was not reached",
 		collect(rates, rate.String), lines, mark)
 }
 
@@ -119,8 +121,7 @@ func (r *results) drawThroughput() string {
 
 // bound tells that the target and not the tool was the limit.
 func bound(c *cell) string {
-	busy, _ := over(c, func(r run) float64 { return float64(r.TargetCPU) / float64(r.Window) })
-	if busy > 0.95 {
+	if busy, _ := over(c, targetBusy); busy > 0.95 {
 		return ", target busy"
 	}
 	return ""
@@ -131,9 +132,14 @@ func (r *results) drawSends(p protocol) string {
 	var panels []panel[span]
 	for _, at := range r.rates(sends, p) {
 		next := panel[span]{title: at.String()}
+		var short []string
 		for _, name := range r.toolsOf(sends, p) {
 			c := r.find(sends, p, at, name)
-			if c == nil || c.Skipped != "" || !keeps(c) {
+			if c == nil || c.Skipped != "" {
+				continue
+			}
+			if !keeps(c) {
+				short = append(short, name)
 				continue
 			}
 			of := func(f func(lateness) time.Duration) float64 {
@@ -144,6 +150,9 @@ func (r *results) drawSends(p protocol) string {
 				tool: name, p50: of(func(l lateness) time.Duration { return l.P50 }),
 				p99: of(func(l lateness) time.Duration { return l.P99 }), max: of(func(l lateness) time.Duration { return l.Max }),
 			})
+		}
+		if len(short) > 0 {
+			next.note = "rate not reached: " + strings.Join(short, "; ")
 		}
 		panels = append(panels, next)
 	}
@@ -172,23 +181,35 @@ func (v view) System() string {
 }
 
 // OneCore reports whether the tools had one processor.
-func (v view) OneCore() bool { return !strings.ContainsAny(v.Settings.ToolCPUs, ",-") }
+func (v view) OneCore() bool { return countProcessors(v.Settings.ToolCPUs) == 1 }
 
-// Others returns how much of a core the rest of the machine used in the median of all
-// windows, and at most, as parts of one core in percent.
-func (v view) Others() string {
+// others returns how much of a core the rest of the machine used in each window.
+func (v view) others() []float64 {
 	var all []float64
 	for _, c := range v.Cells {
 		for _, r := range c.good() {
 			if r.Receiver == nil && r.Window > 0 {
-				all = append(all, 100*float64(r.OtherCPU)/float64(r.Window))
+				all = append(all, float64(r.OtherCPU)/float64(r.Window))
 			}
 		}
 	}
+	return all
+}
+
+// Others says how much of a core the rest of the machine used.
+func (v view) Others() string {
+	all := v.others()
 	if len(all) == 0 {
-		return "nothing"
+		return "an unknown part of a core"
 	}
-	return fmt.Sprintf("%.0f %% of a core in the median and %.0f %% at most", median(all), slices.Max(all))
+	return fmt.Sprintf("%.0f %% of a core in the median and %.0f %% at most", 100*median(all), 100*slices.Max(all))
+}
+
+// Busy reports whether the machine had other things to do, which makes all figures
+// worth little.
+func (v view) Busy() bool {
+	const much = 0.25
+	return median(v.others()) > much
 }
 
 // Stamped returns the part of the requests that the kernel has stamped, in percent, in
@@ -217,8 +238,14 @@ func (v view) Costs() string {
 	return strings.TrimSpace(b.String())
 }
 
-// Throughputs returns the table of what is achieved flat out.
-func (v view) Throughputs() string { return strings.TrimSpace(v.throughputs()) }
+// Throughputs returns the tables of what is achieved.
+func (v view) Throughputs() string {
+	var b strings.Builder
+	for _, p := range v.protocols(load) {
+		fmt.Fprintf(&b, "%s:\n\n%s\n", p, v.throughputs(p))
+	}
+	return strings.TrimSpace(b.String())
+}
 
 // Memories returns the table of memory.
 func (v view) Memories() string { return strings.TrimSpace(v.memories(http1)) }

@@ -63,6 +63,21 @@ func others(cpu string, n int) (string, error) {
 	return strings.Join(all, ","), nil
 }
 
+// countProcessors returns how many processors a list for taskset has, such as 0,2-4.
+func countProcessors(list string) int {
+	n := 0
+	for part := range strings.SplitSeq(list, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		from, _ := strconv.Atoi(first)
+		to, _ := strconv.Atoi(last)
+		n++
+		if isRange {
+			n += max(0, to-from)
+		}
+	}
+	return n
+}
+
 // measureAll finds the programs, runs the plan, and tells of each run as it ends.
 func measureAll(ctx context.Context, o options, out io.Writer) (r *results, err error) {
 	p, err := o.plan()

@@ -211,36 +211,33 @@ func (r *results) protocols(k kind) []protocol {
 	return all
 }
 
-// throughputs returns the table of what is achieved flat out.
-func (r *results) throughputs() string {
-	t := table{head: []string{"", "requests/s", "of the target's core", "failed"}}
-	var notes string
-	for _, p := range r.protocols(load) {
-		if !slices.Contains(r.rates(load, p), flatOut) {
-			continue
+// throughputs returns the table of what was achieved.
+func (r *results) throughputs(p protocol) string {
+	return r.byRate(load, p, func(c *cell) string {
+		v, _ := over(c, run.throughput)
+		text := perSecond(v) + plusMinus(c, run.throughput)
+		if busy, _ := over(c, targetBusy); c.Rate == flatOut {
+			text += fmt.Sprintf(", target %.0f %%", 100*busy)
 		}
-		t.add("**"+p.String()+"**", "", "", "")
-		for _, name := range r.toolsOf(load, p) {
-			c := r.find(load, p, flatOut, name)
-			if c == nil || c.Skipped != "" {
-				continue
-			}
-			t.add(name,
-				r.entry(c, func(c *cell) string {
-					v, _ := over(c, run.throughput)
-					return fmt.Sprintf("%.0f%s", v, plusMinus(c, run.throughput))
-				}),
-				r.entry(c, func(c *cell) string {
-					v, _ := over(c, func(r run) float64 { return float64(r.TargetCPU) / float64(r.Window) })
-					return fmt.Sprintf("%.0f %%", 100*v)
-				}),
-				r.entry(c, func(c *cell) string {
-					v, _ := over(c, func(r run) float64 { return float64(r.Told.Failed) })
-					return fmt.Sprintf("%.0f", v)
-				}))
+		if failed, _ := over(c, func(r run) float64 { return float64(r.Told.Failed) }); failed > 0 {
+			text += fmt.Sprintf(", %.0f failed", failed)
 		}
+		if dropped, _ := over(c, run.dropped); dropped > 0 {
+			text += ", " + perSecond(dropped) + " dropped"
+		}
+		return text
+	})
+}
+
+// targetBusy returns the part of a core that the target used.
+func targetBusy(r run) float64 { return float64(r.TargetCPU) / float64(r.Window) }
+
+// dropped returns the slots that the exporter did not send, each second; 0 of others.
+func (r run) dropped() float64 {
+	if r.Ledger == nil {
+		return 0
 	}
-	return t.String() + notes
+	return float64(r.Ledger.Dropped) / r.Ledger.Seconds
 }
 
 func plusMinus(c *cell, of func(run) float64) string {
@@ -384,7 +381,7 @@ func digits(v float64) string {
 
 // perSecond returns a throughput.
 func perSecond(v float64) string {
-	if v >= 1000 {
+	if v >= 999.5 {
 		return digits(v/1000) + "k/s"
 	}
 	return fmt.Sprintf("%.0f/s", v)

@@ -33,7 +33,7 @@ func (v *vegeta) Command(j job) ([]string, error) {
 	if j.Rate == flatOut {
 		command = append(command, "-rate", "0", "-max-workers", strconv.Itoa(j.connections()))
 	} else {
-		command = append(command, "-rate", fmt.Sprintf("%v/1s", float64(j.Rate)))
+		command = append(command, "-rate", fmt.Sprintf("%v/1s", float64(j.Rate)), "-max-workers", strconv.Itoa(mostUnanswered))
 	}
 	switch j.Protocol {
 	case https1:
