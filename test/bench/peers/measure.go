@@ -274,7 +274,11 @@ func (b *bench) judge(r *run, c *cell, s script, first int64, all []record) {
 	r.Requests, r.Window = len(in), b.Window
 	stamped := 0
 	last := first
+	var answers []time.Duration
 	for _, x := range all {
+		if x.Answered > 0 { // Or else the tool has not waited for it.
+			answers = append(answers, time.Duration(x.Answered-x.Arrived))
+		}
 		if x.Stamped {
 			stamped++
 		}
@@ -283,11 +287,12 @@ func (b *bench) judge(r *run, c *cell, s script, first int64, all []record) {
 	stallFrom := first + int64(s.StallAt)
 	kept := fitRate(arrivals(in), float64(c.Rate))
 	r.Receiver = &received{
-		Stamped: float64(stamped) / float64(max(1, len(all))),
-		Even:    againstEven(arrivals(in), kept),
-		Nominal: againstEven(arrivals(in), float64(c.Rate)),
-		Truth:   s.truth(float64(c.Rate), time.Duration(last-first)),
-		Stalled: float64(len(within(all, stallFrom, stallFrom+int64(s.StallFor)))) / max(1, float64(c.Rate)*s.StallFor.Seconds()),
+		Stamped:  float64(stamped) / float64(max(1, len(all))),
+		Even:     againstEven(arrivals(in), kept),
+		Nominal:  againstEven(arrivals(in), float64(c.Rate)),
+		Truth:    s.truth(float64(c.Rate), time.Duration(last-first)),
+		Answered: newTruth(answers),
+		Stalled:  float64(len(within(all, stallFrom, stallFrom+int64(s.StallFor)))) / max(1, float64(c.Rate)*s.StallFor.Seconds()),
 	}
 	if c.Divided > 0 {
 		own := againstOwn(in, kept, c.Divided)

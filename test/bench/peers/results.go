@@ -104,8 +104,10 @@ type received struct {
 	Nominal lateness `json:"nominal"`
 	// Own is the lateness against even schedules of each connection.
 	Own *lateness `json:"own,omitempty"`
-	// Truth is what users would have waited during the whole run.
-	Truth truth `json:"truth"`
+	// Truth is what users would have waited during the whole run by the script, Answered
+	// how long after their arrival the receiver really answered the requests that came.
+	Truth    truth `json:"truth"`
+	Answered truth `json:"answered"`
 	// Stalled is the part of the requests due during the stall that were sent in it.
 	Stalled float64 `json:"stalled"`
 }

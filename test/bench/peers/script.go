@@ -40,7 +40,7 @@ func (s script) answered(n uint64, arrived time.Duration) time.Duration {
 	return at
 }
 
-// truth is what users would have waited, as quantiles.
+// truth is how long answers take, as quantiles.
 type truth struct {
 	P50 time.Duration `json:"p50"`
 	P99 time.Duration `json:"p99"`
@@ -56,6 +56,10 @@ func (s script) truth(rate float64, lasting time.Duration) truth {
 		}
 		waits = append(waits, s.answered(n, due)-due)
 	}
+	return newTruth(waits)
+}
+
+func newTruth(waits []time.Duration) truth {
 	slices.Sort(waits)
 	return truth{P50: quantile(waits, 0.5), P99: quantile(waits, 0.99)}
 }
