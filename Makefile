@@ -125,7 +125,7 @@ $(VEGETA):
 $(HEY):
 	$(call install,github.com/rakyll/hey@v0.1.5,)
 
-# Later ones need a module that the proxy does not always have.
+# Later ones come with a scripting language that is not needed here.
 $(FORTIO):
 	$(call install,fortio.org/fortio@v1.68.2,)
 
