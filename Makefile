@@ -9,6 +9,10 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 PROMETHEUS    := $(TOOLS)/prometheus-v0.316.0
 PROMTOOL      := $(TOOLS)/promtool-v0.316.0
 ETCD          := $(TOOLS)/etcd-v3.7.3
+VEGETA        := $(TOOLS)/vegeta-v12.13.0
+HEY           := $(TOOLS)/hey-v0.1.5
+FORTIO        := $(TOOLS)/fortio-v1.68.2
+K6            := $(TOOLS)/k6-v1.8.1
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -71,6 +75,21 @@ bench: ## Run the micro-benchmarks of the sending path.
 bench-fleet: build ## Measure what membership costs each of ten idle replicas.
 	test/bench/fleet_idle.sh
 
+# A generator that cannot be built is reported as missing, like those of the system.
+.PHONY: bench-peers
+bench-peers: build ## Measure other load generators beside ours and write docs/performance.md; ARGS=-quick for a look.
+	-$(MAKE) --keep-going $(VEGETA) $(HEY) $(FORTIO) $(K6)
+	mkdir -p $(TOOLS)
+	$(GO) build -o $(TOOLS)/peers ./test/bench/peers
+	$(TOOLS)/peers -traffic_exporter ./traffic_exporter -revision '$(VERSION)' \
+		-vegeta $(VEGETA) -hey $(HEY) -fortio $(FORTIO) -k6 $(K6) $(ARGS)
+
+.PHONY: bench-soak
+bench-soak: build ## Send at a high rate for ten minutes: the binary must not grow. ARGS='-duration 2h' for longer.
+	mkdir -p $(TOOLS)
+	$(GO) build -o $(TOOLS)/peers ./test/bench/peers
+	$(TOOLS)/peers soak -traffic_exporter ./traffic_exporter $(ARGS)
+
 .PHONY: soak
 soak: ## Send 10^8 slots through the engine with a null client, in virtual time: memory has to stay flat.
 	$(GO) test -run TestMemoryStaysFlat -v -timeout 20m ./internal/engine -engine.slots=100000000
@@ -100,6 +119,19 @@ $(PROMETHEUS):
 $(PROMTOOL):
 	$(call install,github.com/prometheus/prometheus/cmd/promtool@v0.316.0,-tags remove_all_sd$(,)enable_dns_sd$(,)netgo)
 
+$(VEGETA):
+	$(call install,github.com/tsenart/vegeta/v12@v12.13.0,,vegeta)
+
+$(HEY):
+	$(call install,github.com/rakyll/hey@v0.1.5,)
+
+# Later ones come with a scripting language that is not needed here.
+$(FORTIO):
+	$(call install,fortio.org/fortio@v1.68.2,)
+
+$(K6):
+	$(call install,go.k6.io/k6@v1.8.1,)
+
 # go install refuses etcd's module for its replace directives, so that it is built as a
 # tool of an empty one.
 $(ETCD):
@@ -111,8 +143,9 @@ $(ETCD):
 
 , := ,
 
+# The module with its version, flags, and the binary's name if that is not in the former.
 define install
 	mkdir -p $(TOOLS)/bin
 	GOBIN=$(TOOLS)/bin $(GO) install $(2) $(1)
-	mv $(TOOLS)/bin/$(firstword $(subst @, ,$(notdir $(1)))) $@
+	mv $(TOOLS)/bin/$(or $(3),$(firstword $(subst @, ,$(notdir $(1))))) $@
 endef
