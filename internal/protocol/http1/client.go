@@ -47,6 +47,8 @@ type Client struct {
 	keepAlive               bool
 	maxConns, maxRequests   int
 	maxAge, resolveEvery    time.Duration
+	// look is the time between two looks at whether a connection is too old.
+	look time.Duration
 	// born is what times are counted from.
 	born time.Time
 
@@ -97,6 +99,10 @@ func New(o httpmix.Options) (*Client, error) {
 		resolveEvery:   o.ResolveEvery,
 		born:           time.Now(),
 		conns:          map[*conn]struct{}{},
+	}
+	c.look = longestLook
+	if c.maxAge > 0 {
+		c.look = min(c.look, c.maxAge)
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	for _, e := range o.Entries {

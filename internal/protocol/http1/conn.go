@@ -19,8 +19,8 @@ import (
 const (
 	// bufferSize is what a connection reads at once, in bytes.
 	bufferSize = 4 << 10
-	// look is the longest time between two looks at whether a connection is too old.
-	look = 10 * time.Second
+	// longestLook is the longest time between two looks at whether a connection is too old.
+	longestLook = 10 * time.Second
 )
 
 // The causes for which we close connections ourselves.
@@ -93,7 +93,7 @@ func (c *Client) serve(x exchange, p *place, r dial.Ready) {
 	}
 	k.timer = time.AfterFunc(time.Hour, k.check)
 	k.begin(x, false)
-	k.timer.Reset(max(0, min(look, time.Until(x.deadline))))
+	k.timer.Reset(max(0, min(c.look, time.Until(x.deadline))))
 	k.run()
 	k.cause.CompareAndSwap(nil, &errEnded)
 	k.timer.Stop()
@@ -150,7 +150,7 @@ func (k *conn) check() {
 		k.retire()
 		return
 	}
-	k.timer.Reset(min(look, left))
+	k.timer.Reset(min(k.client.look, left))
 }
 
 // start sends a call on a connection that was idle.

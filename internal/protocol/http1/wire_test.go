@@ -178,7 +178,7 @@ func TestConnectionsAreReplacedWhenTheyAreOld(t *testing.T) {
 func TestIdleConnectionsAreClosedWhenTheyAreOld(t *testing.T) {
 	w := new(protocoltest.Wire)
 	o := flavours()[0].Serve(t, func(http.ResponseWriter, *http.Request) {})
-	o.Wire, o.MaxConnAge, o.Timeout = w, short, short
+	o.Wire, o.MaxConnAge = w, short
 	c := client(t, o)
 	mustSucceed(t, c)
 	protocoltest.Eventually(t, "the connection is closed", func() bool { _, closed := w.Counts(); return closed == 1 })

@@ -178,7 +178,7 @@ func TestDoLimitsTheBody(t *testing.T) {
 				size int
 				want protocol.Reason
 			}{
-				{"exactly as protocoltest.Long as allowed", 50_000, protocol.ReasonNone},
+				{"exactly as long as allowed", 50_000, protocol.ReasonNone},
 				{"one byte longer", 50_001, protocol.ReasonProtocol},
 				{"without end", 1 << 30, protocol.ReasonProtocol},
 			} {
