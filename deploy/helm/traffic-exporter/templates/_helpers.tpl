@@ -1,0 +1,238 @@
+{{- define "traffic-exporter.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
+{{- end }}
+
+{{/* At most 40 characters, so that "-dashboard-NAME" and pods' suffixes fit behind it. */}}
+{{- define "traffic-exporter.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- else }}
+{{- $name := include "traffic-exporter.name" . }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "traffic-exporter.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride }}
+{{- end }}
+
+{{/* Labels of an object. Takes (dict "root" $ "component" NAME), and "more" for labels of its own. */}}
+{{- define "traffic-exporter.labels" -}}
+{{- $labels := dict
+  "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
+  "app.kubernetes.io/version" .root.Chart.AppVersion
+  "app.kubernetes.io/managed-by" .root.Release.Service
+}}
+{{- toYaml (merge (include "traffic-exporter.podLabels" . | fromYaml) $labels) }}
+{{- end }}
+
+{{/* Labels of a pod: none that changes with the chart's version alone, which would roll the replicas. */}}
+{{- define "traffic-exporter.podLabels" -}}
+{{- $own := include "traffic-exporter.selectorLabels" . | fromYaml }}
+{{- toYaml (merge $own (deepCopy (default dict .more)) (deepCopy .root.Values.commonLabels)) }}
+{{- end }}
+
+{{/* Labels that select pods. They must never change: a Deployment's selector is immutable. */}}
+{{- define "traffic-exporter.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "traffic-exporter.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- define "traffic-exporter.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "traffic-exporter.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "traffic-exporter.image" -}}
+{{- with .Values.image }}
+{{- if .digest }}
+{{- printf "%s@%s" .repository .digest }}
+{{- else }}
+{{- printf "%s:%s" .repository (default $.Chart.AppVersion .tag) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The name of the object that holds the configuration, and of the volume's source. */}}
+{{- define "traffic-exporter.configName" -}}
+{{- default (include "traffic-exporter.fullname" .) .Values.existingConfig.name }}
+{{- end }}
+
+{{- define "traffic-exporter.configFile" -}}
+/etc/traffic_exporter/config/{{ if .Values.existingConfig.name }}{{ .Values.existingConfig.key }}{{ else }}config.yaml{{ end }}
+{{- end }}
+
+{{- define "traffic-exporter.demo" -}}
+{{- if and .Values.demo.enabled (not .Values.existingConfig.name) }}true{{ end }}
+{{- end }}
+
+{{/* Whether replicas gossip, rather than meet in etcd or Consul, or not at all. */}}
+{{- define "traffic-exporter.gossip" -}}
+{{- if and .Values.fleet.enabled (eq (default "memberlist" .Values.fleet.config.store) "memberlist") }}true{{ end }}
+{{- end }}
+
+{{/* The section "fleet" of the file. Replicas differ by what they take from the environment. */}}
+{{- define "traffic-exporter.fleet" -}}
+{{- $fleet := dict
+  "name" "${POD_NAME}"
+  "cluster" (printf "%s/%s" (include "traffic-exporter.namespace" .) (include "traffic-exporter.fullname" .))
+}}
+{{- $replicas := int .Values.replicas }}
+{{- if .Values.autoscaling.enabled }}
+{{- $replicas = int .Values.autoscaling.minReplicas }}
+{{- end }}
+{{- $_ := set $fleet "min_replicas" (int .Values.fleet.minReplicas | default (add 1 (div $replicas 2))) }}
+{{- if include "traffic-exporter.gossip" . }}
+{{- $v6 := eq .Values.fleet.ipFamily "IPv6" }}
+{{- $_ := set $fleet "listen" (printf "%s:%d" ($v6 | ternary "[::]" "0.0.0.0") (int .Values.fleet.port)) }}
+{{- $_ := set $fleet "advertise" (printf "%s:%d" ($v6 | ternary "[${POD_IP}]" "${POD_IP}") (int .Values.fleet.port)) }}
+{{- $_ := set $fleet "join" (list (printf "dns+%s-fleet.%s.svc:%d" (include "traffic-exporter.fullname" .) (include "traffic-exporter.namespace" .) (int .Values.fleet.port))) }}
+{{- end }}
+{{- toYaml (mergeOverwrite $fleet (deepCopy .Values.fleet.config)) }}
+{{- end }}
+
+{{/* The scenario that the demo's target gets. */}}
+{{- define "traffic-exporter.demoScenario" -}}
+name: demo
+rate: {{- toYaml .Values.demo.rate | nindent 2 }}
+arrivals: poisson
+slo: {objective: 99%, latency: 300ms}
+limits: {max_rate: 1000/s}
+requests:
+  - name: browse
+    weight: 9
+    url: http://{{ include "traffic-exporter.fullname" . }}-demo-target.{{ include "traffic-exporter.namespace" . }}.svc:9871/products
+  - name: search
+    weight: 1
+    url: http://{{ include "traffic-exporter.fullname" . }}-demo-target.{{ include "traffic-exporter.namespace" . }}.svc:9871/search?latency=120ms
+{{- end }}
+
+{{/* The scenarios of the file, the demo's first. */}}
+{{- define "traffic-exporter.scenarios" -}}
+{{- $scenarios := .Values.config.scenarios | default list }}
+{{- if include "traffic-exporter.demo" . }}
+{{- $scenarios = prepend $scenarios (include "traffic-exporter.demoScenario" . | fromYaml) }}
+{{- end }}
+{{- if not $scenarios }}
+{{- fail "there is nothing to send: set config.scenarios, existingConfig.name or demo.enabled" }}
+{{- end }}
+{{- toYaml $scenarios }}
+{{- end }}
+
+{{/* The configuration file. */}}
+{{- define "traffic-exporter.config" -}}
+{{- $file := dict "scenarios" (include "traffic-exporter.scenarios" . | fromYamlArray) }}
+{{- if .Values.fleet.enabled }}
+{{- $_ := set $file "fleet" (include "traffic-exporter.fleet" . | fromYaml) }}
+{{- end }}
+{{- toYaml (mergeOverwrite (deepCopy .Values.config) $file) }}
+{{- end }}
+
+{{/* A duration of the file, such as 1h30m, in whole seconds, rounded up. */}}
+{{- define "traffic-exporter.seconds" -}}
+{{- $ms := 0 }}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 "w" 604800000 "y" 31536000000 }}
+{{- range regexFindAll "[0-9]+(ms|[smhdwy])" (toString .) -1 }}
+{{- $ms = add $ms (mul (regexFind "^[0-9]+" . | int64) (get $units (regexFind "[a-z]+$" .) | int64)) }}
+{{- end }}
+{{- div (add $ms 999) 1000 }}
+{{- end }}
+
+{{/* Longer than handing over takes at worst: docs/fleet.md, "Shutdown in Kubernetes". */}}
+{{- define "traffic-exporter.grace" -}}
+{{- if .Values.terminationGracePeriodSeconds }}
+{{- int .Values.terminationGracePeriodSeconds }}
+{{- else if .Values.existingConfig.name }}
+{{- 60 }}
+{{- else }}
+{{- $longest := 10 }}
+{{- range include "traffic-exporter.scenarios" . | fromYamlArray }}
+{{- $longest = max $longest (include "traffic-exporter.seconds" (default "10s" .timeout) | int) }}
+{{- end }}
+{{- add $longest 20 }}
+{{- end }}
+{{- end }}
+
+{{/* A part of the limit of the memory, in bytes, or nothing. */}}
+{{- define "traffic-exporter.goMemLimit" -}}
+{{- $limit := dig "limits" "memory" "" .Values.resources | toString }}
+{{- $percent := int .Values.goMemLimitPercent }}
+{{- if and $limit $percent }}
+{{- $units := dict "" 1.0 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 }}
+{{- $unit := regexFind "[A-Za-z]+$" $limit }}
+{{- if not (and (regexMatch "^[0-9.]+[A-Za-z]*$" $limit) (hasKey $units $unit)) }}
+{{- fail (printf "resources.limits.memory: found %q, expected a quantity such as 256Mi; or set goMemLimitPercent: 0" $limit) }}
+{{- end }}
+{{- mulf (regexFind "^[0-9.]+" $limit | float64) (get $units $unit) $percent 0.01 | floor | int64 }}
+{{- end }}
+{{- end }}
+
+{{/* Environment variables that the configuration may name. */}}
+{{- define "traffic-exporter.env" -}}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: POD_IP
+  valueFrom: {fieldRef: {fieldPath: status.podIP}}
+- name: NODE_NAME
+  valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Whole folders are mounted and never single files: only then do changes reach the pod. */}}
+{{- define "traffic-exporter.volumeMounts" -}}
+- {name: config, mountPath: /etc/traffic_exporter/config, readOnly: true}
+{{- range .Values.secrets }}
+- {name: {{ printf "secret-%s" .name | trunc 63 | trimSuffix "-" | quote }}, mountPath: {{ printf "/etc/traffic_exporter/secrets/%s" .name | quote }}, readOnly: true}
+{{- end }}
+{{- if .Values.web.existingSecret }}
+- {name: web-config, mountPath: /etc/traffic_exporter/web, readOnly: true}
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "traffic-exporter.volumes" -}}
+- name: config
+  {{- if and .Values.existingConfig.name (eq .Values.existingConfig.kind "Secret") }}
+  secret: {secretName: {{ include "traffic-exporter.configName" . | quote }}}
+  {{- else }}
+  configMap: {name: {{ include "traffic-exporter.configName" . | quote }}}
+  {{- end }}
+{{- range .Values.secrets }}
+- name: {{ printf "secret-%s" .name | trunc 63 | trimSuffix "-" | quote }}
+  secret: {secretName: {{ .name | quote }}}
+{{- end }}
+{{- with .Values.web.existingSecret }}
+- name: web-config
+  secret: {secretName: {{ . | quote }}}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* What a probe asks. Takes (dict "root" $ "path" PATH). */}}
+{{- define "traffic-exporter.probe" -}}
+{{- if eq .root.Values.probes.handler "tcp" -}}
+tcpSocket: {port: http}
+{{- else -}}
+httpGet:
+  path: {{ .path }}
+  port: http
+  scheme: {{ .root.Values.web.scheme }}
+  {{- with .root.Values.probes.httpHeaders }}
+  httpHeaders: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}
