@@ -5,22 +5,44 @@
 package protocol
 
 import (
-	"context"
 	"time"
 )
 
 // Client sends the requests of one scenario.
 //
-// A Client is built with every entry of the scenario's mix prepared, so that Do
+// A Client is built with every entry of the scenario's mix prepared, so that Start
 // has nothing left to parse. Implementations never panic.
 type Client interface {
-	// Do makes one exchange and returns how it went. It returns soon after ctx
-	// ends, with ReasonTimeout if its deadline passed and ReasonCanceled
-	// otherwise. Safe for concurrent use.
-	Do(ctx context.Context, r Request) Result
-	// Close closes idle connections and releases what the client holds. Requests
-	// in flight are not interrupted; end their contexts for that.
+	// Start begins an exchange and returns without waiting for the answer, nor for
+	// anything else outside of this machine: a connection that has to be made first, a
+	// peer that does not read. Call.Done is called exactly once, when the exchange has
+	// ended: within the client's timeout, whatever happens. What Start has begun may
+	// stay unwritten until Flush. Safe for concurrent use.
+	Start(c *Call)
+	// Flush writes what earlier calls of Start by this goroutine have left unwritten, so
+	// that requests that are due together can share a write. It does not wait either.
+	Flush()
+	// Close ends what is in flight, as ReasonCanceled, and releases all that the client
+	// holds. Requests that are started later fail as canceled as well. It may be called
+	// again.
 	Close()
+}
+
+// Call is one exchange: what to send, and then how it went. A Call may be used again
+// once Done has been called; until then it belongs to the client.
+type Call struct {
+	Request Request
+	// Result is set before Done is called.
+	Result Result
+	// Done tells that the exchange has ended. It may be called by any goroutine, Start's
+	// caller included, and must be quick: other answers wait for it. Set it once.
+	Done func()
+}
+
+// Finish sets the result and calls Done.
+func (c *Call) Finish(r Result) {
+	c.Result = r
+	c.Done()
 }
 
 // Request says which of a client's prepared entries to send, for which slot.

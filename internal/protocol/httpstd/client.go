@@ -54,7 +54,7 @@ type Client struct {
 	closed   atomic.Bool
 }
 
-var _ protocol.Client = (*Client)(nil)
+var _ protocol.Doer = (*Client)(nil)
 
 // entry is a request of the mix with all done that can be done ahead.
 type entry struct {
@@ -124,14 +124,14 @@ func prepare(o httpmix.Options) ([]entry, error) {
 	return entries, nil
 }
 
-// Do implements protocol.Client. An entry that the mix does not have fails as
+// Do implements protocol.Doer. An entry that the mix does not have fails as
 // ReasonProtocol. Where the head of an answer came, the result has its status as
 // code, even if the body failed.
 func (c *Client) Do(ctx context.Context, r protocol.Request) protocol.Result {
 	return c.run(ctx, r, nil)
 }
 
-// Close implements protocol.Client. Requests that come later fail as canceled; the
+// Close implements protocol.Doer. Requests that come later fail as canceled; the
 // last of those in flight takes what is left with it.
 func (c *Client) Close() {
 	c.closed.Store(true)

@@ -1,0 +1,100 @@
+package protocol
+
+import (
+	"context"
+	"sync"
+)
+
+// maxIdle is the number of a Waiting's goroutines that wait for work; what is more
+// ends. Some are kept because a new one has to grow its stack first.
+const maxIdle = 64
+
+// Doer makes exchanges and waits for their answers, as most libraries do.
+type Doer interface {
+	// Do makes one exchange and returns how it went. It returns soon after ctx ends,
+	// with ReasonTimeout if its deadline passed and ReasonCanceled otherwise. Safe for
+	// concurrent use.
+	Do(ctx context.Context, r Request) Result
+	// Close releases what the Doer holds, once nothing is in flight.
+	Close()
+}
+
+// Waiting makes a Client of a Doer: each exchange has a goroutine that waits for it.
+// Create it with NewWaiting.
+type Waiting struct {
+	doer   Doer
+	ctx    context.Context //nolint:containedctx // It ends the exchanges, which outlive the calls that begin them.
+	cancel context.CancelFunc
+
+	// next hands a call to an idle goroutine; each is counted in idle before it waits.
+	next chan *Call
+	mu   sync.Mutex
+	idle int
+	// closed says that no goroutine is to be added, and none to wait.
+	closed bool
+	work   sync.WaitGroup
+}
+
+var _ Client = (*Waiting)(nil)
+
+// NewWaiting returns a client that sends with d and closes it.
+func NewWaiting(d Doer) *Waiting {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Waiting{doer: d, ctx: ctx, cancel: cancel, next: make(chan *Call, maxIdle)}
+}
+
+// Start implements Client. It hands the call to an idle goroutine or to a new one.
+func (w *Waiting) Start(c *Call) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.idle > 0:
+		w.idle--
+		w.next <- c // There is room: no more calls are in it than goroutines were idle.
+	case w.closed:
+		// The Doer says what becomes of it; nothing that it has begun is left to wait for.
+		go func() { c.Finish(w.doer.Do(w.ctx, c.Request)) }()
+	default:
+		w.work.Go(func() { w.run(c) })
+	}
+}
+
+// run makes exchanges until there is nothing to do for many goroutines.
+func (w *Waiting) run(c *Call) {
+	for c != nil {
+		c.Finish(w.doer.Do(w.ctx, c.Request))
+		c = w.wait()
+	}
+}
+
+// wait returns the next call, or nil if the goroutine is not needed any more.
+func (w *Waiting) wait() *Call {
+	w.mu.Lock()
+	if w.closed || w.idle >= maxIdle {
+		w.mu.Unlock()
+		return nil
+	}
+	w.idle++
+	w.mu.Unlock()
+	return <-w.next
+}
+
+// Flush implements Client. There is nothing to write.
+func (w *Waiting) Flush() {}
+
+// Close implements Client.
+func (w *Waiting) Close() {
+	w.cancel()
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return
+	}
+	w.closed = true
+	for ; w.idle > 0; w.idle-- {
+		w.next <- nil
+	}
+	w.mu.Unlock()
+	w.work.Wait()
+	w.doer.Close()
+}
