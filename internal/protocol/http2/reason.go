@@ -38,7 +38,9 @@ type violation struct {
 }
 
 // Error implements error.
-func (v *violation) Error() string { return fmt.Sprintf("server breaks HTTP/2: %s (%s)", v.what, v.code) }
+func (v *violation) Error() string {
+	return fmt.Sprintf("server breaks HTTP/2: %s (%s)", v.what, v.code)
+}
 
 // breach returns a violation.
 func breach(c code, what string) *violation { return &violation{code: c, what: what} }
