@@ -5,13 +5,9 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"unsafe"
 )
 
-// raw reads and writes a socket by system calls that the scheduler is not told of. They
-// do not block, since the socket does not; telling of them can wake the runtime's
-// monitor, which then looks around every 20 µs for a while, and that costs more than
-// all the rest of a request.
+// raw reads and writes a socket without waiting for it.
 type raw struct {
 	conn syscall.RawConn
 	// readable and writable are tryRead and tryWrite, which would otherwise be
@@ -21,7 +17,7 @@ type raw struct {
 	// how it went. One goroutine at a time reads, and one writes.
 	in, out       []byte
 	got, put      int
-	inErr, outErr syscall.Errno
+	inErr, outErr error
 }
 
 // newRaw returns the raw side of c; nil if it has none.
@@ -51,7 +47,7 @@ func (r *raw) read(p []byte) (int, error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case r.inErr != 0:
+	case r.inErr != nil:
 		return 0, os.NewSyscallError("read", r.inErr)
 	case r.got == 0:
 		return 0, io.EOF
@@ -61,7 +57,7 @@ func (r *raw) read(p []byte) (int, error) {
 
 // tryRead reports whether there is nothing to wait for any more.
 func (r *raw) tryRead(fd uintptr) bool {
-	r.got, r.inErr = retry(syscall.SYS_READ, fd, r.in)
+	r.got, r.inErr = readNow(int(fd), r.in)
 	return r.inErr != syscall.EAGAIN
 }
 
@@ -78,7 +74,7 @@ func (r *raw) write(p []byte) (int, error) {
 		return 0, err
 	case r.outErr == syscall.EAGAIN:
 		return 0, nil
-	case r.outErr != 0:
+	case r.outErr != nil:
 		return 0, os.NewSyscallError("write", r.outErr)
 	}
 	return r.put, nil
@@ -86,22 +82,6 @@ func (r *raw) write(p []byte) (int, error) {
 
 // tryWrite always reports that there is nothing to wait for.
 func (r *raw) tryWrite(fd uintptr) bool {
-	r.put, r.outErr = retry(syscall.SYS_WRITE, fd, r.out)
+	r.put, r.outErr = writeNow(int(fd), r.out)
 	return true
-}
-
-// retry makes a system call on a file and bytes, of which there is at least one, until
-// no signal interrupts it.
-func retry(call, fd uintptr, p []byte) (int, syscall.Errno) {
-	for {
-		//nolint:gosec // G103: the kernel takes the bytes by address.
-		n, _, errno := syscall.RawSyscall(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
-		switch errno {
-		case 0:
-			return int(n), 0
-		case syscall.EINTR:
-		default:
-			return 0, errno
-		}
-	}
 }
