@@ -65,16 +65,18 @@ func (c *conn) resume() {
 	c.flush()
 }
 
-// write writes the buffer, and what others add to it meanwhile, and reports whether
-// bodies could be written beyond that. It is called with the lock, which it releases
+// write writes the buffer and what it can of bodies, and likewise what others add
+// meanwhile. It reports whether more of bodies could be written after that. It is called with the lock, which it releases
 // while it writes. The moment before the write is when the requests in it are sent.
 func (c *conn) write() (more bool) {
 	if c.writing || c.stalled || c.over() {
 		return false
 	}
-	more = c.pump()
 	c.writing = true
-	for len(c.out) > 0 && !c.stalled && !c.over() {
+	for !more && !c.stalled && !c.over() {
+		if more = c.pump(); len(c.out) == 0 {
+			break
+		}
 		p := c.take()
 		c.mu.Unlock()
 		_, err := c.net.Write(p)
