@@ -81,3 +81,11 @@ func checkOne(tb testing.TB, w *protocoltest.Wire) {
 		tb.Errorf("%d connections were opened, %d closed", opened, closed)
 	}
 }
+
+// h2cOptions returns options for one GET of the URL in the clear.
+func h2cOptions(tb testing.TB, target string) httpmix.Options {
+	tb.Helper()
+	o := protocoltest.Options(tb, target)
+	o.Protocol = httpmix.H2C
+	return o
+}
