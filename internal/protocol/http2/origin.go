@@ -55,7 +55,7 @@ func (c *Client) assumed(o *origin) int { return int(o.learned.Load()) }
 // start sends the job on a connection, or lets it wait for one.
 func (o *origin) start(j *job) {
 	for {
-		c := o.pick()
+		c := o.pick(j.avoid)
 		if c == nil && o.wait(j) {
 			return
 		}
@@ -65,9 +65,9 @@ func (o *origin) start(j *job) {
 	}
 }
 
-// pick returns the connection with the most room; nil if none has any. Among equals they
-// take turns.
-func (o *origin) pick() *conn {
+// pick returns the connection with the most room, but not the one to avoid; nil if none
+// has any. Among equals they take turns.
+func (o *origin) pick(avoid *conn) *conn {
 	conns := *o.usable.Load()
 	n := len(conns)
 	if n == 0 {
@@ -81,7 +81,7 @@ func (o *origin) pick() *conn {
 	}
 	for i := range n {
 		c := conns[(from+i)%n]
-		if free := c.free.Load(); free > most {
+		if free := c.free.Load(); free > most && c != avoid {
 			best, most = c, free
 		}
 	}
@@ -97,7 +97,10 @@ func (o *origin) wait(j *job) bool {
 		j.fail(dial.ErrClosed)
 		return true
 	}
-	if o.pick() != nil {
+	if len(o.all)+o.making >= o.client.maxConns {
+		j.avoid = nil // There is not going to be another.
+	}
+	if o.pick(j.avoid) != nil {
 		o.mu.Unlock()
 		return false
 	}
@@ -168,7 +171,7 @@ func (o *origin) serve() {
 			o.mu.Unlock()
 			return
 		}
-		c := o.pick()
+		c := o.pick(o.waiting[0].avoid)
 		if c == nil {
 			excess := o.grow()
 			o.mu.Unlock()

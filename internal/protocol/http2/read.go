@@ -134,7 +134,7 @@ func (c *conn) mayRepeat(s *stream) bool {
 
 // repeat ends a stream, whose job is sent again.
 func (c *conn) repeat(s *stream) {
-	s.again = true
+	s.again, s.avoid = true, c
 	c.repeats = append(c.repeats, s.job)
 	c.drop(s)
 }

@@ -14,6 +14,8 @@ type job struct {
 	start, sent time.Time
 	// again says that it is sent for the second time, which is the last.
 	again bool
+	// avoid is the connection that it has been on, whose server refused it.
+	avoid *conn
 	// notes, if not nil, are what people want to know of it.
 	notes *transcript
 }
