@@ -36,6 +36,10 @@ type Client struct {
 	maxAge         time.Duration
 	// perConn is how many requests a connection is used for.
 	perConn int
+	// resolveEvery is how long the addresses of a name are used.
+	resolveEvery time.Duration
+	// foreign, if not nil, takes connections that agreed to another protocol.
+	foreign func(*protocol.Call, dial.Ready)
 
 	dirt   dirt
 	ctx    context.Context //nolint:containedctx // It ends the making of connections, which outlives the calls that begin it.
@@ -61,7 +65,7 @@ func New(o httpmix.Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialer, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: []string{"h2"}, Logger: o.Logger})
+	dialer, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: []string{protocol.HTTP2}, Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +84,7 @@ func New(o httpmix.Options) (*Client, error) {
 		maxConns:       o.MaxConns,
 		maxAge:         o.MaxConnAge,
 		perConn:        perConn(o),
+		resolveEvery:   o.ResolveEvery,
 	}
 	if err := c.prepare(o); err != nil {
 		return nil, err
@@ -125,13 +130,14 @@ func (c *Client) prepare(o httpmix.Options) error {
 	c.fields = set.fields
 	known := make(map[string]*origin)
 	for i, e := range o.Entries {
-		addr, err := addressOf(e.URL)
+		addr, err := addressOf(e)
 		if err != nil {
 			return fmt.Errorf("entry %d: URL %q: %w", i, e.URL.Redacted(), err)
 		}
+		_, secure := e.Origin()
 		key := e.URL.Scheme + " " + addr
 		if known[key] == nil {
-			known[key] = newOrigin(c, addr, e.URL.Scheme == "https")
+			known[key] = newOrigin(c, addr, secure)
 			c.origins = append(c.origins, known[key])
 		}
 		c.entries[i].origin = known[key]

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 )
 
 // conn is a connection. Whoever starts a request writes its head into the connection's
@@ -15,11 +16,10 @@ import (
 type conn struct {
 	client *Client
 	origin *origin
-	// net is what frames go through: the socket, or TLS over it.
-	net  net.Conn
-	sock *socket
-	// facts are for people.
-	phases protocol.Phases
+	// net is what frames go through: the connection as it is, or TLS over it.
+	net net.Conn
+	// ready is how it was made.
+	ready dial.Ready
 
 	// free is how many streams may be opened now, for those who look for a connection.
 	free atomic.Int32
@@ -75,6 +75,8 @@ type conn struct {
 	// goAway is what a GOAWAY said, and patience the bound of useless frames.
 	goAway   *peerError
 	patience patience
+	// ticked says that the reader has just looked at the time.
+	ticked bool
 	// used says that an answer has come, on this connection.
 	used bool
 	// credit is what of bodies the server's window has not been given back; taken is
@@ -128,12 +130,12 @@ const (
 )
 
 // newConn returns a connection that has said hello, into its buffer.
-func newConn(o *origin, through net.Conn, sock *socket, now time.Time) *conn {
+func newConn(o *origin, r dial.Ready, now time.Time) *conn {
 	c := &conn{
 		client:    o.client,
 		origin:    o,
-		net:       through,
-		sock:      sock,
+		net:       r.Conn,
+		ready:     r,
 		ages:      streamList{which: byAge},
 		bodies:    streamList{which: byBody},
 		nextID:    1,
@@ -148,6 +150,10 @@ func newConn(o *origin, through net.Conn, sock *socket, now time.Time) *conn {
 		idleSince: now,
 		retireAt:  o.client.retireAt(now),
 	}
+	if r.TLS != nil {
+		c.net = r.TLS
+	}
+	r.Conn.WhenWritten(c.resume)
 	c.out = append(c.out, preface...)
 	c.out = appendSettings(c.out, setting{settingPush, 0}, setting{settingInitialWindow, streamWindow},
 		setting{settingMaxHeaderBytes, maxHead})
@@ -173,6 +179,14 @@ func (c *conn) over() bool { return c.dead || c.cause != nil || c.writeErr != ni
 func (c *conn) retire() {
 	c.retired = true
 	c.room()
+}
+
+// quit has the connection end with its last request.
+func (c *conn) quit() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.retire()
+	c.wake(time.Now())
 }
 
 // begin opens a stream for the job. It reports false if there is no room for one.
@@ -233,5 +247,5 @@ func (c *conn) shut(cause error) {
 	}
 	c.room()
 	c.mu.Unlock()
-	_ = c.sock.Close()
+	_ = c.ready.Conn.Close() // Whatever it says, the reader is woken.
 }

@@ -165,15 +165,8 @@ func pathOf(u *url.URL) string {
 	return u.RequestURI()
 }
 
-// addressOf returns where to connect to for a URL.
-func addressOf(u *url.URL) (string, error) {
-	host := u.Host
-	if u.Port() == "" {
-		port := ":80"
-		if u.Scheme == "https" {
-			port = ":443"
-		}
-		host = strings.TrimSuffix(host, ":") + port
-	}
-	return httpguts.PunycodeHostPort(host)
+// addressOf returns where to connect to for an entry.
+func addressOf(e httpmix.Entry) (string, error) {
+	addr, _ := e.Origin()
+	return httpguts.PunycodeHostPort(addr)
 }

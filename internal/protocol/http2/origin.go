@@ -1,11 +1,14 @@
 package http2
 
 import (
+	"context"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 )
 
@@ -18,6 +21,8 @@ type origin struct {
 	client *Client
 	addr   string
 	secure bool
+
+	addresses addresses
 
 	// usable are the connections that may have room, and turn is whose turn it is.
 	usable atomic.Pointer[[]*conn]
@@ -38,7 +43,9 @@ type origin struct {
 	waiting []job
 	// tended says that a goroutine looks after those that wait.
 	tended bool
-	closed bool
+	// refreshing says that the name is being resolved anew.
+	refreshing bool
+	closed     bool
 }
 
 // newOrigin returns an origin without connections.
@@ -188,30 +195,112 @@ func (o *origin) serve() {
 
 // make makes a connection and gives it work.
 func (o *origin) make() {
-	c, err := o.client.connect(o)
+	r, err := o.connect()
+	switch {
+	case err != nil:
+		o.settle(err)
+	case isForeign(r):
+		o.unbook(r.Addr)
+		o.client.handOver(r, o.give())
+	default:
+		if !o.admit(r, 1) {
+			_ = r.Conn.Close() // Nothing was sent: there is nobody to tell.
+			return
+		}
+		o.serve()
+		o.client.Flush()
+		o.spread()
+	}
+}
+
+// settle ends those that waited for a connection that could not be made. Those who are
+// left wait for others that are being made.
+func (o *origin) settle(err error) {
 	o.mu.Lock()
 	o.making--
-	if err == nil && o.closed {
-		err = dial.ErrClosed
-	}
-	if err != nil {
-		// Those who are left wait for other connections that are being made.
-		failed := o.dequeue(0, max(0, min(o.ahead(), len(o.waiting))))
-		o.mu.Unlock()
-		if c != nil {
-			_ = c.sock.Close() // Nothing was sent: there is nobody to tell.
-		}
-		failAll(failed, err)
-		return
+	failed := o.dequeue(0, max(0, min(o.ahead(), len(o.waiting))))
+	o.mu.Unlock()
+	failAll(failed, err)
+}
+
+// give returns those that waited for a connection that is not for us.
+func (o *origin) give() []job {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.making--
+	return o.dequeue(0, min(len(o.waiting), max(1, o.ahead())))
+}
+
+// adopt takes a connection that somebody else has made. It reports false if the client is
+// closed.
+func (o *origin) adopt(r dial.Ready) bool {
+	r.Phases.Protocol = protocol.HTTP2
+	o.note(r.Addr)
+	return o.admit(r, 0)
+}
+
+// admit takes a connection, that has been counted among so many as being made, and has it
+// read. It reports false if the client is closed.
+func (o *origin) admit(r dial.Ready, made int) bool {
+	c := newConn(o, r, time.Now())
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.making -= made
+	if o.closed {
+		o.unbook(r.Addr)
+		return false
 	}
 	o.all[c] = struct{}{}
 	o.show(c)
-	o.mu.Unlock()
-	o.client.wire.Opened(c.phases)
+	// It fails if it is closed already, which the reader will notice.
+	_ = r.Conn.Open(r.Phases)
 	o.client.work.Go(c.read)
-	o.serve()
-	c.flush()
-	o.client.Flush()
+	return true
+}
+
+// spread makes a connection to an address that has none, one at a time.
+func (o *origin) spread() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	few := len(o.all)+o.making < o.client.maxConns && o.making == 0
+	if few && !o.closed && o.client.perConn > 1 && o.lonely() > 0 {
+		o.making++
+		o.client.work.Go(o.make)
+	}
+}
+
+// refresh resolves the name anew if it is time for that, in the background. Connections
+// to addresses that are gone end with their last requests.
+func (o *origin) refresh() {
+	every := o.client.resolveEvery
+	if every <= 0 || o.addresses.fresh(every) != nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed || o.refreshing {
+		return
+	}
+	o.refreshing = true
+	o.client.work.Go(func() {
+		ctx, cancel := context.WithTimeout(o.client.ctx, o.client.connectTimeout)
+		defer cancel()
+		_, _, _ = o.resolve(ctx) // What cannot be resolved stays as it is.
+		for _, c := range o.refreshed() {
+			if !o.addresses.has(c.ready.Addr) {
+				c.quit()
+			}
+		}
+		o.spread()
+	})
+}
+
+// refreshed ends a refresh and returns all connections.
+func (o *origin) refreshed() []*conn {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.refreshing = false
+	return slices.Collect(maps.Keys(o.all))
 }
 
 // show adds a connection to those that may have room.
@@ -237,6 +326,7 @@ func (o *origin) forget(c *conn) {
 	o.mu.Lock()
 	delete(o.all, c)
 	o.mu.Unlock()
+	o.unbook(c.ready.Addr)
 }
 
 // close ends all that is in flight and lets nothing begin.
@@ -244,10 +334,7 @@ func (o *origin) close() {
 	o.mu.Lock()
 	o.closed = true
 	waiting := o.dequeue(0, len(o.waiting))
-	conns := make([]*conn, 0, len(o.all))
-	for c := range o.all {
-		conns = append(conns, c)
-	}
+	conns := slices.Collect(maps.Keys(o.all))
 	o.mu.Unlock()
 	failAll(waiting, dial.ErrClosed)
 	for _, c := range conns {

@@ -52,7 +52,8 @@ func (c *conn) read() {
 // turn ends what a read has brought to its end: requests, whose time is up, or the
 // connection.
 func (c *conn) turn(err error) {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	c.ticked = errors.Is(err, os.ErrDeadlineExceeded)
+	if c.ticked {
 		err = c.tick()
 	}
 	if c.left == 0 {
@@ -97,7 +98,6 @@ func (c *conn) die(err error) {
 func (c *conn) bury() {
 	_ = c.net.Close() // It is of no use any more, whatever that says.
 	c.origin.forget(c)
-	c.client.wire.Closed()
 }
 
 // deliver finishes the calls that have ended, starts jobs that are to be repeated and
@@ -122,6 +122,9 @@ func (c *conn) deliver(urgent bool) {
 	if urgent {
 		c.flush()
 		c.client.Flush()
+	}
+	if c.ticked {
+		c.origin.refresh()
 	}
 }
 

@@ -88,7 +88,7 @@ func (c *conn) write() (more bool) {
 			c.broken(err)
 			break
 		}
-		c.stalled = c.sock.stalled()
+		c.stalled = c.ready.Conn.Unwritten()
 	}
 	c.writing = false
 	c.room()
