@@ -102,7 +102,8 @@ func validate(o httpmix.Options) error {
 		return errors.New("this client follows no redirects")
 	}
 	for i, e := range o.Entries {
-		if o.Protocol == httpmix.HTTP1 || (o.Protocol == httpmix.Auto && e.URL.Scheme == "http") {
+		// With Auto those in the clear are another client's, which has to keep them.
+		if o.Protocol == httpmix.HTTP1 {
 			return fmt.Errorf("entry %d: URL %q: is not for HTTP/2", i, e.URL.Redacted())
 		}
 	}

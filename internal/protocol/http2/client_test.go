@@ -356,7 +356,6 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		{"h2 in the clear", func(o *httpmix.Options) { o.Protocol, o.Entries[0].URL.Scheme = httpmix.HTTP2, "http" }, `entry 0: URL "http://127.0.0.1:1": scheme is not one of ["https"]`},
 		{"h2c with TLS", func(o *httpmix.Options) { o.Protocol = httpmix.H2C }, `entry 0: URL "https://127.0.0.1:1": scheme is not one of ["http"]`},
 		{"only HTTP/1", func(o *httpmix.Options) { o.Protocol = httpmix.HTTP1 }, `entry 0: URL "https://127.0.0.1:1": is not for HTTP/2`},
-		{"what cannot be negotiated", func(o *httpmix.Options) { o.Entries[0].URL.Scheme = "http" }, `entry 0: URL "http://127.0.0.1:1": is not for HTTP/2`},
 		{"redirects to follow", func(o *httpmix.Options) { o.FollowRedirects = true }, "this client follows no redirects"},
 		{"bad header", func(o *httpmix.Options) { o.Entries[0].Header = http.Header{"A b": {"c"}} }, `entry 0: invalid header name "A b"`},
 		{"bad value", func(o *httpmix.Options) { o.Entries[0].Header = http.Header{"A": {"b\n"}} }, `entry 0: header "A": control characters in its value`},
