@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/version"
@@ -13,6 +14,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http1"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http2"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpauto"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
 )
@@ -26,8 +29,8 @@ func constructors() map[config.Protocol]constructor {
 	return map[config.Protocol]constructor{
 		config.ProtocolAuto:  newAuto,
 		config.ProtocolHTTP1: newHTTP1,
-		config.ProtocolHTTP2: newNetHTTP,
-		config.ProtocolH2C:   newNetHTTP,
+		config.ProtocolHTTP2: newHTTP2,
+		config.ProtocolH2C:   newHTTP2,
 	}
 }
 
@@ -54,6 +57,8 @@ func newClient(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (pro
 
 func newHTTP1(o httpmix.Options) (protocol.Client, error) { return http1.New(o) }
 
+func newHTTP2(o httpmix.Options) (protocol.Client, error) { return http2.New(o) }
+
 func newNetHTTP(o httpmix.Options) (protocol.Client, error) {
 	c, err := httpstd.New(o)
 	if err != nil {
@@ -64,13 +69,19 @@ func newNetHTTP(o httpmix.Options) (protocol.Client, error) {
 
 // newAuto makes a client that finds out what its targets speak.
 func newAuto(o httpmix.Options) (protocol.Client, error) {
-	for _, e := range o.Entries {
-		if e.URL.Scheme == "https" {
-			return newNetHTTP(o)
-		}
+	one, err := http1.New(o)
+	if err != nil || !slices.ContainsFunc(o.Entries, isSecure) {
+		return one, err
 	}
-	return http1.New(o)
+	two, err := http2.New(o)
+	if err != nil {
+		one.Close()
+		return nil, err
+	}
+	return httpauto.New(o, one, two), nil
 }
+
+func isSecure(e httpmix.Entry) bool { return e.URL.Scheme == "https" }
 
 // httpOptions translates what the configuration says of HTTP.
 func httpOptions(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (httpmix.Options, error) {

@@ -60,6 +60,8 @@ type Conn struct {
 	mu      sync.Mutex
 	pending []byte
 	busy    bool
+	// drained, if not nil, is called when nothing waits any more.
+	drained func()
 }
 
 // NewConn returns a Conn over a TCP connection.
@@ -226,7 +228,11 @@ func (c *Conn) drain() {
 		c.pending = nil
 		if len(p) == 0 {
 			c.busy = false
+			drained := c.drained
 			c.mu.Unlock()
+			if drained != nil {
+				drained()
+			}
 			return
 		}
 		c.mu.Unlock()
@@ -237,6 +243,14 @@ func (c *Conn) drain() {
 			return // Still busy: whatever is written from now on is for nobody.
 		}
 	}
+}
+
+// WhenWritten has f called, by another goroutine, each time that what waited to be written
+// has been written.
+func (c *Conn) WhenWritten(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drained = f
 }
 
 // Unwritten reports whether something waits to be written.

@@ -84,6 +84,7 @@ func (c *Client) serve(x exchange, p *place, r dial.Ready) {
 		born: time.Now(), lifetime: c.lifetime(), in: make([]byte, bufferSize),
 	}
 	k.resting = k.rest
+	r.Phases.Protocol = protocol.HTTP1 // Whoever made it may have hoped for another one.
 	if !c.register(k) || r.Conn.Open(r.Phases) != nil {
 		k.giveUp(errCanceled)
 		k.host.drop(p, nil)
