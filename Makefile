@@ -8,6 +8,7 @@ TOOLS         := $(CURDIR)/.tools
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 PROMETHEUS    := $(TOOLS)/prometheus-v0.316.0
 PROMTOOL      := $(TOOLS)/promtool-v0.316.0
+ALERTMANAGER  := $(TOOLS)/alertmanager-v0.34.2
 ETCD          := $(TOOLS)/etcd-v3.7.3
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -99,6 +100,15 @@ $(PROMETHEUS):
 
 $(PROMTOOL):
 	$(call install,github.com/prometheus/prometheus/cmd/promtool@v0.316.0,-tags remove_all_sd$(,)enable_dns_sd$(,)netgo)
+
+# Alertmanager's module lacks the pages of the user interface, which another tool
+# generates and which the tests do not need: a file stands in for them in a copy.
+$(ALERTMANAGER):
+	mkdir -p $(TOOLS)
+	dir=$$(mktemp -d); trap 'chmod -R u+w "$$dir"; rm -rf "$$dir"' EXIT; cd "$$dir"; export GOFLAGS= GOWORK=off; \
+		cp -R "$$($(GO) mod download -json github.com/prometheus/alertmanager@v0.34.2 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')" alertmanager; \
+		chmod -R u+w alertmanager; cd alertmanager; mkdir -p ui/app/dist; touch ui/app/dist/index.html; \
+		CGO_ENABLED=0 $(GO) build -trimpath -o $@ ./cmd/alertmanager
 
 # go install refuses etcd's module for its replace directives, so that it is built as a
 # tool of an empty one.
