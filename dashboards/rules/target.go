@@ -9,7 +9,8 @@ import (
 // burn is a pair of windows over both of which the error budget has to burn at least
 // so many times faster than it may: the long one tells that it matters, the short one
 // that it still goes on. The table is that of the Site Reliability Workbook for an
-// objective over 30 days.
+// objective over 30 days. All but the first wait until there is as much history as they
+// speak of: the troubles of a scenario's first hours are not those of its days.
 type burn struct {
 	severity, long, short string
 	factor                float64
@@ -65,7 +66,7 @@ SHARE
 and
 sum without (REPLICA, request, good) (increase(traffic_slo_requests_total{good="false"}[LONG])) >= 10
 and
-` + sending)
+` + b.history() + sending)
 	}
 	share := func(s string) string {
 		return strings.NewReplacer("BAD", badRatio(b.short), "FAILED", failedRatio(b.short)).Replace(s)
@@ -81,6 +82,14 @@ and
 	slow.summary = "Slow requests use up the error budget of a scenario."
 	slow.description = description(b, "Requests that were answered as expected, but slower than the SLO's latency, are at least a third of them.")
 	return []alert{failures, slow}
+}
+
+// history holds where there was an objective when the long window began.
+func (b burn) history() string {
+	if b.long == "1h" {
+		return ""
+	}
+	return "present_over_time(scenario:traffic_slo_objective_ratio:max[1h] offset " + b.long + ")\nand\n"
 }
 
 func description(b burn, kind string) string {
