@@ -35,16 +35,22 @@ run: build ## Run the demo: a target and the exporter on loopback.
 	./traffic_exporter demo
 
 .PHONY: test
-test: test-unit e2e ## Set up and run all tests.
+test: test-unit rules e2e ## Set up and run all tests.
 
 .PHONY: test-unit
 test-unit: ## Run vet and the Go tests with the race detector.
 	$(GO) vet -tags e2e ./...
 	CGO_ENABLED=1 $(GO) test -race ./...
 
+.PHONY: rules
+rules: $(PROMTOOL) ## Check and test the rules for Prometheus.
+	$(PROMTOOL) check rules --lint=all --lint-fatal dashboards/rules/*.yaml
+	printf '%s\n' dashboards/rules/tests/*.yaml | xargs -n 1 -P 2 $(PROMTOOL) test rules
+
 .PHONY: e2e
-e2e: build $(PROMETHEUS) $(PROMTOOL) $(ETCD) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.
-	TRAFFIC_E2E_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_E2E_PROMETHEUS=$(PROMETHEUS) TRAFFIC_E2E_PROMTOOL=$(PROMTOOL) TRAFFIC_E2E_ETCD=$(ETCD) \
+e2e: build $(PROMETHEUS) $(PROMTOOL) $(ALERTMANAGER) $(ETCD) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.
+	TRAFFIC_E2E_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_E2E_PROMETHEUS=$(PROMETHEUS) TRAFFIC_E2E_PROMTOOL=$(PROMTOOL) \
+	TRAFFIC_E2E_ALERTMANAGER=$(ALERTMANAGER) TRAFFIC_E2E_ETCD=$(ETCD) \
 		$(GO) test -tags e2e -count=1 -parallel 3 -timeout 10m ./test/e2e
 
 .PHONY: lint
