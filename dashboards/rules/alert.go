@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"maps"
 	"strings"
 	"time"
 )
@@ -42,9 +43,7 @@ type alert struct {
 // rule returns the alert with the labels and annotations that all have.
 func (a alert) rule() rule {
 	labels := map[string]string{"severity": a.severity, "concern": a.concern}
-	for name, value := range a.labels {
-		labels[name] = value
-	}
+	maps.Copy(labels, a.labels)
 	return rule{
 		alert: a.name, expr: a.expr, wait: a.wait, keep: a.keep, labels: labels,
 		annotation: map[string]string{
