@@ -56,7 +56,7 @@ func (c *changeable) becomes(latency time.Duration, failing int64) {
 // The target's latencies: the SLO's is between them.
 const (
 	quick = 20 * time.Millisecond
-	slow  = 400 * time.Millisecond
+	slow  = 600 * time.Millisecond
 )
 
 // alertRate is the scenario's rate, in the history, too.
@@ -217,8 +217,8 @@ func history(t *testing.T, data string) {
 		value float64
 	}{
 		{"scenario:traffic_target_rate:max", alertRate},
-		{"scenario:traffic_request_duration_seconds:success_p50_rate5m", 0.03},
-		// As noisy as a busy machine may make it.
+		// As slow as a busy machine may make it.
+		{"scenario:traffic_request_duration_seconds:success_p50_rate5m", 0.1},
 		{"scenario:traffic_request_duration_seconds:success_p99_rate5m", 10},
 		{"scenario:traffic_request_failures_per_requests:ratio_rate5m", 0},
 	} {
@@ -324,7 +324,7 @@ func TestAlertsRingWhenTheTargetGetsWorse(t *testing.T) {
 scenarios:
   - name: shop
     rate: %d/s
-    slo: {objective: 98%%, latency: 150ms}
+    slo: {objective: 97%%, latency: 300ms}
     requests: [{name: get, url: "%s/"}]
 `, alertRate, server.URL))
 	am := startAlertmanager(t, webhook.URL)
@@ -334,7 +334,7 @@ scenarios:
 	am.checkInhibition(t)
 	patiently(t, func() error {
 		n, err := p.value(`count_over_time(scenario:traffic_request_duration_seconds:success_p50_rate5m[5m])`, time.Now())
-		if err == nil && n < 20 {
+		if err == nil && n < 16 {
 			err = fmt.Errorf("the latency was recorded %v times only", n)
 		}
 		return err
@@ -347,8 +347,10 @@ scenarios:
 	target.becomes(slow, 0)
 	told.tells(t, "firing", "TrafficLatencyBudgetBurn")
 	p.fires(t, "TrafficLatencyRegression day", "TrafficLatencyRegression week")
-	if names := told.names("shop", "firing"); !slices.Equal(names, []string{"TrafficLatencyBudgetBurn"}) {
-		t.Errorf("the target is slow, and %q rang", names)
+	for _, a := range told.about("shop") {
+		if a.Labels["concern"] != "latency" {
+			t.Errorf("the target is slow, and this rang: %v", a)
+		}
 	}
 	patiently(t, func() error { return am.has("TrafficLatencyRegression", "suppressed") })
 	if rang, err := p.were("pending"); err != nil || !slices.Contains(rang, "TrafficLatencyBudgetBurn") {
