@@ -10,6 +10,7 @@ PROMETHEUS    := $(TOOLS)/prometheus-v0.316.0
 PROMTOOL      := $(TOOLS)/promtool-v0.316.0
 ALERTMANAGER  := $(TOOLS)/alertmanager-v0.34.2
 ETCD          := $(TOOLS)/etcd-v3.7.3
+HELM          := $(TOOLS)/helm-v4.3.1
 VEGETA        := $(TOOLS)/vegeta-v12.13.0
 HEY           := $(TOOLS)/hey-v0.1.5
 FORTIO        := $(TOOLS)/fortio-v1.68.2
@@ -39,7 +40,7 @@ run: build ## Run the demo: a target and the exporter on loopback.
 	./traffic_exporter demo
 
 .PHONY: test
-test: test-unit rules e2e ## Set up and run all tests.
+test: test-unit rules chart e2e ## Set up and run all tests.
 
 .PHONY: test-unit
 test-unit: ## Run vet and the Go tests with the race detector.
@@ -51,6 +52,11 @@ rules: $(PROMTOOL) ## Check and test the rules for Prometheus.
 	$(PROMTOOL) check rules --lint=all --lint-fatal dashboards/rules/*.yaml
 	printf '%s\n' dashboards/rules/tests/*.yaml | xargs -n 1 -P 2 $(PROMTOOL) test rules
 
+.PHONY: chart
+chart: build $(HELM) $(PROMTOOL) ## Lint, render and run the Helm chart, and check deploy/compose.
+	cd test/chart && $(GO) vet ./... && \
+		TRAFFIC_CHART_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_CHART_HELM=$(HELM) TRAFFIC_CHART_PROMTOOL=$(PROMTOOL) $(GO) test -count=1 ./...
+
 .PHONY: e2e
 e2e: build $(PROMETHEUS) $(PROMTOOL) $(ALERTMANAGER) $(ETCD) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.
 	TRAFFIC_E2E_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_E2E_PROMETHEUS=$(PROMETHEUS) TRAFFIC_E2E_PROMTOOL=$(PROMTOOL) \
@@ -60,18 +66,22 @@ e2e: build $(PROMETHEUS) $(PROMTOOL) $(ALERTMANAGER) $(ETCD) ## Run the end-to-e
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint with the project's configuration.
 	$(GOLANGCI_LINT) run ./...
+	cd test/chart && $(GOLANGCI_LINT) run ./...
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code.
 	$(GOLANGCI_LINT) fmt ./...
+	cd test/chart && $(GOLANGCI_LINT) fmt ./...
 
 .PHONY: generate
 generate: ## Generate the JSON schema and the reference documentation.
 	$(GO) generate ./...
+	cd test/chart && $(GO) generate ./...
 
 .PHONY: check
 check: generate ## Fail if generated files or go.mod are out of date.
 	$(GO) mod tidy -diff
+	cd test/chart && $(GO) mod tidy -diff
 	git diff --exit-code
 
 .PHONY: bench
@@ -147,6 +157,9 @@ $(ALERTMANAGER):
 		cp -R "$$($(GO) mod download -json github.com/prometheus/alertmanager@v0.34.2 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')" alertmanager; \
 		chmod -R u+w alertmanager; cd alertmanager; mkdir -p ui/app/dist; touch ui/app/dist/index.html; \
 		CGO_ENABLED=0 $(GO) build -trimpath -o $@ ./cmd/alertmanager
+
+$(HELM):
+	$(call install,helm.sh/helm/v4/cmd/helm@v4.3.1,)
 
 # go install refuses etcd's module for its replace directives, so that it is built as a
 # tool of an empty one.

@@ -163,7 +163,10 @@ requests:
 
 {{/* A part of the limit of the memory, in bytes, or nothing. */}}
 {{- define "traffic-exporter.goMemLimit" -}}
-{{- $limit := dig "limits" "memory" "" .Values.resources | toString }}
+{{- $limit := dig "limits" "memory" "" .Values.resources }}
+{{- if kindIs "float64" $limit }}
+{{- $limit = printf "%.0f" $limit }}
+{{- end }}
 {{- $percent := int .Values.goMemLimitPercent }}
 {{- if and $limit $percent }}
 {{- $units := dict "" 1.0 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 }}

@@ -1,0 +1,182 @@
+package chart
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	core "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// configFile is what these tests look at in a configuration.
+type configFile struct {
+	Fleet struct {
+		Name, Cluster, Listen, Advertise, Store string
+		Join                                    []string
+		MinReplicas                             int `json:"min_replicas"`
+	}
+	Scenarios []struct{ Name string }
+}
+
+// configOf returns the configuration file that is rendered, if there is one.
+func configOf(m *manifests) (configFile, bool) {
+	for _, c := range all[*core.ConfigMap](m) {
+		if text, ok := c.Data["config.yaml"]; ok {
+			var file configFile
+			if err := yaml.Unmarshal([]byte(text), &file); err != nil {
+				panic(err)
+			}
+			return file, true
+		}
+	}
+	return configFile{}, false
+}
+
+// mounted writes what a volume holds to a folder as kubelet does it, through a link that
+// is swapped, and returns the folder.
+func mounted(t *testing.T, folder string, data map[string]string) {
+	t.Helper()
+	version, err := os.MkdirTemp(folder, "..version-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range data {
+		write(t, filepath.Join(version, name), content)
+		if err = os.Symlink(filepath.Join("..data", name), filepath.Join(folder, name)); err != nil && !os.IsExist(err) {
+			t.Fatal(err)
+		}
+	}
+	if err = os.Symlink(filepath.Base(version), filepath.Join(folder, "..new")); err != nil {
+		t.Fatal(err)
+	}
+	if err = os.Rename(filepath.Join(folder, "..new"), filepath.Join(folder, "..data")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// environment returns the environment variables of a container as kubelet sets them, for
+// a pod of a name and address.
+func environment(t *testing.T, c core.Container, pod, ip string) []string {
+	t.Helper()
+	fields := map[string]string{"metadata.name": pod, "status.podIP": ip, "spec.nodeName": "node", "metadata.labels['weight']": "1"}
+	var all []string
+	for _, e := range c.Env {
+		value := e.Value
+		if e.ValueFrom != nil {
+			known := false
+			if value, known = fields[e.ValueFrom.FieldRef.FieldPath]; !known {
+				t.Fatalf("environment variable %s: field %q is not known", e.Name, e.ValueFrom.FieldRef.FieldPath)
+			}
+		}
+		all = append(all, e.Name+"="+value)
+	}
+	return all
+}
+
+// What is rendered passes the configuration's own check, in the environment that the
+// container gets.
+func TestTheConfigurationIsValid(t *testing.T) {
+	t.Parallel()
+	forEachValueSet(t, func(t *testing.T, m *manifests) {
+		if _, rendered := configOf(m); !rendered {
+			if !strings.Contains(m.text, `"scenarios"}`) && !strings.Contains(m.text, `secretName: "scenarios"`) {
+				t.Error("there is neither a configuration nor one of the user's")
+			}
+			return
+		}
+		var config *core.ConfigMap
+		for _, c := range all[*core.ConfigMap](m) {
+			if _, ok := c.Data["config.yaml"]; ok {
+				config = c
+			}
+		}
+		folder := filepath.Join(t.TempDir(), "config")
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		// Secrets are not there: their paths are all that is checked of them.
+		data := map[string]string{}
+		for name, content := range config.Data {
+			data[name] = strings.ReplaceAll(content, "/etc/traffic_exporter/", placeholders(t)+"/")
+		}
+		mounted(t, folder, data)
+		ip := "10.0.0.7"
+		if strings.Contains(config.Data["config.yaml"], "[::]") {
+			ip = "fd00::7"
+		}
+		c := container(t, m.deployment(t).Spec.Template.Spec, "traffic-exporter")
+		cmd := exec.CommandContext(t.Context(), env().exporter, "check", filepath.Join(folder, "config.yaml"))
+		cmd.Env = environment(t, c, "pod-1", ip)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v: %s\n%s", err, out, config.Data["config.yaml"])
+		}
+	})
+}
+
+// placeholders returns a folder that stands for /etc/traffic_exporter, with a file for
+// each that the value sets name.
+func placeholders(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	for _, path := range []string{
+		"secrets/storefront-credentials/password", "secrets/etcd/password", "secrets/etcd/ca.crt",
+		"secrets/traffic-exporter-gossip/ca.crt", "secrets/traffic-exporter-gossip/tls.crt", "secrets/traffic-exporter-gossip/tls.key",
+	} {
+		path = filepath.Join(folder, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, "x")
+	}
+	return folder
+}
+
+func TestTheFileIsWhatTheValuesSay(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		values string
+		want   string
+	}{
+		"the demo":                        {"", "[demo] by 2 through [dns+load-traffic-exporter-fleet.staging.svc:7946]"},
+		"the demo and one more":           {"config: {scenarios: [{name: a, rate: 1/s, requests: [{name: a, url: 'http://a/'}]}]}", "[demo a] by 2 through [dns+load-traffic-exporter-fleet.staging.svc:7946]"},
+		"no demo":                         {"demo: {enabled: false}\nconfig: {scenarios: [{name: a, rate: 1/s, requests: [{name: a, url: 'http://a/'}]}]}", "[a] by 2 through [dns+load-traffic-exporter-fleet.staging.svc:7946]"},
+		"one replica":                     {"replicas: 1", "[demo] by 1 through [dns+load-traffic-exporter-fleet.staging.svc:7946]"},
+		"a majority of those that scale":  {"autoscaling: {enabled: true, minReplicas: 6}", "[demo] by 4 through [dns+load-traffic-exporter-fleet.staging.svc:7946]"},
+		"a floor":                         {"fleet: {minReplicas: 3}", "[demo] by 3 through [dns+load-traffic-exporter-fleet.staging.svc:7946]"},
+		"what the user says of the fleet": {"fleet: {config: {min_replicas: 7, join: [dns+elsewhere:1]}}", "[demo] by 7 through [dns+elsewhere:1]"},
+		"no fleet":                        {"fleet: {enabled: false}", "[demo] by 0 through []"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file, ok := configOf(render(t, set(t, tc.values)))
+			var names []string
+			for _, s := range file.Scenarios {
+				names = append(names, s.Name)
+			}
+			if got := fmt.Sprintf("%v by %d through %v", names, file.Fleet.MinReplicas, file.Fleet.Join); !ok || got != tc.want {
+				t.Errorf("found %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+// Numbers, texts that look like other things, and templates come through.
+func TestTheFileKeepsItsValues(t *testing.T) {
+	t.Parallel()
+	m := render(t, "--values", filepath.Join(chartFolder(), "ci/scenarios-values.yaml"))
+	c := get[*core.ConfigMap](t, m, name)
+	for _, want := range []string{
+		"max_in_flight: 100000\n", "weight: 1000000\n", `at: "03:00"`, `X-On: "off"`, `X-Number: "0123"`, "rate: 2.5e2/m\n", `body: '{"product": 17}'`,
+	} {
+		if !strings.Contains(c.Data["config.yaml"], want) {
+			t.Errorf("the file does not hold %q:\n%s", want, c.Data["config.yaml"])
+		}
+	}
+	if got, want := c.Data["users.csv"], "name,password\nada,{{ not a template }}\n"; got != want {
+		t.Errorf("the file beside it holds %q, want %q", got, want)
+	}
+}

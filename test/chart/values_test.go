@@ -1,0 +1,160 @@
+package chart
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"gopkg.in/yaml.v3"
+
+	"github.com/traffic-exporter/traffic_exporter/test/chart/derived"
+)
+
+func TestTheChartIsUpToDate(t *testing.T) {
+	t.Parallel()
+	changes, err := derived.Changes(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range changes {
+		t.Errorf("%s is out of date: run `make generate`", c.Path)
+	}
+}
+
+func TestMisspeltValuesAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ values, want string }{
+		"a key":                  {"replica: 3", "'replica'"},
+		"a key of a part":        {"image: {tagg: v1}", "'tagg'"},
+		"a number":               {"replicas: three", "/replicas"},
+		"a choice":               {"monitor: {kind: Servicemonitor}", "/monitor/kind"},
+		"a duration":             {"monitor: {interval: 15 seconds}", "/monitor/interval"},
+		"a port":                 {"web: {port: 800000}", "/web/port"},
+		"a key of a scenario":    {"config: {scenarios: [{name: a, rate: 1/s, requets: []}]}", "'requets'"},
+		"a shape":                {"demo: {rate: {sin: {mean: 1/s}}}", "/demo/rate"},
+		"a second fleet":         {"config: {fleet: {}}", "'fleet'"},
+		"a key of the fleet":     {"fleet: {config: {forget: 60s}}", "'forget'"},
+		"a toleration":           {"tolerations: [{key: a, operater: Exists}]", "'operater'"},
+		"a security context":     {"securityContext: {runAsNonroot: true}", "'runAsNonroot'"},
+		"a resource":             {"resources: {limit: {memory: 1Gi}}", "'limit'"},
+		"a container":            {"extraContainers: [{name: a, img: b}]", "'img'"},
+		"an authentication":      {"test: {httpConfig: {basic_auht: {}}}", "'basic_auht'"},
+		"a label's value":        {"podLabels: {a: true}", "/podLabels/a"},
+		"a secret's name":        {"secrets: [storefront]", "/secrets/0"},
+		"a file's name":          {"files: {a/b: x}", "'a/b' does not match pattern"},
+		"the configuration file": {"files: {config.yaml: x}", "invalid propertyName 'config.yaml'"},
+		"a digest":               {"image: {digest: latest}", "/image/digest"},
+		"an alert":               {"rules: {enabled: true, disabled: [TrafficRateLow]}", `there is no alert "TrafficRateLow"`},
+		"an alert with labels":   {"rules: {enabled: true, labelsByAlert: {TrafficRateLow: {severity: info}}}", `there is no alert "TrafficRateLow"`},
+		"nothing to send":        {"demo: {enabled: false}", "there is nothing to send"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := template(t, chartFolder(), set(t, tc.values))
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %v, want one with %s", err, tc.want)
+			}
+		})
+	}
+}
+
+// Every key of values.yaml, misspelt, is refused by the schema.
+func TestEveryKeyIsRefusedWithATypo(t *testing.T) {
+	t.Parallel()
+	schema := compile(t)
+	var values map[string]any
+	if err := yaml.Unmarshal([]byte(read(t, filepath.Join(chartFolder(), "values.yaml"))), &values); err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(plain(t, values)); err != nil {
+		t.Fatalf("the defaults are refused: %v", err)
+	}
+	tried := 0
+	// Keys of these are the user's.
+	free := map[string]bool{"global": true, "dashboards.labels": true, "requests": true, "limits": true}
+	var misspell func(path string, m map[string]any)
+	misspell = func(path string, m map[string]any) {
+		if free[path] || free[path[strings.LastIndex(path, ".")+1:]] {
+			return
+		}
+		for key, value := range m {
+			if sub, ok := value.(map[string]any); ok {
+				misspell(strings.TrimPrefix(path+"."+key, "."), sub)
+			}
+			delete(m, key)
+			m[key+"x"] = value
+			if schema.Validate(plain(t, values)) == nil {
+				t.Errorf("%s.%sx is not refused", path, key)
+			}
+			delete(m, key+"x")
+			m[key] = value
+			tried++
+		}
+	}
+	misspell("", values)
+	if tried < 100 {
+		t.Errorf("only %d keys were tried", tried)
+	}
+}
+
+func compile(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	document, err := jsonschema.UnmarshalJSON(strings.NewReader(read(t, filepath.Join(chartFolder(), "values.schema.json"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err = compiler.AddResource("values.schema.json", document); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("values.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+// plain returns the value as JSON has it.
+func plain(t *testing.T, value any) any {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// copyChart returns a copy of the chart to change.
+func copyChart(t *testing.T) string {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "traffic-exporter")
+	if err := os.CopyFS(folder, os.DirFS(chartFolder())); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// Helm gives a subchart more values than it has keys.
+func TestTheChartWorksAsAPartOfAnother(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	write(t, filepath.Join(parent, "Chart.yaml"), "apiVersion: v2\nname: parent\nversion: 1.0.0\ndependencies: [{name: traffic-exporter, version: 0.1.0}]\n")
+	write(t, filepath.Join(parent, "values.yaml"), "global: {team: storefront}\ntraffic-exporter: {replicas: 7}\n")
+	if err := os.Mkdir(filepath.Join(parent, "charts"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(copyChart(t), filepath.Join(parent, "charts", "traffic-exporter")); err != nil {
+		t.Fatal(err)
+	}
+	if got := *renderFrom(t, parent).deployment(t).Spec.Replicas; got != 7 {
+		t.Errorf("it has %d replicas, want 7", got)
+	}
+}
