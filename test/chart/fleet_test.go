@@ -1,0 +1,447 @@
+package chart
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	core "k8s.io/api/core/v1"
+)
+
+// patience is how long the test waits for what should happen soon.
+const patience = 30 * time.Second
+
+// What the defaults render is a fleet that sends to its target, loses no slot while it is
+// rolled, and takes a new rate without a restart. Pods are processes here, their addresses
+// are of the loopback interface, and the test does what the Deployment's controller and
+// kubelet would.
+func TestTheDefaultsRunAndRollWithoutLosingASlot(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs all of 127.0.0.0/8")
+	}
+	t.Parallel()
+	c := newCluster(t)
+	c.startTarget(t)
+	var running []*pod
+	for range *c.m.deployment(t).Spec.Replicas {
+		running = append(running, c.startReplica(t))
+	}
+	for _, p := range running {
+		p.ready(t)
+	}
+	c.agree(t, running)
+	from := c.ledger.last(t)
+
+	running = c.roll(t, running)
+	c.agree(t, running)
+	to := c.ledger.last(t)
+	// What was due before has arrived by then.
+	time.Sleep(2 * time.Second)
+	c.ledger.audit(t, from, to)
+
+	c.helmTest(t, running[0])
+	c.apply(t, render(t, set(t, "demo: {rate: 50/s}")))
+	for _, p := range running {
+		p.shows(t, `traffic_target_rate{scenario="demo"}`, 50)
+		p.shows(t, "go_gc_gomemlimit_bytes", 241591910)
+		p.shows(t, "traffic_config_last_reload_successful", 1)
+	}
+	var stopping []*pod
+	for _, p := range running {
+		p.terminate(t)
+		stopping = append(stopping, p)
+	}
+	for _, p := range stopping {
+		p.gone(t, c.grace)
+	}
+}
+
+// cluster is what stands in for one: manifests, and a network of addresses for pods.
+type cluster struct {
+	m      *manifests
+	ledger *ledger
+	// network is that of the pods, without the last byte of their addresses.
+	network string
+	// config is the folder that the configuration is mounted at.
+	config   string
+	grace    time.Duration
+	replicas int
+}
+
+const (
+	// pods are the most replicas that are started.
+	pods = 6
+	// targetHost and ledgerHost are the last bytes of the addresses of the target and of
+	// what requests to it go through.
+	targetHost, ledgerHost = 200, 201
+)
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	c := &cluster{m: render(t), config: t.TempDir()}
+	// Not 127.0.0, where others listen.
+	c.network = fmt.Sprintf("127.%d.%d.", 1+rand.IntN(250), rand.IntN(250))
+	c.grace = time.Duration(*c.m.deployment(t).Spec.Template.Spec.TerminationGracePeriodSeconds) * time.Second
+	c.ledger = startLedger(t, c.address(ledgerHost)+":9871", "http://"+c.address(targetHost)+":9871")
+	c.apply(t, c.m)
+	return c
+}
+
+func (c *cluster) address(host int) string { return c.network + strconv.Itoa(host) }
+
+// apply mounts the configuration with the names that the cluster's DNS would know
+// replaced by addresses.
+func (c *cluster) apply(t *testing.T, m *manifests) {
+	t.Helper()
+	data := map[string]string{}
+	for key, text := range get[*core.ConfigMap](t, m, name).Data {
+		data[key] = c.resolve(t, text)
+	}
+	mounted(t, c.config, data)
+}
+
+// resolve replaces names by addresses. Each has to be there.
+func (c *cluster) resolve(t *testing.T, text string) string {
+	t.Helper()
+	var join []string
+	for i := range pods {
+		join = append(join, fmt.Sprintf("%s:7946", c.address(i+1)))
+	}
+	for old, replacement := range map[string]string{
+		"- dns+" + name + "-fleet." + namespace + ".svc:7946":    "- " + strings.Join(join, "\n  - "),
+		"http://" + name + "-demo-target." + namespace + ".svc:": "http://" + c.address(ledgerHost) + ":",
+		// All pods share one interface here.
+		"listen: 0.0.0.0:": "listen: ${POD_IP}:",
+	} {
+		if !strings.Contains(text, old) {
+			t.Fatalf("found no %q in\n%s", old, text)
+		}
+		text = strings.ReplaceAll(text, old, replacement)
+	}
+	return text
+}
+
+// arguments returns a container's with paths and addresses replaced.
+func arguments(c core.Container, replacements ...string) []string {
+	var all []string
+	for _, arg := range c.Args {
+		all = append(all, strings.NewReplacer(replacements...).Replace(arg))
+	}
+	return all
+}
+
+func (c *cluster) startTarget(t *testing.T) {
+	t.Helper()
+	for id, pod := range c.m.pods() {
+		if strings.HasSuffix(id, "-demo-target") {
+			container := container(t, pod.Spec, "target")
+			start(t, id, nil, arguments(container, "--listen-address=:", "--listen-address="+c.address(targetHost)+":")...)
+			return
+		}
+	}
+	t.Fatal("found no target")
+}
+
+// startReplica starts another pod and does not wait for it.
+func (c *cluster) startReplica(t *testing.T) *pod {
+	t.Helper()
+	c.replicas++
+	ip, id := c.address(c.replicas), fmt.Sprintf("pod-%d", c.replicas)
+	container := container(t, c.m.deployment(t).Spec.Template.Spec, "traffic-exporter")
+	args := arguments(container, "/etc/traffic_exporter/config/", c.config+"/", "--web.listen-address=:", "--web.listen-address="+ip+":")
+	p := &pod{process: start(t, id, environment(t, container, id, ip), args...)}
+	probe := container.ReadinessProbe.HTTPGet
+	port := slices.IndexFunc(container.Ports, func(p core.ContainerPort) bool { return p.Name == probe.Port.StrVal })
+	p.url = fmt.Sprintf("http://%s:%d", ip, container.Ports[port].ContainerPort)
+	p.probe = p.url + probe.Path
+	return p
+}
+
+// roll replaces all replicas as the controller does with maxSurge 1 and maxUnavailable 0:
+// as soon as a new one is ready an old one has to go, and while it does the next new one
+// is started.
+func (c *cluster) roll(t *testing.T, old []*pod) []*pod {
+	t.Helper()
+	var fresh []*pod
+	for _, p := range old {
+		next := c.startReplica(t)
+		next.ready(t)
+		fresh = append(fresh, next)
+		p.terminate(t)
+	}
+	for _, p := range old {
+		p.gone(t, c.grace)
+	}
+	return fresh
+}
+
+// agree waits until each of the pods counts all of them.
+func (c *cluster) agree(t *testing.T, all []*pod) {
+	t.Helper()
+	for _, p := range all {
+		p.shows(t, "traffic_fleet_members", float64(len(all)))
+		p.shows(t, "traffic_fleet_live", 1)
+	}
+}
+
+// helmTest runs the containers of the pod of `helm test` against one of the replicas.
+func (c *cluster) helmTest(t *testing.T, p *pod) {
+	t.Helper()
+	test := get[*core.Pod](t, c.m, name+"-test")
+	folder := t.TempDir()
+	text := get[*core.ConfigMap](t, c.m, name+"-test").Data["test.yaml"]
+	service := "http://" + name + "." + namespace + ".svc:9870"
+	if !strings.Contains(text, service) {
+		t.Fatalf("found no %q in\n%s", service, text)
+	}
+	write(t, filepath.Join(folder, "test.yaml"), strings.ReplaceAll(text, service, p.url))
+	if len(test.Spec.Containers) < 4 {
+		t.Errorf("the pod of helm test has %d containers", len(test.Spec.Containers))
+	}
+	for _, container := range test.Spec.Containers {
+		args := arguments(container, "/etc/traffic_exporter/config/", c.config+"/", "/etc/traffic_exporter/test/", folder+"/")
+		run := start(t, "helm test "+container.Name, environment(t, container, "test", c.address(100)), args...)
+		run.gone(t, patience)
+	}
+}
+
+// process is a running container.
+type process struct {
+	id   string
+	cmd  *exec.Cmd
+	done chan struct{}
+	err  error
+}
+
+// start runs the binary with a container's arguments and environment.
+func start(t *testing.T, id string, environment []string, args ...string) *process {
+	t.Helper()
+	p := &process{id: id, cmd: exec.Command(env().exporter, args...), done: make(chan struct{})}
+	p.cmd.Env = append([]string{"PATH="}, environment...)
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if err = p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.done
+		_ = log.Close()
+		if t.Failed() {
+			t.Logf("output of %s:\n%s", id, read(t, log.Name()))
+		}
+	})
+	return p
+}
+
+// terminate does what kubelet does first.
+func (p *process) terminate(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// gone waits until the process has ended, with 0.
+func (p *process) gone(t *testing.T, grace time.Duration) {
+	t.Helper()
+	select {
+	case <-p.done:
+		if p.err != nil {
+			t.Errorf("%s: %v", p.id, p.err)
+		}
+	case <-time.After(grace):
+		t.Errorf("%s has not ended within %v", p.id, grace)
+	}
+}
+
+// pod is a replica.
+type pod struct {
+	*process
+	url, probe string
+}
+
+func (p *pod) ready(t *testing.T) {
+	t.Helper()
+	eventually(t, func() error {
+		_, err := ask(p.probe)
+		return err
+	})
+}
+
+// shows waits until a series has a value.
+func (p *pod) shows(t *testing.T, series string, want float64) {
+	t.Helper()
+	eventually(t, func() error {
+		body, err := ask(p.url + "/metrics")
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(body) {
+			if text, ok := strings.CutPrefix(strings.TrimSpace(line), series+" "); ok {
+				if got, err := strconv.ParseFloat(text, 64); err != nil || got != want {
+					return fmt.Errorf("%s: %s is %s, want %v", p.id, series, text, want)
+				}
+				return nil
+			}
+		}
+		return fmt.Errorf("%s: found no %s", p.id, series)
+	})
+}
+
+func eventually(t *testing.T, ok func() error) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		err := ok()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// ask returns the body of a URL, or an error for any status but 200.
+func ask(url string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %s", url, response.Status, body)
+	}
+	return string(body), err
+}
+
+// slot is a place in the timeline of a scenario, as the header Traffic-Slot has it.
+type slot struct {
+	segment  string
+	sequence int
+}
+
+// ledger passes requests on to the target and writes down which slots they are for.
+type ledger struct {
+	mu   sync.Mutex
+	sent map[slot]int
+	// latest is the highest slot of the segment that was sent last.
+	latest slot
+}
+
+func startLedger(t *testing.T, address, target string) *ledger {
+	t.Helper()
+	l := &ledger{sent: map[slot]int{}}
+	to, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	server := &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.enter(t, r.Header.Get("Traffic-Slot"))
+		proxy.ServeHTTP(w, r)
+	})}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return l
+}
+
+// enter writes down a slot such as demo/20261123T000000Z-0a1b2c3d/17.
+func (l *ledger) enter(t *testing.T, header string) {
+	t.Helper()
+	parts := strings.Split(header, "/")
+	sequence, err := strconv.Atoi(parts[len(parts)-1])
+	if err != nil || len(parts) != 3 || parts[0] != "demo" {
+		t.Errorf("a request is for the slot %q", header)
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := slot{parts[1], sequence}
+	l.sent[s]++
+	if s.segment > l.latest.segment || s.segment == l.latest.segment && sequence > l.latest.sequence {
+		l.latest = s
+	}
+}
+
+// last returns the last slot so far.
+func (l *ledger) last(t *testing.T) slot {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.sent) == 0 {
+		t.Fatal("no request has reached the target")
+	}
+	return l.latest
+}
+
+// audit fails the test unless each slot after from and up to to was sent once. At
+// midnight numbering starts again.
+func (l *ledger) audit(t *testing.T, from, to slot) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	highest := map[string]int{}
+	for s := range l.sent {
+		highest[s.segment] = max(highest[s.segment], s.sequence)
+	}
+	due := 0
+	for segment, last := range highest {
+		first := 0
+		if segment == from.segment {
+			first = from.sequence + 1
+		}
+		if segment == to.segment {
+			last = to.sequence
+		}
+		if segment < from.segment || segment > to.segment {
+			continue
+		}
+		for sequence := first; sequence <= last; sequence++ {
+			due++
+			if n := l.sent[slot{segment, sequence}]; n != 1 {
+				t.Errorf("slot %s/%d was sent %d times", segment, sequence, n)
+			}
+		}
+	}
+	t.Logf("%d slots were sent while the fleet was rolled", due)
+	if due < 50 {
+		t.Errorf("only %d slots were due", due)
+	}
+}
