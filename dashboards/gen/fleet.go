@@ -95,9 +95,9 @@ func (b *board) fleetStats() {
 	b.place(3, 4, stat("Configurations", "Different configurations that the replicas of a fleet run. More than one while a changed file makes its way; for longer it is a fault.", count,
 		query("", configurations()), decimals(0), thresholds(good, from(2, bad))))
 	b.place(3, 4, stat("Last reload", "Whether every replica could load its configuration the last time it tried.", count,
-		query("", minOf("", metric("traffic_config_last_reload_successful", ofInstance))), mapped(texts("failed", bad, "ok", good))))
+		query("", least(metric("traffic_config_last_reload_successful", ofInstance))), mapped(texts("failed", bad, "ok", good))))
 	b.place(3, 4, stat("Store", "Whether every replica hears the heartbeats of the fleet. If not, its last view is held.", count,
-		query("", minOf("", metric("traffic_fleet_store_up", ofInstance))), mapped(texts("away", bad, "ok", good))))
+		query("", least(metric("traffic_fleet_store_up", ofInstance))), mapped(texts("away", bad, "ok", good))))
 	b.place(3, 4, stat("Largest clock skew", "The clock that is furthest from the others' median.", seconds,
 		query("", maxOf("", "abs("+metric("traffic_fleet_clock_skew_seconds", ofInstance)+")")), use(skewThresholds())))
 	b.place(3, 4, stat("Send delay, p99", "The generator's lateness, of the replica that is latest. Where it is high the generator is the bottleneck, not the target.", seconds,

@@ -54,7 +54,7 @@ func (b *board) overviewStats() {
 		query("", over0(delivered(""), target(""))), noValue("paused"), decimals(1),
 		thresholds(bad, from(0.95, warning), from(0.99, good))))
 	b.place(3, 4, stat("Least budget left", "Error budget that is left of the SLO's period, of the scenario that has the least.", ratio,
-		instantly(minOf("", budgetLeft())), noValue("no SLO"), decimals(1),
+		instantly(least(budgetLeft())), noValue("no SLO"), decimals(1),
 		thresholds(bad, from(0, warning), from(0.25, good))))
 	b.place(3, 4, stat("Fastest burn, 1 h", "Error budget burn over the last hour, of the scenario that burns fastest: 1 uses it up exactly within the SLO's period.", multiple,
 		query("", maxOf("", burn("1h"))), noValue("no SLO"), decimals(1), burnThresholds))

@@ -40,10 +40,12 @@ func rate(selector string) string { return rateAgo(selector, "") }
 // rateAgo is the rate that there was some time ago.
 func rateAgo(selector, ago string) string { return "rate(" + over(selector, window, ago) + ")" }
 
-// sum, maxOf and minOf aggregate by labels.
+// sum and maxOf aggregate by labels, of which there may be none.
 func sum(by, expr string) string   { return aggregate("sum", by, expr) }
 func maxOf(by, expr string) string { return aggregate("max", by, expr) }
-func minOf(by, expr string) string { return aggregate("min", by, expr) }
+
+// least is the smallest value of all.
+func least(expr string) string { return aggregate("min", "", expr) }
 
 func aggregate(operation, by, expr string) string {
 	if by == "" {
@@ -133,13 +135,11 @@ func onlyIn(form, expr string) string {
 }
 
 // quantile is a quantile of a histogram in the chosen form.
-func quantile(q, by, name, matchers string, more ...string) string {
-	return quantileAgo(q, by, name, matchers, "", more...)
-}
+func quantile(q, by, name, matchers string) string { return quantileAgo(q, by, name, matchers, "") }
 
-func quantileAgo(q, by, name, matchers, ago string, more ...string) string {
+func quantileAgo(q, by, name, matchers, ago string) string {
 	of := func(name, by string) string {
-		return "histogram_quantile(" + q + ", " + sum(by, rateAgo(metric(name, matchers, more...), ago)) + ")"
+		return "histogram_quantile(" + q + ", " + sum(by, rateAgo(metric(name, matchers), ago)) + ")"
 	}
 	return inForm(of(name, by), of(name+"_bucket", join(by, "le")))
 }

@@ -57,7 +57,7 @@ func (b *board) scenarioStats() {
 		query("", over0(delivered(""), target(""))), noValue("paused"), decimals(1),
 		thresholds(bad, from(0.95, warning), from(0.99, good))))
 	b.place(3, 4, stat("Budget left", "Error budget that is left of the SLO's period.", ratio,
-		instantly(minOf("", budgetLeft())), noValue("no SLO"), decimals(1),
+		instantly(least(budgetLeft())), noValue("no SLO"), decimals(1),
 		thresholds(bad, from(0, warning), from(0.25, good))))
 	b.place(3, 4, stat("Burn, 1 h", "Error budget burn over the last hour: 1 uses it up exactly within the SLO's period.", multiple,
 		query("", maxOf("", burn("1h"))), noValue("no SLO"), decimals(2), burnThresholds))
@@ -132,7 +132,7 @@ func (b *board) traffic() {
 		compare(func(ago string) string { return deliveredAgo("", ago) }), lines, named("target", dashed("green")...)))
 	b.place(12, 9, chart("Back-off and override",
 		"Part of the target rate that is sent while the target is spared, 100 % in normal times, and whether an override changes the rate.", ratio,
-		query("sent part", minOf("", metric("traffic_back_off_ratio", ofScenario))),
+		query("sent part", least(metric("traffic_back_off_ratio", ofScenario))),
 		query("overridden", maxOf("", metric("traffic_override_active", ofScenario))),
 		upTo1, named("sent part", colored("blue")), named("overridden", colored("purple"))))
 }

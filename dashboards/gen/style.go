@@ -113,7 +113,7 @@ func chart(title, description, unit string, options ...option) grafana.Panel {
 	base := []option{func(p *grafana.Panel) {
 		d := &p.FieldConfig.Defaults
 		d.Min = new(float64)
-		d.Color = &grafana.Color{Mode: "palette-classic-by-name"}
+		d.Color = &grafana.Color{Mode: "palette-classic"}
 		d.Custom = &grafana.Custom{
 			DrawStyle: "line", LineWidth: &line, FillOpacity: &fill, GradientMode: "none", ShowPoints: "never", SpanNulls: &gaps,
 			Stacking: &grafana.Stacking{Mode: "none", Group: "A"}, ThresholdsStyle: &grafana.ThresholdsStyle{Mode: "off"},
@@ -226,13 +226,6 @@ func lines(p *grafana.Panel) {
 
 // signed is for values below 0.
 func signed(p *grafana.Panel) { p.FieldConfig.Defaults.Min = nil }
-
-// legendRight puts the legend of a wide chart beside it.
-func legendRight(p *grafana.Panel) {
-	o := p.Options.(grafana.TimeSeriesOptions)
-	o.Legend.Placement = "right"
-	p.Options = o
-}
 
 // decimals fixes the number of decimals.
 func decimals(n int) option {
