@@ -18,7 +18,7 @@ func fleet() *board {
 	b.row("Is it ok?")
 	b.fleetStats()
 	b.row("Replicas")
-	b.place(24, 8, replicaTable())
+	b.place(24, 7, replicaTable())
 	b.row("Shares")
 	b.shares()
 	b.row("Does the generator keep up?")

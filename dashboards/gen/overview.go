@@ -12,7 +12,7 @@ func overview() *board {
 	b.row("Is it ok?")
 	b.overviewStats()
 	b.row("Scenarios")
-	b.place(24, 8, scenarioTable())
+	b.place(24, 7, scenarioTable())
 	b.row("Traffic")
 	b.place(12, 9, chart("Delivered rate, and target",
 		"Requests per second that ended, stacked by scenario. The dashed line is the sum of what the scenarios should send.", perSecond,
@@ -26,7 +26,7 @@ func overview() *board {
 	b.row("Target's answers")
 	b.place(12, 9, chart("Failure ratio",
 		"Part of the requests that failed, whatever the reason. Requests that were canceled while stopping are left out.", ratio,
-		query("{{scenario}}", failureRatio("scenario", ofScenario, ""))))
+		query("{{scenario}}", failureRatio("scenario", ofScenario, "")), lines, reaching(0.01)))
 	b.place(12, 9, chart("p99 of the duration",
 		"99 % of the requests took less, from the time at which they were due to the last byte.", seconds,
 		query("{{scenario}}", quantile("0.99", "scenario", "traffic_request_duration_seconds", ofScenario)), withExemplars,

@@ -74,20 +74,19 @@ func (b *board) scenarioStats() {
 
 func (b *board) latency() {
 	const duration, service = "traffic_request_duration_seconds", "traffic_request_service_seconds"
-	b.place(12, 10, heatmap("Duration of requests",
+	b.place(12, 12, heatmap("Duration of requests",
 		"How many requests took how long, from the due time to the last byte. Dots are exemplars: they lead to the traces of single requests, if the data source knows where those are.",
 		buckets(duration, ofRequest)))
-	b.place(12, 10, chart("Duration and service time",
+	b.place(12, 12, chart("Duration and service time",
 		"Solid: from the due time, as a user would have waited. Dashed: from the actual send. Where they part, the generator was late, see the send delay. The red line is the SLO's latency.", seconds,
 		query("p50", quantile("0.5", "", duration, ofRequest)),
-		query("p90", quantile("0.9", "", duration, ofRequest)),
 		query("p99", quantile("0.99", "", duration, ofRequest)), withExemplars,
 		query("p99.9", quantile("0.999", "", duration, ofRequest)),
 		query("p50 service", quantile("0.5", "", service, ofRequest)),
 		query("p99 service", quantile("0.99", "", service, ofRequest)),
 		query("SLO", maxOf("", metric("traffic_slo_latency_seconds", ofScenario))),
 		logarithmic,
-		named("p50", colored("green")), named("p90", colored("blue")), named("p99", colored("orange")), named("p99.9", colored("purple")),
+		named("p50", colored("green")), named("p99", colored("orange")), named("p99.9", colored("purple")),
 		named("p50 service", dashed("light-green")...), named("p99 service", dashed("light-orange")...), named("SLO", dashed(bad)...)))
 	b.place(12, 9, chart("p99, compared",
 		"99th percentile of the duration, now and at the same time in the past.", seconds,
@@ -107,10 +106,10 @@ func (b *board) failures() {
 		query("no answer", sum("", rate(metric("traffic_requests_total", ofRequest, `code=""`)))), stacked, codes))
 	b.place(12, 9, chart("Failure ratio, compared",
 		"Part of the requests that failed, now and at the same time in the past.", ratio,
-		compare(func(ago string) string { return failureRatio("", ofRequest, ago) })))
+		compare(func(ago string) string { return failureRatio("", ofRequest, ago) }), reaching(0.01)))
 	b.place(12, 9, chart("Failure ratio by request",
 		"Part of the requests that failed, of each request of the mix.", ratio,
-		query("{{request}}", failureRatio("request", ofRequest, "")), lines))
+		query("{{request}}", failureRatio("request", ofRequest, "")), lines, reaching(0.01)))
 }
 
 func (b *board) traffic() {
@@ -134,26 +133,19 @@ func (b *board) traffic() {
 		"Part of the target rate that is sent while the target is spared, 100 % in normal times, and whether an override changes the rate.", ratio,
 		query("sent part", least(metric("traffic_back_off_ratio", ofScenario))),
 		query("overridden", maxOf("", metric("traffic_override_active", ofScenario))),
-		upTo1, named("sent part", colored("blue")), named("overridden", colored("purple"))))
+		upTo1, named("sent part", colored("blue")), named("overridden", colored("purple"), grafana.Property{ID: "unit", Value: flag})))
 }
 
 func (b *board) connections() {
-	b.place(8, 9, chart("Connections",
-		"Connections that are open, and slots that wait for their answer.", count,
-		query("open", sum("", metric("traffic_open_connections", ofScenario))),
-		query("in flight", sum("", metric("traffic_slots_in_flight", ofScenario))),
-		lines, named("open", colored("blue")), named("in flight", colored("orange"))))
+	b.place(8, 9, chart("Open connections", "Connections that are open, idle ones included.", count,
+		query("open", sum("", metric("traffic_open_connections", ofScenario))), named("open", colored("blue"))))
 	b.place(8, 9, chart("Connections opened",
 		"New connections per second, ready for requests. A steady trickle is their replacement by age.", perSecondOf,
 		query("opened", sum("", rate(metric("traffic_connections_opened_total", ofScenario)))), named("opened", colored("blue"))))
-	b.place(8, 9, chart("Steps of making a connection",
-		"Time that resolving, connecting and the TLS handshake took. A step that was not needed has no line.", seconds,
-		query("{{phase}} p50", quantile("0.5", "phase", "traffic_connect_phase_seconds", ofScenario)),
-		query("{{phase}} p99", quantile("0.99", "phase", "traffic_connect_phase_seconds", ofScenario)),
-		logarithmic,
-		named("dns p50", colored("light-purple")), named("dns p99", colored("purple")),
-		named("connect p50", colored("light-blue")), named("connect p99", colored("blue")),
-		named("tls p50", colored("light-orange")), named("tls p99", colored("orange"))))
+	b.place(8, 9, chart("p99 of making a connection",
+		"99 % of the connections took less for resolving, connecting and the TLS handshake. A step that was not needed has no values.", seconds,
+		query("{{phase}}", quantile("0.99", "phase", "traffic_connect_phase_seconds", ofScenario)),
+		logarithmic, pointed, named("dns", colored("purple")), named("connect", colored("blue")), named("tls", colored("orange"))))
 	b.place(8, 9, chart("Bytes",
 		"Bytes per second on the wire, with TLS, headers and framing.", bytesPerSec,
 		query("received", sum("", rate(metric("traffic_received_bytes_total", ofScenario)))),
@@ -163,10 +155,8 @@ func (b *board) connections() {
 		"Bytes received for each finished request, in the mean: a page that grows or comes back empty shows here.", byteCount,
 		query("received", over0(sum("", rate(metric("traffic_received_bytes_total", ofScenario))), delivered(""))),
 		named("received", colored("green"))))
-	b.place(8, 9, chart("Requests of a connection",
-		"Requests finished for each new connection. Little means that the target closes connections, or that keep-alive is off.", count,
-		query("requests", over0(delivered(""), sum("", rate(metric("traffic_connections_opened_total", ofScenario))))),
-		named("requests", colored("blue")), noValue("no new connection")))
+	b.place(8, 9, chart("Slots in flight", "Slots that have come due and have not ended yet: they wait for an answer, or for a connection.", count,
+		query("in flight", sum("", metric("traffic_slots_in_flight", ofScenario))), named("in flight", colored("orange"))))
 }
 
 func (b *board) slots() {

@@ -227,6 +227,16 @@ func lines(p *grafana.Panel) {
 // signed is for values below 0.
 func signed(p *grafana.Panel) { p.FieldConfig.Defaults.Min = nil }
 
+// largestFirst sorts the legend, so that what is 0 does not hide what is not.
+func largestFirst(p *grafana.Panel) {
+	o := p.Options.(grafana.TimeSeriesOptions)
+	o.Legend.SortBy, o.Legend.SortDesc = "Max", true
+	p.Options = o
+}
+
+// pointed shows single values between gaps, which a line cannot.
+func pointed(p *grafana.Panel) { p.FieldConfig.Defaults.Custom.ShowPoints = "auto" }
+
 // decimals fixes the number of decimals.
 func decimals(n int) option {
 	return func(p *grafana.Panel) { p.FieldConfig.Defaults.Decimals = &n }
@@ -293,6 +303,7 @@ func reasons(p *grafana.Panel) {
 	for r := protocol.ReasonNone + 1; int(r) < protocol.NumReasons; r++ {
 		named(r.String(), colored(mustHave(colors, r)))(p)
 	}
+	largestFirst(p)
 }
 
 // drops gives each reason for not sending a slot its colour.
@@ -307,6 +318,7 @@ func drops(p *grafana.Panel) {
 	for r := range engine.DropReason(engine.NumDropReasons) {
 		named(r.String(), colored(mustHave(colors, r)))(p)
 	}
+	largestFirst(p)
 }
 
 // mustHave finds a colour. One that is missing is a mistake in this package, which the
@@ -329,4 +341,5 @@ func codes(p *grafana.Panel) {
 	like("^4", colored("yellow"))(p)
 	like("^5", colored("orange"))(p)
 	named("no answer", colored("red"))(p)
+	largestFirst(p)
 }

@@ -6,6 +6,9 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/dashboards/grafana"
 )
 
+// gaugeWidth is the width in pixels of a column with a bar.
+const gaugeWidth = 170
+
 // column is a column of a table: one value for each row.
 type column struct {
 	title, expr, unit string
@@ -59,7 +62,8 @@ func (c column) properties() []grafana.Property {
 		cell := grafana.CellOptions{Type: "color-text"}
 		if c.gauge {
 			cell = grafana.CellOptions{Type: "gauge", Mode: "basic", ValueDisplayMode: "color"}
-			all = append(all, grafana.Property{ID: "min", Value: 0}, grafana.Property{ID: "max", Value: 1})
+			all = append(all, grafana.Property{ID: "min", Value: 0}, grafana.Property{ID: "max", Value: 1},
+				grafana.Property{ID: "custom.width", Value: gaugeWidth})
 		}
 		all = append(all, grafana.Property{ID: "custom.cellOptions", Value: cell})
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/traffic-exporter/traffic_exporter/dashboards/grafana"
@@ -25,6 +27,8 @@ type axis struct {
 	box
 	low, high float64
 	log       bool
+	// binary is for bytes, whose round values are powers of two.
+	binary bool
 }
 
 func (a axis) y(value float64) float64 {
@@ -41,10 +45,15 @@ func (a axis) ticks() []float64 {
 	if a.log {
 		return a.logTicks()
 	}
-	step := round125((a.high - a.low) / max(2, math.Floor(a.h/34)))
+	step := (a.high - a.low) / max(2, math.Floor(a.h/34))
+	if a.binary && step > 1 {
+		step = math.Pow(2, math.Ceil(math.Log2(step)))
+	} else {
+		step = round125(step)
+	}
 	var all []float64
-	for t := math.Ceil(a.low/step-1e-9) * step; t <= a.high+step*1e-6; t += step {
-		all = append(all, t)
+	for n := math.Ceil(a.low/step - 1e-9); n*step <= a.high+step*1e-6; n++ {
+		all = append(all, n*step)
 	}
 	return all
 }
@@ -129,6 +138,7 @@ func stack(lines []line) []base {
 // scaleOf finds an axis that holds all.
 func scaleOf(d grafana.Field, lines []line, stacks []base) axis {
 	a := axis{low: math.Inf(1), high: math.Inf(-1)}
+	a.binary = d.Unit == "bytes"
 	a.log = d.Custom.ScaleDistribution != nil && d.Custom.ScaleDistribution.Type == "log"
 	for i, l := range lines {
 		for _, p := range l.points {
@@ -222,6 +232,9 @@ func (v *view) draw1(a axis, l line, below base) {
 		if c.LineStyle != nil && c.LineStyle.Fill == "dash" {
 			dash = `stroke-dasharray="8 6"`
 		}
+		if c.ShowPoints == "auto" && len(piece) == 1 {
+			v.canvas.add(`<circle cx="%.1f" cy="%.1f" r="2.5" fill="%s"/>`, v.at(a.box, piece[0].at), a.y(piece[0].value), l.color)
+		}
 		if c.LineWidth != nil && *c.LineWidth > 0 {
 			v.canvas.add(`<path d="%s" fill="none" stroke="%s" stroke-width="%.1f" stroke-linejoin="round" %s/>`, top, l.color, float64(*c.LineWidth)*1.2, dash)
 		}
@@ -232,9 +245,16 @@ func (v *view) draw1(a axis, l line, below base) {
 // at most a third or so.
 func (v *view) legend(b box, p grafana.Panel, o grafana.Legend, lines []line) box {
 	const rowHeight, columnWidth = 20, 82
+	if o.SortBy == "Max" {
+		lines = slices.Clone(lines)
+		slices.SortStableFunc(lines, func(a, b line) int { return cmp.Compare(calc("max", b.points), calc("max", a.points)) })
+	}
 	rows := 1 + len(lines)
-	if most := int(b.h * 0.42 / rowHeight); rows > most {
-		v.problem(p.Title, fmt.Sprintf("%d of %d rows of the legend have to be scrolled to", rows-most, rows))
+	if most := int(b.h * 0.38 / rowHeight); rows > most {
+		// That those at 0 are out of sight is what sorting is for.
+		if o.SortBy == "" || calc("max", lines[most-1].points) > 0 {
+			v.problem(p.Title, fmt.Sprintf("%d of %d rows of the legend have to be scrolled to", rows-most, rows))
+		}
 		rows = most
 	}
 	y := b.y + b.h - float64(rows*rowHeight) + 14

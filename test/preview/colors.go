@@ -14,6 +14,7 @@ const (
 	ink        = "#ccccdc"
 	faint      = "#8e8e9a"
 	gridLine   = "#26292f"
+	linkInk    = "#6e9fff"
 )
 
 // named returns the value of a colour that Grafana has a name for.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -42,27 +43,25 @@ func (v *view) table(b box, p grafana.Panel) {
 
 // rows draws the head and the cells.
 func (v *view) rows(b box, p grafana.Panel, head string, titles []string, rows map[string]map[string]float64) {
-	const rowHeight, first = 30, 170
-	w := (b.w - first) / float64(len(titles))
-	v.canvas.text(b.x, b.y+16, 12, "#6e9fff", "start", head+" ↑")
+	const rowHeight = 30
+	left := places(b, p, titles)
+	v.canvas.text(b.x, b.y+16, 12, linkInk, "start", head+" ↑")
 	for i, t := range titles {
-		v.canvas.text(b.x+first+float64(i+1)*w-8, b.y+16, 12, "#6e9fff", "end", t)
+		v.canvas.text(left[i+1]-8, b.y+16, 12, linkInk, "end", t)
+		if wide(t, 12) > left[i+1]-left[i]-8 {
+			v.problem(p.Title, "the head "+t+" is cut off")
+		}
 	}
-	names := make([]string, 0, len(rows))
-	for name := range rows {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for i, name := range names {
+	for i, name := range slices.Sorted(maps.Keys(rows)) {
 		y := b.y + float64(i+1)*rowHeight
 		if y+rowHeight > b.y+b.h+6 {
 			v.problem(p.Title, "rows have to be scrolled to")
 			break
 		}
 		v.canvas.line(b.x, y-4, b.x+b.w, y-4, gridLine, "")
-		v.canvas.text(b.x, y+16, 12, "#6e9fff", "start", name)
+		v.canvas.text(b.x, y+16, 12, linkInk, "start", name)
 		for j, t := range titles {
-			cell := box{b.x + first + float64(j)*w, y, w - 8, rowHeight}
+			cell := box{left[j], y, left[j+1] - left[j] - 8, rowHeight}
 			if value, ok := rows[name][t]; ok {
 				v.cell(cell, field(p.FieldConfig, t), value)
 			} else {
@@ -72,13 +71,36 @@ func (v *view) rows(b box, p grafana.Panel, head string, titles []string, rows m
 	}
 }
 
+// places returns where each column begins and the last one ends: those without a width
+// share the room.
+func places(b box, p grafana.Panel, titles []string) []float64 {
+	const first = 150
+	room, without := b.w-first, 0
+	for _, t := range titles {
+		if w := field(p.FieldConfig, t).Custom.Width; w > 0 {
+			room -= float64(w)
+		} else {
+			without++
+		}
+	}
+	left := []float64{b.x + first}
+	for i, t := range titles {
+		w := float64(field(p.FieldConfig, t).Custom.Width)
+		if w == 0 {
+			w = room / float64(without)
+		}
+		left = append(left, left[i]+w)
+	}
+	return left
+}
+
 // cell draws a value, with a bar if it is a gauge.
 func (v *view) cell(b box, f grafana.Field, value float64) {
 	text, color := shown(f, value)
 	if f.Custom.CellOptions.Type == "gauge" {
-		room := b.w - 56
-		v.canvas.rect(b.x+6, b.y+4, room, 16, gridLine, "")
-		v.canvas.rect(b.x+6, b.y+4, room*min(max(value, 0), 1), 16, color, `opacity="0.8"`)
+		room := b.w - 70
+		v.canvas.rect(b.x+12, b.y+4, room, 16, gridLine, "")
+		v.canvas.rect(b.x+12, b.y+4, room*min(max(value, 0), 1), 16, color, `opacity="0.8"`)
 	}
 	v.canvas.text(b.x+b.w, b.y+16, 12, color, "end", text)
 }

@@ -57,19 +57,20 @@ func scaled(v float64, decimals *int, scales []scale, least float64) string {
 
 // number shows a number with decimals, or with about three digits; whole from limit on.
 func number(v float64, decimals *int, limit float64) string {
+	if v == 0 {
+		v = 0 // Not -0.
+	}
 	if decimals != nil {
 		return strconv.FormatFloat(v, 'f', *decimals, 64)
 	}
 	digits := 2
 	switch a := math.Abs(v); {
-	case a >= limit:
-		digits = 0
-	case a >= 100:
+	case a >= min(limit, 100):
 		digits = 0
 	case a >= 10:
 		digits = 1
 	case a > 0 && a < 0.1:
-		digits = 4
+		digits = 3 - int(math.Floor(math.Log10(a))) - 1
 	}
 	text := strconv.FormatFloat(v, 'f', digits, 64)
 	if strings.Contains(text, ".") {
