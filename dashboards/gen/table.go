@@ -30,7 +30,7 @@ func table(title, description, label, header string, columns []column) grafana.P
 	}
 	p := panel("table", title, description, count, queries)
 	inspect := false
-	p.FieldConfig.Defaults.Custom = &grafana.Custom{Align: "auto", Inspect: &inspect, CellOptions: &grafana.CellOptions{Type: "auto"}}
+	p.FieldConfig.Defaults.Custom = &grafana.Custom{Align: "auto", Inspect: &inspect}
 	p.FieldConfig.Defaults.NoValue = "-"
 	p.Options = grafana.TableOptions{ShowHeader: true, CellHeight: "sm", SortBy: []grafana.SortBy{{DisplayName: header}}}
 

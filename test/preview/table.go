@@ -97,7 +97,7 @@ func places(b box, p grafana.Panel, titles []string) []float64 {
 // cell draws a value, with a bar if it is a gauge.
 func (v *view) cell(b box, f grafana.Field, value float64) {
 	text, color := shown(f, value)
-	if f.Custom.CellOptions.Type == "gauge" {
+	if o := f.Custom.CellOptions; o != nil && o.Type == "gauge" {
 		room := b.w - 70
 		v.canvas.rect(b.x+12, b.y+4, room, 16, gridLine, "")
 		v.canvas.rect(b.x+12, b.y+4, room*min(max(value, 0), 1), 16, color, `opacity="0.8"`)
