@@ -24,10 +24,10 @@ func overview() *board {
 		query("{{scenario}}", over0(delivered("scenario"), target("scenario"))),
 		lines, reaching(1.1)))
 	b.row("Target's answers")
-	b.place(12, 9, chart("Failure ratio",
+	b.place(12, 9, chart("Failure ratio of each scenario",
 		"Part of the requests that failed, whatever the reason. Requests that were canceled while stopping are left out.", ratio,
 		query("{{scenario}}", failureRatio("scenario", ofScenario, "")), lines, reaching(0.01)))
-	b.place(12, 9, chart("p99 of the duration",
+	b.place(12, 9, chart("p99 of each scenario",
 		"99 % of the requests took less, from the time at which they were due to the last byte.", seconds,
 		query("{{scenario}}", quantile("0.99", "scenario", "traffic_request_duration_seconds", ofScenario)), withExemplars,
 		logarithmic))

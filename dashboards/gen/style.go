@@ -49,7 +49,7 @@ func (b *board) place(w, h int, p grafana.Panel) {
 	}
 	p.GridPos = grafana.GridPos{X: b.x, Y: b.y, W: w, H: h}
 	// An ID that stays when panels are moved, since links name it.
-	p.ID = int(crc32.ChecksumIEEE([]byte(p.Title)) % 1_000_000)
+	p.ID = int(crc32.ChecksumIEEE([]byte(p.Title)) >> 1)
 	b.Panels = append(b.Panels, p)
 	b.x += w
 	b.height = max(b.height, h)
