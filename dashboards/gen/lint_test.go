@@ -11,16 +11,18 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/dashboards/grafana"
 )
 
-// eachPanel runs a test for each panel that is not a row.
-func eachPanel(t *testing.T, test func(t *testing.T, d grafana.Dashboard, p grafana.Panel)) {
+// panels returns all panels that are not rows, by dashboard and title.
+func panels(t *testing.T) map[string]grafana.Panel {
 	t.Helper()
+	all := map[string]grafana.Panel{}
 	for name, d := range files(t) {
 		for _, p := range d.Panels {
 			if p.Type != "row" {
-				t.Run(strings.TrimSuffix(name, ".json")+"/"+p.Title, func(t *testing.T) { test(t, d, p) })
+				all[strings.TrimSuffix(name, ".json")+"/"+p.Title] = p
 			}
 		}
 	}
+	return all
 }
 
 // expression is a query of a dashboard, and where it stands.
@@ -98,7 +100,7 @@ func TestVariablesAreAlike(t *testing.T) {
 					continue
 				}
 				// A scenario's own dashboard opens with one.
-				all := !(name == "scenario.json" && v.Name == "scenario")
+				all := name != "scenario.json" || v.Name != "scenario"
 				if !v.Multi || v.Sort != grafana.SortByName || v.IncludeAll != all || all != (v.AllValue != "") {
 					t.Errorf("%s: multi %v, sort %d, all %v %q", v.Name, v.Multi, v.Sort, v.IncludeAll, v.AllValue)
 				}
@@ -180,51 +182,55 @@ func TestPanelsExplainThemselves(t *testing.T) {
 	units := []string{
 		seconds, perSecond, perSecondOf, ratio, count, byteCount, bytesPerSec, multiple, cores, flag,
 	}
-	eachPanel(t, func(t *testing.T, _ grafana.Dashboard, p grafana.Panel) {
-		if !strings.HasSuffix(p.Description, ".") || strings.Contains(p.Description, "—") {
-			t.Errorf("description %q is not a sentence", p.Description)
-		}
-		if !slices.Contains(units, p.FieldConfig.Defaults.Unit) {
-			t.Errorf("unit %q", p.FieldConfig.Defaults.Unit)
-		}
-		if len(p.Targets) == 0 || p.Datasource == nil || p.Datasource.UID != "${datasource}" {
-			t.Errorf("%d targets, data source %v", len(p.Targets), p.Datasource)
-		}
-		for i, target := range p.Targets {
-			if target.RefID != string(rune('A'+i)) || target.Datasource == nil || target.Datasource.UID != "${datasource}" {
-				t.Errorf("target %d: %q, data source %v", i, target.RefID, target.Datasource)
+	for where, p := range panels(t) {
+		t.Run(where, func(t *testing.T) {
+			if !strings.HasSuffix(p.Description, ".") || strings.Contains(p.Description, "—") {
+				t.Errorf("description %q is not a sentence", p.Description)
 			}
-			if p.Type == "timeseries" && target.LegendFormat == "" {
-				t.Errorf("target %s has no legend", target.RefID)
+			if !slices.Contains(units, p.FieldConfig.Defaults.Unit) {
+				t.Errorf("unit %q", p.FieldConfig.Defaults.Unit)
 			}
-			if target.Instant == target.Range {
-				t.Errorf("target %s is neither instant nor over the range, or both", target.RefID)
+			if len(p.Targets) == 0 || p.Datasource == nil || p.Datasource.UID != "${datasource}" {
+				t.Errorf("%d targets, data source %v", len(p.Targets), p.Datasource)
 			}
-		}
-	})
+			for i, target := range p.Targets {
+				if target.RefID != string(rune('A'+i)) || target.Datasource == nil || target.Datasource.UID != "${datasource}" {
+					t.Errorf("target %d: %q, data source %v", i, target.RefID, target.Datasource)
+				}
+				if p.Type == "timeseries" && target.LegendFormat == "" {
+					t.Errorf("target %s has no legend", target.RefID)
+				}
+				if target.Instant == target.Range {
+					t.Errorf("target %s is neither instant nor over the range, or both", target.RefID)
+				}
+			}
+		})
+	}
 }
 
 func TestChartsHaveLegendsAndAxes(t *testing.T) {
-	eachPanel(t, func(t *testing.T, _ grafana.Dashboard, p grafana.Panel) {
-		if p.Type != "timeseries" {
-			return
-		}
-		options := p.Options.(map[string]any)
-		legend, tooltip := options["legend"].(map[string]any), options["tooltip"].(map[string]any)
-		if legend["displayMode"] != "table" || fmt.Sprint(legend["calcs"]) != "[mean max lastNotNull]" {
-			t.Errorf("legend %v", legend)
-		}
-		if tooltip["mode"] != "multi" || tooltip["sort"] != "desc" {
-			t.Errorf("tooltip %v", tooltip)
-		}
-		d := p.FieldConfig.Defaults
-		switch logarithm := d.Custom.ScaleDistribution.Type == "log"; {
-		case logarithm && (d.Unit != seconds || d.Min != nil):
-			t.Errorf("a logarithmic axis of unit %q from %v", d.Unit, d.Min)
-		case !logarithm && (d.Unit == perSecond || d.Unit == perSecondOf) && (d.Min == nil || *d.Min != 0):
-			t.Error("an axis of rates does not begin at 0")
-		}
-	})
+	for where, p := range panels(t) {
+		t.Run(where, func(t *testing.T) {
+			if p.Type != "timeseries" {
+				return
+			}
+			options := p.Options.(map[string]any)
+			legend, tooltip := options["legend"].(map[string]any), options["tooltip"].(map[string]any)
+			if legend["displayMode"] != "table" || fmt.Sprint(legend["calcs"]) != "[mean max lastNotNull]" {
+				t.Errorf("legend %v", legend)
+			}
+			if tooltip["mode"] != "multi" || tooltip["sort"] != "desc" {
+				t.Errorf("tooltip %v", tooltip)
+			}
+			d := p.FieldConfig.Defaults
+			switch logarithm := d.Custom.ScaleDistribution.Type == "log"; {
+			case logarithm && (d.Unit != seconds || d.Min != nil):
+				t.Errorf("a logarithmic axis of unit %q from %v", d.Unit, d.Min)
+			case !logarithm && (d.Unit == perSecond || d.Unit == perSecondOf) && (d.Min == nil || *d.Min != 0):
+				t.Error("an axis of rates does not begin at 0")
+			}
+		})
+	}
 }
 
 func TestColoursAreGrafanasOwn(t *testing.T) {
@@ -242,49 +248,53 @@ func TestColoursAreGrafanasOwn(t *testing.T) {
 			check(t, a.IconColor)
 		}
 	}
-	eachPanel(t, func(t *testing.T, _ grafana.Dashboard, p grafana.Panel) {
-		if th := p.FieldConfig.Defaults.Thresholds; th != nil {
-			for i, s := range th.Steps {
-				check(t, s.Color)
-				if (i == 0) != (s.Value == nil) {
-					t.Errorf("threshold %d begins at %v", i, s.Value)
+	for where, p := range panels(t) {
+		t.Run(where, func(t *testing.T) {
+			if th := p.FieldConfig.Defaults.Thresholds; th != nil {
+				for i, s := range th.Steps {
+					check(t, s.Color)
+					if (i == 0) != (s.Value == nil) {
+						t.Errorf("threshold %d begins at %v", i, s.Value)
+					}
 				}
 			}
-		}
-		for _, o := range p.FieldConfig.Overrides {
-			for _, property := range o.Properties {
-				if v, ok := property.Value.(map[string]any); ok && property.ID == "color" && v["mode"] == "fixed" {
-					check(t, v["fixedColor"].(string))
+			for _, o := range p.FieldConfig.Overrides {
+				for _, property := range o.Properties {
+					if v, ok := property.Value.(map[string]any); ok && property.ID == "color" && v["mode"] == "fixed" {
+						check(t, v["fixedColor"].(string))
+					}
 				}
 			}
-		}
-	})
+		})
+	}
 	if found < 100 {
 		t.Errorf("only %d colours were found", found)
 	}
 }
 
 func TestEveryReasonHasItsColourWhereverItIsDrawn(t *testing.T) {
-	eachPanel(t, func(t *testing.T, _ grafana.Dashboard, p grafana.Panel) {
-		for _, target := range p.Targets {
-			if target.LegendFormat != "{{reason}}" {
-				continue
-			}
-			colored := map[string]bool{}
-			for _, o := range p.FieldConfig.Overrides {
-				colored[o.Matcher.Options] = true
-			}
-			want := []string{"status", "timeout", "refused", "canceled"}
-			if strings.Contains(target.Expr, "slots_dropped") {
-				want = []string{"in_flight", "late", "back_off"}
-			}
-			for _, reason := range want {
-				if !colored[reason] {
-					t.Errorf("%s has no colour of its own", reason)
+	for where, p := range panels(t) {
+		t.Run(where, func(t *testing.T) {
+			for _, target := range p.Targets {
+				if target.LegendFormat != "{{reason}}" {
+					continue
+				}
+				colored := map[string]bool{}
+				for _, o := range p.FieldConfig.Overrides {
+					colored[o.Matcher.Options] = true
+				}
+				want := []string{"status", "timeout", "refused", "canceled"}
+				if strings.Contains(target.Expr, "slots_dropped") {
+					want = []string{"in_flight", "late", "back_off"}
+				}
+				for _, reason := range want {
+					if !colored[reason] {
+						t.Errorf("%s has no colour of its own", reason)
+					}
 				}
 			}
-		}
-	})
+		})
+	}
 }
 
 // selector finds the selectors of our metrics, of the process and of Go.
@@ -393,45 +403,49 @@ func TestMetricsAreThoseOfTheDocumentation(t *testing.T) {
 
 func TestHistogramsAreAskedForInBothForms(t *testing.T) {
 	kinds := documented(t)
-	eachPanel(t, func(t *testing.T, _ grafana.Dashboard, p grafana.Panel) {
-		all, natives := "", 0
-		for _, target := range p.Targets {
-			all += target.Expr + "\n"
-		}
-		for metric, kind := range kinds {
-			native := strings.Count(all, metric+"{")
-			if kind != "histogram" {
-				continue
+	for where, p := range panels(t) {
+		t.Run(where, func(t *testing.T) {
+			all, natives := "", 0
+			for _, target := range p.Targets {
+				all += target.Expr + "\n"
 			}
-			if classic := strings.Count(all, metric+"_bucket{"); classic != native {
-				t.Errorf("%s %d times native, %d times classic", metric, native, classic)
+			for metric, kind := range kinds {
+				native := strings.Count(all, metric+"{")
+				if kind != "histogram" {
+					continue
+				}
+				if classic := strings.Count(all, metric+"_bucket{"); classic != native {
+					t.Errorf("%s %d times native, %d times classic", metric, native, classic)
+				}
+				natives += native
 			}
-			natives += native
-		}
-		for _, form := range []string{nativeForm, classicForm} {
-			if n := strings.Count(all, "and on() (vector($latency_metrics) == "+form+")"); n != natives {
-				t.Errorf("%d of %d queries of histograms are asked only in form %s", n, natives, form)
+			for _, form := range []string{nativeForm, classicForm} {
+				if n := strings.Count(all, "and on() (vector($latency_metrics) == "+form+")"); n != natives {
+					t.Errorf("%d of %d queries of histograms are asked only in form %s", n, natives, form)
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 func TestThePastIsDashed(t *testing.T) {
 	found := 0
-	eachPanel(t, func(t *testing.T, _ grafana.Dashboard, p grafana.Panel) {
-		for _, target := range p.Targets {
-			if !strings.Contains(target.Expr, " offset ") {
-				continue
+	for where, p := range panels(t) {
+		t.Run(where, func(t *testing.T) {
+			for _, target := range p.Targets {
+				if !strings.Contains(target.Expr, " offset ") {
+					continue
+				}
+				found++
+				dashed := slices.ContainsFunc(p.FieldConfig.Overrides, func(o grafana.Override) bool {
+					return o.Matcher.Options == target.LegendFormat && slices.ContainsFunc(o.Properties, func(p grafana.Property) bool { return p.ID == "custom.lineStyle" })
+				})
+				if !dashed {
+					t.Errorf("%s is not dashed", target.LegendFormat)
+				}
 			}
-			found++
-			dashed := slices.ContainsFunc(p.FieldConfig.Overrides, func(o grafana.Override) bool {
-				return o.Matcher.Options == target.LegendFormat && slices.ContainsFunc(o.Properties, func(p grafana.Property) bool { return p.ID == "custom.lineStyle" })
-			})
-			if !dashed {
-				t.Errorf("%s is not dashed", target.LegendFormat)
-			}
-		}
-	})
+		})
+	}
 	if found < 6 {
 		t.Errorf("only %d comparisons with the past", found)
 	}
@@ -444,24 +458,26 @@ func TestLinksLeadToDashboardsThatThereAre(t *testing.T) {
 		uids = append(uids, d.UID)
 	}
 	found := 0
-	eachPanel(t, func(t *testing.T, _ grafana.Dashboard, p grafana.Panel) {
-		for _, o := range p.FieldConfig.Overrides {
-			for _, property := range o.Properties {
-				links, ok := property.Value.([]any)
-				if !ok || property.ID != "links" {
-					continue
-				}
-				for _, link := range links {
-					found++
-					url := link.(map[string]any)["url"].(string)
-					uid := strings.TrimPrefix(strings.SplitN(url, "?", 2)[0], "/d/")
-					if !slices.Contains(uids, uid) || !strings.Contains(url, "${__url_time_range}") || !strings.Contains(url, "${datasource:queryparam}") {
-						t.Errorf("link %s", url)
+	for where, p := range panels(t) {
+		t.Run(where, func(t *testing.T) {
+			for _, o := range p.FieldConfig.Overrides {
+				for _, property := range o.Properties {
+					links, ok := property.Value.([]any)
+					if !ok || property.ID != "links" {
+						continue
+					}
+					for _, link := range links {
+						found++
+						url := link.(map[string]any)["url"].(string)
+						uid := strings.TrimPrefix(strings.SplitN(url, "?", 2)[0], "/d/")
+						if !slices.Contains(uids, uid) || !strings.Contains(url, "${__url_time_range}") || !strings.Contains(url, "${datasource:queryparam}") {
+							t.Errorf("link %s", url)
+						}
 					}
 				}
 			}
-		}
-	})
+		})
+	}
 	if found == 0 {
 		t.Error("nothing leads from the scenarios to their own dashboard")
 	}

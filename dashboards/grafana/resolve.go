@@ -43,10 +43,10 @@ func (d Dashboard) Resolve(s Server, given Values) (Values, error) {
 
 // resolve finds the value of a variable that may refer to others.
 func (v Variable) resolve(s Server, others Values) (string, error) {
-	switch {
-	case v.Type == "datasource":
+	switch v.Type {
+	case "datasource":
 		return "", nil
-	case v.Type == "custom":
+	case "custom":
 		return v.Current.Value, nil
 	}
 	options, err := v.Ask(s, others)

@@ -263,8 +263,8 @@ func (v *view) legend(b box, p grafana.Panel, o grafana.Legend, lines []line) bo
 	for i, c := range o.Calcs {
 		v.canvas.text(right(i), y, 11, faint, "end", map[string]string{"mean": "Mean", "max": "Max", "lastNotNull": "Last *"}[c])
 	}
-	for i, l := range lines[:rows-1] {
-		y := y + float64((i+1)*rowHeight)
+	for _, l := range lines[:rows-1] {
+		y += rowHeight
 		v.canvas.line(b.x, y-14, b.x+b.w, y-14, gridLine, "")
 		v.canvas.rect(b.x, y-6, 14, 4, l.color, `rx="2"`)
 		name, shortened := cut(l.name, 12, right(0)-b.x-20-60)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 
 	"github.com/traffic-exporter/traffic_exporter/dashboards/grafana"
 )
@@ -60,8 +61,8 @@ func threshold(t *grafana.Thresholds, v float64) string {
 func turbo(x float64) (r, g, b uint8) {
 	poly := func(c ...float64) uint8 {
 		sum := 0.0
-		for i := len(c) - 1; i >= 0; i-- {
-			sum = sum*x + c[i]
+		for _, k := range slices.Backward(c) {
+			sum = sum*x + k
 		}
 		return uint8(255 * math.Min(math.Max(sum, 0), 1))
 	}

@@ -91,7 +91,7 @@ func (o options) preview(file string) error {
 func (o options) photograph(name string, height int) error {
 	browser, err := exec.LookPath(o.chromium)
 	if err != nil {
-		return nil //nolint:nilerr // The SVG is there.
+		return nil // The SVG is there.
 	}
 	path, err := filepath.Abs(name)
 	if err != nil {

@@ -68,11 +68,10 @@ func (s *server) ask(expr string, instant bool) ([]series, error) {
 		return nil, err
 	}
 	text = regexp.MustCompile(`offset 1([dw])`).ReplaceAllStringFunc(text, func(m string) string {
-		days := time.Duration(1)
 		if strings.HasSuffix(m, "w") {
-			days = 7
+			return "offset " + promDuration(7*s.day)
 		}
-		return "offset " + promDuration(days*s.day)
+		return "offset " + promDuration(s.day)
 	})
 	form := url.Values{"query": {text}}
 	if instant {
