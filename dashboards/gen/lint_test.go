@@ -99,9 +99,9 @@ func TestVariablesAreAlike(t *testing.T) {
 				if v.Type != "query" || v.Name == "latency_metrics" {
 					continue
 				}
-				// A scenario's own dashboard opens with one.
+				// A scenario's own dashboard shows one.
 				all := name != "scenario.json" || v.Name != "scenario"
-				if !v.Multi || v.Sort != grafana.SortByName || v.IncludeAll != all || all != (v.AllValue != "") {
+				if v.Multi != all || v.Sort != grafana.SortByName || v.IncludeAll != all || all != (v.AllValue != "") {
 					t.Errorf("%s: multi %v, sort %d, all %v %q", v.Name, v.Multi, v.Sort, v.IncludeAll, v.AllValue)
 				}
 			}

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // fleetLabels name a fleet: replicas that agree in these share their rates. Gauges that
 // every replica shows of the whole fleet are taken once for each of them.
@@ -12,9 +9,13 @@ const fleetLabels = "cluster, namespace, job"
 // Matchers of the variables.
 const (
 	ofJob      = `cluster=~"$cluster", namespace=~"$namespace", job=~"$job"`
-	ofScenario = ofJob + `, scenario=~"$scenario"`
-	ofRequest  = ofScenario + `, request=~"$request"`
 	ofInstance = ofJob + `, instance=~"$instance"`
+
+	// Several scenarios, or one. Their histograms are never taken together, since classic
+	// buckets differ between scenarios.
+	ofScenarios = ofJob + `, scenario=~"$scenario"`
+	ofScenario  = ofJob + `, scenario="$scenario"`
+	ofRequest   = ofScenario + `, request=~"$request"`
 )
 
 // window is the range that rates are taken over: Grafana makes it at least four scrapes
@@ -67,15 +68,15 @@ func join(labels ...string) string {
 
 // target is the rate that should have been sent over the window in which the delivered
 // one is measured.
-func target(by string) string {
-	return sum(by, maxOf(join(fleetLabels, "scenario"), "avg_over_time("+over(metric("traffic_target_rate", ofScenario), window, "")+")"))
+func target(of, by string) string {
+	return sum(by, maxOf(join(fleetLabels, "scenario"), "avg_over_time("+over(metric("traffic_target_rate", of), window, "")+")"))
 }
 
 // delivered is the rate that was sent and has ended.
-func delivered(by string) string { return deliveredAgo(by, "") }
+func delivered(of, by string) string { return deliveredAgo(of, by, "") }
 
-func deliveredAgo(by, ago string) string {
-	return sum(by, rateAgo(metric("traffic_slots_finished_total", ofScenario), ago))
+func deliveredAgo(of, by, ago string) string {
+	return sum(by, rateAgo(metric("traffic_slots_finished_total", of), ago))
 }
 
 // over0 divides and leaves out what would be divided by 0: a scenario that is paused has
@@ -84,38 +85,37 @@ func over0(a, b string) string { return a + "\n/\n(" + b + " > 0)" }
 
 // failureRatio is the part of the requests that failed. Canceled ones, which we gave up
 // ourselves while stopping, say nothing about the target.
-func failureRatio(by, matchers, ago string) string {
+func failureRatio(of, by, ago string) string {
 	return over0(
-		sum(by, rateAgo(metric("traffic_request_failures_total", matchers, `reason!="canceled"`), ago)),
-		sum(by, rateAgo(metric("traffic_requests_total", matchers), ago)))
+		sum(by, rateAgo(metric("traffic_request_failures_total", of, `reason!="canceled"`), ago)),
+		sum(by, rateAgo(metric("traffic_requests_total", of), ago)))
 }
 
 // dropRatio is the part of the slots that came due and were not sent.
-func dropRatio(by string) string {
+func dropRatio(of, by string) string {
 	return over0(
-		sum(by, rate(metric("traffic_slots_dropped_total", ofScenario))),
-		sum(by, rate(metric("traffic_slots_due_total", ofScenario))))
+		sum(by, rate(metric("traffic_slots_dropped_total", of))),
+		sum(by, rate(metric("traffic_slots_due_total", of))))
 }
 
-// badRatio is the part of the judged requests of a window that were not good.
-func badRatio(by, matchers, window string) string {
+// badRatio is the part of the judged requests of a window that were not good, by
+// scenario.
+func badRatio(of, window string) string {
 	const name = "traffic_slo_requests_total"
 	return over0(
-		sum(by, "rate("+over(metric(name, matchers, `good="false"`), window, "")+")"),
-		sum(by, "rate("+over(metric(name, matchers), window, "")+")"))
+		sum("scenario", "rate("+over(metric(name, of, `good="false"`), window, "")+")"),
+		sum("scenario", "rate("+over(metric(name, of), window, "")+")"))
 }
 
 // burn is how fast the error budget is used up, by scenario: 1 is exactly within the
-// SLO's period. An objective of 100 % has no budget: the least that it is taken for only
-// keeps the result finite.
-func burn(window string) string {
-	return fmt.Sprintf("(\n%s\n)\n/\nclamp_min(1 - %s, 1e-9)", badRatio("scenario", ofScenario, window),
-		maxOf("scenario", metric("traffic_slo_objective_ratio", ofScenario)))
+// SLO's period.
+func burn(of, window string) string {
+	return "(\n" + badRatio(of, window) + "\n)\n/\n(1 - " + maxOf("scenario", metric("traffic_slo_objective_ratio", of)) + ")"
 }
 
 // budgetLeft is the part of the error budget of the SLO's period that is left, by
 // scenario.
-func budgetLeft() string { return "1 - " + burn("$slo_period") }
+func budgetLeft(of string) string { return "1 - " + burn(of, "$slo_period") }
 
 // Values of the variable latency_metrics, as it chooses the form of histograms.
 const (

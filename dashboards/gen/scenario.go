@@ -9,11 +9,10 @@ const (
 	lastWeek  = "a week ago"
 )
 
-// scenario shows one scenario in all detail. Several can be chosen and are taken
-// together.
+// scenario shows one scenario in all detail.
 func scenario() *board {
 	chosen := scenarioVariable()
-	chosen.IncludeAll, chosen.AllValue, chosen.Current = false, "", nil
+	chosen.Multi, chosen.IncludeAll, chosen.AllValue, chosen.Current = false, false, "", nil
 	b := newBoard(scenarioUID, "Traffic exporter / Scenario",
 		"One scenario in detail: latency, failures, SLO, connections, slots, and how it was yesterday and a week ago.",
 		[]grafana.Variable{
@@ -52,24 +51,24 @@ func compare(expr func(ago string) string) option {
 
 func (b *board) scenarioStats() {
 	b.place(3, 4, stat("Delivered rate", "Requests per second that ended.", perSecond,
-		query("", delivered("")), thresholds("blue")))
+		query("", delivered(ofScenario, "")), thresholds("blue")))
 	b.place(3, 4, stat("Delivered of target", "Delivered rate over target rate.", ratio,
-		query("", over0(delivered(""), target(""))), noValue("paused"), decimals(1),
+		query("", over0(delivered(ofScenario, ""), target(ofScenario, ""))), noValue("paused"), decimals(1),
 		thresholds(bad, from(0.95, warning), from(0.99, good))))
 	b.place(3, 4, stat("Budget left", "Error budget that is left of the SLO's period.", ratio,
-		instantly(least(budgetLeft())), noValue("no SLO"), decimals(1),
+		instantly(sum("", budgetLeft(ofScenario))), noValue("no SLO"), decimals(1),
 		thresholds(bad, from(0, warning), from(0.25, good))))
 	b.place(3, 4, stat("Burn, 1 h", "Error budget burn over the last hour: 1 uses it up exactly within the SLO's period.", multiple,
-		query("", maxOf("", burn("1h"))), noValue("no SLO"), decimals(2), burnThresholds))
+		query("", sum("", burn(ofScenario, "1h"))), noValue("no SLO"), decimals(2), burnThresholds))
 	b.place(3, 4, stat("Failure ratio", "Part of the requests that failed.", ratio,
-		query("", failureRatio("", ofRequest, "")), noValue("no requests"), decimals(2),
+		query("", failureRatio(ofRequest, "", "")), noValue("no requests"), decimals(2),
 		thresholds(good, from(0.01, warning), from(0.05, bad))))
 	b.place(3, 4, stat("p50", "Half of the requests took less, from the due time.", seconds,
 		query("", quantile("0.5", "", "traffic_request_duration_seconds", ofRequest)), noValue("no requests"), thresholds("blue")))
 	b.place(3, 4, stat("p99", "99 % of the requests took less, from the due time.", seconds,
 		query("", quantile("0.99", "", "traffic_request_duration_seconds", ofRequest)), noValue("no requests"), thresholds("blue")))
 	b.place(3, 4, stat("Dropped slots", "Part of the slots that came due and were not sent.", ratio,
-		query("", dropRatio("")), noValue("none due"), decimals(2), thresholds(good, from(0.0001, warning), from(0.01, bad))))
+		query("", dropRatio(ofScenario, "")), noValue("none due"), decimals(2), thresholds(good, from(0.0001, warning), from(0.01, bad))))
 }
 
 func (b *board) latency() {
@@ -106,17 +105,17 @@ func (b *board) failures() {
 		query("no answer", sum("", rate(metric("traffic_requests_total", ofRequest, `code=""`)))), stacked, codes))
 	b.place(12, 9, chart("Failure ratio, compared",
 		"Part of the requests that failed, now and at the same time in the past.", ratio,
-		compare(func(ago string) string { return failureRatio("", ofRequest, ago) }), reaching(0.01)))
+		compare(func(ago string) string { return failureRatio(ofRequest, "", ago) }), reaching(0.01)))
 	b.place(12, 9, chart("Failure ratio by request",
 		"Part of the requests that failed, of each request of the mix.", ratio,
-		query("{{request}}", failureRatio("request", ofRequest, "")), lines, reaching(0.01)))
+		query("{{request}}", failureRatio(ofRequest, "request", "")), lines, reaching(0.01)))
 }
 
 func (b *board) traffic() {
 	b.place(12, 9, burnChart("Error budget burn",
 		"How fast the error budget is used up, over windows of the usual burn rate alerts. 1 uses it up exactly within the SLO's period; lines at 6 and 14.4 are where a 30-day SLO would have you woken.",
-		query("5 min", maxOf("", burn("5m"))), query("30 min", maxOf("", burn("30m"))),
-		query("1 h", maxOf("", burn("1h"))), query("6 h", maxOf("", burn("6h"))),
+		query("5 min", sum("", burn(ofScenario, "5m"))), query("30 min", sum("", burn(ofScenario, "30m"))),
+		query("1 h", sum("", burn(ofScenario, "1h"))), query("6 h", sum("", burn(ofScenario, "6h"))),
 		named("5 min", colored("light-blue")), named("30 min", colored("blue")), named("1 h", colored("purple")), named("6 h", colored("dark-purple"))))
 	b.place(12, 9, chart("Good requests",
 		"Part of the requests that succeeded within the SLO's latency. The dashed line is the objective.", ratio,
@@ -127,8 +126,8 @@ func (b *board) traffic() {
 		signed, upTo1, lines, named("objective", dashed(bad)...)))
 	b.place(12, 9, chart("Target and delivered rate, compared",
 		"Requests per second that ended, now and in the past, and what the fleet should send by the file and overrides.", perSecond,
-		query("target", target("")),
-		compare(func(ago string) string { return deliveredAgo("", ago) }), lines, named("target", dashed("green")...)))
+		query("target", target(ofScenario, "")),
+		compare(func(ago string) string { return deliveredAgo(ofScenario, "", ago) }), lines, named("target", dashed("green")...)))
 	b.place(12, 9, chart("Back-off and override",
 		"Part of the target rate that is sent while the target is spared, 100 % in normal times, and whether an override changes the rate.", ratio,
 		query("sent part", least(metric("traffic_back_off_ratio", ofScenario))),
@@ -153,7 +152,7 @@ func (b *board) connections() {
 		named("received", colored("green")), named("sent", colored("blue"))))
 	b.place(8, 9, chart("Received bytes of a request",
 		"Bytes received for each finished request, in the mean: a page that grows or comes back empty shows here.", byteCount,
-		query("received", over0(sum("", rate(metric("traffic_received_bytes_total", ofScenario))), delivered(""))),
+		query("received", over0(sum("", rate(metric("traffic_received_bytes_total", ofScenario))), delivered(ofScenario, ""))),
 		named("received", colored("green"))))
 	b.place(8, 9, chart("Slots in flight", "Slots that have come due and have not ended yet: they wait for an answer, or for a connection.", count,
 		query("in flight", sum("", metric("traffic_slots_in_flight", ofScenario))), named("in flight", colored("orange"))))
@@ -163,7 +162,7 @@ func (b *board) slots() {
 	b.place(8, 9, chart("Ledger",
 		"Slots per second that came due, and what became of them: due = finished + dropped + the change of those in flight.", perSecondOf,
 		query("due", sum("", rate(metric("traffic_slots_due_total", ofScenario)))),
-		query("finished", delivered("")),
+		query("finished", delivered(ofScenario, "")),
 		query("dropped", sum("", rate(metric("traffic_slots_dropped_total", ofScenario)))),
 		lines, named("due", dashed(quiet)...), named("finished", colored("green")), named("dropped", colored("red"))))
 	b.place(8, 9, chart("Slots that were not sent",
