@@ -84,8 +84,8 @@ func TestWhatLooksLikeATemplateIsNone(t *testing.T) {
 func TestDashboardsComeThroughHelmAsTheyAre(t *testing.T) {
 	t.Parallel()
 	sources, err := filepath.Glob(filepath.Join(root, "dashboards/*.json"))
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(sources) == 0 {
+		t.Fatalf("found the dashboards %q, %v", sources, err)
 	}
 	m := render(t, "--values", filepath.Join(chartFolder(), "ci/monitoring-values.yaml"))
 	for _, source := range sources {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/traffic-exporter/traffic_exporter/test/chart/values"
 )
@@ -92,7 +91,7 @@ func copies(pattern, to string) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(sources) == 0 && !strings.HasSuffix(to, "dashboards") {
+	if len(sources) == 0 {
 		return nil, fmt.Errorf("found no %s", pattern)
 	}
 	there, err := filepath.Glob(filepath.Join(to, "*"))
