@@ -53,9 +53,14 @@ rules: $(PROMTOOL) ## Check and test the rules for Prometheus.
 	printf '%s\n' dashboards/rules/tests/*.yaml | xargs -n 1 -P 2 $(PROMTOOL) test rules
 
 .PHONY: chart
-chart: build $(HELM) $(PROMTOOL) ## Lint, render and run the Helm chart, and check deploy/compose.
+chart: build $(HELM) $(PROMTOOL) $(PROMETHEUS) $(ALERTMANAGER) ## Lint, render and run the Helm chart, and check deploy/compose.
 	cd test/chart && $(GO) vet ./... && \
-		TRAFFIC_CHART_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_CHART_HELM=$(HELM) TRAFFIC_CHART_PROMTOOL=$(PROMTOOL) $(GO) test -count=1 ./...
+		TRAFFIC_CHART_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_CHART_HELM=$(HELM) TRAFFIC_CHART_PROMTOOL=$(PROMTOOL) \
+		TRAFFIC_CHART_PROMETHEUS=$(PROMETHEUS) TRAFFIC_CHART_ALERTMANAGER=$(ALERTMANAGER) $(GO) test -count=1 ./...
+
+.PHONY: run-stack
+run-stack: build $(PROMETHEUS) $(ALERTMANAGER) ## Run three replicas, a target, Prometheus and Alertmanager on loopback.
+	TRAFFIC_EXPORTER=$(CURDIR)/traffic_exporter PROMETHEUS=$(PROMETHEUS) ALERTMANAGER=$(ALERTMANAGER) deploy/compose/run.sh
 
 .PHONY: e2e
 e2e: build $(PROMETHEUS) $(PROMTOOL) $(ALERTMANAGER) $(ETCD) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.

@@ -32,9 +32,7 @@ const patience = 30 * time.Second
 // are of the loopback interface, and the test does what the Deployment's controller and
 // kubelet would.
 func TestTheDefaultsRunAndRollWithoutLosingASlot(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("needs all of 127.0.0.0/8")
-	}
+	needsLoopback(t)
 	t.Parallel()
 	c := newCluster(t)
 	c.startTarget(t)
@@ -72,6 +70,20 @@ func TestTheDefaultsRunAndRollWithoutLosingASlot(t *testing.T) {
 	}
 }
 
+// needsLoopback skips the test where most of 127.0.0.0/8 cannot be listened on.
+func needsLoopback(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("needs all of 127.0.0.0/8")
+	}
+}
+
+// network returns the first three bytes of addresses that nobody else is likely to listen
+// on.
+func network() string {
+	return fmt.Sprintf("127.%d.%d.", 1+rand.IntN(250), rand.IntN(250))
+}
+
 // cluster is what stands in for one: manifests, and a network of addresses for pods.
 type cluster struct {
 	m      *manifests
@@ -95,8 +107,7 @@ const (
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	c := &cluster{m: render(t), config: t.TempDir()}
-	// Not 127.0.0, where others listen.
-	c.network = fmt.Sprintf("127.%d.%d.", 1+rand.IntN(250), rand.IntN(250))
+	c.network = network()
 	c.grace = time.Duration(*c.m.deployment(t).Spec.Template.Spec.TerminationGracePeriodSeconds) * time.Second
 	c.ledger = startLedger(t, c.address(ledgerHost)+":9871", "http://"+c.address(targetHost)+":9871")
 	c.apply(t, c.m)
@@ -232,8 +243,14 @@ type process struct {
 // start runs the binary with a container's arguments and environment.
 func start(t *testing.T, id string, environment []string, args ...string) *process {
 	t.Helper()
-	p := &process{id: id, cmd: exec.Command(env().exporter, args...), done: make(chan struct{})}
-	p.cmd.Env = append([]string{"PATH="}, environment...)
+	return startCommand(t, id, append([]string{"PATH="}, environment...), append([]string{env().exporter}, args...)...)
+}
+
+// startCommand runs a command, which does not outlive the test.
+func startCommand(t *testing.T, id string, environment []string, command ...string) *process {
+	t.Helper()
+	p := &process{id: id, cmd: exec.Command(command[0], command[1:]...), done: make(chan struct{})}
+	p.cmd.Env = environment
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)

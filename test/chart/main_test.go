@@ -19,23 +19,25 @@ const root = "../.."
 
 // tools are the binaries under test and to test with.
 type tools struct {
-	exporter, helm, promtool string
+	exporter, helm, promtool, prometheus, alertmanager string
 }
 
 // env returns the paths of the tools, which TestMain has checked.
 func env() tools {
 	return tools{
-		exporter: os.Getenv("TRAFFIC_CHART_BINARY"),
-		helm:     os.Getenv("TRAFFIC_CHART_HELM"),
-		promtool: os.Getenv("TRAFFIC_CHART_PROMTOOL"),
+		exporter:     os.Getenv("TRAFFIC_CHART_BINARY"),
+		helm:         os.Getenv("TRAFFIC_CHART_HELM"),
+		promtool:     os.Getenv("TRAFFIC_CHART_PROMTOOL"),
+		prometheus:   os.Getenv("TRAFFIC_CHART_PROMETHEUS"),
+		alertmanager: os.Getenv("TRAFFIC_CHART_ALERTMANAGER"),
 	}
 }
 
 func TestMain(m *testing.M) {
 	e := env()
-	for _, path := range []string{e.exporter, e.helm, e.promtool} {
+	for _, path := range []string{e.exporter, e.helm, e.promtool, e.prometheus, e.alertmanager} {
 		if _, err := os.Stat(path); err != nil {
-			fmt.Fprintf(os.Stderr, "run `make chart`, which builds the binaries and sets TRAFFIC_CHART_BINARY, TRAFFIC_CHART_HELM and TRAFFIC_CHART_PROMTOOL: %v\n", err)
+			fmt.Fprintf(os.Stderr, "run `make chart`, which builds the binaries and sets TRAFFIC_CHART_BINARY, _HELM, _PROMTOOL, _PROMETHEUS and _ALERTMANAGER: %v\n", err)
 			os.Exit(1)
 		}
 	}
