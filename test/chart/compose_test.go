@@ -232,8 +232,8 @@ func TestTheScriptRunsTheStack(t *testing.T) {
 	}, "bash", filepath.Join(composeFolder(), "run.sh"))
 	// Prometheus scrapes within 15 s of its start.
 	for query, want := range map[string]string{
-		"sum(up)":                             "3",
-		"min(traffic_fleet_members)":          "3",
+		"sum(up)":                    "3",
+		"min(traffic_fleet_members)": "3",
 		`max(traffic_target_rate{scenario="checkout"})`: "2",
 	} {
 		eventually(t, func() error {

@@ -40,8 +40,12 @@ func configOf(m *manifests) (configFile, bool) {
 // is swapped, and returns the folder.
 func mounted(t *testing.T, folder string, data map[string]string) {
 	t.Helper()
-	version, err := os.MkdirTemp(folder, "..version-")
+	entries, err := os.ReadDir(folder)
 	if err != nil {
+		t.Fatal(err)
+	}
+	version := filepath.Join(folder, fmt.Sprintf("..version-%d", len(entries)))
+	if err = os.Mkdir(version, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for name, content := range data {
@@ -81,40 +85,42 @@ func environment(t *testing.T, c core.Container, pod, ip string) []string {
 // container gets.
 func TestTheConfigurationIsValid(t *testing.T) {
 	t.Parallel()
-	forEachValueSet(t, func(t *testing.T, m *manifests) {
-		if _, rendered := configOf(m); !rendered {
-			if !strings.Contains(m.text, `"scenarios"}`) && !strings.Contains(m.text, `secretName: "scenarios"`) {
-				t.Error("there is neither a configuration nor one of the user's")
+	for set, m := range renderedSets(t) {
+		t.Run(set, func(t *testing.T) {
+			if _, rendered := configOf(m); !rendered {
+				if !strings.Contains(m.text, `"scenarios"}`) && !strings.Contains(m.text, `secretName: "scenarios"`) {
+					t.Error("there is neither a configuration nor one of the user's")
+				}
+				return
 			}
-			return
-		}
-		var config *core.ConfigMap
-		for _, c := range all[*core.ConfigMap](m) {
-			if _, ok := c.Data["config.yaml"]; ok {
-				config = c
+			var config *core.ConfigMap
+			for _, c := range all[*core.ConfigMap](m) {
+				if _, ok := c.Data["config.yaml"]; ok {
+					config = c
+				}
 			}
-		}
-		folder := filepath.Join(t.TempDir(), "config")
-		if err := os.Mkdir(folder, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		// Secrets are not there: their paths are all that is checked of them.
-		data := map[string]string{}
-		for name, content := range config.Data {
-			data[name] = strings.ReplaceAll(content, "/etc/traffic_exporter/", placeholders(t)+"/")
-		}
-		mounted(t, folder, data)
-		ip := "10.0.0.7"
-		if strings.Contains(config.Data["config.yaml"], "[::]") {
-			ip = "fd00::7"
-		}
-		c := container(t, m.deployment(t).Spec.Template.Spec, "traffic-exporter")
-		cmd := exec.CommandContext(t.Context(), env().exporter, "check", filepath.Join(folder, "config.yaml"))
-		cmd.Env = environment(t, c, "pod-1", ip)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%v: %s\n%s", err, out, config.Data["config.yaml"])
-		}
-	})
+			folder := filepath.Join(t.TempDir(), "config")
+			if err := os.Mkdir(folder, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			// Secrets are not there: their paths are all that is checked of them.
+			data := map[string]string{}
+			for name, content := range config.Data {
+				data[name] = strings.ReplaceAll(content, "/etc/traffic_exporter/", placeholders(t)+"/")
+			}
+			mounted(t, folder, data)
+			ip := "10.0.0.7"
+			if strings.Contains(config.Data["config.yaml"], "[::]") {
+				ip = "fd00::7"
+			}
+			c := container(t, m.deployment(t).Spec.Template.Spec, "traffic-exporter")
+			cmd := exec.CommandContext(t.Context(), env().exporter, "check", filepath.Join(folder, "config.yaml"))
+			cmd.Env = environment(t, c, "pod-1", ip)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v: %s\n%s", err, out, config.Data["config.yaml"])
+			}
+		})
+	}
 }
 
 // placeholders returns a folder that stands for /etc/traffic_exporter, with a file for

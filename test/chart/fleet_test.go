@@ -2,8 +2,10 @@ package chart
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -51,7 +53,14 @@ func TestTheDefaultsRunAndRollWithoutLosingASlot(t *testing.T) {
 	to := c.ledger.last(t)
 	// What was due before has arrived by then.
 	time.Sleep(2 * time.Second)
-	c.ledger.audit(t, from, to)
+	due, problems := c.ledger.audit(from, to)
+	for _, problem := range problems {
+		t.Error(problem)
+	}
+	t.Logf("%d slots were sent while the fleet was rolled", due)
+	if due < 50 {
+		t.Errorf("only %d slots were due", due)
+	}
 
 	c.helmTest(t, running[0])
 	c.apply(t, render(t, set(t, "demo: {rate: 50/s}")))
@@ -417,30 +426,32 @@ func (l *ledger) enter(t *testing.T, header string) {
 	}
 }
 
-// last returns the last slot so far.
+// last returns the last slot so far. There is one as soon as the first is sent.
 func (l *ledger) last(t *testing.T) slot {
 	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.sent) == 0 {
-		t.Fatal("no request has reached the target")
-	}
-	return l.latest
+	var last slot
+	eventually(t, func() error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if last = l.latest; last == (slot{}) {
+			return errors.New("no request has reached the target")
+		}
+		return nil
+	})
+	return last
 }
 
-// audit fails the test unless each slot after from and up to to was sent once. At
-// midnight numbering starts again.
-func (l *ledger) audit(t *testing.T, from, to slot) {
-	t.Helper()
+// audit returns how many slots after from and up to to were due, and which of them were
+// not sent once. At midnight numbering starts again.
+func (l *ledger) audit(from, to slot) (due int, problems []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	highest := map[string]int{}
 	for s := range l.sent {
 		highest[s.segment] = max(highest[s.segment], s.sequence)
 	}
-	due := 0
-	for segment, last := range highest {
-		first := 0
+	for _, segment := range slices.Sorted(maps.Keys(highest)) {
+		first, last := 0, highest[segment]
 		if segment == from.segment {
 			first = from.sequence + 1
 		}
@@ -453,12 +464,36 @@ func (l *ledger) audit(t *testing.T, from, to slot) {
 		for sequence := first; sequence <= last; sequence++ {
 			due++
 			if n := l.sent[slot{segment, sequence}]; n != 1 {
-				t.Errorf("slot %s/%d was sent %d times", segment, sequence, n)
+				problems = append(problems, fmt.Sprintf("slot %s/%d was sent %d times", segment, sequence, n))
 			}
 		}
 	}
-	t.Logf("%d slots were sent while the fleet was rolled", due)
-	if due < 50 {
-		t.Errorf("only %d slots were due", due)
+	return due, problems
+}
+
+func TestTheLedgerFindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		from, to slot
+		sent     []int // Before midnight; after it 0 and 1.
+		due      int
+		want     []string
+	}{
+		"nothing":         {slot{"a", 0}, slot{"a", 3}, []int{0, 1, 2, 3}, 3, nil},
+		"a missing slot":  {slot{"a", 0}, slot{"a", 3}, []int{0, 1, 3}, 3, []string{"slot a/2 was sent 0 times"}},
+		"the last":        {slot{"a", 0}, slot{"a", 3}, []int{0, 1, 2}, 3, []string{"slot a/3 was sent 0 times"}},
+		"a doubled slot":  {slot{"a", 0}, slot{"a", 3}, []int{0, 1, 1, 2, 3}, 3, []string{"slot a/1 was sent 2 times"}},
+		"before and past": {slot{"a", 1}, slot{"a", 2}, []int{0, 0, 2, 5, 5}, 1, nil},
+		"over midnight":   {slot{"a", 0}, slot{"b", 2}, []int{0, 2}, 5, []string{"slot a/1 was sent 0 times", "slot b/2 was sent 0 times"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &ledger{sent: map[slot]int{{"b", 0}: 1, {"b", 1}: 1}}
+			for _, sequence := range tc.sent {
+				l.sent[slot{"a", sequence}]++
+			}
+			if due, got := l.audit(tc.from, tc.to); due != tc.due || !slices.Equal(got, tc.want) {
+				t.Errorf("of %d slots: %q, want of %d: %q", due, got, tc.due, tc.want)
+			}
+		})
 	}
 }

@@ -33,42 +33,46 @@ func TestHelmLintsEveryValueSet(t *testing.T) {
 
 func TestEveryObjectHasANameOfItsOwnAndLabels(t *testing.T) {
 	t.Parallel()
-	forEachValueSet(t, func(t *testing.T, m *manifests) {
-		seen := map[string]bool{}
-		for _, o := range m.objects {
-			if strings.HasSuffix(o.GetName(), "-extra") {
-				continue // The user's own.
-			}
-			id := fmt.Sprintf("%T %s/%s", o, o.GetNamespace(), o.GetName())
-			if seen[id] {
-				t.Errorf("%s is there twice", id)
-			}
-			seen[id] = true
-			if o.GetNamespace() == "" {
-				t.Errorf("%s: found no namespace", id)
-			}
-			if problems := validation.IsDNS1035Label(o.GetName()); len(problems) > 0 {
-				t.Errorf("%s: the name is none: %q", id, problems)
-			}
-			for _, label := range []string{"app.kubernetes.io/name", "app.kubernetes.io/instance", component, "app.kubernetes.io/version", "app.kubernetes.io/managed-by", "helm.sh/chart"} {
-				if value := o.GetLabels()[label]; value == "" || len(validation.IsValidLabelValue(value)) > 0 {
-					t.Errorf("%s: label %s is %q", id, label, value)
+	for set, m := range renderedSets(t) {
+		t.Run(set, func(t *testing.T) {
+			seen := map[string]bool{}
+			for _, o := range m.objects {
+				if strings.HasSuffix(o.GetName(), "-extra") {
+					continue // The user's own.
+				}
+				id := fmt.Sprintf("%T %s/%s", o, o.GetNamespace(), o.GetName())
+				if seen[id] {
+					t.Errorf("%s is there twice", id)
+				}
+				seen[id] = true
+				if o.GetNamespace() == "" {
+					t.Errorf("%s: found no namespace", id)
+				}
+				if problems := validation.IsDNS1035Label(o.GetName()); len(problems) > 0 {
+					t.Errorf("%s: the name is none: %q", id, problems)
+				}
+				for _, label := range []string{"app.kubernetes.io/name", "app.kubernetes.io/instance", component, "app.kubernetes.io/version", "app.kubernetes.io/managed-by", "helm.sh/chart"} {
+					if value := o.GetLabels()[label]; value == "" || len(validation.IsValidLabelValue(value)) > 0 {
+						t.Errorf("%s: label %s is %q", id, label, value)
+					}
 				}
 			}
-		}
-	})
+		})
+	}
 }
 
 // Pod Security Standard "restricted", and what goes beyond it.
 func TestEveryPodIsRestricted(t *testing.T) {
 	t.Parallel()
-	forEachValueSet(t, func(t *testing.T, m *manifests) {
-		for id, pod := range m.pods() {
-			for _, problem := range unrestricted(pod.Spec) {
-				t.Errorf("%s: %s", id, problem)
+	for set, m := range renderedSets(t) {
+		t.Run(set, func(t *testing.T) {
+			for id, pod := range m.pods() {
+				for _, problem := range unrestricted(pod.Spec) {
+					t.Errorf("%s: %s", id, problem)
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 func TestWhatIsNotRestrictedIsFound(t *testing.T) {
@@ -115,26 +119,28 @@ func unrestricted(pod core.PodSpec) []string {
 // A rollout is a chain of planned joins and leaves.
 func TestARolloutSurgesAndWaits(t *testing.T) {
 	t.Parallel()
-	forEachValueSet(t, func(t *testing.T, m *manifests) {
-		d := m.deployment(t)
-		r := d.Spec.Strategy.RollingUpdate
-		if d.Spec.Strategy.Type != apps.RollingUpdateDeploymentStrategyType || *r.MaxSurge != intstr.FromInt32(1) || *r.MaxUnavailable != intstr.FromInt32(0) {
-			t.Errorf("the strategy is %v, want one more at a time and none fewer", d.Spec.Strategy)
-		}
-		c := container(t, d.Spec.Template.Spec, "traffic-exporter")
-		if g := c.ReadinessProbe.HTTPGet; g == nil {
-			if d.Spec.MinReadySeconds < 5 {
-				t.Errorf("a replica that only has a port open is ready after %d s", d.Spec.MinReadySeconds)
+	for set, m := range renderedSets(t) {
+		t.Run(set, func(t *testing.T) {
+			d := m.deployment(t)
+			r := d.Spec.Strategy.RollingUpdate
+			if d.Spec.Strategy.Type != apps.RollingUpdateDeploymentStrategyType || *r.MaxSurge != intstr.FromInt32(1) || *r.MaxUnavailable != intstr.FromInt32(0) {
+				t.Errorf("the strategy is %v, want one more at a time and none fewer", d.Spec.Strategy)
 			}
-		} else if g.Path != "/-/ready" || c.LivenessProbe.HTTPGet.Path != "/-/healthy" || c.StartupProbe.HTTPGet.Path != "/-/healthy" {
-			t.Errorf("probes ask %q, %q and %q", g.Path, c.LivenessProbe.HTTPGet.Path, c.StartupProbe.HTTPGet.Path)
-		}
-		for _, v := range c.VolumeMounts {
-			if v.SubPath != "" || v.SubPathExpr != "" {
-				t.Errorf("%s is mounted by sub-path: changes would not reach it", v.Name)
+			c := container(t, d.Spec.Template.Spec, "traffic-exporter")
+			if g := c.ReadinessProbe.HTTPGet; g == nil {
+				if d.Spec.MinReadySeconds < 5 {
+					t.Errorf("a replica that only has a port open is ready after %d s", d.Spec.MinReadySeconds)
+				}
+			} else if g.Path != "/-/ready" || c.LivenessProbe.HTTPGet.Path != "/-/healthy" || c.StartupProbe.HTTPGet.Path != "/-/healthy" {
+				t.Errorf("probes ask %q, %q and %q", g.Path, c.LivenessProbe.HTTPGet.Path, c.StartupProbe.HTTPGet.Path)
 			}
-		}
-	})
+			for _, v := range c.VolumeMounts {
+				if v.SubPath != "" || v.SubPathExpr != "" {
+					t.Errorf("%s is mounted by sub-path: changes would not reach it", v.Name)
+				}
+			}
+		})
+	}
 }
 
 func TestTheGracePeriodIsLongerThanHandingOver(t *testing.T) {
@@ -160,88 +166,92 @@ func TestTheGracePeriodIsLongerThanHandingOver(t *testing.T) {
 
 func TestSelectorsFindWhatTheyShouldAndNothingElse(t *testing.T) {
 	t.Parallel()
-	forEachValueSet(t, func(t *testing.T, m *manifests) {
-		pods := m.pods()
-		exporter := "Deployment " + m.deployment(t).Name
-		check := func(what string, selector *meta.LabelSelector, want ...string) {
-			t.Helper()
-			s, err := meta.LabelSelectorAsSelector(selector)
-			if err != nil || s.Empty() {
-				t.Errorf("%s: selector %v, %v", what, selector, err)
-			}
-			var got []string
-			for id, pod := range pods {
-				if s.Matches(labels.Set(pod.Labels)) {
-					got = append(got, id)
+	for set, m := range renderedSets(t) {
+		t.Run(set, func(t *testing.T) {
+			pods := m.pods()
+			exporter := "Deployment " + m.deployment(t).Name
+			check := func(what string, selector *meta.LabelSelector, want ...string) {
+				t.Helper()
+				s, err := meta.LabelSelectorAsSelector(selector)
+				if err != nil || s.Empty() {
+					t.Errorf("%s: selector %v, %v", what, selector, err)
+				}
+				var got []string
+				for id, pod := range pods {
+					if s.Matches(labels.Set(pod.Labels)) {
+						got = append(got, id)
+					}
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("%s selects %q, want %q", what, got, want)
 				}
 			}
-			if !slices.Equal(got, want) {
-				t.Errorf("%s selects %q, want %q", what, got, want)
+			for _, d := range all[*apps.Deployment](m) {
+				check("Deployment "+d.Name, d.Spec.Selector, "Deployment "+d.Name)
 			}
-		}
-		for _, d := range all[*apps.Deployment](m) {
-			check("Deployment "+d.Name, d.Spec.Selector, "Deployment "+d.Name)
-		}
-		for _, s := range all[*core.Service](m) {
-			want := exporter
-			if s.Labels[component] == "demo-target" {
-				want = "Deployment " + s.Name
+			for _, s := range all[*core.Service](m) {
+				want := exporter
+				if s.Labels[component] == "demo-target" {
+					want = "Deployment " + s.Name
+				}
+				check("Service "+s.Name, &meta.LabelSelector{MatchLabels: s.Spec.Selector}, want)
 			}
-			check("Service "+s.Name, &meta.LabelSelector{MatchLabels: s.Spec.Selector}, want)
-		}
-		for _, p := range all[*policy.PodDisruptionBudget](m) {
-			check("PodDisruptionBudget", p.Spec.Selector, exporter)
-		}
-		for _, p := range all[*networking.NetworkPolicy](m) {
-			check("NetworkPolicy", &p.Spec.PodSelector, exporter)
-		}
-		for _, p := range all[*monitoring.PodMonitor](m) {
-			check("PodMonitor", &p.Spec.Selector, exporter)
-		}
-		for _, c := range m.deployment(t).Spec.Template.Spec.TopologySpreadConstraints {
-			check("topology spread by "+c.TopologyKey, c.LabelSelector, exporter)
-		}
-		for _, a := range all[*autoscaling.HorizontalPodAutoscaler](m) {
-			d := m.deployment(t)
-			if a.Spec.ScaleTargetRef.Name != d.Name || a.Spec.ScaleTargetRef.Kind != "Deployment" || d.Spec.Replicas != nil {
-				t.Errorf("%v scales %s with %v replicas", a.Spec.ScaleTargetRef, d.Name, d.Spec.Replicas)
+			for _, p := range all[*policy.PodDisruptionBudget](m) {
+				check("PodDisruptionBudget", p.Spec.Selector, exporter)
 			}
-		}
-	})
+			for _, p := range all[*networking.NetworkPolicy](m) {
+				check("NetworkPolicy", &p.Spec.PodSelector, exporter)
+			}
+			for _, p := range all[*monitoring.PodMonitor](m) {
+				check("PodMonitor", &p.Spec.Selector, exporter)
+			}
+			for _, c := range m.deployment(t).Spec.Template.Spec.TopologySpreadConstraints {
+				check("topology spread by "+c.TopologyKey, c.LabelSelector, exporter)
+			}
+			for _, a := range all[*autoscaling.HorizontalPodAutoscaler](m) {
+				d := m.deployment(t)
+				if a.Spec.ScaleTargetRef.Name != d.Name || a.Spec.ScaleTargetRef.Kind != "Deployment" || d.Spec.Replicas != nil {
+					t.Errorf("%v scales %s with %v replicas", a.Spec.ScaleTargetRef, d.Name, d.Spec.Replicas)
+				}
+			}
+		})
+	}
 }
 
 // A ServiceMonitor selects Services: the one for metrics, once.
 func TestReplicasAreScrapedOnce(t *testing.T) {
 	t.Parallel()
-	forEachValueSet(t, func(t *testing.T, m *manifests) {
-		scheme := monitoring.Scheme(strings.ToLower(string(probeScheme(container(t, m.deployment(t).Spec.Template.Spec, "traffic-exporter")))))
-		for _, s := range all[*monitoring.ServiceMonitor](m) {
-			selector, err := meta.LabelSelectorAsSelector(&s.Spec.Selector)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var found []*core.Service
-			for _, service := range all[*core.Service](m) {
-				if selector.Matches(labels.Set(service.Labels)) && slices.Contains(s.Spec.NamespaceSelector.MatchNames, service.Namespace) {
-					found = append(found, service)
+	for set, m := range renderedSets(t) {
+		t.Run(set, func(t *testing.T) {
+			scheme := monitoring.Scheme(strings.ToLower(string(probeScheme(container(t, m.deployment(t).Spec.Template.Spec, "traffic-exporter")))))
+			for _, s := range all[*monitoring.ServiceMonitor](m) {
+				selector, err := meta.LabelSelectorAsSelector(&s.Spec.Selector)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var found []*core.Service
+				for _, service := range all[*core.Service](m) {
+					if selector.Matches(labels.Set(service.Labels)) && slices.Contains(s.Spec.NamespaceSelector.MatchNames, service.Namespace) {
+						found = append(found, service)
+					}
+				}
+				if len(found) != 1 || len(s.Spec.Endpoints) != 1 || !hasPort(found[0], s.Spec.Endpoints[0].Port) {
+					t.Errorf("it scrapes %d services by %v", len(found), s.Spec.Endpoints)
+				}
+				if e := s.Spec.Endpoints[0]; e.Scheme == nil || *e.Scheme != scheme {
+					t.Errorf("it asks by %v, want %s", e.Scheme, scheme)
 				}
 			}
-			if len(found) != 1 || len(s.Spec.Endpoints) != 1 || !hasPort(found[0], s.Spec.Endpoints[0].Port) {
-				t.Errorf("it scrapes %d services by %v", len(found), s.Spec.Endpoints)
+			for _, p := range all[*monitoring.PodMonitor](m) {
+				if len(p.Spec.PodMetricsEndpoints) != 1 || *p.Spec.PodMetricsEndpoints[0].Port != "http" {
+					t.Errorf("it scrapes %v", p.Spec.PodMetricsEndpoints)
+				}
+				if !strings.Contains(m.text, "targetLabel: job, replacement: "+m.deployment(t).Name) {
+					t.Error("the job is another than a ServiceMonitor gives")
+				}
 			}
-			if e := s.Spec.Endpoints[0]; e.Scheme == nil || *e.Scheme != scheme {
-				t.Errorf("it asks by %v, want %s", e.Scheme, scheme)
-			}
-		}
-		for _, p := range all[*monitoring.PodMonitor](m) {
-			if len(p.Spec.PodMetricsEndpoints) != 1 || *p.Spec.PodMetricsEndpoints[0].Port != "http" {
-				t.Errorf("it scrapes %v", p.Spec.PodMetricsEndpoints)
-			}
-			if !strings.Contains(m.text, "targetLabel: job, replacement: "+m.deployment(t).Name) {
-				t.Error("the job is another than a ServiceMonitor gives")
-			}
-		}
-	})
+		})
+	}
 }
 
 func probeScheme(c core.Container) core.URIScheme {
@@ -257,46 +267,48 @@ func hasPort(s *core.Service, name string) bool {
 
 func TestPortsAreThoseThatTheProcessListensOn(t *testing.T) {
 	t.Parallel()
-	forEachValueSet(t, func(t *testing.T, m *manifests) {
-		d := m.deployment(t)
-		c := container(t, d.Spec.Template.Spec, "traffic-exporter")
-		ports := map[string]int32{}
-		for _, p := range c.Ports {
-			ports[p.Name] = p.ContainerPort
-		}
-		if !slices.Contains(c.Args, fmt.Sprintf("--web.listen-address=:%d", ports["http"])) {
-			t.Errorf("port http is %d, the arguments are %q", ports["http"], c.Args)
-		}
-		if file, ok := configOf(m); ok {
-			listen := file.Fleet.Listen
-			if port, gossips := ports["gossip"]; gossips != (listen != "") || gossips && !strings.HasSuffix(listen, fmt.Sprintf(":%d", port)) {
-				t.Errorf("port gossip is %d, the file listens on %q", port, listen)
+	for set, m := range renderedSets(t) {
+		t.Run(set, func(t *testing.T) {
+			d := m.deployment(t)
+			c := container(t, d.Spec.Template.Spec, "traffic-exporter")
+			ports := map[string]int32{}
+			for _, p := range c.Ports {
+				ports[p.Name] = p.ContainerPort
 			}
-		}
-		for _, s := range all[*core.Service](m) {
-			for _, p := range s.Spec.Ports {
-				if p.TargetPort.StrVal == "" || s.Labels[component] != "demo-target" && p.Port != ports[p.TargetPort.StrVal] {
-					t.Errorf("Service %s: port %d goes to %v, which is %d", s.Name, p.Port, p.TargetPort, ports[p.TargetPort.StrVal])
+			if !slices.Contains(c.Args, fmt.Sprintf("--web.listen-address=:%d", ports["http"])) {
+				t.Errorf("port http is %d, the arguments are %q", ports["http"], c.Args)
+			}
+			if file, ok := configOf(m); ok {
+				listen := file.Fleet.Listen
+				if port, gossips := ports["gossip"]; gossips != (listen != "") || gossips && !strings.HasSuffix(listen, fmt.Sprintf(":%d", port)) {
+					t.Errorf("port gossip is %d, the file listens on %q", port, listen)
 				}
 			}
-		}
-		for _, p := range all[*networking.NetworkPolicy](m) {
-			open := map[int32]bool{}
-			for _, rule := range p.Spec.Ingress {
-				for _, port := range rule.Ports {
-					open[port.Port.IntVal] = true
-					if port.Port.IntVal == ports["gossip"] && (len(rule.From) != 1 || rule.From[0].PodSelector.MatchLabels[component] != "exporter" || rule.From[0].NamespaceSelector != nil) {
-						t.Errorf("the gossip's port is open for %v", rule.From)
+			for _, s := range all[*core.Service](m) {
+				for _, p := range s.Spec.Ports {
+					if p.TargetPort.StrVal == "" || s.Labels[component] != "demo-target" && p.Port != ports[p.TargetPort.StrVal] {
+						t.Errorf("Service %s: port %d goes to %v, which is %d", s.Name, p.Port, p.TargetPort, ports[p.TargetPort.StrVal])
 					}
 				}
 			}
-			for name, port := range ports {
-				if !open[port] {
-					t.Errorf("the network policy closes port %s", name)
+			for _, p := range all[*networking.NetworkPolicy](m) {
+				open := map[int32]bool{}
+				for _, rule := range p.Spec.Ingress {
+					for _, port := range rule.Ports {
+						open[port.Port.IntVal] = true
+						if port.Port.IntVal == ports["gossip"] && (len(rule.From) != 1 || rule.From[0].PodSelector.MatchLabels[component] != "exporter" || rule.From[0].NamespaceSelector != nil) {
+							t.Errorf("the gossip's port is open for %v", rule.From)
+						}
+					}
+				}
+				for name, port := range ports {
+					if !open[port] {
+						t.Errorf("the network policy closes port %s", name)
+					}
 				}
 			}
-		}
-	})
+		})
+	}
 }
 
 func TestTheFleetFindsItselfBeforeItIsReady(t *testing.T) {

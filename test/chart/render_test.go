@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,15 +48,25 @@ func valueSets(t *testing.T) []string {
 	return files
 }
 
-// forEachValueSet runs the test for what each set of values renders.
-func forEachValueSet(t *testing.T, test func(t *testing.T, m *manifests)) {
+// rendering keeps what the value sets render, for all tests.
+var rendering struct {
+	sync.Mutex
+	sets map[string]*manifests
+}
+
+// renderedSets returns what each set of values renders. It is not to be changed.
+func renderedSets(t *testing.T) map[string]*manifests {
 	t.Helper()
-	for _, file := range valueSets(t) {
-		t.Run(strings.TrimSuffix(filepath.Base(file), "-values.yaml"), func(t *testing.T) {
-			t.Parallel()
-			test(t, render(t, "--values", file))
-		})
+	rendering.Lock()
+	defer rendering.Unlock()
+	if rendering.sets == nil {
+		sets := map[string]*manifests{}
+		for _, file := range valueSets(t) {
+			sets[strings.TrimSuffix(filepath.Base(file), "-values.yaml")] = render(t, "--values", file)
+		}
+		rendering.sets = sets
 	}
+	return rendering.sets
 }
 
 // helm runs helm and returns what it writes. It reads nothing of the user's.
@@ -78,7 +89,7 @@ func helm(t *testing.T, args ...string) (string, error) {
 // template renders a chart.
 func template(t *testing.T, folder string, args ...string) (string, error) {
 	t.Helper()
-	return helm(t, append([]string{"template", release, folder, "--namespace", namespace}, args...)...)
+	return helm(t, append([]string{"template", release, folder, "--namespace", namespace, "--kube-version", "1.25.0"}, args...)...)
 }
 
 // render renders the chart and decodes all that it renders.

@@ -28,10 +28,10 @@ func (c Change) Apply() error {
 	if c.Content == nil {
 		return os.Remove(c.Path)
 	}
-	if err := os.MkdirAll(filepath.Dir(c.Path), 0o755); err != nil { //nolint:gosec // Likewise.
+	if err := os.MkdirAll(filepath.Dir(c.Path), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(c.Path, c.Content, 0o644) //nolint:gosec // For everyone to read, as all files of a checkout.
+	return os.WriteFile(c.Path, c.Content, 0o644)
 }
 
 // Changes returns what has to be done to the chart of the project in the folder root;
@@ -50,9 +50,9 @@ func Changes(root string) ([]Change, error) {
 		{"dashboards/rules/*.yaml", "files/rules"},
 		{"dashboards/*.json", "files/dashboards"},
 	} {
-		more, err := copies(filepath.Join(root, c.sources), filepath.Join(chart, c.to))
-		if err != nil {
-			return nil, err
+		more, copyErr := copies(filepath.Join(root, c.sources), filepath.Join(chart, c.to))
+		if copyErr != nil {
+			return nil, copyErr
 		}
 		changes = append(changes, more...)
 	}
@@ -100,9 +100,9 @@ func copies(pattern, to string) ([]Change, error) {
 	}
 	var wanted []Change
 	for _, source := range sources {
-		content, err := os.ReadFile(source)
-		if err != nil {
-			return nil, err
+		content, readErr := os.ReadFile(source)
+		if readErr != nil {
+			return nil, readErr
 		}
 		path := filepath.Join(to, filepath.Base(source))
 		wanted = append(wanted, Change{path, content})

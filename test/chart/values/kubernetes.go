@@ -110,7 +110,7 @@ func describeStruct(defs object, t reflect.Type) object {
 }
 
 func addFields(defs, properties object, t reflect.Type) {
-	for field := range fields(t) {
+	for field := range t.Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		switch {
 		case name == "-" || !field.IsExported():
@@ -122,16 +122,6 @@ func addFields(defs, properties object, t reflect.Type) {
 			addFields(defs, properties, embedded)
 		default:
 			properties[name] = describe(defs, field.Type)
-		}
-	}
-}
-
-func fields(t reflect.Type) func(yield func(reflect.StructField) bool) {
-	return func(yield func(reflect.StructField) bool) {
-		for i := range t.NumField() {
-			if !yield(t.Field(i)) {
-				return
-			}
 		}
 	}
 }
