@@ -52,6 +52,9 @@ type Client struct {
 	// born is what times are counted from.
 	born time.Time
 
+	// buffers are for long bodies.
+	buffers sync.Pool
+
 	// ctx ends with the client, and with it what makes connections.
 	ctx    context.Context //nolint:containedctx // It ends what Start has begun.
 	cancel context.CancelFunc
@@ -100,6 +103,7 @@ func New(o httpmix.Options) (*Client, error) {
 		born:           time.Now(),
 		conns:          map[*conn]struct{}{},
 	}
+	c.buffers.New = func() any { return new([bodyBuffer]byte) }
 	c.look = longestLook
 	if c.maxAge > 0 {
 		c.look = min(c.look, c.maxAge)

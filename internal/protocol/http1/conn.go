@@ -17,8 +17,10 @@ import (
 )
 
 const (
-	// bufferSize is what a connection reads at once, in bytes.
+	// bufferSize is what a connection reads at once, in bytes, and bodyBuffer what it reads
+	// of a long body.
 	bufferSize = 4 << 10
+	bodyBuffer = 64 << 10
 	// longestLook is the longest time between two looks at whether a connection is too old.
 	longestLook = 10 * time.Second
 )
@@ -207,6 +209,12 @@ func (k *conn) read(p []byte) (int, error) {
 // run reads answers until the connection is not to be used any more.
 func (k *conn) run() {
 	for {
+		if k.begun && k.have == 0 && k.response.ahead() > bufferSize {
+			if !k.runBody() {
+				return
+			}
+			continue
+		}
 		if k.have == len(k.in) { // A long line.
 			k.in = append(k.in, make([]byte, len(k.in))...)
 		}
@@ -219,6 +227,23 @@ func (k *conn) run() {
 			return
 		}
 	}
+}
+
+// runBody reads a long piece of a body into a larger buffer, which is only borrowed: so
+// few reads do for long bodies, and connections that are idle hold little memory.
+func (k *conn) runBody() bool {
+	buffer, _ := k.client.buffers.Get().(*[bodyBuffer]byte)
+	defer k.client.buffers.Put(buffer)
+	n, err := k.read(buffer[:min(bodyBuffer, k.response.ahead())])
+	if err != nil {
+		k.broken(err)
+		return false
+	}
+	if _, err = k.response.feed(buffer[:n]); err != nil {
+		k.finish(k.x, protocol.ReasonProtocol, err)
+		return false
+	}
+	return !k.response.done() || k.complete()
 }
 
 // take takes what was read. It returns false when the connection is not to be used any
@@ -239,9 +264,12 @@ func (k *conn) take(n int) bool {
 		return false
 	}
 	k.have = copy(k.in, k.in[used:k.have])
-	if !k.response.done() {
-		return true
-	}
+	return !k.response.done() || k.complete()
+}
+
+// complete ends the exchange whose answer is complete. It returns false when the
+// connection is not to be used any more.
+func (k *conn) complete() bool {
 	k.result = k.outcome(k.x, protocol.ReasonNone, nil)
 	if !k.isUsable() {
 		k.x.call.Finish(k.result)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
 )
@@ -84,6 +85,18 @@ func (r *response) done() bool { return r.stage == stageDone }
 
 // headed reports whether the head of the answer is complete, so that its status counts.
 func (r *response) headed() bool { return r.stage > stageFields }
+
+// ahead returns how much of the body is certain to come next, without anything else.
+func (r *response) ahead() int64 {
+	switch r.stage {
+	case stageLength, stageChunk:
+		return r.length
+	case stageUntilClose:
+		return math.MaxInt64
+	default:
+		return 0
+	}
+}
 
 // feed takes what has come and returns how much of it was used. What is left is the
 // beginning of a line, to be given again with more behind it, or, when the answer is
