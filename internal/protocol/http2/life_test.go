@@ -130,7 +130,7 @@ func TestConnectionsRetire(t *testing.T) {
 		o := flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {})
 		o.Wire = w
 		c := client(t, o)
-		c.health.idle = 2 * short
+		c.health.idle, c.health.pingAfter = 2*short, short
 		mustSucceed(t, c)
 		protocoltest.Eventually(t, "the connection is closed", func() bool { _, closed := w.Counts(); return closed == 1 })
 		mustSucceed(t, c)
