@@ -38,7 +38,7 @@ func freePort(t *testing.T) int {
 	t.Helper()
 	l := protocoltest.Listen(t)
 	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port //nolint:errcheck // It is one of TCP.
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // runServer runs a server's program until the test ends, once it listens on the port.
@@ -78,7 +78,7 @@ const nginxConfig = `
 daemon off;
 master_process off;
 pid %[1]s/nginx.pid;
-error_log stderr warn;
+error_log stderr crit;
 events {}
 http {
 	access_log off;
