@@ -151,12 +151,18 @@ func (c *Client) prepare(o httpmix.Options) error {
 // even if the body failed.
 func (c *Client) Start(call *protocol.Call) {
 	j := job{call: call, start: time.Now()}
-	if i := call.Request.Entry; i < 0 || i >= len(c.entries) {
+	c.launch(&j)
+}
+
+// launch sends the job on its way.
+func (c *Client) launch(j *job) {
+	i := j.call.Request.Entry
+	if i < 0 || i >= len(c.entries) {
 		j.fail(fmt.Errorf("entry %d: %w", i, errNoEntry))
 		return
 	}
-	j.entry = &c.entries[call.Request.Entry]
-	j.entry.origin.start(&j)
+	j.entry = &c.entries[i]
+	j.entry.origin.start(j)
 }
 
 // Flush implements protocol.Client.

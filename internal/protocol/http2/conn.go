@@ -207,6 +207,7 @@ func (c *conn) begin(j *job) bool {
 		j.fail(errHeaderTooLong)
 		return true
 	}
+	j.notes.connection(c)
 	s := c.streams.open(c.nextID)
 	c.nextID += 2
 	c.left--

@@ -98,7 +98,7 @@ func (c *conn) gotData(flags byte, id uint32, p []byte) *violation {
 	}
 	end := flags&flagEndStream != 0
 	s := c.streams.get(id)
-	if len(p) == 0 && !(end && s != nil) {
+	if len(p) == 0 && (!end || s == nil) {
 		if v := c.useless(); v != nil {
 			return v
 		}

@@ -27,7 +27,7 @@ func (c *conn) read() {
 		c.now = time.Now()
 		c.mu.Lock()
 		if n > 0 {
-			c.heard, c.pinged = c.now, time.Time{}
+			c.hear()
 			done, fault := c.frames(buf[:have+n])
 			have = copy(buf, buf[done:have+n])
 			if fault != nil {
@@ -46,6 +46,15 @@ func (c *conn) read() {
 			c.bury()
 		}
 		c.deliver(urgent && !dead)
+	}
+}
+
+// hear notes that the server is alive.
+func (c *conn) hear() {
+	c.heard = c.now
+	if !c.pinged.IsZero() {
+		c.pinged = time.Time{}
+		c.wake(c.now.Add(c.client.health.pingAfter))
 	}
 }
 
