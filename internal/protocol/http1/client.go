@@ -152,7 +152,10 @@ func (c *Client) lifetime() time.Duration {
 // Start implements protocol.Client. An entry that the mix does not have fails as
 // ReasonProtocol. Where the head of an answer came, the result has its status as code,
 // even if the body failed.
-func (c *Client) Start(call *protocol.Call) {
+func (c *Client) Start(call *protocol.Call) { c.launch(call, nil) }
+
+// launch starts a call, of which notes may be taken.
+func (c *Client) launch(call *protocol.Call, n *notes) {
 	if i := call.Request.Entry; i < 0 || i >= len(c.entries) {
 		c.fail(call, time.Now(), protocol.ReasonProtocol, fmt.Errorf("entry %d: %w", i, errNoEntry))
 		return
@@ -168,9 +171,9 @@ func (c *Client) Start(call *protocol.Call) {
 		}
 		c.fail(call, now, dial.Reason(err), err)
 	case k != nil:
-		k.start(call, e, now, true)
+		k.begin(exchange{call: call, entry: e, sent: now, deadline: now.Add(c.timeout), notes: n}, true)
 	default:
-		c.connect(exchange{call: call, entry: e, sent: now, deadline: now.Add(c.timeout)}, p)
+		c.connect(exchange{call: call, entry: e, sent: now, deadline: now.Add(c.timeout), notes: n}, p)
 	}
 }
 
@@ -212,6 +215,8 @@ type exchange struct {
 	sent, deadline time.Time
 	// again says that it is sent for the second time.
 	again bool
+	// notes, if not nil, are what people want to know of it.
+	notes *notes
 }
 
 // connect makes a connection for an exchange, which it has a place for.

@@ -43,6 +43,7 @@ type conn struct {
 	place  *place
 	under  *dial.Conn
 	secure *tls.Conn // nil in the clear
+	phases protocol.Phases
 
 	born     time.Time
 	lifetime time.Duration
@@ -82,7 +83,7 @@ type conn struct {
 // from it until it is closed.
 func (c *Client) serve(x exchange, p *place, r dial.Ready) {
 	k := &conn{
-		client: c, host: x.entry.host, place: p, under: r.Conn, secure: r.TLS,
+		client: c, host: x.entry.host, place: p, under: r.Conn, secure: r.TLS, phases: r.Phases,
 		born: time.Now(), lifetime: c.lifetime(), in: make([]byte, bufferSize),
 	}
 	k.resting = k.rest
@@ -156,11 +157,6 @@ func (k *conn) check() {
 	k.timer.Reset(min(k.client.look, left))
 }
 
-// start sends a call on a connection that was idle.
-func (k *conn) start(call *protocol.Call, e *entry, now time.Time, reused bool) {
-	k.begin(exchange{call: call, entry: e, sent: now, deadline: now.Add(k.client.timeout)}, reused)
-}
-
 // begin writes a request.
 func (k *conn) begin(x exchange, reused bool) {
 	c := k.client
@@ -173,6 +169,9 @@ func (k *conn) begin(x exchange, reused bool) {
 	k.deadline.Store(c.since(x.deadline))
 	if reused && !x.again {
 		k.x.sent = time.Now()
+	}
+	if x.notes != nil {
+		x.notes.t.Connection(reused, k.under, k.phases, k.secure)
 	}
 	k.busy.Store(true)
 	out := k.out
@@ -256,6 +255,9 @@ func (k *conn) take(n int) bool {
 		}
 		k.begun = true
 		k.response.reset(k.x.entry.isHead, k.client.maxBody)
+		if k.x.notes != nil {
+			k.response.see = k.x.notes.see
+		}
 	}
 	k.have += n
 	used, err := k.response.feed(k.in[:k.have])

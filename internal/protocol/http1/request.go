@@ -23,6 +23,8 @@ type entry struct {
 	body       []byte
 	expect     httpmix.Statuses
 	isHead     bool
+	// shown is the request as it is shown to people.
+	shown *http.Request
 	// idempotent says that the request may be sent again when nobody knows what became of
 	// it.
 	idempotent bool
@@ -53,6 +55,7 @@ func newEntry(e httpmix.Entry, o httpmix.Options) entry {
 		body:       e.Body,
 		expect:     e.Expect,
 		isHead:     method == http.MethodHead,
+		shown:      &http.Request{Method: method, URL: e.URL, Host: e.Authority(), Header: header},
 		idempotent: isIdempotent(method, header),
 	}
 }
