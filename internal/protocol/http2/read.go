@@ -141,12 +141,13 @@ func (c *conn) deliver(urgent bool) {
 // is gone: nothing of it was sent, or it does no harm, and the connection has worked
 // before.
 func (c *conn) mayRepeat(s *stream) bool {
-	return !s.again && (!s.written || (c.used && !s.heard && s.entry.repeatable))
+	return s.again == 0 && (!s.written || (c.used && !s.heard && s.entry.repeatable))
 }
 
 // repeat ends a stream, whose job is sent again.
 func (c *conn) repeat(s *stream) {
-	s.again, s.avoid = true, c
+	s.again++
+	s.avoid = c
 	c.repeats = append(c.repeats, s.job)
 	c.drop(s)
 }
