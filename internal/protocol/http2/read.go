@@ -17,7 +17,9 @@ const readBuffer = 64 << 10
 // none. What comes with one read is dealt with as a whole: the lock is taken once,
 // replies go out in one write, and calls are finished after that, without the lock.
 func (c *conn) read() {
-	buf := make([]byte, readBuffer)
+	pooled, _ := c.client.buffers.Get().(*[readBuffer]byte)
+	defer c.client.buffers.Put(pooled)
+	buf := pooled[:]
 	have, hidden := 0, false
 	c.mu.Lock()
 	c.arm()
