@@ -41,7 +41,10 @@ type Client struct {
 	// foreign, if not nil, takes connections that agreed to another protocol.
 	foreign func(*protocol.Call, dial.Ready)
 
-	dirt   dirt
+	dirt dirt
+	// buffers are what connections read into.
+	buffers sync.Pool
+
 	ctx    context.Context //nolint:containedctx // It ends the making of connections, which outlives the calls that begin it.
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -86,6 +89,7 @@ func New(o httpmix.Options) (*Client, error) {
 		perConn:        perConn(o),
 		resolveEvery:   o.ResolveEvery,
 	}
+	c.buffers.New = func() any { return new([readBuffer]byte) }
 	if err := c.prepare(o); err != nil {
 		return nil, err
 	}
