@@ -198,7 +198,7 @@ func reaching(value float64) option {
 
 // stacked puts the series of a chart on top of each other.
 func stacked(p *grafana.Panel) {
-	fill, line := 50, 0
+	fill, line := 35, 1
 	c := p.FieldConfig.Defaults.Custom
 	c.Stacking.Mode, c.FillOpacity, c.LineWidth = "normal", &fill, &line
 }
