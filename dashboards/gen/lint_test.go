@@ -428,6 +428,25 @@ func TestHistogramsAreAskedForInBothForms(t *testing.T) {
 	}
 }
 
+func TestHeatmapsAskForBuckets(t *testing.T) {
+	found := 0
+	for where, p := range panels(t) {
+		if p.Type != "heatmap" {
+			continue
+		}
+		found++
+		for i, format := range []string{"time_series", "heatmap"} {
+			target := p.Targets[i]
+			if byBound := strings.Contains(target.Expr, "by (le)"); target.Format != format || byBound != (i == 1) || !target.Exemplar {
+				t.Errorf("%s: target %s: format %q, exemplars %v, %s", where, target.RefID, target.Format, target.Exemplar, target.Expr)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("there is no heatmap")
+	}
+}
+
 func TestThePastIsDashed(t *testing.T) {
 	found := 0
 	for where, p := range panels(t) {

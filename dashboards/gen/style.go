@@ -162,12 +162,13 @@ func instantly(expr string) option {
 	}
 }
 
-// buckets adds the queries of a heatmap.
+// buckets adds the queries of a heatmap. Grafana knows native histograms by themselves;
+// to ask for them as a heatmap works in newer versions only.
 func buckets(name, matchers string) option {
 	native, classic := spread(name, matchers)
 	return func(p *grafana.Panel) {
 		p.Targets = append(p.Targets,
-			grafana.Target{Expr: native, Format: "heatmap", Range: true, Exemplar: true, LegendFormat: "native"},
+			grafana.Target{Expr: native, Format: "time_series", Range: true, Exemplar: true, LegendFormat: "native"},
 			grafana.Target{Expr: classic, Format: "heatmap", Range: true, Exemplar: true, LegendFormat: "{{le}}"})
 	}
 }
