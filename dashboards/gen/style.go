@@ -197,9 +197,10 @@ func reaching(value float64) option {
 	return func(p *grafana.Panel) { p.FieldConfig.Defaults.Custom.AxisSoftMax = &value }
 }
 
-// stacked puts the series of a chart on top of each other.
+// stacked puts the series of a chart on top of each other. Those that are 0 would draw
+// their lines on top of the others.
 func stacked(p *grafana.Panel) {
-	fill, line := 35, 1
+	fill, line := 50, 0
 	c := p.FieldConfig.Defaults.Custom
 	c.Stacking.Mode, c.FillOpacity, c.LineWidth = "normal", &fill, &line
 }
