@@ -150,7 +150,7 @@ func (b *board) honesty() {
 }
 
 func (b *board) cost() {
-	b.place(8, 9, chart("CPU of each replica", "Processor time used.", cores, query("{{instance}}", eachRate("process_cpu_seconds_total")), lines))
+	b.place(8, 9, chart("CPU of each replica", "Processor time used.", cores, query("{{instance}}", eachRate("process_cpu_seconds_total")), lines, decimals(3)))
 	b.place(8, 9, chart("CPU of a request",
 		"Processor time of the whole process over its finished requests. At low rates the fixed cost of a replica dominates.", seconds,
 		query("{{instance}}", cpuPerRequest()), lines))

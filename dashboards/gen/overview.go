@@ -14,12 +14,12 @@ func overview() *board {
 	b.row("Scenarios")
 	b.place(24, 7, scenarioTable())
 	b.row("Traffic")
-	b.place(12, 9, chart("Delivered rate, and target",
+	b.place(12, 10, chart("Delivered rate, and target",
 		"Requests per second that ended, stacked by scenario. The dashed line is the sum of what the scenarios should send.", perSecond,
 		query("{{scenario}}", delivered(ofScenarios, "scenario")),
 		query("target", target(ofScenarios, "")),
 		stacked, named("target", dashed(quiet)...)))
-	b.place(12, 9, chart("Delivered part of the target",
+	b.place(12, 10, chart("Delivered part of the target",
 		"Delivered rate over target rate. Below 100 % slots were dropped, or answers take longer than the window.", ratio,
 		query("{{scenario}}", over0(delivered(ofScenarios, "scenario"), target(ofScenarios, "scenario"))),
 		lines, reaching(1.1)))

@@ -162,12 +162,13 @@ func instantly(expr string) option {
 	}
 }
 
-// buckets adds the queries of a heatmap.
+// buckets adds the queries of a heatmap. Grafana knows native histograms by themselves;
+// to ask for them as a heatmap works in newer versions only.
 func buckets(name, matchers string) option {
 	native, classic := spread(name, matchers)
 	return func(p *grafana.Panel) {
 		p.Targets = append(p.Targets,
-			grafana.Target{Expr: native, Format: "heatmap", Range: true, Exemplar: true, LegendFormat: "native"},
+			grafana.Target{Expr: native, Format: "time_series", Range: true, Exemplar: true, LegendFormat: "native"},
 			grafana.Target{Expr: classic, Format: "heatmap", Range: true, Exemplar: true, LegendFormat: "{{le}}"})
 	}
 }
@@ -196,7 +197,8 @@ func reaching(value float64) option {
 	return func(p *grafana.Panel) { p.FieldConfig.Defaults.Custom.AxisSoftMax = &value }
 }
 
-// stacked puts the series of a chart on top of each other.
+// stacked puts the series of a chart on top of each other. Those that are 0 would draw
+// their lines on top of the others.
 func stacked(p *grafana.Panel) {
 	fill, line := 50, 0
 	c := p.FieldConfig.Defaults.Custom

@@ -158,3 +158,18 @@ func TestTheChartWorksAsAPartOfAnother(t *testing.T) {
 		t.Errorf("it has %d replicas, want 7", got)
 	}
 }
+
+// The values that the documentation shows are ones that work.
+func TestDocumentedValuesRender(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"docs/kubernetes.md", derived.Folder + "/README.md"} {
+		_, text, _ := strings.Cut(read(t, filepath.Join(root, file)), "```yaml\n")
+		text, _, found := strings.Cut(text, "```")
+		if !found {
+			t.Errorf("%s shows no values", file)
+		}
+		if m := render(t, set(t, text)); !strings.Contains(m.text, "http://storefront.staging.svc/products") || len(m.objects) < 10 {
+			t.Errorf("%s: the values render %d objects:\n%s", file, len(m.objects), text)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -105,12 +106,24 @@ func (v *view) exemplars(a axis, p grafana.Panel) {
 		if !t.Exemplar {
 			continue
 		}
-		for _, e := range v.exemplarsOf(t.Expr) {
+		for _, e := range v.slowest(v.exemplarsOf(t.Expr)) {
 			if x := v.at(a.box, e.at); x >= a.x {
 				v.canvas.add(`<circle cx="%.1f" cy="%.1f" r="2.2" fill="white" stroke="black" stroke-width="0.6"/>`, x, a.y(e.value))
 			}
 		}
 	}
+}
+
+// slowest keeps the largest of each fortieth of the time: Grafana draws few as well.
+func (v *view) slowest(all []point) []point {
+	every := v.end.Sub(v.start).Seconds() / 40
+	kept := map[float64]point{}
+	for _, p := range all {
+		if slot := math.Floor(p.at / every); p.value > kept[slot].value {
+			kept[slot] = p
+		}
+	}
+	return slices.Collect(maps.Values(kept))
 }
 
 // colorScale draws the legend of the colours.

@@ -75,7 +75,7 @@ groups:
       - alert: TrafficErrorBudgetBurn
         expr: |
           sum by (scenario) (rate(traffic_slo_requests_total{good="false"}[1m])) / sum by (scenario) (rate(traffic_slo_requests_total[1m]))
-            > 8 * (1 - max by (scenario) (traffic_slo_objective_ratio))
+            > 2 * (1 - max by (scenario) (traffic_slo_objective_ratio))
         labels: {severity: warning}
 YAML
 cat >"$dir/prometheus.yml" <<YAML

@@ -33,7 +33,7 @@ type options struct {
 }
 
 func main() {
-	var o options
+	o := options{values: map[string]string{}}
 	app := kingpin.New("preview", "Draw dashboards from a live Prometheus server.")
 	app.Flag("prometheus", "URL of the server.").Default("http://127.0.0.1:9090").StringVar(&o.prometheus)
 	app.Flag("out", "Folder for the pictures.").Default(".").StringVar(&o.out)

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
@@ -30,31 +30,16 @@ const (
 // Its Write does not wait: what the socket does not take at once is written in the
 // background. It counts bytes and tells the Wire of its life. It may stand below TLS.
 // Reads must not overlap, nor must Writes; otherwise it is safe for concurrent use.
-//
-// On Linux it reads and writes by system calls that the scheduler is not told of. They do
-// not block; to tell it wakes its monitor thread, which then polls for a while, and that
-// costs more than the call.
 type Conn struct {
 	net.Conn
-	raw  syscall.RawConn
 	wire protocol.Wire
+	// socket is how the system's own calls are made, where there are such.
+	socket socket
 
 	state atomic.Int32
 
-	// in is what is read into, n and readErr what came of it; emptied says that it was all
-	// that there was, and parked is to be called before the next wait.
-	in      []byte
-	emptied bool
-	n       int
-	readErr error
-	parked  func()
-	reading func(fd uintptr) bool
-
-	// out is what is written, and written and writeErr what came of it.
-	out      []byte
-	written  int
-	writeErr error
-	writing  func(fd uintptr) bool
+	// parked is to be called before the next wait.
+	parked func()
 
 	// mu guards what waits to be written, and whether somebody writes it.
 	mu      sync.Mutex
@@ -62,20 +47,18 @@ type Conn struct {
 	busy    bool
 	// drained, if not nil, is called when nothing waits any more.
 	drained func()
+	// failed is why it cannot be written any more; nil if it can.
+	failed error
+	// drains is what writes in the background.
+	drains sync.WaitGroup
 }
 
 // NewConn returns a Conn over a TCP connection.
 func NewConn(c net.Conn, wire protocol.Wire) (*Conn, error) {
-	over, ok := c.(syscall.Conn)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	raw, err := over.SyscallConn()
-	if err != nil {
+	d := &Conn{Conn: c, wire: wire}
+	if err := d.open(); err != nil {
 		return nil, err
 	}
-	d := &Conn{Conn: c, raw: raw, wire: wire}
-	d.reading, d.writing = d.readNow, d.writeNow
 	return d, nil
 }
 
@@ -101,6 +84,10 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
+// Wait waits for what writes in the background to be gone, on a connection that has been
+// closed: from then on the Wire is told nothing more.
+func (c *Conn) Wait() { c.drains.Wait() }
+
 // BeforeWait has the next Read call f before it waits: when whatever comes from then on
 // is noticed. So f may have written, by somebody else, what the next answer is for. If
 // the last Read has emptied the socket, the next one does not look at it before it waits,
@@ -111,116 +98,72 @@ func (c *Conn) Close() error {
 // is under way. f must not close the connection.
 func (c *Conn) BeforeWait(f func()) { c.parked = f }
 
-// Read implements net.Conn.
+// Read implements net.Conn. When the connection has failed to be written, it returns what
+// has come before that, which may tell why, and then that failure.
 func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	c.in = p
-	err := c.raw.Read(c.reading)
-	c.in = nil
+	n, err := c.read(p)
+	if n > 0 {
+		c.wire.Transferred(0, n)
+		return n, nil
+	}
 	if err == nil {
-		err = c.readErr
+		err = io.EOF
 	}
-	if err != nil {
-		return 0, opError("read", err)
+	if failed := c.failure(); failed != nil {
+		err = failed
 	}
-	if c.n == 0 {
-		return 0, io.EOF
-	}
-	c.emptied = c.n < len(p)
-	c.wire.Transferred(0, c.n)
-	return c.n, nil
-}
-
-// readNow is called first when the poller has forgotten what was ready earlier, and then
-// each time that something is ready. It reports whether there is nothing to wait for.
-func (c *Conn) readNow(fd uintptr) bool {
-	if f := c.parked; f != nil {
-		c.parked = nil
-		f()
-		if c.emptied {
-			return false
-		}
-	}
-	for {
-		n, errno := sysRead(fd, c.in)
-		switch errno {
-		case 0:
-			c.n, c.readErr = n, nil
-			return true
-		case syscall.EAGAIN:
-			return false
-		case syscall.EINTR:
-		default:
-			c.n, c.readErr = 0, errno
-			return true
-		}
-	}
+	return 0, err
 }
 
 // Write implements net.Conn. It takes all of p, or fails.
 func (c *Conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
-	if c.busy {
-		defer c.mu.Unlock()
-		return c.keep(p)
-	}
+	busy, failed := c.busy, c.failed
 	c.mu.Unlock()
-	c.out, c.written, c.writeErr = p, 0, nil
-	err := c.raw.Write(c.writing)
-	c.out = nil
-	if err == nil {
-		err = c.writeErr
+	if failed != nil {
+		return 0, failed
 	}
-	if c.written > 0 {
-		c.wire.Transferred(c.written, 0)
-	}
-	if err != nil {
-		return c.written, opError("write", err)
-	}
-	if c.written == len(p) {
-		return len(p), nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, err := c.keep(p[c.written:]); err != nil {
-		return c.written, err
-	}
-	c.busy = true
-	go c.drain()
-	return len(p), nil
-}
-
-// writeNow writes as much as the socket takes.
-func (c *Conn) writeNow(fd uintptr) bool {
-	for c.written < len(c.out) {
-		n, errno := sysWrite(fd, c.out[c.written:])
-		switch errno {
-		case 0:
-			c.written += n
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			return true
-		default:
-			c.writeErr = errno
-			return true
+	n := 0
+	if !busy {
+		var err error
+		if n, err = c.write(p); n > 0 {
+			c.wire.Transferred(n, 0)
+		}
+		if err != nil {
+			c.Fail(err)
+			return n, err
+		}
+		if n == len(p) {
+			return n, nil
 		}
 	}
-	return true
+	if err := c.keep(p[n:]); err != nil {
+		c.Fail(err)
+		return n, err
+	}
+	return len(p), nil
 }
 
-// keep keeps what cannot be written yet. The caller holds mu.
-func (c *Conn) keep(p []byte) (int, error) {
+// keep keeps what cannot be written yet, and sees that somebody writes it.
+func (c *Conn) keep(p []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if len(c.pending)+len(p) > maxPending {
-		return 0, opError("write", errPending)
+		return opError("write", errPending)
 	}
 	c.pending = append(c.pending, p...)
-	return len(p), nil
+	if !c.busy {
+		c.busy = true
+		c.drains.Go(c.drain)
+	}
+	return nil
 }
 
 // drain writes what is pending, and waits for the peer to take it. Closing the connection
-// ends it; who reads will notice what is wrong.
+// ends it; who reads is told what is wrong.
 func (c *Conn) drain() {
 	for {
 		c.mu.Lock()
@@ -237,12 +180,49 @@ func (c *Conn) drain() {
 		}
 		c.mu.Unlock()
 		n, err := c.Conn.Write(p)
-		c.wire.Transferred(n, 0)
+		if n > 0 {
+			c.wire.Transferred(n, 0)
+		}
 		if err != nil {
-			_ = c.Close()
+			c.Fail(err)
 			return // Still busy: whatever is written from now on is for nobody.
 		}
 	}
+}
+
+// Fail says that the connection cannot be written any more: Read, which may be waiting, is
+// to return this error once it has returned what has come. Only the first call counts. It
+// does not wait.
+func (c *Conn) Fail(err error) {
+	c.mu.Lock()
+	first := c.failed == nil
+	if first {
+		c.failed = err
+	}
+	c.mu.Unlock()
+	if first {
+		c.endReads()
+	}
+}
+
+// endReads has reads end when they have returned what has come.
+func (c *Conn) endReads() {
+	half, ok := c.Conn.(interface{ CloseRead() error })
+	if ok {
+		// Of a connection that has been reset Linux says that there is none, but wakes who
+		// waits for it.
+		err := half.CloseRead()
+		ok = err == nil || runtime.GOOS == "linux"
+	}
+	if !ok {
+		c.drains.Go(func() { _ = c.Close() }) // It would wait for Read.
+	}
+}
+
+func (c *Conn) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed
 }
 
 // WhenWritten has f called, by another goroutine, each time that what waited to be written

@@ -80,12 +80,19 @@ func (d *Dialer) ConnectTo(ctx context.Context, addrs []string) (net.Conn, strin
 		return c, addrs[0], err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	results := make(chan attempt)
+	results := make(chan attempt, len(addrs))
+	started, running := 0, 0
+	defer func() {
+		cancel()
+		for ; running > 0; running-- {
+			if a := <-results; a.err == nil {
+				_ = a.conn.Close() // Another one was quicker.
+			}
+		}
+	}()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var failure error
-	started, running := 0, 0
 	for {
 		next := timer.C
 		if started == len(addrs) {
@@ -93,36 +100,27 @@ func (d *Dialer) ConnectTo(ctx context.Context, addrs []string) (net.Conn, strin
 		}
 		select {
 		case <-next:
-			running++
-			go func(addr string) {
-				c, err := d.try(ctx, addr)
-				select {
-				case results <- attempt{c, addr, err}:
-				case <-ctx.Done():
-					if err == nil {
-						_ = c.Close() // Another one was quicker.
-					}
-				}
-			}(addrs[started])
+			addr := addrs[started]
 			started++
+			running++
+			go func() {
+				c, err := d.try(ctx, addr)
+				results <- attempt{c, addr, err}
+			}()
 			timer.Reset(stagger)
 		case a := <-results:
+			running--
 			if a.err == nil {
 				return a.conn, a.addr, nil
 			}
-			running--
 			if failure == nil {
 				failure = a.err
 			}
-			if running == 0 && started == len(addrs) {
+			// When the time is up there is no point in the others.
+			if running == 0 && (started == len(addrs) || ctx.Err() != nil) {
 				return nil, "", failure
 			}
 			timer.Reset(0)
-		case <-ctx.Done():
-			if failure == nil {
-				failure = &Error{Step: StepConnect, Addr: addrs[0], Err: ctx.Err()}
-			}
-			return nil, "", failure
 		}
 	}
 }

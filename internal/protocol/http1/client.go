@@ -52,6 +52,9 @@ type Client struct {
 	// born is what times are counted from.
 	born time.Time
 
+	// buffers are for long bodies, and requests for requests that have one.
+	buffers, requests sync.Pool
+
 	// ctx ends with the client, and with it what makes connections.
 	ctx    context.Context //nolint:containedctx // It ends what Start has begun.
 	cancel context.CancelFunc
@@ -100,9 +103,11 @@ func New(o httpmix.Options) (*Client, error) {
 		born:           time.Now(),
 		conns:          map[*conn]struct{}{},
 	}
+	c.buffers.New = func() any { return new([bodyBuffer]byte) }
+	c.requests.New = func() any { return new([]byte) }
 	c.look = longestLook
 	if c.maxAge > 0 {
-		c.look = min(c.look, c.maxAge)
+		c.look = max(shortestLook, min(c.look, c.maxAge))
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	for _, e := range o.Entries {
@@ -148,25 +153,28 @@ func (c *Client) lifetime() time.Duration {
 // Start implements protocol.Client. An entry that the mix does not have fails as
 // ReasonProtocol. Where the head of an answer came, the result has its status as code,
 // even if the body failed.
-func (c *Client) Start(call *protocol.Call) {
+func (c *Client) Start(call *protocol.Call) { c.launch(call, nil) }
+
+// launch starts a call, of which notes may be taken.
+func (c *Client) launch(call *protocol.Call, n *notes) {
 	if i := call.Request.Entry; i < 0 || i >= len(c.entries) {
 		c.fail(call, time.Now(), protocol.ReasonProtocol, fmt.Errorf("entry %d: %w", i, errNoEntry))
 		return
 	}
 	e := &c.entries[call.Request.Entry]
 	now := time.Now()
-	k, p, err := e.host.take(now)
-	switch {
-	case c.closed.Load() || err != nil:
-		if err == nil {
-			err = dial.ErrClosed
-			e.host.putBack(k)
+	x := exchange{call: call, entry: e, sent: now, deadline: now.Add(c.timeout), notes: n}
+	for {
+		k, p, err := e.host.take(now)
+		switch {
+		case err != nil:
+			c.fail(call, now, dial.Reason(err), err)
+		case k == nil:
+			c.connect(x, p)
+		case !k.begin(x, true):
+			continue // It has ended meanwhile.
 		}
-		c.fail(call, now, dial.Reason(err), err)
-	case k != nil:
-		k.start(call, e, now, true)
-	default:
-		c.connect(exchange{call: call, entry: e, sent: now, deadline: now.Add(c.timeout)}, p)
+		return
 	}
 }
 
@@ -182,7 +190,11 @@ func (c *Client) Flush() {}
 func (c *Client) Adopt(call *protocol.Call, r dial.Ready) {
 	e := &c.entries[call.Request.Entry]
 	x := exchange{call: call, entry: e, sent: r.Began, deadline: r.Began.Add(c.timeout)}
-	if !c.spawn(func() { c.serve(x, e.host.adopt(r.Addr), r) }) {
+	if !c.spawn(func() {
+		if y, again := c.serve(x, e.host.adopt(r.Addr), r); again {
+			c.make(y, e.host.another())
+		}
+	}) {
 		_ = r.Conn.Close()
 		c.fail(call, r.Began, protocol.ReasonCanceled, dial.ErrClosed)
 	}
@@ -208,32 +220,38 @@ type exchange struct {
 	sent, deadline time.Time
 	// again says that it is sent for the second time.
 	again bool
+	// notes, if not nil, are what people want to know of it.
+	notes *notes
 }
 
-// connect makes a connection for an exchange, which it has a place for.
+// connect makes a connection for an exchange, which it has been counted for.
 func (c *Client) connect(x exchange, p *place) {
 	if !c.spawn(func() { c.make(x, p) }) {
-		x.entry.host.drop(p, nil)
+		x.entry.host.release()
 		c.fail(x.call, x.sent, protocol.ReasonCanceled, dial.ErrClosed)
 	}
 }
 
-// make makes a connection, sends the exchange on it and serves it until it is closed.
+// make makes a connection, sends the exchange on it and serves it until it is closed; and
+// then another one, if the exchange is to be sent again.
 func (c *Client) make(x exchange, p *place) {
-	began := time.Now()
-	r, at, err := c.dial(x, p)
-	if err != nil {
-		x.entry.host.drop(p, nil)
-		c.fail(x.call, x.sent, c.reasonOfDial(x, err), err)
-		return
+	for again := true; again; {
+		r, at, err := c.dial(x, p)
+		if err != nil {
+			x.entry.host.release()
+			c.fail(x.call, x.sent, c.reasonOfDial(x, err), err)
+			return
+		}
+		r.Began = x.sent
+		if r.Phases.Protocol == protocol.HTTP2 {
+			x.entry.host.release()
+			c.foreign(x.call, r)
+			return
+		}
+		if x, again = c.serve(x, at, r); again {
+			p = x.entry.host.another()
+		}
 	}
-	r.Began = began
-	if r.TLS != nil && r.TLS.ConnectionState().NegotiatedProtocol == protocol.HTTP2 {
-		x.entry.host.drop(p, nil)
-		c.foreign(x.call, r)
-		return
-	}
-	c.serve(x, at, r)
 }
 
 // reasonOfDial sorts a failure to make a connection: where the request's own time ran out
@@ -280,8 +298,11 @@ func (c *Client) dial(x exchange, p *place) (r dial.Ready, at *place, err error)
 			return r, nil, err
 		}
 		r.Phases.TLS = time.Since(begin)
+		if r.TLS.ConnectionState().NegotiatedProtocol == protocol.HTTP2 {
+			r.Phases.Protocol = protocol.HTTP2
+		}
 	}
-	return r, h.arrive(p, addr), nil
+	return r, h.arrive(places, addr), nil
 }
 
 // Close implements protocol.Client.

@@ -11,15 +11,16 @@ import (
 // idleTimeout closes connections that nobody used for so long.
 const idleTimeout = 90 * time.Second
 
+// restTime is how long an address that was not reached is left alone where there is
+// another one.
+const restTime = 5 * time.Second
+
 // host is where requests of an origin go: the addresses of its name, which take turns,
 // and the connections to them. Safe for concurrent use.
 type host struct {
 	client *Client
 	addr   string
 	secure bool
-
-	// resolving is held while the name is resolved for somebody who waits for it.
-	resolving sync.Mutex
 
 	mu     sync.Mutex
 	places []*place
@@ -34,23 +35,26 @@ type host struct {
 // place is one address of a host. The host's mu guards it.
 type place struct {
 	addr string
-	// idle are its connections that may be used, the last one first.
-	idle []*conn
+	// last is the connection that became idle last; the others follow it.
+	last *conn
+	// missed is when it was last not reached, though another address was.
+	missed time.Time
 	// gone says that the name does not have the address any more.
 	gone bool
 }
 
 // take returns an idle connection of the place whose turn it is. Where it has none, it
-// returns the place, if any is known, to make one for; and where no more may be made, an
-// idle one of any other place.
+// returns the place, if any is known, to make one for, which is counted; and where no more
+// may be made, an idle one of any other place.
 func (h *host) take(now time.Time) (*conn, *place, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.client.closed.Load() {
+		return nil, nil, dial.ErrClosed
+	}
 	h.refresh(now)
-	var p *place
-	if n := len(h.places); n > 0 {
-		h.turn = (h.turn + 1) % n
-		p = h.places[h.turn]
+	p := h.next(now)
+	if p != nil {
 		if k := p.pop(now); k != nil {
 			return k, p, nil
 		}
@@ -67,12 +71,29 @@ func (h *host) take(now time.Time) (*conn, *place, error) {
 	return nil, nil, &dial.Error{Step: dial.StepConnect, Addr: h.addr, Err: dial.ErrTooManyConns}
 }
 
-// pop takes the connection that became idle last. Those that are too old it closes.
+// next returns the place whose turn it is, nil if none is known. Those that were not
+// reached a while ago are passed over, unless all were; otherwise each of their turns
+// would make a connection, to another place in the end, while there are idle ones.
+func (h *host) next(now time.Time) *place {
+	n := len(h.places)
+	for i := range n {
+		p := h.places[(h.turn+1+i)%n]
+		if p.last != nil || now.Sub(p.missed) >= restTime {
+			h.turn = (h.turn + 1 + i) % n
+			return p
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	h.turn = (h.turn + 1) % n
+	return h.places[h.turn]
+}
+
+// pop takes the connection that became idle last. Those that are too old it ends.
 func (p *place) pop(now time.Time) *conn {
-	for n := len(p.idle); n > 0; n = len(p.idle) {
-		k := p.idle[n-1]
-		p.idle[n-1] = nil
-		p.idle = p.idle[:n-1]
+	for k := p.last; k != nil; k = p.last {
+		p.unlink(k)
 		if !k.isOld(now) {
 			return k
 		}
@@ -81,45 +102,52 @@ func (p *place) pop(now time.Time) *conn {
 	return nil
 }
 
+// link makes a connection the last in the list.
+func (p *place) link(k *conn) {
+	k.older, k.newer, k.idle = p.last, nil, true
+	if p.last != nil {
+		p.last.newer = k
+	}
+	p.last = k
+}
+
+// unlink takes a connection out of the list.
+func (p *place) unlink(k *conn) {
+	if k.newer != nil {
+		k.newer.older = k.older
+	} else {
+		p.last = k.older
+	}
+	if k.older != nil {
+		k.older.newer = k.newer
+	}
+	k.older, k.newer, k.idle = nil, nil, false
+}
+
 // put makes a connection idle. It returns false if the connection is not needed.
-func (h *host) put(p *place, k *conn) bool {
+func (h *host) put(k *conn) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if p.gone || h.client.closed.Load() {
+	if k.place.gone || h.client.closed.Load() {
 		return false
 	}
-	p.idle = append(p.idle, k)
+	k.place.link(k)
 	return true
 }
 
-// putBack makes a connection idle that was taken and not used.
-func (h *host) putBack(k *conn) {
-	if k != nil && !h.put(k.place, k) {
-		k.retire()
-	}
-}
-
-// remove takes an idle connection away. It returns false if somebody else has it.
-func (h *host) remove(p *place, k *conn) bool {
+// remove takes an idle connection away. It returns false if somebody else has.
+func (h *host) remove(k *conn) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for i := range p.idle {
-		if p.idle[i] == k {
-			last := len(p.idle) - 1
-			copy(p.idle[i:], p.idle[i+1:])
-			p.idle[last] = nil
-			p.idle = p.idle[:last]
-			return true
-		}
+	was := k.idle
+	if was {
+		k.place.unlink(k)
 	}
-	return false
+	return was
 }
 
-// drop gives up a connection, or the making of one.
-func (h *host) drop(p *place, k *conn) {
-	if k != nil {
-		h.remove(p, k)
-	}
+// release counts one connection less, or one that was not made.
+func (h *host) release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.conns--
@@ -138,22 +166,23 @@ func (h *host) adopt(addr string) *place {
 func (h *host) another() *place {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.conns++
-	if len(h.places) == 0 {
-		return nil
-	}
-	h.turn = (h.turn + 1) % len(h.places)
-	return h.places[h.turn]
+	return h.next(time.Now())
 }
 
-// arrive returns the place that a connection was made to.
-func (h *host) arrive(p *place, addr string) *place {
+// arrive returns the place that a connection was made to. Those that were tried before it
+// in vain are left alone for a while.
+func (h *host) arrive(tried []string, addr string) *place {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if p != nil && p.addr == addr {
-		return p
+	for _, missed := range tried {
+		if missed == addr {
+			break
+		}
+		h.placeOf(missed).missed = time.Now()
 	}
-	return h.placeOf(addr)
+	p := h.placeOf(addr)
+	p.missed = time.Time{}
+	return p
 }
 
 // placeOf returns the place of an address: one that is gone if the host does not have it.
@@ -175,13 +204,8 @@ func (h *host) placeOf(addr string) *place {
 // the name if that has not been done, or is to be done each time, and tells how long
 // that took.
 func (h *host) order(ctx context.Context, p *place) (addrs []string, took time.Duration, err error) {
-	h.mu.Lock()
-	known := len(h.places) > 0 && !h.resolved.IsZero()
-	h.mu.Unlock()
-	if !known || h.client.resolveEvery == 0 {
-		if took, err = h.resolve(ctx, !known); err != nil && !known {
-			return nil, 0, err
-		}
+	if took, err = h.current(ctx); err != nil {
+		return nil, 0, err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -200,18 +224,30 @@ func (h *host) order(ctx context.Context, p *place) (addrs []string, took time.D
 	return addrs, took, nil
 }
 
-// resolve resolves the name, unless once is enough and it has been done meanwhile.
-func (h *host) resolve(ctx context.Context, once bool) (time.Duration, error) {
-	h.resolving.Lock()
-	defer h.resolving.Unlock()
-	if once {
-		h.mu.Lock()
-		done := !h.resolved.IsZero()
-		h.mu.Unlock()
-		if done {
-			return 0, nil
-		}
+// current makes sure that there are addresses, as current as they are to be. Where they
+// cannot be resolved again, or not soon enough to connect as well, those that are known do.
+func (h *host) current(ctx context.Context) (time.Duration, error) {
+	h.mu.Lock()
+	known := !h.resolved.IsZero()
+	h.mu.Unlock()
+	if known && h.client.resolveEvery > 0 {
+		return 0, nil
 	}
+	if deadline, ok := ctx.Deadline(); ok && known {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
+	took, err := h.resolve(ctx)
+	if known {
+		err = nil
+	}
+	return took, err
+}
+
+// resolve resolves the name. Several at once are one question, since net.Resolver shares
+// the answer.
+func (h *host) resolve(ctx context.Context) (time.Duration, error) {
 	addrs, took, err := h.client.dialer.Resolve(ctx, h.addr)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -242,10 +278,10 @@ func (h *host) settle(addrs []string) {
 			continue
 		}
 		q.gone = true
-		for _, k := range q.idle {
+		for k := q.last; k != nil; k = q.last {
+			q.unlink(k)
 			k.retire()
 		}
-		q.idle = nil
 	}
 }
 
@@ -259,7 +295,7 @@ func (h *host) refresh(now time.Time) {
 	h.refreshing = h.client.spawn(func() {
 		ctx, cancel := context.WithTimeout(h.client.ctx, h.client.connectTimeout)
 		defer cancel()
-		_, err := h.resolve(ctx, false)
+		_, err := h.resolve(ctx)
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.refreshing = false

@@ -22,7 +22,11 @@ type entry struct {
 	authorized bool
 	body       []byte
 	expect     httpmix.Statuses
-	isHead     bool
+	method     method
+	// closes says that the request asks for the end of its connection.
+	closes bool
+	// shown is the request as it is shown to people.
+	shown *http.Request
 	// idempotent says that the request may be sent again when nobody knows what became of
 	// it.
 	idempotent bool
@@ -30,30 +34,92 @@ type entry struct {
 
 // newEntry serialises an entry.
 func newEntry(e httpmix.Entry, o httpmix.Options) entry {
-	method := e.MethodOrGet()
 	header := e.BaseHeader(o.UserAgent)
+	closes := hasToken(header.Values("Connection"), "close")
+	if !o.KeepAlive && !closes {
+		if was := strings.Join(header.Values("Connection"), ", "); was != "" {
+			header.Set("Connection", was+", close")
+		} else {
+			header.Set("Connection", "close")
+		}
+	}
+	verb := e.MethodOrGet()
 	var b bytes.Buffer
-	b.WriteString(method + " /" + strings.TrimPrefix(e.URL.RequestURI(), "/") + " HTTP/1.1\r\nHost: " + e.Authority() + "\r\n")
+	b.WriteString(verb + " " + target(e) + " HTTP/1.1\r\nHost: " + authority(e) + "\r\n")
 	for _, name := range slices.Sorted(maps.Keys(header)) {
 		for _, value := range header[name] {
-			if name != "User-Agent" || value != "" { // An empty one asks for none.
+			value = strings.Trim(value, " \t")
+			if !isFraming(name) && (name != "User-Agent" || value != "") { // An empty one asks for none.
 				b.WriteString(name + ": " + value + "\r\n")
 			}
 		}
 	}
-	if len(e.Body) > 0 || method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch {
+	if len(e.Body) > 0 || verb == http.MethodPost || verb == http.MethodPut || verb == http.MethodPatch {
 		b.WriteString("Content-Length: " + strconv.Itoa(len(e.Body)) + "\r\n")
-	}
-	if !o.KeepAlive {
-		b.WriteString("Connection: close\r\n")
 	}
 	return entry{
 		head:       b.Bytes(),
 		authorized: header.Get("Authorization") != "",
 		body:       e.Body,
 		expect:     e.Expect,
-		isHead:     method == http.MethodHead,
-		idempotent: isIdempotent(method, header),
+		method:     methodOf(verb),
+		shown:      &http.Request{Method: verb, URL: e.URL, Host: authority(e), Header: header},
+		closes:     closes,
+		idempotent: isIdempotent(verb, header),
+	}
+}
+
+// target returns what the request line asks for.
+func target(e httpmix.Entry) string {
+	if e.Method == http.MethodConnect && e.URL.Path == "" {
+		return authority(e)
+	}
+	// A space in a query is the only one that package url leaves as it is.
+	return strings.ReplaceAll("/"+strings.TrimPrefix(e.URL.RequestURI(), "/"), " ", "%20")
+}
+
+// authority returns the value of Host: without a zone, which is nobody else's business
+// (RFC 6874, section 4), and without the colon of an empty port.
+func authority(e httpmix.Entry) string {
+	a := strings.TrimSuffix(e.Authority(), ":")
+	if end := strings.LastIndexByte(a, ']'); strings.HasPrefix(a, "[") && end > 0 {
+		if zone := strings.LastIndexByte(a[:end], '%'); zone > 0 {
+			return a[:zone] + a[end:]
+		}
+	}
+	return a
+}
+
+// isFraming reports whether a field tells where the body ends, which we know better.
+func isFraming(name string) bool {
+	switch http.CanonicalHeaderKey(name) {
+	case "Content-Length", "Transfer-Encoding", "Trailer":
+		return true
+	}
+	return false
+}
+
+// hasToken reports whether a list has the token, in any case.
+func hasToken(values []string, token string) bool {
+	for _, value := range values {
+		for t := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(t), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// methodOf returns what of a method matters to its answer.
+func methodOf(verb string) method {
+	switch verb {
+	case http.MethodHead:
+		return methodHead
+	case http.MethodConnect:
+		return methodConnect
+	default:
+		return methodAny
 	}
 }
 

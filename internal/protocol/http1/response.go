@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
 )
@@ -14,6 +15,8 @@ const (
 	maxHead = 1 << 20
 	// maxLine is the longest line in them.
 	maxLine = 64 << 10
+	// maxChunkLine is the longest line before a chunk, with its extensions.
+	maxChunkLine = 1 << 10
 	// maxInterim is how many interim answers there may be before the real one.
 	maxInterim = 16
 )
@@ -43,6 +46,18 @@ const (
 	stageDone
 )
 
+// method is what of a request's method decides how its answer ends.
+type method uint8
+
+// The methods.
+const (
+	methodAny method = iota
+	// methodHead: the answer has no body.
+	methodHead
+	// methodConnect: what follows a good answer is another protocol.
+	methodConnect
+)
+
 // response reads an answer piece by piece, and allocates nothing. Start it with reset.
 // Not safe for concurrent use.
 //
@@ -51,9 +66,9 @@ const (
 // not known and bare carriage returns are refused. As RFC 9112, section 2.2 allows, it
 // takes a line feed alone for the end of a line.
 type response struct {
-	// head says that the answer is to a HEAD and has no body, and maxBody how long one may
-	// be.
-	head    bool
+	// method is what the answer is to, as far as it matters, and maxBody how long its body
+	// may be.
+	method  method
 	maxBody int64
 
 	stage  stage
@@ -75,8 +90,8 @@ type response struct {
 }
 
 // reset makes the response ready for an answer.
-func (r *response) reset(head bool, maxBody int64) {
-	*r = response{head: head, maxBody: maxBody, length: -1}
+func (r *response) reset(m method, maxBody int64) {
+	*r = response{method: m, maxBody: maxBody, length: -1}
 }
 
 // done reports whether the answer is complete.
@@ -84,6 +99,18 @@ func (r *response) done() bool { return r.stage == stageDone }
 
 // headed reports whether the head of the answer is complete, so that its status counts.
 func (r *response) headed() bool { return r.stage > stageFields }
+
+// ahead returns how much of the body is certain to come next, without anything else.
+func (r *response) ahead() int64 {
+	switch r.stage {
+	case stageLength, stageChunk:
+		return r.length
+	case stageUntilClose:
+		return math.MaxInt64
+	default:
+		return 0
+	}
+}
 
 // feed takes what has come and returns how much of it was used. What is left is the
 // beginning of a line, to be given again with more behind it, or, when the answer is
@@ -112,10 +139,10 @@ func (r *response) step(p []byte) (int, error) {
 // line takes a line, or nothing if it is not complete.
 func (r *response) line(p []byte) (int, error) {
 	end := bytes.IndexByte(p, '\n')
+	if len(p) > r.longest() && (end < 0 || end > r.longest()) {
+		return 0, syntaxError("a line is too long")
+	}
 	if end < 0 {
-		if len(p) >= maxLine {
-			return 0, syntaxError("a line is too long")
-		}
 		return 0, nil
 	}
 	text := p[:end]
@@ -128,6 +155,14 @@ func (r *response) line(p []byte) (int, error) {
 		}
 	}
 	return end + 1, r.take(text)
+}
+
+// longest returns how long the next line may be.
+func (r *response) longest() int {
+	if r.stage == stageChunkSize || r.stage == stageChunkEnd {
+		return maxChunkLine
+	}
+	return maxLine
 }
 
 // take takes a line without its end.
@@ -174,8 +209,8 @@ func (r *response) statusLine(text []byte) error {
 		return syntaxError("no status line of HTTP/1")
 	}
 	r.minor = text[7] - '0'
-	if r.minor > 9 {
-		return syntaxError("no version of HTTP/1")
+	if r.minor > 1 {
+		return syntaxError("neither HTTP/1.0 nor HTTP/1.1")
 	}
 	status := 0
 	for _, c := range text[9:12] {
@@ -272,14 +307,14 @@ func decimal(text []byte) (int64, bool) {
 func (r *response) endHead() error {
 	r.keepAlive = r.keepAlive && !r.closes
 	switch {
-	case r.status == 101: // What follows is another protocol.
+	case r.status == 101 || r.method == methodConnect && r.status/100 == 2: // What follows is another protocol.
 		r.keepAlive, r.stage = false, stageDone
 	case r.status < 200:
 		if r.interim++; r.interim > maxInterim {
 			return syntaxError("too many interim answers")
 		}
 		r.stage = stageStatus
-	case r.head || r.status == 204 || r.status == 304:
+	case r.method == methodHead || r.status == 204 || r.status == 304:
 		r.stage = stageDone
 	case r.chunked:
 		// A length as well is an attempt to smuggle something past somebody.

@@ -111,7 +111,11 @@ func parse(text string, head bool, cuts func() int) parsed {
 	var p parsed
 	var body strings.Builder
 	var r response
-	r.reset(head, 1000)
+	m := methodAny
+	if head {
+		m = methodHead
+	}
+	r.reset(m, 1000)
 	r.see = func(isBody bool, b []byte) {
 		if isBody {
 			body.Write(b)
@@ -260,7 +264,7 @@ func TestReadingAnAnswerAllocatesNothing(t *testing.T) {
 	text := []byte(typical)
 	var r response
 	if n := testing.AllocsPerRun(100, func() {
-		r.reset(false, 1<<20)
+		r.reset(methodAny, 1<<20)
 		if used, err := r.feed(text); err != nil || used != len(text) || !r.done() {
 			t.Fatal("not taken")
 		}
@@ -280,7 +284,7 @@ func BenchmarkResponse(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		r.reset(false, 1<<20)
+		r.reset(methodAny, 1<<20)
 		if _, err := r.feed(text); err != nil || !r.done() {
 			b.Fatal(err)
 		}
