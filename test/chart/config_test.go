@@ -1,7 +1,10 @@
 package chart
 
 import (
+	"encoding/pem"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,44 +85,51 @@ func environment(t *testing.T, c core.Container, pod, ip string) []string {
 }
 
 // What is rendered passes the configuration's own check, in the environment that the
-// container gets.
-func TestTheConfigurationIsValid(t *testing.T) {
+// container gets; so does what `helm test` sends.
+func TestConfigurationsAreValid(t *testing.T) {
 	t.Parallel()
 	for set, m := range renderedSets(t) {
 		t.Run(set, func(t *testing.T) {
-			if _, rendered := configOf(m); !rendered {
-				if !strings.Contains(m.text, `"scenarios"}`) && !strings.Contains(m.text, `secretName: "scenarios"`) {
-					t.Error("there is neither a configuration nor one of the user's")
-				}
-				return
-			}
-			var config *core.ConfigMap
+			t.Parallel()
+			checked := 0
 			for _, c := range all[*core.ConfigMap](m) {
-				if _, ok := c.Data["config.yaml"]; ok {
-					config = c
+				for _, file := range []string{"config.yaml", "test.yaml"} {
+					if _, ok := c.Data[file]; ok {
+						check(t, m, c.Data, file)
+						checked++
+					}
 				}
 			}
-			folder := filepath.Join(t.TempDir(), "config")
-			if err := os.Mkdir(folder, 0o700); err != nil {
-				t.Fatal(err)
+			users := strings.Contains(m.text, `configMap: {name: "scenarios"}`) || strings.Contains(m.text, `secret: {secretName: "scenarios"}`)
+			want := 2
+			if users {
+				want = 1
 			}
-			// Secrets are not there: their paths are all that is checked of them.
-			data := map[string]string{}
-			for name, content := range config.Data {
-				data[name] = strings.ReplaceAll(content, "/etc/traffic_exporter/", placeholders(t)+"/")
-			}
-			mounted(t, folder, data)
-			ip := "10.0.0.7"
-			if strings.Contains(config.Data["config.yaml"], "[::]") {
-				ip = "fd00::7"
-			}
-			c := container(t, m.deployment(t).Spec.Template.Spec, "traffic-exporter")
-			cmd := exec.CommandContext(t.Context(), env().exporter, "check", filepath.Join(folder, "config.yaml"))
-			cmd.Env = environment(t, c, "pod-1", ip)
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Errorf("%v: %s\n%s", err, out, config.Data["config.yaml"])
+			if checked != want {
+				t.Errorf("%d files were checked, want %d", checked, want)
 			}
 		})
+	}
+}
+
+// check fails the test unless the file, among others in a ConfigMap, is valid.
+func check(t *testing.T, m *manifests, files map[string]string, file string) {
+	t.Helper()
+	folder := t.TempDir()
+	data := map[string]string{}
+	for name, content := range files {
+		data[name] = strings.ReplaceAll(content, "/etc/traffic_exporter/", placeholders(t)+"/")
+	}
+	mounted(t, folder, data)
+	ip := "10.0.0.7"
+	if strings.Contains(files[file], "[::]") {
+		ip = "fd00::7"
+	}
+	c := container(t, m.deployment(t).Spec.Template.Spec, "traffic-exporter")
+	cmd := exec.CommandContext(t.Context(), env().exporter, "check", filepath.Join(folder, file))
+	cmd.Env = environment(t, c, "pod-1", ip)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s\n%s", err, out, files[file])
 	}
 }
 
@@ -127,16 +137,25 @@ func TestTheConfigurationIsValid(t *testing.T) {
 // each that the value sets name.
 func placeholders(t *testing.T) string {
 	t.Helper()
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	certificate := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 	folder := t.TempDir()
-	for _, path := range []string{
-		"secrets/storefront-credentials/password", "secrets/etcd/password", "secrets/etcd/ca.crt",
-		"secrets/traffic-exporter-gossip/ca.crt", "secrets/traffic-exporter-gossip/tls.crt", "secrets/traffic-exporter-gossip/tls.key",
+	for path, content := range map[string]string{
+		"secrets/storefront-credentials/password": "secret",
+		"secrets/etcd/password":                   "secret",
+		"secrets/etcd/ca.crt":                     certificate,
+		"secrets/traffic-exporter-user/password":  "secret",
+		"secrets/traffic-exporter-gossip/ca.crt":  certificate,
+		"secrets/traffic-exporter-gossip/tls.crt": certificate,
+		"secrets/traffic-exporter-gossip/tls.key": "secret",
+		"web/ca.crt": certificate,
 	} {
 		path = filepath.Join(folder, path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		write(t, path, "x")
+		write(t, path, content)
 	}
 	return folder
 }
