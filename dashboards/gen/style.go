@@ -184,6 +184,9 @@ func steps(first string, others ...grafana.Step) *grafana.Thresholds {
 
 func from(value float64, color string) grafana.Step { return grafana.Step{Value: &value, Color: color} }
 
+// partSteps judge the delivered part of the target.
+func partSteps() *grafana.Thresholds { return steps(bad, from(0.9, warning), from(0.95, good)) }
+
 // thresholds colours values.
 func thresholds(first string, others ...grafana.Step) option {
 	return func(p *grafana.Panel) { p.FieldConfig.Defaults.Thresholds = steps(first, others...) }
