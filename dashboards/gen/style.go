@@ -192,6 +192,11 @@ func thresholds(first string, others ...grafana.Step) option {
 	return func(p *grafana.Panel) { p.FieldConfig.Defaults.Thresholds = steps(first, others...) }
 }
 
+// use is thresholds that are there already.
+func use(t *grafana.Thresholds) option {
+	return func(p *grafana.Panel) { p.FieldConfig.Defaults.Thresholds = t }
+}
+
 // drawn draws the thresholds as dashed lines into a chart.
 func drawn(p *grafana.Panel) { p.FieldConfig.Defaults.Custom.ThresholdsStyle.Mode = "dashed" }
 
