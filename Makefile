@@ -8,7 +8,12 @@ TOOLS         := $(CURDIR)/.tools
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 PROMETHEUS    := $(TOOLS)/prometheus-v0.316.0
 PROMTOOL      := $(TOOLS)/promtool-v0.316.0
+ALERTMANAGER  := $(TOOLS)/alertmanager-v0.34.2
 ETCD          := $(TOOLS)/etcd-v3.7.3
+VEGETA        := $(TOOLS)/vegeta-v12.13.0
+HEY           := $(TOOLS)/hey-v0.1.5
+FORTIO        := $(TOOLS)/fortio-v1.68.2
+K6            := $(TOOLS)/k6-v1.8.1
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -34,16 +39,22 @@ run: build ## Run the demo: a target and the exporter on loopback.
 	./traffic_exporter demo
 
 .PHONY: test
-test: test-unit e2e ## Set up and run all tests.
+test: test-unit rules e2e ## Set up and run all tests.
 
 .PHONY: test-unit
 test-unit: ## Run vet and the Go tests with the race detector.
 	$(GO) vet -tags e2e ./...
 	CGO_ENABLED=1 $(GO) test -race ./...
 
+.PHONY: rules
+rules: $(PROMTOOL) ## Check and test the rules for Prometheus.
+	$(PROMTOOL) check rules --lint=all --lint-fatal dashboards/rules/*.yaml
+	printf '%s\n' dashboards/rules/tests/*.yaml | xargs -n 1 -P 2 $(PROMTOOL) test rules
+
 .PHONY: e2e
-e2e: build $(PROMETHEUS) $(PROMTOOL) $(ETCD) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.
-	TRAFFIC_E2E_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_E2E_PROMETHEUS=$(PROMETHEUS) TRAFFIC_E2E_PROMTOOL=$(PROMTOOL) TRAFFIC_E2E_ETCD=$(ETCD) \
+e2e: build $(PROMETHEUS) $(PROMTOOL) $(ALERTMANAGER) $(ETCD) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.
+	TRAFFIC_E2E_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_E2E_PROMETHEUS=$(PROMETHEUS) TRAFFIC_E2E_PROMTOOL=$(PROMTOOL) \
+	TRAFFIC_E2E_ALERTMANAGER=$(ALERTMANAGER) TRAFFIC_E2E_ETCD=$(ETCD) \
 		$(GO) test -tags e2e -count=1 -parallel 3 -timeout 10m ./test/e2e
 
 .PHONY: lint
@@ -70,6 +81,21 @@ bench: ## Run the micro-benchmarks of the sending path.
 .PHONY: bench-fleet
 bench-fleet: build ## Measure what membership costs each of ten idle replicas.
 	test/bench/fleet_idle.sh
+
+# A generator that cannot be built is reported as missing, like those of the system.
+.PHONY: bench-peers
+bench-peers: build ## Measure other load generators beside ours and write docs/performance.md; ARGS=-quick for a look.
+	-$(MAKE) --keep-going $(VEGETA) $(HEY) $(FORTIO) $(K6)
+	mkdir -p $(TOOLS)
+	$(GO) build -o $(TOOLS)/peers ./test/bench/peers
+	$(TOOLS)/peers -traffic_exporter ./traffic_exporter -revision '$(VERSION)' \
+		-vegeta $(VEGETA) -hey $(HEY) -fortio $(FORTIO) -k6 $(K6) $(ARGS)
+
+.PHONY: bench-soak
+bench-soak: build ## Send at a high rate for ten minutes: the binary must not grow. ARGS='-duration 2h' for longer.
+	mkdir -p $(TOOLS)
+	$(GO) build -o $(TOOLS)/peers ./test/bench/peers
+	$(TOOLS)/peers soak -traffic_exporter ./traffic_exporter $(ARGS)
 
 .PHONY: soak
 soak: ## Send 10^8 slots through the engine with a null client, in virtual time: memory has to stay flat.
@@ -100,6 +126,28 @@ $(PROMETHEUS):
 $(PROMTOOL):
 	$(call install,github.com/prometheus/prometheus/cmd/promtool@v0.316.0,-tags remove_all_sd$(,)enable_dns_sd$(,)netgo)
 
+$(VEGETA):
+	$(call install,github.com/tsenart/vegeta/v12@v12.13.0,,vegeta)
+
+$(HEY):
+	$(call install,github.com/rakyll/hey@v0.1.5,)
+
+# Later ones come with a scripting language that is not needed here.
+$(FORTIO):
+	$(call install,fortio.org/fortio@v1.68.2,)
+
+$(K6):
+	$(call install,go.k6.io/k6@v1.8.1,)
+
+# Alertmanager's module lacks the pages of the user interface, which another tool
+# generates and which the tests do not need: a file stands in for them in a copy.
+$(ALERTMANAGER):
+	mkdir -p $(TOOLS)
+	dir=$$(mktemp -d); trap 'chmod -R u+w "$$dir"; rm -rf "$$dir"' EXIT; cd "$$dir"; export GOFLAGS= GOWORK=off; \
+		cp -R "$$($(GO) mod download -json github.com/prometheus/alertmanager@v0.34.2 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')" alertmanager; \
+		chmod -R u+w alertmanager; cd alertmanager; mkdir -p ui/app/dist; touch ui/app/dist/index.html; \
+		CGO_ENABLED=0 $(GO) build -trimpath -o $@ ./cmd/alertmanager
+
 # go install refuses etcd's module for its replace directives, so that it is built as a
 # tool of an empty one.
 $(ETCD):
@@ -111,8 +159,9 @@ $(ETCD):
 
 , := ,
 
+# The module with its version, flags, and the binary's name if that is not in the former.
 define install
 	mkdir -p $(TOOLS)/bin
 	GOBIN=$(TOOLS)/bin $(GO) install $(2) $(1)
-	mv $(TOOLS)/bin/$(firstword $(subst @, ,$(notdir $(1)))) $@
+	mv $(TOOLS)/bin/$(or $(3),$(firstword $(subst @, ,$(notdir $(1))))) $@
 endef

@@ -138,6 +138,9 @@ func (a *App) connect(r *reloader, metrics *telemetry.Metrics) (*controller, err
 	}
 	c.ratio = func() float64 { return arcs.Arc(time.Now()).Ratio() }
 	r.builder = &builder{metrics: metrics, arcs: arcs, logger: a.logger}
+	if a.fleet != nil {
+		r.builder.votes = a.fleet
+	}
 	a.engine = engine.New(engine.Options{Arcs: arcs, Logger: a.logger})
 	r.engine = a.engine
 	return c, nil

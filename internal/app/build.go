@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/traffic-exporter/traffic_exporter/internal/backoff"
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
@@ -18,7 +19,9 @@ type built struct {
 	whole, client string
 	wire          *lateWire
 	rate          *scenarioRate
-	scenario      engine.Scenario
+	// guard is nil without back_off.
+	guard    *backoff.Guard
+	scenario engine.Scenario
 }
 
 // lateWire is a Wire that is named after the client that it is for has been made, and
@@ -29,7 +32,9 @@ type lateWire struct{ protocol.Wire }
 type builder struct {
 	metrics *telemetry.Metrics
 	// arcs tells this replica's part of the slots.
-	arcs   engine.Arcs
+	arcs engine.Arcs
+	// votes is how replicas tell each other that a target fails; nil for one on its own.
+	votes  backoff.Votes
 	logger *slog.Logger
 }
 
@@ -64,7 +69,7 @@ func (b *builder) build(cfg *config.Config, running map[string]built) (map[strin
 // prepare makes the client of a scenario, or takes it, or all, from the old one; old
 // is the zero built if there is none.
 func (b *builder) prepare(sc config.Scenario, old built) (built, error) {
-	n := built{whole: sc.Fingerprint(), client: sc.ClientFingerprint()}
+	n := built{whole: sc.Fingerprint(), client: sc.ClientFingerprint(), guard: b.guard(sc, old.guard)}
 	switch {
 	case old.whole == n.whole:
 		return old, nil
@@ -81,9 +86,25 @@ func (b *builder) prepare(sc config.Scenario, old built) (built, error) {
 	return n, nil
 }
 
+// guard returns what spares the scenario's target: the old one, which knows how the
+// target does, if it does so by the same policy.
+func (b *builder) guard(sc config.Scenario, old *backoff.Guard) *backoff.Guard {
+	if sc.BackOff == nil {
+		return nil
+	}
+	p := backoff.Policy{
+		Limit: float64(sc.BackOff.WhenErrorsExceed), Over: time.Duration(sc.BackOff.Over),
+		To: float64(sc.BackOff.To), Recover: time.Duration(sc.BackOff.RecoverOver),
+	}
+	if old != nil && old.Policy() == p {
+		return old
+	}
+	return backoff.New(sc.Name, p, b.votes, b.logger)
+}
+
 // expose creates the scenario's metrics and completes it.
 func (b *builder) expose(sc config.Scenario, n built) (built, error) {
-	n.rate = newRate(sc.Timeline())
+	n.rate = newRate(sc.Timeline(), n.guard)
 	spec := b.spec(sc, n.rate)
 	recorder, err := b.metrics.Scenario(spec)
 	if err != nil {
@@ -105,6 +126,10 @@ func (b *builder) expose(sc config.Scenario, n built) (built, error) {
 			LateAfter:   time.Duration(sc.Limits.LateAfter),
 		},
 	}
+	if n.guard != nil {
+		n.scenario.Sparing = n.guard
+		n.scenario.Recorder = &guarded{Recorder: n.scenario.Recorder, guard: n.guard}
+	}
 	return n, nil
 }
 
@@ -120,7 +145,7 @@ func discard(next, running map[string]built) {
 // spec tells which series a scenario has.
 func (b *builder) spec(sc config.Scenario, r *scenarioRate) telemetry.ScenarioSpec {
 	spec := scenarioSpec(sc)
-	spec.TargetRate, spec.Overridden = r.now, r.isOverridden
+	spec.TargetRate, spec.Overridden, spec.BackOffRatio = r.now, r.isOverridden, r.backOff
 	spec.ShareRate = func() float64 { return r.now() * b.arcs.Arc(time.Now()).Ratio() }
 	return spec
 }

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/traffic-exporter/traffic_exporter/internal/backoff"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
@@ -29,6 +30,20 @@ func newFailureLog(r engine.Recorder, requests []string, logger *slog.Logger) *f
 		requests:  requests,
 		logger:    logger,
 		sometimes: rate.Sometimes{First: 1, Interval: failureLogEvery},
+	}
+}
+
+// guarded is a Recorder that tells a guard how requests end.
+type guarded struct {
+	engine.Recorder
+	guard *backoff.Guard
+}
+
+// Finished implements engine.Recorder.
+func (g *guarded) Finished(o engine.Outcome) {
+	g.Recorder.Finished(o)
+	if o.Result.Reason != protocol.ReasonCanceled {
+		g.guard.Ended(o.Result.Sent, o.Result.Done, o.Result.Failed())
 	}
 }
 

@@ -174,7 +174,7 @@ func (c *controller) status(sc config.Scenario, r *scenarioRate, now time.Time) 
 		return s // A reload is on its way.
 	}
 	s.FileRate, s.TargetRate = r.base.Rate(now), r.now()
-	s.ShareRate = s.TargetRate * c.ratio()
+	s.ShareRate, s.BackOffRatio = s.TargetRate*c.ratio(), r.backOff()
 	change, active, ok := r.latest(now)
 	if !ok {
 		return s

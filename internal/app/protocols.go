@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/version"
@@ -14,6 +15,9 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http1"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http2"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpauto"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
 )
@@ -25,65 +29,86 @@ type client interface {
 	Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result
 }
 
-// constructor makes the client of a scenario.
-type constructor func(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (client, error)
+// constructor makes the client of a scenario out of its options.
+type constructor func(o httpmix.Options) (client, error)
 
 // constructors is the table of protocols: what the configuration calls them, and what
 // makes their clients.
 func constructors() map[config.Protocol]constructor {
 	return map[config.Protocol]constructor{
-		config.ProtocolAuto:  overHTTP(httpmix.Auto),
-		config.ProtocolHTTP1: overHTTP(httpmix.HTTP1),
-		config.ProtocolHTTP2: overHTTP(httpmix.HTTP2),
-		config.ProtocolH2C:   overHTTP(httpmix.H2C),
+		config.ProtocolAuto:  newAuto,
+		config.ProtocolHTTP1: newHTTP1,
+		config.ProtocolHTTP2: newHTTP2,
+		config.ProtocolH2C:   newHTTP2,
 	}
 }
 
-// newClient makes the client that the scenario's protocol asks for.
+// newClient makes the client that the scenario's protocol asks for. What only net/http can
+// do, net/http does.
 func newClient(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (client, error) {
 	construct, ok := constructors()[sc.HTTPConfig.Protocol]
 	if !ok {
 		return nil, fmt.Errorf("scenario %q: unknown protocol %q", sc.Name, sc.HTTPConfig.Protocol)
 	}
-	c, err := construct(sc, wire, logger)
+	if sc.HTTPConfig.FollowRedirects {
+		construct = newNetHTTP
+	}
+	o, err := httpOptions(sc, wire, logger)
+	if err != nil {
+		return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
+	}
+	c, err := construct(o)
 	if err != nil {
 		return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
 	}
 	return c, nil
 }
 
-// overHTTP returns the constructor of a net/http client for a version of HTTP.
-func overHTTP(p httpmix.Protocol) constructor {
-	return func(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (client, error) {
-		o, err := httpOptions(sc, p, wire, logger)
-		if err != nil {
-			return nil, err
-		}
-		c, err := httpstd.New(o)
-		if err != nil {
-			return nil, err
-		}
-		return waiting{protocol.NewWaiting(c), c}, nil
+func newHTTP1(o httpmix.Options) (client, error) { return http1.New(o) }
+
+func newHTTP2(o httpmix.Options) (client, error) { return http2.New(o) }
+
+func newNetHTTP(o httpmix.Options) (client, error) {
+	c, err := httpstd.New(o)
+	if err != nil {
+		return nil, err
 	}
+	return netHTTP{protocol.NewWaiting(c), c}, nil
 }
 
-// waiting is a client that a goroutine waits for in each request.
-type waiting struct {
+// netHTTP is net/http's client, which waits for its answers.
+type netHTTP struct {
 	*protocol.Waiting
 
 	std *httpstd.Client
 }
 
 // Exchange implements client.
-func (w waiting) Exchange(ctx context.Context, r protocol.Request, out io.Writer) protocol.Result {
-	return w.std.Exchange(ctx, r, out)
+func (n netHTTP) Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result {
+	return n.std.Exchange(ctx, r, w)
 }
 
+// newAuto makes a client that finds out what its targets speak.
+func newAuto(o httpmix.Options) (client, error) {
+	one, err := http1.New(o)
+	if err != nil || !slices.ContainsFunc(o.Entries, isSecure) {
+		return one, err
+	}
+	two, err := http2.New(o)
+	if err != nil {
+		one.Close()
+		return nil, err
+	}
+	return httpauto.New(o, one, two), nil
+}
+
+func isSecure(e httpmix.Entry) bool { return e.URL.Scheme == "https" }
+
 // httpOptions translates what the configuration says of HTTP.
-func httpOptions(sc config.Scenario, p httpmix.Protocol, wire protocol.Wire, logger *slog.Logger) (httpmix.Options, error) {
+func httpOptions(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (httpmix.Options, error) {
 	h := sc.HTTPConfig
 	o := httpmix.Options{
-		Protocol:         p,
+		Protocol:         httpProtocol(h.Protocol),
 		ConnectTimeout:   time.Duration(h.ConnectTimeout),
 		Timeout:          time.Duration(sc.Timeout),
 		KeepAlive:        h.KeepAlive,
@@ -114,6 +139,19 @@ func httpOptions(sc config.Scenario, p httpmix.Protocol, wire protocol.Wire, log
 	var err error
 	o.Entries, err = entries(sc.Requests)
 	return o, err
+}
+
+func httpProtocol(p config.Protocol) httpmix.Protocol {
+	switch p {
+	case config.ProtocolHTTP1:
+		return httpmix.HTTP1
+	case config.ProtocolHTTP2:
+		return httpmix.HTTP2
+	case config.ProtocolH2C:
+		return httpmix.H2C
+	default:
+		return httpmix.Auto
+	}
 }
 
 // entries translates the requests of a mix.

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/traffic-exporter/traffic_exporter/internal/backoff"
 	"github.com/traffic-exporter/traffic_exporter/internal/override"
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
@@ -13,7 +14,9 @@ import (
 // scenarioRate is what a scenario's rate is made of: the timeline of the file, and the changes
 // that are laid over it. It is safe for concurrent use.
 type scenarioRate struct {
-	base    *timeline.Timeline
+	base *timeline.Timeline
+	// guard is nil if the target is never spared.
+	guard   *backoff.Guard
 	applied atomic.Pointer[appliedRate]
 }
 
@@ -23,8 +26,8 @@ type appliedRate struct {
 	timeline *timeline.Timeline
 }
 
-func newRate(base *timeline.Timeline) *scenarioRate {
-	r := &scenarioRate{base: base}
+func newRate(base *timeline.Timeline, guard *backoff.Guard) *scenarioRate {
+	r := &scenarioRate{base: base, guard: guard}
 	r.applied.Store(&appliedRate{timeline: base})
 	return r
 }
@@ -76,6 +79,14 @@ func changed(base *timeline.Timeline, c override.Change) (*timeline.Timeline, er
 
 // now returns the rate that the whole fleet should send.
 func (r *scenarioRate) now() float64 { return r.applied.Load().timeline.Rate(time.Now()) }
+
+// backOff returns the part of the rate that is sent now.
+func (r *scenarioRate) backOff() float64 {
+	if r.guard == nil {
+		return 1
+	}
+	return r.guard.Ratio(time.Now())
+}
 
 // isOverridden reports whether a change is in effect.
 func (r *scenarioRate) isOverridden() bool {

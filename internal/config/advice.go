@@ -47,7 +47,7 @@ func instead(typeName, key string) string {
 		"HTTPConfig.proxy_connect_header", "HTTPConfig.oauth2", "HTTPConfig.http_config_file",
 		"BasicAuth.username_ref", "BasicAuth.password_ref", "Authorization.credentials_ref",
 		"Config.data",
-		"Scenario.back_off", "Scenario.data", "Scenario.steps",
+		"Scenario.data", "Scenario.steps",
 		"Request.steps", "Request.capture", "Request.pause", "Request.body_file",
 		"RateShape.replay", "RateShape.follow",
 		"Expect.body_contains", "Expect.body", "Expect.headers":

@@ -63,6 +63,8 @@ type Scenario struct {
 	SLO *SLO `yaml:"slo"`
 	// What the scenario never exceeds.
 	Limits Limits `yaml:"limits"`
+	// How the target is spared when it fails. Without it all is sent, whatever fails.
+	BackOff *BackOff `yaml:"back_off"`
 	// How requests are sent over HTTP.
 	HTTPConfig HTTPConfig `yaml:"http_config"`
 	// The mix: each slot sends one of these, chosen by weight. Their names must differ.
@@ -110,6 +112,18 @@ type Limits struct {
 	// How late a slot may be sent. Slots that are overdue by more, after a stall or a step
 	// of the clock, are dropped and counted: there is no catch-up burst.
 	LateAfter Duration `yaml:"late_after" default:"1s" min:"10ms" max:"1m"`
+}
+
+// BackOff is how the target is spared when it fails: most slots are left out for a time, then fewer and fewer, on all replicas.
+type BackOff struct {
+	// The part of the requests that must fail, of those that ended within over: errors, timeouts and statuses that are not expected.
+	WhenErrorsExceed Percent `yaml:"when_errors_exceed" default:"50%"`
+	// The time over which failures are counted, in whole seconds, and for which the target is spared at least.
+	Over Duration `yaml:"over" default:"30s" min:"1s" max:"1h"`
+	// The part of the rate that is sent then.
+	To Percent `yaml:"to" default:"10%"`
+	// How long it takes from there to the whole rate, evenly, if no more fails.
+	RecoverOver Duration `yaml:"recover_over" default:"2m" min:"1s" max:"1d"`
 }
 
 // HTTPConfig is how requests are sent. Names and meanings are those of Prometheus' http_config where it has them.

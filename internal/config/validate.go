@@ -35,6 +35,7 @@ func (v validator) unique(path string, n int, name func(int) string) {
 
 func (v validator) scenario(path string, s *Scenario) {
 	v.slo(path, *s)
+	v.backOff(path, *s)
 	if at := below(path, "limits.max_rate"); v.given(at) && s.Limits.MaxRate == 0 {
 		v.fail(at, "found %s, expected a rate above 0: to pause the scenario write rate: 0/s", v.found(at))
 	}
@@ -53,6 +54,23 @@ func (v validator) slo(path string, s Scenario) {
 	}
 	if v.ok(latency, join(path, "timeout")) && s.SLO.Latency > s.Timeout {
 		v.fail(latency, "found %s, expected at most the timeout of %v", v.found(latency), s.Timeout)
+	}
+}
+
+func (v validator) backOff(path string, s Scenario) {
+	b := s.BackOff
+	if b == nil {
+		return
+	}
+	limit, to, over := below(path, "back_off.when_errors_exceed"), below(path, "back_off.to"), below(path, "back_off.over")
+	if b.WhenErrorsExceed < 0 || b.WhenErrorsExceed >= 1 {
+		v.fail(limit, "found %s, expected at least 0%% and less than 100%%", v.found(limit))
+	}
+	if b.To < 0 || b.To >= 1 {
+		v.fail(to, "found %s, expected at least 0%% and less than 100%%", v.found(to))
+	}
+	if v.ok(over) && time.Duration(b.Over)%time.Second != 0 {
+		v.fail(over, "found %s, expected whole seconds", v.found(over))
 	}
 }
 

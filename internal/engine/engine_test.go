@@ -152,6 +152,7 @@ func TestAnyDifferenceMakesANewRunner(t *testing.T) {
 		"client":   func(s *Scenario) { s.Client = &fake{} },
 		"recorder": func(s *Scenario) { s.Recorder = &ledger{tb: t} },
 		"limits":   func(s *Scenario) { s.Limits.LateAfter++ },
+		"sparing":  func(s *Scenario) { s.Sparing = &spareOdd{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -61,6 +61,10 @@ func (r *runner) run() {
 	for t, ok := r.pacer.next(); ok; t, ok = r.pacer.next() {
 		if reason, ok := r.refuse(&t); ok {
 			r.sc.Recorder.Dropped(reason, 1)
+			if reason == DropInFlight {
+				// So will be all others that are due by now: there is no need to look at each.
+				r.pacer.drop(reason)
+			}
 			continue
 		}
 		r.send(&t)
@@ -73,6 +77,8 @@ func (r *runner) refuse(t *turn) (DropReason, bool) {
 	switch {
 	case r.cut.Load():
 		return DropShutdown, true
+	case r.sc.Sparing != nil && r.sc.Sparing.Spares(t.slot):
+		return DropBackOff, true
 	case r.inFlight.Load() >= int64(r.sc.Limits.MaxInFlight):
 		return DropInFlight, true
 	case !r.cap.allow(t.slot.Due, t.ratio):

@@ -10,7 +10,7 @@ import (
 )
 
 // Scenario is all that the engine needs to send one scenario's traffic. What stands
-// behind Client and Recorder must be comparable: use pointers.
+// behind Client, Recorder and Sparing must be comparable: use pointers.
 type Scenario struct {
 	// Name is unique among the scenarios of an engine.
 	Name string
@@ -28,12 +28,15 @@ type Scenario struct {
 	Recorder Recorder
 	// Limits protect the target and the process.
 	Limits Limits
+	// Sparing, if not nil, leaves slots out while the target fails.
+	Sparing Sparing
 }
 
 // equal reports whether what runs s need not be touched to run o.
 func (s *Scenario) equal(o *Scenario) bool {
 	return s.Name == o.Name && s.Timeline == o.Timeline && s.Pacing == o.Pacing &&
-		slices.Equal(s.Weights, o.Weights) && s.Client == o.Client && s.Recorder == o.Recorder && s.Limits == o.Limits
+		slices.Equal(s.Weights, o.Weights) && s.Client == o.Client && s.Recorder == o.Recorder &&
+		s.Limits == o.Limits && s.Sparing == o.Sparing
 }
 
 // Limits protect the target and the process.
@@ -47,6 +50,13 @@ type Limits struct {
 	// LateAfter is how overdue a slot may be and still be sent. A slot beyond it tells
 	// that the process was stalled.
 	LateAfter time.Duration
+}
+
+// Sparing tells which slots are left out to spare the target. Implementations are safe
+// for concurrent use, quick and comparable.
+type Sparing interface {
+	// Spares reports whether a slot is left out, when it has come due.
+	Spares(slot timeline.Slot) bool
 }
 
 // Arcs tells which part of the slots this replica owns. Implementations are safe for

@@ -96,6 +96,8 @@ type Fleet struct {
 	clocks clocks
 	// profiles are what the members tell beside their heartbeats, by ID.
 	profiles map[string]profile
+	// votes are this replica's own.
+	votes votes
 	// since is the second from which this replica wants to count, if it was away.
 	since   int64
 	changes uint64
@@ -115,6 +117,7 @@ func New(o Options) (*Fleet, error) {
 		decided:  math.MinInt64,
 		clocks:   clocks{},
 		profiles: map[string]profile{},
+		votes:    votes{},
 	}
 	f.kitLog = newKitLogger(o.Logger, f.refused)
 	f.tracker = membership.New(membership.Options{

@@ -9,7 +9,7 @@ import (
 )
 
 // What heartbeats carry beside dskit's own fields, as "versions", which are numbers by
-// number.
+// number. Numbers from 2^63 on are votes.
 const (
 	fieldWeight uint64 = 1
 	// fieldConfig is a hash of the configuration that the replica runs.
@@ -30,6 +30,7 @@ type profile struct {
 	config  uint64
 	sent    time.Time
 	ahead   time.Duration
+	votes   votes
 }
 
 func profileOf(d ring.InstanceDesc) profile {
@@ -38,6 +39,7 @@ func profileOf(d ring.InstanceDesc) profile {
 		config:  d.Versions[fieldConfig],
 		sent:    time.UnixMilli(int64(d.Versions[fieldSent])),
 		ahead:   time.Duration(int64(d.Versions[fieldAhead])) * time.Millisecond,
+		votes:   votesOf(d),
 	}
 }
 
@@ -58,13 +60,15 @@ func heartbeat(id string, d ring.InstanceDesc) membership.Heartbeat {
 
 // tell returns what this replica's heartbeats carry. The caller holds f.mu.
 func (f *Fleet) tell(now time.Time) ring.InstanceVersions {
-	return ring.InstanceVersions{
+	told := ring.InstanceVersions{
 		fieldWeight: uint64(f.o.Weight),
 		fieldConfig: f.config.Load(),
 		fieldSent:   uint64(now.UnixMilli()),
 		fieldSince:  uint64(f.since),
 		fieldAhead:  uint64(f.clocks.median().Milliseconds()),
 	}
+	f.votes.put(told, now)
+	return told
 }
 
 // delegate puts what this replica tells into its heartbeats.

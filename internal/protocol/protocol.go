@@ -82,9 +82,18 @@ func (r Result) Service() time.Duration { return r.Done.Sub(r.Sent) }
 // Failed reports whether the request failed, for whatever reason.
 func (r Result) Failed() bool { return r.Reason != ReasonNone }
 
-// Phases are the durations of the steps that made a connection. A step that was
-// not needed (no name to resolve, no TLS) is zero.
+// The protocols that are spoken on connections, by their names in ALPN.
+const (
+	HTTP1 = "http/1.1"
+	HTTP2 = "h2"
+)
+
+// Phases are the durations of the steps that made a connection, and what is spoken on
+// it. A step that was not needed (no name to resolve, no TLS) is zero.
 type Phases struct {
+	// Protocol is one of the constants.
+	Protocol string
+
 	DNS     time.Duration
 	Connect time.Duration
 	TLS     time.Duration

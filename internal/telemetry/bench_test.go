@@ -28,13 +28,13 @@ func TestRecordingDoesNotAllocate(t *testing.T) {
 	// The first calls create native buckets and codes, and take an exemplar.
 	record(scenarios[0], typical())
 	record(scenarios[0], failed)
-	scenarios[0].Opened(protocol.Phases{Connect: time.Millisecond})
+	scenarios[0].Opened(protocol.Phases{Protocol: protocol.HTTP1, Connect: time.Millisecond})
 	o := typical()
 	allocs := testing.AllocsPerRun(1000, func() {
 		record(scenarios[0], o)
 		record(scenarios[0], failed)
 		scenarios[0].Dropped(engine.DropLate, 1)
-		scenarios[0].Opened(protocol.Phases{Connect: time.Millisecond})
+		scenarios[0].Opened(protocol.Phases{Protocol: protocol.HTTP1, Connect: time.Millisecond})
 		scenarios[0].Transferred(100, 100)
 		scenarios[0].Closed()
 	})

@@ -66,7 +66,7 @@ type collector struct {
 	failures  *prometheus.CounterVec
 	verdicts  *prometheus.CounterVec
 
-	targetDesc, shareDesc, overrideDesc, objectiveDesc, latencyDesc *prometheus.Desc
+	targetDesc, shareDesc, overrideDesc, backOffDesc, objectiveDesc, latencyDesc *prometheus.Desc
 
 	rates   atomic.Pointer[rates]
 	current atomic.Pointer[Scenario]
@@ -76,6 +76,7 @@ type collector struct {
 type rates struct {
 	target, share func() float64
 	overridden    func() bool
+	backOff       func() float64
 }
 
 func newCollector(name string) *collector {
@@ -99,6 +100,8 @@ func newCollector(name string) *collector {
 		shareDesc:  f.desc("traffic_share_rate", "Requests per second that this replica should send now."),
 		overrideDesc: f.desc("traffic_override_active",
 			"Whether the rate is another than the file's because of an override (1) or not (0)."),
+		backOffDesc: f.desc("traffic_back_off_ratio",
+			"Part of the target rate that is sent now, from 0 to 1: less than 1 while the target is spared because it fails."),
 		objectiveDesc: f.desc("traffic_slo_objective_ratio",
 			"Part of the requests that must be good, from 0 to 1."),
 		latencyDesc: f.desc("traffic_slo_latency_seconds",
@@ -121,7 +124,7 @@ func (c *collector) services(bounds []float64) *prometheus.HistogramVec {
 
 // reshape makes the scenario what spec says. Calls must not overlap.
 func (c *collector) reshape(spec ScenarioSpec) *Scenario {
-	c.rates.Store(&rates{target: spec.TargetRate, share: spec.ShareRate, overridden: spec.Overridden})
+	c.rates.Store(&rates{target: spec.TargetRate, share: spec.ShareRate, overridden: spec.Overridden, backOff: spec.BackOffRatio})
 	old := c.current.Load()
 	if old != nil && old.isShapedBy(spec) {
 		return old
@@ -155,7 +158,7 @@ func (c *collector) prune(old, s *Scenario) {
 // Describe implements prometheus.Collector. It describes all that there may be,
 // whatever the shape: the registry knows the collector by it.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.targetDesc, c.shareDesc, c.overrideDesc, c.objectiveDesc, c.latencyDesc} {
+	for _, d := range []*prometheus.Desc{c.targetDesc, c.shareDesc, c.overrideDesc, c.backOffDesc, c.objectiveDesc, c.latencyDesc} {
 		ch <- d
 	}
 	for _, part := range c.parts(c.current.Load()) {
@@ -172,6 +175,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.targetDesc, value(r.target))
 	gauge(c.shareDesc, value(r.share))
 	gauge(c.overrideDesc, truth(r.overridden != nil && r.overridden()))
+	backOff := 1.0
+	if r.backOff != nil {
+		backOff = r.backOff()
+	}
+	gauge(c.backOffDesc, backOff)
 	s := c.current.Load()
 	if s.slo != nil {
 		gauge(c.objectiveDesc, s.slo.Objective)

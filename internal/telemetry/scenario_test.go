@@ -19,6 +19,7 @@ func TestEverySeriesStartsAtZero(t *testing.T) {
 	all := scrape(t, reg)
 	want := map[string]float64{
 		"traffic_target_rate": 200, "traffic_share_rate": 50,
+		"traffic_back_off_ratio":      1,
 		"traffic_slo_objective_ratio": 0.999, "traffic_slo_latency_seconds": 0.3,
 	}
 	for _, s := range all.of("storefront") {
@@ -156,7 +157,7 @@ func TestHistogramsAreNativeAndClassicAtOnce(t *testing.T) {
 	for _, s := range scenarios {
 		s.Finished(ok(0))
 		s.Finished(outcome(protocol.ReasonReset, "", -time.Second, 0)) // A disturbed clock.
-		s.Opened(protocol.Phases{DNS: time.Millisecond, Connect: time.Millisecond, TLS: time.Millisecond})
+		s.Opened(protocol.Phases{Protocol: protocol.HTTP2, DNS: time.Millisecond, Connect: time.Millisecond, TLS: time.Millisecond})
 	}
 	all := scrape(t, reg)
 	for _, s := range all {
@@ -246,21 +247,25 @@ func TestLawOfTheLedgerHoldsInEachScrape(t *testing.T) {
 func TestWire(t *testing.T) {
 	reg, _, scenarios := open(t, storefront())
 	s := scenarios[0]
-	s.Opened(protocol.Phases{DNS: time.Millisecond, Connect: 2 * time.Millisecond, TLS: 3 * time.Millisecond})
-	s.Opened(protocol.Phases{Connect: time.Millisecond})
+	s.Opened(protocol.Phases{Protocol: protocol.HTTP2, DNS: time.Millisecond, Connect: 2 * time.Millisecond, TLS: 3 * time.Millisecond})
+	s.Opened(protocol.Phases{Protocol: protocol.HTTP1, Connect: time.Millisecond})
 	s.Closed()
 	s.Transferred(100, 2000)
 	s.Transferred(1, 0)
 	s.Transferred(-5, -5)
 	all := scrape(t, reg)
 	for name, want := range map[string]float64{
-		"traffic_open_connections":         1,
-		"traffic_connections_opened_total": 2,
-		"traffic_sent_bytes_total":         101,
-		"traffic_received_bytes_total":     2000,
+		"traffic_open_connections":     1,
+		"traffic_sent_bytes_total":     101,
+		"traffic_received_bytes_total": 2000,
 	} {
 		if got := all.one(t, name).value; got != want {
 			t.Errorf("%s = %v, want %v", name, got, want)
+		}
+	}
+	for _, name := range []string{protocol.HTTP1, protocol.HTTP2} {
+		if got := all.one(t, "traffic_connections_opened_total", "protocol", name).value; got != 1 {
+			t.Errorf("%v connections of %s, want 1", got, name)
 		}
 	}
 	for phase, want := range map[string]float64{"dns": 1, "connect": 2, "tls": 1} {

@@ -31,6 +31,9 @@ type ScenarioSpec struct {
 	// Overridden tells whether an override of the rate is in effect. It is called like
 	// those; nil reads as no.
 	Overridden func() bool
+	// BackOffRatio returns the part of the slots that is sent while the target is spared.
+	// It is called like those; nil reads as 1.
+	BackOffRatio func() float64
 }
 
 // SLO is a service level objective: the part of the requests that must succeed
@@ -144,9 +147,9 @@ type Series struct {
 // Each code that a request then gets in answer adds one.
 func SeriesCount(spec ScenarioSpec) Series {
 	const (
-		// Sent and received bytes, connections open and opened, target and share
-		// rate, override; due, finished, in flight.
-		scenario = 7 + 3
+		// Sent and received bytes, connections open and opened by two protocols, target
+		// and share rate, override, back-off; due, finished, in flight.
+		scenario = 9 + 3
 		// Without ReasonNone, which is no failure; and the empty code.
 		request   = protocol.NumReasons - 1 + 1
 		objective = 2

@@ -191,12 +191,12 @@ func TestChangeOfShapeKeepsWhatItCan(t *testing.T) {
 func TestOldScenarioStillCountsAfterAChangeOfShape(t *testing.T) {
 	reg, m, scenarios := open(t, storefront())
 	old := scenarios[0]
-	old.Opened(protocol.Phases{})
+	old.Opened(protocol.Phases{Protocol: protocol.HTTP1})
 	old.Due(4)
 	spec := storefront()
 	spec.Requests = []string{"buy"}
 	s := add(t, m, spec)
-	s.Opened(protocol.Phases{})
+	s.Opened(protocol.Phases{Protocol: protocol.HTTP1})
 	s.Due(1)
 	s.Finished(ok(0))
 

@@ -15,7 +15,7 @@ const numPhases = 3
 // clients they belong to.
 type wire struct {
 	open     prometheus.Gauge
-	opened   prometheus.Counter
+	opened   *prometheus.CounterVec
 	sent     prometheus.Counter
 	received prometheus.Counter
 	phases   *prometheus.HistogramVec
@@ -33,7 +33,8 @@ func newWire(f factory) *wire {
 		open: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "traffic_open_connections", Help: "Connections that are open now.", ConstLabels: f.labels,
 		}),
-		opened:   counter("traffic_connections_opened_total", "Connections that were opened and ready for requests."),
+		opened: f.counters("traffic_connections_opened_total",
+			"Connections that were opened and ready for requests, by the protocol that is spoken on them.", "protocol"),
 		sent:     counter("traffic_sent_bytes_total", "Bytes written to connections, with TLS, headers and framing."),
 		received: counter("traffic_received_bytes_total", "Bytes read from connections, with TLS, headers and framing."),
 		phases: f.histograms("traffic_connect_phase_seconds",
@@ -43,8 +44,14 @@ func newWire(f factory) *wire {
 	w.dns = w.phases.WithLabelValues("dns")
 	w.connect = w.phases.WithLabelValues("connect")
 	w.tls = w.phases.WithLabelValues("tls")
+	for _, p := range openProtocols() {
+		w.opened.WithLabelValues(p)
+	}
 	return w
 }
+
+// openProtocols are the values of the label protocol.
+func openProtocols() []string { return []string{protocol.HTTP1, protocol.HTTP2} }
 
 func (w *wire) parts() []prometheus.Collector {
 	return []prometheus.Collector{w.open, w.opened, w.sent, w.received, w.phases}
@@ -53,7 +60,7 @@ func (w *wire) parts() []prometheus.Collector {
 // Opened implements protocol.Wire.
 func (w *wire) Opened(p protocol.Phases) {
 	w.open.Inc()
-	w.opened.Inc()
+	w.opened.WithLabelValues(p.Protocol).Inc()
 	observePhase(w.dns, p.DNS)
 	observePhase(w.connect, p.Connect)
 	observePhase(w.tls, p.TLS)

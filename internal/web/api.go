@@ -10,6 +10,9 @@ type ScenarioStatus struct {
 	// TargetRate is what the fleet should send now, and ShareRate this replica's part.
 	TargetRate float64 `json:"target_rate"`
 	ShareRate  float64 `json:"share_rate"`
+	// BackOffRatio is the part of the rate that is sent now, from 0 to 1: less than 1 while
+	// the target is spared.
+	BackOffRatio float64 `json:"back_off_ratio"`
 	// MaxRate is the ceiling of the file; 0 is none.
 	MaxRate float64 `json:"max_rate,omitempty"`
 	// Override is in effect or about to be; nil if there is none.

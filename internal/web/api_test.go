@@ -26,7 +26,7 @@ const good = `{"rate": "600/s", "for": "30m", "reason": "spike", "by": "ada"}`
 
 func TestTheAPITellsTheScenarios(t *testing.T) {
 	code, body := ask(t, "GET", start(t, &stubs{})+"/api/v1/scenarios", nil)
-	want := `{"status":"success","data":[{"name":"storefront","file_rate":200,"target_rate":500,"share_rate":250,"max_rate":500,` +
+	want := `{"status":"success","data":[{"name":"storefront","file_rate":200,"target_rate":500,"share_rate":250,"back_off_ratio":0.1,"max_rate":500,` +
 		`"override":{"rate":600,"from":"2001-09-09T01:46:40Z","until":"2001-09-09T02:46:40Z","active":true,"capped":true,` +
 		`"reason":"spike","by":"ada","set_at":"2001-09-09T01:46:38Z","set_on":"a-1"}}]}` + "\n"
 	if code != http.StatusOK || body != want {

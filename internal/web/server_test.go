@@ -42,7 +42,7 @@ func sampleScenario() ScenarioStatus {
 	from := time.Unix(1e9, 0).UTC()
 	rate := 600.0
 	return ScenarioStatus{
-		Name: "storefront", FileRate: 200, TargetRate: 500, ShareRate: 250, MaxRate: 500,
+		Name: "storefront", FileRate: 200, TargetRate: 500, ShareRate: 250, BackOffRatio: 0.1, MaxRate: 500,
 		Override: &OverrideStatus{
 			Rate: &rate, From: from, Until: from.Add(time.Hour), Active: true, Capped: true,
 			Reason: "spike", By: "ada", Written: from.Add(-2 * time.Second), Replica: "a-1",

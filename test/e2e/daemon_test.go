@@ -134,7 +134,7 @@ func TestReloads(t *testing.T) {
 	e := &exporter{addr: addr, file: filepath.Join(dir, "config.yaml")}
 	e.process = start(t, env().exporter, "--config.file="+e.file, "--config.watch-interval=100ms", "--web.listen-address="+addr)
 	e.reaches(t, `traffic_slots_finished_total{scenario="kept"}`, 20)
-	opened, err := sample(e.metrics(t), `traffic_connections_opened_total{scenario="kept"}`)
+	opened, err := sample(e.metrics(t), `traffic_connections_opened_total{protocol="http/1.1",scenario="kept"}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestReloads(t *testing.T) {
 	if regexp.MustCompile(`scenario="s"`).MatchString(metrics) {
 		t.Error("the removed scenario still has series")
 	}
-	if n, err := sample(metrics, `traffic_connections_opened_total{scenario="kept"}`); err != nil || n != opened {
+	if n, err := sample(metrics, `traffic_connections_opened_total{protocol="http/1.1",scenario="kept"}`); err != nil || n != opened {
 		t.Errorf("the unchanged scenario has opened %v connections, %v before; %v", n, opened, err)
 	}
 	e.stop(t)

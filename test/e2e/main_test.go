@@ -12,24 +12,25 @@ import (
 
 // tools are the binaries under test and to test with.
 type tools struct {
-	exporter, prometheus, promtool, etcd string
+	exporter, prometheus, promtool, alertmanager, etcd string
 }
 
 // env returns the paths of the tools, which TestMain has checked.
 func env() tools {
 	return tools{
-		exporter:   os.Getenv("TRAFFIC_E2E_BINARY"),
-		prometheus: os.Getenv("TRAFFIC_E2E_PROMETHEUS"),
-		promtool:   os.Getenv("TRAFFIC_E2E_PROMTOOL"),
-		etcd:       os.Getenv("TRAFFIC_E2E_ETCD"),
+		exporter:     os.Getenv("TRAFFIC_E2E_BINARY"),
+		prometheus:   os.Getenv("TRAFFIC_E2E_PROMETHEUS"),
+		promtool:     os.Getenv("TRAFFIC_E2E_PROMTOOL"),
+		alertmanager: os.Getenv("TRAFFIC_E2E_ALERTMANAGER"),
+		etcd:         os.Getenv("TRAFFIC_E2E_ETCD"),
 	}
 }
 
 func TestMain(m *testing.M) {
 	e := env()
-	for _, path := range []string{e.exporter, e.prometheus, e.promtool, e.etcd} {
+	for _, path := range []string{e.exporter, e.prometheus, e.promtool, e.alertmanager, e.etcd} {
 		if _, err := os.Stat(path); err != nil {
-			fmt.Fprintf(os.Stderr, "run `make e2e`, which builds the binaries and sets TRAFFIC_E2E_BINARY, TRAFFIC_E2E_PROMETHEUS, TRAFFIC_E2E_PROMTOOL and TRAFFIC_E2E_ETCD: %v\n", err)
+			fmt.Fprintf(os.Stderr, "run `make e2e`, which builds the binaries and sets TRAFFIC_E2E_BINARY, TRAFFIC_E2E_PROMETHEUS, TRAFFIC_E2E_PROMTOOL, TRAFFIC_E2E_ALERTMANAGER and TRAFFIC_E2E_ETCD: %v\n", err)
 			os.Exit(1)
 		}
 	}

@@ -60,6 +60,8 @@ type Options struct {
 type Dialer struct {
 	net net.Dialer
 	tls tlsSource
+	// next replaces the protocols that TLS offers, unless it is nil.
+	next []string
 }
 
 // New returns a Dialer. It fails on files that cannot be used.
@@ -69,6 +71,11 @@ func New(o Options) (*Dialer, error) {
 		return nil, err
 	}
 	return &Dialer{net: o.Net, tls: source}, nil
+}
+
+// Offering returns a Dialer that offers other protocols.
+func (d *Dialer) Offering(next ...string) *Dialer {
+	return &Dialer{net: d.net, tls: d.tls, next: next}
 }
 
 // Connect resolves the name in addr, which is host:port, connects, and tells how long
@@ -107,13 +114,16 @@ func (d *Dialer) handshake(ctx context.Context, c net.Conn, addr string) (*tls.C
 		return nil, err
 	}
 	config := d.tls.configFor(host)
+	if d.next != nil {
+		config.NextProtos = d.next
+	}
 	over := tls.Client(c, config)
 	if err := over.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
 	agreed := over.ConnectionState().NegotiatedProtocol
 	if agreed == "" {
-		agreed = "http/1.1"
+		agreed = protocol.HTTP1
 	}
 	if !slices.Contains(config.NextProtos, agreed) {
 		return nil, ErrNotAgreed

@@ -2,6 +2,7 @@ package httpmix
 
 import (
 	"encoding/hex"
+	"net"
 	"net/http"
 	"strconv"
 
@@ -39,6 +40,21 @@ func (e Entry) Authority() string {
 		return host
 	}
 	return e.URL.Host
+}
+
+// Origin returns where the entry is sent: an address as host:port, and whether TLS is
+// spoken there.
+func (e Entry) Origin() (addr string, secure bool) {
+	secure = e.URL.Scheme == "https"
+	port := e.URL.Port()
+	switch {
+	case port != "":
+	case secure:
+		port = "443"
+	default:
+		port = "80"
+	}
+	return net.JoinHostPort(e.URL.Hostname(), port), secure
 }
 
 // AppendSlot appends the identity of the slot: <scenario>/<segment>/<seq>.

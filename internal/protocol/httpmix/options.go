@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
@@ -148,12 +149,47 @@ func (e Entry) validate(p Protocol) error {
 	switch {
 	case !slices.Contains(schemes, e.URL.Scheme):
 		return fmt.Errorf("URL %q: scheme is not one of %q", e.URL.Redacted(), schemes)
+	case !token(e.MethodOrGet()):
+		return fmt.Errorf("invalid method %q", e.Method)
 	case e.URL.Hostname() == "":
 		return fmt.Errorf("URL %q: no host", e.URL.Redacted())
 	case e.Expect == Statuses{}:
 		return errors.New("expects no status at all")
 	}
+	return e.validateHeader()
+}
+
+// validateHeader reports a field that no request can carry.
+func (e Entry) validateHeader() error {
+	for name, values := range e.Header {
+		if !token(name) {
+			return fmt.Errorf("invalid header name %q", name)
+		}
+		for _, value := range values {
+			if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+				return fmt.Errorf("header %q: control characters in its value", name)
+			}
+		}
+	}
+	if strings.ContainsFunc(e.Authority(), func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return fmt.Errorf("invalid host %q", e.Authority())
+	}
 	return nil
+}
+
+// MethodOrGet returns the entry's method; GET if it has none.
+func (e Entry) MethodOrGet() string {
+	if e.Method == "" {
+		return http.MethodGet
+	}
+	return e.Method
+}
+
+// token reports whether a text is a token (RFC 9110, section 5.6.2).
+func token(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)
+	})
 }
 
 // schemesOf returns the schemes of URLs that the protocol can be spoken to.

@@ -178,7 +178,7 @@ func TestDoLimitsTheBody(t *testing.T) {
 				size int
 				want protocol.Reason
 			}{
-				{"exactly as protocoltest.Long as allowed", 50_000, protocol.ReasonNone},
+				{"exactly as long as allowed", 50_000, protocol.ReasonNone},
 				{"one byte longer", 50_001, protocol.ReasonProtocol},
 				{"without end", 1 << 30, protocol.ReasonProtocol},
 			} {
@@ -429,7 +429,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		{"h2 in the clear", func(o *httpmix.Options) { o.Protocol = httpmix.HTTP2 }, `entry 0: URL "http://127.0.0.1:1": scheme is not one of ["https"]`},
 		{"h2c with TLS", func(o *httpmix.Options) { o.Protocol, o.Entries[0].URL.Scheme = httpmix.H2C, "https" }, `entry 0: URL "https://127.0.0.1:1": scheme is not one of ["http"]`},
 		{"no status", func(o *httpmix.Options) { o.Entries[0].Expect = httpmix.Statuses{} }, "entry 0: expects no status at all"},
-		{"bad method", func(o *httpmix.Options) { o.Entries[0].Method = "A B" }, `entry 0: net/http: invalid method "A B"`},
+		{"bad method", func(o *httpmix.Options) { o.Entries[0].Method = "A B" }, `entry 0: invalid method "A B"`},
 		{"no certificate", func(o *httpmix.Options) { o.TLS.CA = "x" }, `tls: CA: no certificate in "the given text"`},
 		{"versions upside down", func(o *httpmix.Options) { o.TLS.MinVersion, o.TLS.MaxVersion = 0x304, 0x303 }, "tls: highest version is below the lowest"},
 		{"no credentials", func(o *httpmix.Options) { o.Authorization = &httpmix.Authorization{} }, "authorization: credentials are empty"},

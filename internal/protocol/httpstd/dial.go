@@ -50,14 +50,18 @@ func (d *dialer) dial(ctx context.Context, addr string, secure bool) (net.Conn, 
 	if err != nil {
 		return nil, err
 	}
-	ready := net.Conn(c)
+	ready, h2 := net.Conn(c), d.h2c
 	if d.h2c {
 		c.frames = new(frames)
 	}
 	if secure {
 		begin := time.Now()
-		ready, err = d.handshake(ctx, c, addr)
+		ready, h2, err = d.handshake(ctx, c, addr)
 		phases.TLS = time.Since(begin)
+	}
+	phases.Protocol = protocol.HTTP1
+	if h2 {
+		phases.Protocol = protocol.HTTP2
 	}
 	if err == nil {
 		err = c.open(phases)
@@ -90,13 +94,13 @@ func (d *dialer) admit(ctx context.Context, cancel context.CancelFunc, addr stri
 
 // handshake speaks TLS over the connection. A connection that agreed to HTTP/2 comes
 // as the bare *tls.Conn, since net/http reads the agreement off its type.
-func (d *dialer) handshake(ctx context.Context, c *conn, addr string) (net.Conn, error) {
+func (d *dialer) handshake(ctx context.Context, c *conn, addr string) (ready net.Conn, h2 bool, err error) {
 	over, err := d.Handshake(ctx, c, addr)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	if over.ConnectionState().NegotiatedProtocol == "h2" {
-		return over, nil
+	if over.ConnectionState().NegotiatedProtocol == protocol.HTTP2 {
+		return over, true, nil
 	}
-	return &tlsStream{Conn: over, under: c}, nil
+	return &tlsStream{Conn: over, under: c}, false, nil
 }

@@ -113,6 +113,9 @@ func TestWireIsToldThePhases(t *testing.T) {
 			c := client(t, o)
 			mustSucceed(t, c)
 			p := w.Phases()[0]
+			if want := map[int]string{1: protocol.HTTP1, 2: protocol.HTTP2}[f.Major]; p.Protocol != want {
+				t.Errorf("protocol %q, want %q", p.Protocol, want)
+			}
 			if p.DNS != 0 || p.Connect <= 0 || (p.TLS > 0) != f.TLS {
 				t.Errorf("got %+v", p)
 			}

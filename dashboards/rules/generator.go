@@ -1,0 +1,80 @@
+package rules
+
+import "time"
+
+// generatorAlerts tell that what is sent is not what should be sent.
+func generatorAlerts() group {
+	return alerts("generator", []alert{
+		{
+			name: "TrafficGeneratorOverloaded", severity: warning, concern: generator,
+			labels: map[string]string{"sign": "late"},
+			expr: `
+sum without (REPLICA, reason) (rate(traffic_slots_dropped_total{reason="late"}[2m]))
+/
+sum without (REPLICA) (rate(traffic_slots_due_total[2m]))
+> 0.01`,
+			wait:        3 * time.Minute,
+			summary:     "The exporter is too busy to send on time: do not trust its latencies.",
+			description: "{{ $value | humanizePercentage }} of the requests of scenario {{ $labels.scenario }} are not sent, as the exporter is late for them.",
+		},
+		{
+			name: "TrafficGeneratorOverloaded", severity: warning, concern: generator,
+			labels:      map[string]string{"sign": "delay"},
+			expr:        `scenario:traffic_send_delay_seconds:p99_rate2m > 0.025`,
+			wait:        3 * time.Minute,
+			summary:     "The exporter is too busy to send on time: do not trust its latencies.",
+			description: "One in a hundred requests of scenario {{ $labels.scenario }} is sent {{ $value | humanizeDuration }} after it was due, or later still.",
+		},
+		{
+			name: "TrafficSlotsDropped", severity: warning, concern: delivery,
+			expr: `
+(
+  sum without (REPLICA) (rate(traffic_slots_dropped_total{reason=~"in_flight|rate_cap"}[5m]))
+/ ignoring (reason) group_left ()
+  sum without (REPLICA) (rate(traffic_slots_due_total[5m]))
+> 0.01
+)
+and ignoring (reason)
+` + sending,
+			wait:        10 * time.Minute,
+			summary:     "A limit of a scenario keeps requests from being sent.",
+			description: "{{ $value | humanizePercentage }} of the requests of scenario {{ $labels.scenario }} are not sent because of the limit {{ $labels.reason }}.",
+		},
+		{
+			name: "TrafficRateShort", severity: warning, concern: delivery,
+			// The lowest target within the window: no shape can make that too much. What
+			// back-off holds back is told by its own alert.
+			expr: `
+(
+  sum without (REPLICA) (rate(traffic_slots_finished_total[10m]))
++
+  sum without (REPLICA, reason) (rate(traffic_slots_dropped_total{reason="back_off"}[10m]))
+)
+/
+(min_over_time(scenario:traffic_target_rate:max[10m]) > 0)
+< 0.95
+and
+` + sending,
+			wait:        15 * time.Minute,
+			summary:     "The fleet sends less than it should.",
+			description: "Scenario {{ $labels.scenario }} gets {{ $value | humanizePercentage }} of its target rate.",
+		},
+		{
+			name: "TrafficBackOff", severity: warning, concern: delivery,
+			expr: `
+min without (REPLICA) (traffic_back_off_ratio) < 1
+and
+` + sending,
+			wait:        5 * time.Minute,
+			summary:     "A scenario spares its target, which answers with errors.",
+			description: "Scenario {{ $labels.scenario }} sends {{ $value | humanizePercentage }} of its target rate, as too many of its requests fail.",
+		},
+		{
+			name: "TrafficOverrideForgotten", severity: info, concern: delivery,
+			expr:        `max without (REPLICA) (traffic_override_active) == 1`,
+			wait:        12 * time.Hour,
+			summary:     "The rate of a scenario has been overridden for half a day.",
+			description: "Scenario {{ $labels.scenario }} has had another rate than its file's for 12 hours.",
+		},
+	})
+}

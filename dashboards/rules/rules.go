@@ -1,0 +1,97 @@
+// Package rules is the source of the Prometheus rules that are shipped: recording
+// rules that dashboards and alerts build on, and alerts that serve every scenario of
+// every fleet as they are. Package gen writes them to traffic-exporter.yaml; the tests
+// write them with all times divided, so that hours pass in seconds.
+//
+// Rules aggregate replicas away and keep every other label (job, namespace, cluster),
+// so that fleets that one server scrapes are kept apart. They work with native
+// histograms and with classic ones, and assume a scrape every 30 s or more often.
+package rules
+
+import (
+	"bytes"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+//go:generate go run ./gen -o .
+
+// Name is the name of the file of rules, without its extension.
+const Name = "traffic-exporter"
+
+// replica are the labels that tell replicas of a fleet apart: an expression writes
+// REPLICA for them.
+const replica = "instance, pod, node"
+
+// group is a list of rules that are evaluated one after the other.
+type group struct {
+	name     string
+	interval time.Duration
+	rules    []rule
+}
+
+// rule is a recording rule or an alert. Its expression is PromQL, in which REPLICA
+// stands for the labels of replicas.
+type rule struct {
+	record, alert      string
+	expr               string
+	wait, keep         time.Duration
+	labels, annotation map[string]string
+}
+
+// The file as Prometheus reads it.
+type (
+	yamlFile struct {
+		Groups []yamlGroup `yaml:"groups"`
+	}
+	yamlGroup struct {
+		Name     string     `yaml:"name"`
+		Interval string     `yaml:"interval"`
+		Rules    []yamlRule `yaml:"rules"`
+	}
+	yamlRule struct {
+		Record        string            `yaml:"record,omitempty"`
+		Alert         string            `yaml:"alert,omitempty"`
+		Expr          string            `yaml:"expr"`
+		For           string            `yaml:"for,omitempty"`
+		KeepFiringFor string            `yaml:"keep_firing_for,omitempty"`
+		Labels        map[string]string `yaml:"labels,omitempty"`
+		Annotations   map[string]string `yaml:"annotations,omitempty"`
+	}
+)
+
+// groups returns all rules at their own times.
+func groups() []group {
+	return []group{recording(), objectives(), targetAlerts(), regressionAlerts(), generatorAlerts(), fleetAlerts()}
+}
+
+// File returns the file of rules with every interval, window, offset and waiting time
+// divided by a scale of at least 1.
+func File(scale float64) ([]byte, error) {
+	s := scaler(scale)
+	var file yamlFile
+	for _, g := range groups() {
+		out := yamlGroup{Name: g.name, Interval: s.format(g.interval)}
+		for _, r := range g.rules {
+			expr, err := s.expr(strings.ReplaceAll(strings.TrimSpace(r.expr), "REPLICA", replica))
+			if err != nil {
+				return nil, err
+			}
+			out.Rules = append(out.Rules, yamlRule{
+				Record: r.record, Alert: r.alert, Expr: expr, For: s.format(r.wait), KeepFiringFor: s.format(r.keep),
+				Labels: r.labels, Annotations: r.annotation,
+			})
+		}
+		file.Groups = append(file.Groups, out)
+	}
+	var b bytes.Buffer
+	b.WriteString("# Generated from the Go package in this folder by `make generate`: do not edit by hand.\n")
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := e.Encode(file); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), e.Close()
+}

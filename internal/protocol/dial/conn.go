@@ -1,0 +1,260 @@
+package dial
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+)
+
+// maxPending is how much a Conn keeps of what its socket does not take.
+const maxPending = 64 << 20
+
+// errPending is a peer that does not read while more and more is to be written.
+var errPending = errors.New("too much is waiting to be written")
+
+// The states of a Conn.
+const (
+	connMaking int32 = iota
+	connOpen
+	connClosed
+)
+
+// Conn is a TCP connection for clients that send from one goroutine and read in another.
+// Its Write does not wait: what the socket does not take at once is written in the
+// background. It counts bytes and tells the Wire of its life. It may stand below TLS.
+// Reads must not overlap, nor must Writes; otherwise it is safe for concurrent use.
+type Conn struct {
+	net.Conn
+	wire protocol.Wire
+	// socket is how the system's own calls are made, where there are such.
+	socket socket
+
+	state atomic.Int32
+
+	// parked is to be called before the next wait.
+	parked func()
+
+	// mu guards what waits to be written, and whether somebody writes it.
+	mu      sync.Mutex
+	pending []byte
+	busy    bool
+	// drained, if not nil, is called when nothing waits any more.
+	drained func()
+	// failed is why it cannot be written any more; nil if it can.
+	failed error
+	// drains is what writes in the background.
+	drains sync.WaitGroup
+}
+
+// NewConn returns a Conn over a TCP connection.
+func NewConn(c net.Conn, wire protocol.Wire) (*Conn, error) {
+	d := &Conn{Conn: c, wire: wire}
+	if err := d.open(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Open tells the Wire that the connection is ready for requests. It fails if the
+// connection was closed meanwhile. The order of the two keeps Opened before Closed.
+func (c *Conn) Open(p protocol.Phases) error {
+	c.wire.Opened(p)
+	if !c.state.CompareAndSwap(connMaking, connOpen) {
+		c.wire.Closed()
+		return ErrClosed
+	}
+	return nil
+}
+
+// Close implements net.Conn. Only the first call counts.
+func (c *Conn) Close() error {
+	switch c.state.Swap(connClosed) {
+	case connClosed:
+		return nil
+	case connOpen:
+		c.wire.Closed()
+	}
+	return c.Conn.Close()
+}
+
+// Wait waits for what writes in the background to be gone, on a connection that has been
+// closed: from then on the Wire is told nothing more.
+func (c *Conn) Wait() { c.drains.Wait() }
+
+// BeforeWait has the next Read call f before it waits: when whatever comes from then on
+// is noticed. So f may have written, by somebody else, what the next answer is for. If
+// the last Read has emptied the socket, the next one does not look at it before it waits,
+// which saves a system call; when the peer closes the connection at that very moment,
+// this goes unnoticed until something is written.
+//
+// Use it only when nothing more is to come but what is written for, and not while a Read
+// is under way. f must not close the connection.
+func (c *Conn) BeforeWait(f func()) { c.parked = f }
+
+// Read implements net.Conn. When the connection has failed to be written, it returns what
+// has come before that, which may tell why, and then that failure.
+func (c *Conn) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := c.read(p)
+	if n > 0 {
+		c.wire.Transferred(0, n)
+		return n, nil
+	}
+	if err == nil {
+		err = io.EOF
+	}
+	if failed := c.failure(); failed != nil {
+		err = failed
+	}
+	return 0, err
+}
+
+// Write implements net.Conn. It takes all of p, or fails.
+func (c *Conn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	busy, failed := c.busy, c.failed
+	c.mu.Unlock()
+	if failed != nil {
+		return 0, failed
+	}
+	n := 0
+	if !busy {
+		var err error
+		if n, err = c.write(p); n > 0 {
+			c.wire.Transferred(n, 0)
+		}
+		if err != nil {
+			c.Fail(err)
+			return n, err
+		}
+		if n == len(p) {
+			return n, nil
+		}
+	}
+	if err := c.keep(p[n:]); err != nil {
+		c.Fail(err)
+		return n, err
+	}
+	return len(p), nil
+}
+
+// keep keeps what cannot be written yet, and sees that somebody writes it.
+func (c *Conn) keep(p []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.pending)+len(p) > maxPending {
+		return opError("write", errPending)
+	}
+	c.pending = append(c.pending, p...)
+	if !c.busy {
+		c.busy = true
+		c.drains.Go(c.drain)
+	}
+	return nil
+}
+
+// drain writes what is pending, and waits for the peer to take it. Closing the connection
+// ends it; who reads is told what is wrong.
+func (c *Conn) drain() {
+	for {
+		c.mu.Lock()
+		p := c.pending
+		c.pending = nil
+		if len(p) == 0 {
+			c.busy = false
+			drained := c.drained
+			c.mu.Unlock()
+			if drained != nil {
+				drained()
+			}
+			return
+		}
+		c.mu.Unlock()
+		n, err := c.Conn.Write(p)
+		if n > 0 {
+			c.wire.Transferred(n, 0)
+		}
+		if err != nil {
+			c.Fail(err)
+			return // Still busy: whatever is written from now on is for nobody.
+		}
+	}
+}
+
+// Fail says that the connection cannot be written any more: Read, which may be waiting, is
+// to return this error once it has returned what has come. Only the first call counts. It
+// does not wait.
+func (c *Conn) Fail(err error) {
+	c.mu.Lock()
+	first := c.failed == nil
+	if first {
+		c.failed = err
+	}
+	c.mu.Unlock()
+	if first {
+		c.endReads()
+	}
+}
+
+// endReads has reads end when they have returned what has come.
+func (c *Conn) endReads() {
+	half, ok := c.Conn.(interface{ CloseRead() error })
+	if ok {
+		// Of a connection that has been reset Linux says that there is none, but wakes who
+		// waits for it.
+		err := half.CloseRead()
+		ok = err == nil || runtime.GOOS == "linux"
+	}
+	if !ok {
+		c.drains.Go(func() { _ = c.Close() }) // It would wait for Read.
+	}
+}
+
+func (c *Conn) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed
+}
+
+// WhenWritten has f called, by another goroutine, each time that what waited to be written
+// has been written.
+func (c *Conn) WhenWritten(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drained = f
+}
+
+// Unwritten reports whether something waits to be written.
+func (c *Conn) Unwritten() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.busy
+}
+
+func opError(op string, err error) error {
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return err
+	}
+	return &net.OpError{Op: op, Net: "tcp", Err: err}
+}
+
+// Ready is a connection that was made for a call.
+type Ready struct {
+	Conn *Conn
+	// TLS is the TLS over Conn; nil in the clear.
+	TLS *tls.Conn
+	// Addr is what it was made to, as host:port.
+	Addr   string
+	Phases protocol.Phases
+	// Began is when making it began.
+	Began time.Time
+}

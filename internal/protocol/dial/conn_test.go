@@ -1,0 +1,170 @@
+package dial_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// pair returns a Conn and its peer.
+func pair(t *testing.T, w protocol.Wire) (*dial.Conn, net.Conn) {
+	t.Helper()
+	l := protocoltest.Listen(t)
+	near, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := dial.NewConn(near, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Close()
+		c.Wait()
+		_ = far.Close()
+	})
+	return c, far
+}
+
+func TestWriteDoesNotWaitForThePeer(t *testing.T) {
+	w := new(protocoltest.Wire)
+	c, far := pair(t, w)
+	var want []byte
+	for i := range 64 { // More than any socket takes.
+		piece := make([]byte, 1<<18)
+		piece[0], piece[len(piece)-1] = byte(i), byte(i)
+		if n, err := c.Write(piece); n != len(piece) || err != nil {
+			t.Fatal(n, err)
+		}
+		want = append(want, piece...)
+	}
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(far, got); err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Error("the peer got something else, or in another order")
+	}
+	protocoltest.Eventually(t, "all is written", func() bool { return !c.Unwritten() })
+	if sent, _ := w.Bytes(); sent != len(want) {
+		t.Errorf("%d bytes were counted of %d", sent, len(want))
+	}
+}
+
+func TestAPeerThatNeverReadsIsGivenUp(t *testing.T) {
+	c, _ := pair(t, protocol.Discard{})
+	piece := make([]byte, 1<<23)
+	var err error
+	for i := 0; i < 20 && err == nil; i++ {
+		_, err = c.Write(piece)
+	}
+	if !errors.Is(err, dial.ErrPending) {
+		t.Errorf("got %v", err)
+	}
+	if _, err = c.Read(piece); !errors.Is(err, dial.ErrPending) {
+		t.Errorf("reading, got %v", err)
+	}
+}
+
+// TestFailEndsAReadThatWaits does it to a connection as it is, and to one that has been
+// reset, of which the system knows nothing any more.
+func TestFailEndsAReadThatWaits(t *testing.T) {
+	cause := errors.New("because")
+	for _, reset := range []bool{false, true} {
+		c, far := pair(t, protocol.Discard{})
+		if _, err := io.WriteString(far, "last words"); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 100)
+		if n, err := c.Read(buf); n != 10 || err != nil {
+			t.Fatal(n, err)
+		}
+		parked := make(chan struct{})
+		result := make(chan error, 1)
+		c.BeforeWait(func() {
+			if reset { // It is not noticed by the Read that is about to wait.
+				_ = far.(*net.TCPConn).SetLinger(0)
+				_ = far.Close()
+			}
+			close(parked)
+		})
+		go func() {
+			_, err := c.Read(buf)
+			result <- err
+		}()
+		<-parked
+		c.Fail(cause)
+		select {
+		case err := <-result:
+			if !errors.Is(err, cause) {
+				t.Errorf("reset %t: got %v", reset, err)
+			}
+		case <-time.After(protocoltest.Long):
+			t.Errorf("reset %t: it still waits", reset)
+		}
+	}
+}
+
+func TestWhatHasComeIsReadBeforeTheFailure(t *testing.T) {
+	c, far := pair(t, protocol.Discard{})
+	if _, err := io.WriteString(far, "last words"); err != nil {
+		t.Fatal(err)
+	}
+	_ = far.(*net.TCPConn).SetLinger(0)
+	_ = far.Close()
+	var err error
+	protocoltest.Eventually(t, "writing fails", func() bool { _, err = c.Write([]byte("x")); return err != nil })
+	buf := make([]byte, 4)
+	var got string
+	for {
+		n, readErr := c.Read(buf)
+		got += string(buf[:n])
+		if readErr != nil {
+			if !errors.Is(readErr, err) {
+				t.Errorf("writing failed as %v, reading as %v", err, readErr)
+			}
+			break
+		}
+	}
+	if got != "last words" {
+		t.Errorf("got %q", got)
+	}
+	if _, again := c.Write([]byte("x")); !errors.Is(again, err) {
+		t.Errorf("writing again fails as %v", again)
+	}
+}
+
+func TestReadTellsHowItEnds(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		end  func(c *dial.Conn, far net.Conn)
+		want error
+	}{
+		{"in order", func(_ *dial.Conn, far net.Conn) { _ = far.Close() }, io.EOF},
+		{"by a reset", func(_ *dial.Conn, far net.Conn) { _ = far.(*net.TCPConn).SetLinger(0); _ = far.Close() }, syscall.ECONNRESET},
+		{"by us", func(c *dial.Conn, _ net.Conn) { _ = c.Close() }, net.ErrClosed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, far := pair(t, protocol.Discard{})
+			go test.end(c, far)
+			if _, err := c.Read(make([]byte, 10)); !errors.Is(err, test.want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

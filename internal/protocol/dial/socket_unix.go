@@ -1,0 +1,123 @@
+//go:build unix
+
+package dial
+
+import (
+	"errors"
+	"syscall"
+)
+
+// socket reads and writes by system calls of its own, one each where one does.
+//
+// On Linux the scheduler is not told of them. They do not block; to tell it wakes its
+// monitor thread, which then polls for a while, and that costs more than the call.
+type socket struct {
+	raw syscall.RawConn
+
+	// in is what is read into, and n and readErr what came of it; emptied says that it was
+	// all that there was.
+	in      []byte
+	emptied bool
+	n       int
+	readErr error
+	reading func(fd uintptr) bool
+
+	// out is what is written, and written and writeErr what came of it.
+	out      []byte
+	written  int
+	writeErr error
+	writing  func(fd uintptr) bool
+}
+
+// open prepares the system calls.
+func (c *Conn) open() error {
+	over, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	raw, err := over.SyscallConn()
+	if err != nil {
+		return err
+	}
+	c.socket.raw, c.socket.reading, c.socket.writing = raw, c.readNow, c.socket.writeNow
+	return nil
+}
+
+// read waits for something to come. It returns 0 at the end.
+func (c *Conn) read(p []byte) (int, error) {
+	s := &c.socket
+	s.in = p
+	err := s.raw.Read(s.reading)
+	s.in = nil
+	if err == nil {
+		err = s.readErr
+	}
+	if err != nil {
+		return 0, opError("read", err)
+	}
+	s.emptied = s.n < len(p)
+	return s.n, nil
+}
+
+// readNow is called first when the poller has forgotten what was ready earlier, and then
+// each time that something is ready. It reports whether there is nothing to wait for.
+func (c *Conn) readNow(fd uintptr) bool {
+	s := &c.socket
+	if f := c.parked; f != nil {
+		c.parked = nil
+		f()
+		if s.emptied {
+			return false
+		}
+	}
+	for {
+		n, errno := sysRead(fd, s.in)
+		switch errno {
+		case 0:
+			s.n, s.readErr = n, nil
+			return true
+		case syscall.EAGAIN:
+			return false
+		case syscall.EINTR:
+		default:
+			s.n, s.readErr = 0, errno
+			return true
+		}
+	}
+}
+
+// write writes what the socket takes at once.
+func (c *Conn) write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	s := &c.socket
+	s.out, s.written, s.writeErr = p, 0, nil
+	err := s.raw.Write(s.writing)
+	s.out = nil
+	if err == nil {
+		err = s.writeErr
+	}
+	if err != nil {
+		return 0, opError("write", err)
+	}
+	return s.written, nil
+}
+
+// writeNow writes once: a socket that does not take all of it is full.
+func (s *socket) writeNow(fd uintptr) bool {
+	for {
+		n, errno := sysWrite(fd, s.out)
+		switch errno {
+		case 0:
+			s.written = n
+			return true
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return true
+		default:
+			s.writeErr = errno
+			return true
+		}
+	}
+}

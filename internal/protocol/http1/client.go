@@ -1,0 +1,339 @@
+// Package http1 sends HTTP/1.1 (RFC 9112) over TCP and TLS, at the limit of the machine.
+//
+// Each connection has a goroutine that reads. Requests are written by whoever starts
+// them, in one system call, on a connection that is idle; where there is none, one is
+// made. In the steady state a request is one write and one read, and allocates nothing.
+//
+// A request that may be repeated, or of which nothing was written, is sent once more, on
+// a new connection, when the connection that it was sent on had been used before and
+// turns out to be dead before the first byte of an answer. So a target may see a slot
+// twice, which its Traffic-Slot header tells.
+//
+// It does not use proxies, cookies, caches or the environment, follows no redirects, does
+// not decode bodies, and does not look into them.
+package http1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+)
+
+// errNoEntry is a request for an entry that the mix does not have.
+var errNoEntry = errors.New("no such entry in the mix")
+
+// Client sends the requests of one mix. Safe for concurrent use.
+type Client struct {
+	entries []entry
+	hosts   []*host
+	writer  writer
+	codes   httpmix.Codes
+	dialer  *dial.Dialer
+	wire    protocol.Wire
+	foreign func(*protocol.Call, dial.Ready)
+
+	connectTimeout, timeout time.Duration
+	maxBody                 int64
+	keepAlive               bool
+	maxConns, maxRequests   int
+	maxAge, resolveEvery    time.Duration
+	// look is the time between two looks at whether a connection is too old.
+	look time.Duration
+	// born is what times are counted from.
+	born time.Time
+
+	// buffers are for long bodies, and requests for requests that have one.
+	buffers, requests sync.Pool
+
+	// ctx ends with the client, and with it what makes connections.
+	ctx    context.Context //nolint:containedctx // It ends what Start has begun.
+	cancel context.CancelFunc
+	closed atomic.Bool
+	// mu guards the adding to work, which must not begin when the client is closed.
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+	work  sync.WaitGroup
+}
+
+var _ protocol.Client = (*Client)(nil)
+
+// New returns a client for the options. It fails on options that cannot work and on files
+// that cannot be read; it does not connect.
+func New(o httpmix.Options) (*Client, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if o.Wire == nil {
+		o.Wire = protocol.Discard{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	auth, err := httpmix.NewCredential(o, o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	d, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: []string{protocol.HTTP1}, Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		writer:         writer{slot: o.SlotHeader, trace: o.Traceparent, auth: auth},
+		codes:          httpmix.NewCodes(),
+		dialer:         d,
+		wire:           o.Wire,
+		connectTimeout: o.ConnectTimeout,
+		timeout:        o.Timeout,
+		maxBody:        o.MaxResponseBytes,
+		keepAlive:      o.KeepAlive,
+		maxConns:       o.MaxConns,
+		maxRequests:    o.MaxConnRequests,
+		maxAge:         o.MaxConnAge,
+		resolveEvery:   o.ResolveEvery,
+		born:           time.Now(),
+		conns:          map[*conn]struct{}{},
+	}
+	c.buffers.New = func() any { return new([bodyBuffer]byte) }
+	c.requests.New = func() any { return new([]byte) }
+	c.look = longestLook
+	if c.maxAge > 0 {
+		c.look = max(shortestLook, min(c.look, c.maxAge))
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	for _, e := range o.Entries {
+		prepared := newEntry(e, o)
+		prepared.host = c.hostOf(e)
+		c.entries = append(c.entries, prepared)
+	}
+	return c, nil
+}
+
+// hostOf returns the host that an entry is sent to: the same for all of an origin.
+func (c *Client) hostOf(e httpmix.Entry) *host {
+	addr, secure := e.Origin()
+	for _, h := range c.hosts {
+		if h.addr == addr && h.secure == secure {
+			return h
+		}
+	}
+	h := &host{client: c, addr: addr, secure: secure}
+	c.hosts = append(c.hosts, h)
+	return h
+}
+
+// OnForeign makes the client offer HTTP/2 as well where it speaks TLS. A connection that
+// agreed to it is handed to f, with the call that it was made for. Use it before Start.
+func (c *Client) OnForeign(f func(*protocol.Call, dial.Ready)) {
+	c.foreign = f
+	c.dialer = c.dialer.Offering(protocol.HTTP2, protocol.HTTP1)
+}
+
+// since returns the time since the client was made, which is never 0.
+func (c *Client) since(t time.Time) int64 { return int64(t.Sub(c.born)) + 1 }
+
+// lifetime returns how long a new connection is to be used: not the same for all, so that
+// they are not replaced at once.
+func (c *Client) lifetime() time.Duration {
+	if c.maxAge == 0 {
+		return 0
+	}
+	return max(1, time.Duration(float64(c.maxAge)*(0.9+0.2*rand.Float64())))
+}
+
+// Start implements protocol.Client. An entry that the mix does not have fails as
+// ReasonProtocol. Where the head of an answer came, the result has its status as code,
+// even if the body failed.
+func (c *Client) Start(call *protocol.Call) { c.launch(call, nil) }
+
+// launch starts a call, of which notes may be taken.
+func (c *Client) launch(call *protocol.Call, n *notes) {
+	if i := call.Request.Entry; i < 0 || i >= len(c.entries) {
+		c.fail(call, time.Now(), protocol.ReasonProtocol, fmt.Errorf("entry %d: %w", i, errNoEntry))
+		return
+	}
+	e := &c.entries[call.Request.Entry]
+	now := time.Now()
+	x := exchange{call: call, entry: e, sent: now, deadline: now.Add(c.timeout), notes: n}
+	for {
+		k, p, err := e.host.take(now)
+		switch {
+		case err != nil:
+			c.fail(call, now, dial.Reason(err), err)
+		case k == nil:
+			c.connect(x, p)
+		case !k.begin(x, true):
+			continue // It has ended meanwhile.
+		}
+		return
+	}
+}
+
+// fail ends a call that was not sent.
+func (c *Client) fail(call *protocol.Call, sent time.Time, r protocol.Reason, err error) {
+	call.Finish(protocol.Result{Sent: sent, Done: time.Now(), Reason: r, Err: err})
+}
+
+// Flush implements protocol.Client. There is nothing to write: Start has.
+func (c *Client) Flush() {}
+
+// Adopt starts a call on a connection that was made for it and that agreed to HTTP/1.1.
+func (c *Client) Adopt(call *protocol.Call, r dial.Ready) {
+	e := &c.entries[call.Request.Entry]
+	x := exchange{call: call, entry: e, sent: r.Began, deadline: r.Began.Add(c.timeout)}
+	if !c.spawn(func() {
+		if y, again := c.serve(x, e.host.adopt(r.Addr), r); again {
+			c.make(y, e.host.another())
+		}
+	}) {
+		_ = r.Conn.Close()
+		c.fail(call, r.Began, protocol.ReasonCanceled, dial.ErrClosed)
+	}
+}
+
+// spawn runs f in a goroutine that Close waits for. It returns false when the client is
+// closed.
+func (c *Client) spawn(f func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed.Load() {
+		return false
+	}
+	c.work.Go(f)
+	return true
+}
+
+// exchange is a call on its way.
+type exchange struct {
+	call  *protocol.Call
+	entry *entry
+	// sent is when the exchange began, and deadline when it has to have ended.
+	sent, deadline time.Time
+	// again says that it is sent for the second time.
+	again bool
+	// notes, if not nil, are what people want to know of it.
+	notes *notes
+}
+
+// connect makes a connection for an exchange, which it has been counted for.
+func (c *Client) connect(x exchange, p *place) {
+	if !c.spawn(func() { c.make(x, p) }) {
+		x.entry.host.release()
+		c.fail(x.call, x.sent, protocol.ReasonCanceled, dial.ErrClosed)
+	}
+}
+
+// make makes a connection, sends the exchange on it and serves it until it is closed; and
+// then another one, if the exchange is to be sent again.
+func (c *Client) make(x exchange, p *place) {
+	for again := true; again; {
+		r, at, err := c.dial(x, p)
+		if err != nil {
+			x.entry.host.release()
+			c.fail(x.call, x.sent, c.reasonOfDial(x, err), err)
+			return
+		}
+		r.Began = x.sent
+		if r.Phases.Protocol == protocol.HTTP2 {
+			x.entry.host.release()
+			c.foreign(x.call, r)
+			return
+		}
+		if x, again = c.serve(x, at, r); again {
+			p = x.entry.host.another()
+		}
+	}
+}
+
+// reasonOfDial sorts a failure to make a connection: where the request's own time ran out
+// first it is that.
+func (c *Client) reasonOfDial(x exchange, err error) protocol.Reason {
+	if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
+		if !time.Now().Before(x.deadline) {
+			return protocol.ReasonTimeout
+		}
+	}
+	return dial.Reason(err)
+}
+
+func isTimeout(err error) bool {
+	t, ok := errors.AsType[net.Error](err)
+	return ok && t.Timeout()
+}
+
+// dial makes a connection for an exchange, to its place or another one of the host.
+func (c *Client) dial(x exchange, p *place) (r dial.Ready, at *place, err error) {
+	ctx, cancel := context.WithDeadline(c.ctx, x.deadline)
+	defer cancel()
+	ctx, cancelConnect := context.WithTimeout(ctx, c.connectTimeout)
+	defer cancelConnect()
+	h := x.entry.host
+	places, took, err := h.order(ctx, p)
+	if err != nil {
+		return r, nil, err
+	}
+	begin := time.Now()
+	raw, addr, err := c.dialer.ConnectTo(ctx, places)
+	if err != nil {
+		return r, nil, err
+	}
+	r = dial.Ready{Addr: addr, Phases: protocol.Phases{Protocol: protocol.HTTP1, DNS: took, Connect: time.Since(begin)}}
+	if r.Conn, err = dial.NewConn(raw, c.wire); err != nil {
+		_ = raw.Close()
+		return r, nil, &dial.Error{Step: dial.StepConnect, Addr: addr, Err: err}
+	}
+	if h.secure {
+		begin = time.Now()
+		if r.TLS, err = c.dialer.Handshake(ctx, r.Conn, h.addr); err != nil {
+			_ = r.Conn.Close()
+			return r, nil, err
+		}
+		r.Phases.TLS = time.Since(begin)
+		if r.TLS.ConnectionState().NegotiatedProtocol == protocol.HTTP2 {
+			r.Phases.Protocol = protocol.HTTP2
+		}
+	}
+	return r, h.arrive(places, addr), nil
+}
+
+// Close implements protocol.Client.
+func (c *Client) Close() {
+	c.mu.Lock()
+	c.closed.Store(true)
+	conns := make([]*conn, 0, len(c.conns))
+	for k := range c.conns {
+		conns = append(conns, k)
+	}
+	c.mu.Unlock()
+	c.cancel()
+	for _, k := range conns {
+		k.giveUp(errCanceled)
+	}
+	c.work.Wait()
+}
+
+// register notes a connection, for Close. It returns false when the client is closed.
+func (c *Client) register(k *conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed.Load() {
+		return false
+	}
+	c.conns[k] = struct{}{}
+	return true
+}
+
+func (c *Client) forget(k *conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.conns, k)
+}

@@ -1,0 +1,435 @@
+package http1
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+)
+
+const (
+	// bufferSize is what a connection reads at once, in bytes, and bodyBuffer what it reads
+	// of a long body.
+	bufferSize = 4 << 10
+	bodyBuffer = 64 << 10
+	// longestLook is the longest time between two looks at whether a connection is too old.
+	longestLook = 10 * time.Second
+	// shortestLook is the shortest one, however short they live.
+	shortestLook = 10 * time.Millisecond
+)
+
+// The causes for which we close connections ourselves.
+var (
+	errCanceled = dial.ErrClosed
+	errTimeout  = os.ErrDeadlineExceeded
+	errRetired  = errors.New("connection was retired")
+	errEnded    = errors.New("connection has ended")
+	errUnasked  = errors.New("server sent something unasked")
+)
+
+// The states of a conn.
+const (
+	// connFree: there is no exchange on it. It is idle, or somebody has just taken it.
+	connFree int32 = iota
+	// connBusy: there is an exchange on it, which the reading goroutine will end.
+	connBusy
+	// connEnded: there will be no exchange on it any more.
+	connEnded
+)
+
+// expired is in place of the deadline of an exchange that has run out of time.
+const expired = -1
+
+// conn is a connection with the goroutine that reads from it. While it is free it is in
+// the list of its place, or with who has taken it out of there to begin an exchange or to
+// retire it. When it is busy it is the reading goroutine's, which alone makes it free
+// again and closes it. So whoever makes an exchange the connection's can be sure that it
+// is going to be ended, and who cannot has the connection ended before.
+type conn struct {
+	client *Client
+	host   *host
+	place  *place
+	under  *dial.Conn
+	secure *tls.Conn // nil in the clear
+	phases protocol.Phases
+
+	// older and newer are its neighbours in the list of its place, and idle says that it is
+	// there; the host's mu guards them.
+	older, newer *conn
+	idle         bool
+
+	born     time.Time
+	lifetime time.Duration
+	served   int
+
+	state atomic.Int32
+	// writing is held while a request is written: the answer may come, and the connection
+	// be taken for the next one, before the write has returned.
+	writing sync.Mutex
+	// x is the exchange on its way. unsent says that certainly nothing of it was written;
+	// writing guards that.
+	x      exchange
+	reused bool
+	unsent bool
+	out    []byte
+
+	// What follows is the reading goroutine's own. begun says that some of the answer has
+	// come, and over that the answer is complete and the connection is not yet free: result
+	// is what is to be told then.
+	response response
+	begun    bool
+	over     bool
+	result   protocol.Result
+	in       []byte
+	have     int
+	resting  func()
+	// ended is the call that ends with the connection, as result says; nil if there is none.
+	// again says that x is to be sent once more instead.
+	ended *protocol.Call
+	again bool
+
+	// deadline is when the exchange has to have ended, as a time since the client was made;
+	// 0 if there is none. idleSince is when it became idle, likewise.
+	deadline, idleSince atomic.Int64
+	timer               *time.Timer
+	// cause is why we gave it up.
+	cause atomic.Pointer[error]
+}
+
+// serve makes a new connection a part of the client, sends an exchange on it, and reads
+// from it until it is closed. It returns an exchange that is to be sent again; its place
+// in the host's count is that of the connection.
+func (c *Client) serve(x exchange, p *place, r dial.Ready) (repeat exchange, again bool) {
+	k := &conn{
+		client: c, host: x.entry.host, place: p, under: r.Conn, secure: r.TLS, phases: r.Phases,
+		born: time.Now(), lifetime: c.lifetime(), in: make([]byte, bufferSize),
+	}
+	k.resting = k.rest
+	r.Phases.Protocol = protocol.HTTP1 // Whoever made it may have hoped for another one.
+	if !c.register(k) || r.Conn.Open(r.Phases) != nil {
+		_ = r.Conn.Close() // There is another error to tell.
+		c.forget(k)
+		k.host.release()
+		c.fail(x.call, x.sent, protocol.ReasonCanceled, dial.ErrClosed)
+		return exchange{}, false
+	}
+	k.timer = time.AfterFunc(time.Hour, k.check)
+	k.begin(x, false)
+	k.timer.Reset(max(0, min(c.look, time.Until(x.deadline))))
+	k.run()
+	k.close()
+	if k.again {
+		return k.x, true
+	}
+	k.host.release()
+	if k.ended != nil {
+		k.ended.Finish(k.result)
+	}
+	return exchange{}, false
+}
+
+// close closes the connection, with a goodbye where TLS has one and we were not in a
+// hurry.
+func (k *conn) close() {
+	k.cause.CompareAndSwap(nil, &errEnded)
+	k.timer.Stop()
+	k.settle()
+	cause := *k.cause.Load()
+	if k.secure != nil && (errors.Is(cause, errEnded) || errors.Is(cause, errRetired)) {
+		_ = k.secure.Close() // It does not wait: see dial.Conn.
+	}
+	_ = k.under.Close()
+	k.under.Wait()
+	k.client.forget(k)
+}
+
+// settle waits until a request that is being written has been, which takes no time to
+// speak of, since that does not wait for the peer.
+func (k *conn) settle() {
+	k.writing.Lock()
+	defer k.writing.Unlock()
+}
+
+// giveUp ends the connection for a cause: the reading goroutine sees to what is on it. It
+// does not wait for that.
+func (k *conn) giveUp(cause error) {
+	k.cause.CompareAndSwap(nil, &cause)
+	_ = k.under.SetReadDeadline(longAgo()) // It fails when the connection is closed already.
+}
+
+func longAgo() time.Time { return time.Unix(1, 0) }
+
+// retire ends a free connection that is not in the list.
+func (k *conn) retire() {
+	if k.state.CompareAndSwap(connFree, connEnded) {
+		k.giveUp(errRetired)
+	}
+}
+
+// isOld reports whether an idle connection should not be used any more.
+func (k *conn) isOld(now time.Time) bool {
+	if k.lifetime > 0 && now.Sub(k.born) > k.lifetime {
+		return true
+	}
+	since := k.idleSince.Load()
+	return since > 0 && k.client.since(now)-since > int64(idleTimeout)
+}
+
+// check looks whether the exchange has run out of time, or an idle connection is too old,
+// and comes again in time. So an exchange costs no timer.
+func (k *conn) check() {
+	if k.cause.Load() != nil {
+		return
+	}
+	now := time.Now()
+	left := k.client.timeout
+	if deadline := k.deadline.Load(); deadline != 0 {
+		left = time.Duration(deadline - k.client.since(now))
+		if left <= 0 {
+			if k.expire(deadline) {
+				return
+			}
+			left = k.client.timeout // It has ended just now.
+		}
+	} else if k.isOld(now) && k.host.remove(k) {
+		k.retire()
+		return
+	}
+	k.timer.Reset(min(k.client.look, left))
+}
+
+// expire ends the exchange with the deadline, unless it has ended.
+func (k *conn) expire(deadline int64) bool {
+	if !k.deadline.CompareAndSwap(deadline, expired) {
+		return false
+	}
+	k.giveUp(errTimeout)
+	return true
+}
+
+// begin writes a request. It returns false if the connection has ended.
+func (k *conn) begin(x exchange, reused bool) bool {
+	c := k.client
+	k.writing.Lock()
+	defer k.writing.Unlock()
+	k.x, k.reused, k.unsent = x, reused, false
+	k.served++
+	buf := &k.out
+	if len(x.entry.head)+len(x.entry.body) > bufferSize {
+		buf, _ = c.requests.Get().(*[]byte)
+		defer c.requests.Put(buf)
+	}
+	*buf = c.writer.append((*buf)[:0], x.entry, x.call.Request, x.sent)
+	k.deadline.Store(c.since(x.deadline))
+	if reused {
+		k.x.sent = time.Now()
+	}
+	if x.notes != nil {
+		x.notes.t.Connection(reused, k.under, k.phases, k.secure)
+	}
+	if !k.state.CompareAndSwap(connFree, connBusy) {
+		return false
+	}
+	k.write(*buf)
+	return true
+}
+
+// write writes a request. Where that fails the reading goroutine sees to it, which may
+// have noticed already. From then on the connection may be somebody else's.
+func (k *conn) write(out []byte) {
+	var n int
+	var err error
+	if k.secure != nil {
+		n, err = k.secure.Write(out)
+	} else {
+		n, err = k.under.Write(out)
+	}
+	if err != nil {
+		k.unsent = n == 0 // With TLS nothing that the server could decrypt.
+		k.under.Fail(err)
+	}
+}
+
+// read reads what comes next.
+func (k *conn) read(p []byte) (int, error) {
+	if k.secure != nil {
+		return k.secure.Read(p)
+	}
+	return k.under.Read(p)
+}
+
+// run reads answers until the connection is not to be used any more.
+func (k *conn) run() {
+	for {
+		if k.begun && k.have == 0 && k.response.ahead() > bufferSize {
+			if !k.runBody() {
+				return
+			}
+			continue
+		}
+		if k.have == len(k.in) { // A long line.
+			k.in = append(k.in, make([]byte, len(k.in))...)
+		}
+		n, err := k.read(k.in[k.have:])
+		if err != nil {
+			k.broken(err)
+			return
+		}
+		if !k.take(n) {
+			return
+		}
+	}
+}
+
+// runBody reads a long piece of a body into a larger buffer, which is only borrowed: so
+// few reads do for long bodies, and connections that are idle hold little memory.
+func (k *conn) runBody() bool {
+	buffer, _ := k.client.buffers.Get().(*[bodyBuffer]byte)
+	defer k.client.buffers.Put(buffer)
+	n, err := k.read(buffer[:min(bodyBuffer, k.response.ahead())])
+	if err != nil {
+		k.broken(err)
+		return false
+	}
+	if _, err = k.response.feed(buffer[:n]); err != nil {
+		k.finish(protocol.ReasonProtocol, err)
+		return false
+	}
+	return !k.response.done() || k.complete()
+}
+
+// take takes what was read. It returns false when the connection is not to be used any
+// more.
+func (k *conn) take(n int) bool {
+	if !k.begun {
+		if k.over || k.state.Load() != connBusy {
+			k.broken(errUnasked)
+			return false
+		}
+		k.begun = true
+		k.response.reset(k.x.entry.method, k.client.maxBody)
+		if k.x.notes != nil {
+			k.response.see = k.x.notes.see
+		}
+	}
+	k.have += n
+	used, err := k.response.feed(k.in[:k.have])
+	if err != nil {
+		k.finish(protocol.ReasonProtocol, err)
+		return false
+	}
+	k.have = copy(k.in, k.in[used:k.have])
+	return !k.response.done() || k.complete()
+}
+
+// complete ends the exchange whose answer is complete. It returns false when the
+// connection is not to be used any more.
+func (k *conn) complete() bool {
+	k.result = k.outcome(protocol.ReasonNone, nil)
+	if !k.isUsable() {
+		k.ended = k.x.call
+		return false
+	}
+	if len(k.in) > bufferSize {
+		k.in = make([]byte, bufferSize)
+	}
+	k.begun, k.over = false, true
+	// From the moment that it rests another request may be on its way.
+	k.under.BeforeWait(k.resting)
+	return true
+}
+
+// isUsable reports whether the connection, whose answer is complete, can have another
+// request.
+func (k *conn) isUsable() bool {
+	c := k.client
+	return k.response.keepAlive && c.keepAlive && !k.x.entry.closes && k.have == 0 &&
+		(c.maxRequests == 0 || k.served < c.maxRequests) &&
+		(k.lifetime == 0 || time.Since(k.born) < k.lifetime) &&
+		!k.under.Unwritten()
+}
+
+// rest makes the connection idle and then ends the exchange, so that whoever waits for
+// the one finds the other. If the exchange has just run out of time, its connection is
+// about to end, and then the exchange does.
+func (k *conn) rest() {
+	call, result := k.x.call, k.result
+	if !k.deadline.CompareAndSwap(k.client.since(k.x.deadline), 0) {
+		return
+	}
+	k.over = false
+	k.idleSince.Store(k.client.since(time.Now()))
+	k.x = exchange{}
+	k.state.Store(connFree)
+	if !k.host.put(k) {
+		k.retire()
+	}
+	call.Finish(result)
+}
+
+// broken sees to the exchange on a connection that has ended, if there is one.
+func (k *conn) broken(err error) {
+	if k.over {
+		k.ended = k.x.call
+		return
+	}
+	if k.state.CompareAndSwap(connFree, connEnded) {
+		k.host.remove(k)
+		return
+	}
+	if k.state.Load() == connEnded {
+		return
+	}
+	k.settle() // Now it is known what was written.
+	if cause := k.cause.Load(); cause != nil {
+		err = *cause
+	}
+	switch {
+	case errors.Is(err, io.EOF) && k.begun && k.response.end():
+		k.finish(protocol.ReasonNone, nil)
+	case errors.Is(err, errTimeout):
+		k.finish(protocol.ReasonTimeout, context.DeadlineExceeded)
+	case errors.Is(err, errCanceled):
+		k.finish(protocol.ReasonCanceled, err)
+	case k.mayRepeat():
+		k.x.again, k.again = true, true
+	default:
+		reason := dial.Reason(err)
+		if reason == protocol.ReasonNone {
+			reason = protocol.ReasonReset
+		}
+		k.finish(reason, err)
+	}
+}
+
+// mayRepeat reports whether the exchange may be sent again on another connection: it may
+// have come to an end of this one that has nothing to do with it, and can do no harm
+// twice.
+func (k *conn) mayRepeat() bool {
+	return k.reused && !k.begun && !k.x.again && (k.x.entry.idempotent || k.unsent)
+}
+
+// finish ends the exchange together with the connection.
+func (k *conn) finish(reason protocol.Reason, err error) {
+	k.ended, k.result = k.x.call, k.outcome(reason, err)
+}
+
+// outcome returns how the exchange ends, now.
+func (k *conn) outcome(reason protocol.Reason, err error) protocol.Result {
+	res := protocol.Result{Sent: k.x.sent, Done: time.Now(), Reason: reason, Err: err}
+	if k.begun && k.response.headed() {
+		res.Code = k.client.codes.Text(k.response.status)
+		if reason == protocol.ReasonNone && !k.x.entry.expect.Contains(k.response.status) {
+			res.Reason, res.Err = protocol.ReasonStatus, httpmix.StatusError(k.response.status)
+		}
+	}
+	return res
+}

@@ -1,0 +1,346 @@
+package http1
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
+)
+
+// nameServer answers every question for addresses of IPv4 with its own.
+type nameServer struct {
+	conn  net.PacketConn
+	mu    sync.Mutex
+	addrs []netip.Addr // nil: it fails
+	asked int
+}
+
+func newNameServer(t *testing.T, addrs ...string) *nameServer {
+	t.Helper()
+	conn, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &nameServer{conn: conn}
+	s.set(addrs...)
+	var running sync.WaitGroup
+	running.Go(s.serve)
+	t.Cleanup(func() {
+		_ = conn.Close()
+		running.Wait()
+	})
+	return s
+}
+
+func (s *nameServer) set(addrs ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addrs = nil
+	for _, a := range addrs {
+		s.addrs = append(s.addrs, netip.MustParseAddr(a))
+	}
+}
+
+func (s *nameServer) serve() {
+	buf := make([]byte, 1500)
+	for {
+		n, from, err := s.conn.ReadFrom(buf)
+		if err != nil {
+			return
+		}
+		_, _ = s.conn.WriteTo(s.answer(buf[:n]), from)
+	}
+}
+
+// answer makes the question an answer (RFC 1035, section 4).
+func (s *nameServer) answer(question []byte) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end := 12
+	for question[end] != 0 {
+		end += int(question[end]) + 1
+	}
+	end += 5
+	const typeA = 1
+	a := append([]byte(nil), question[:end]...)
+	a[2], a[3] = 0x84, 0
+	clear(a[6:12])
+	if s.addrs == nil {
+		a[3] = 2 // SERVFAIL
+		return a
+	}
+	if binary.BigEndian.Uint16(question[end-4:]) != typeA {
+		return a
+	}
+	s.asked++
+	binary.BigEndian.PutUint16(a[6:], uint16(len(s.addrs)))
+	for _, ip := range s.addrs {
+		a = append(a, 0xc0, 12, 0, typeA, 0, 1, 0, 0, 0, 0, 0, 4)
+		v4 := ip.As4()
+		a = append(a, v4[:]...)
+	}
+	return a
+}
+
+func (s *nameServer) questions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
+}
+
+func (s *nameServer) resolver() *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", s.conn.LocalAddr().String())
+	}}
+}
+
+// sites are servers on several loopback addresses and one port that count their requests.
+type sites struct {
+	port string
+	hits map[string]*atomic.Int64
+}
+
+func newSites(t *testing.T, addrs ...string) *sites {
+	t.Helper()
+	s := &sites{port: "0", hits: map[string]*atomic.Int64{}}
+	for _, addr := range addrs {
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(addr, s.port))
+		if err != nil {
+			t.Skipf("cannot listen on %s: %v", addr, err)
+		}
+		_, s.port, _ = net.SplitHostPort(l.Addr().String())
+		hits := new(atomic.Int64)
+		s.hits[addr] = hits
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+		_ = server.Listener.Close()
+		server.Listener = l
+		server.Start()
+		t.Cleanup(server.Close)
+	}
+	return s
+}
+
+// named returns a client for a name, which the name server resolves.
+func named(t *testing.T, s *nameServer, port string, change func(*httpmix.Options)) waiting {
+	t.Helper()
+	o := protocoltest.Options(t, "http://target.test:"+port)
+	if change != nil {
+		change(&o)
+	}
+	c := client(t, o)
+	d, err := dial.New(dial.Options{NextProtos: []string{protocol.HTTP1}, Net: net.Dialer{Resolver: s.resolver()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.dialer = d
+	return c
+}
+
+func TestRequestsAreSpreadOverTheAddressesOfAName(t *testing.T) {
+	all := []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"}
+	s := newSites(t, all...)
+	w := new(protocoltest.Wire)
+	c := named(t, newNameServer(t, all...), s.port, func(o *httpmix.Options) { o.Wire, o.ResolveEvery = w, time.Hour })
+	for range 300 {
+		mustSucceed(t, c)
+	}
+	for addr, hits := range s.hits {
+		if n := hits.Load(); n < 98 || n > 102 {
+			t.Errorf("%d of 300 requests went to %s", n, addr)
+		}
+	}
+	if n, _ := w.Counts(); n != 3 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+func TestANameIsResolvedAgain(t *testing.T) {
+	s := newSites(t, "127.0.0.2", "127.0.0.3")
+	names := newNameServer(t, "127.0.0.2")
+	w := new(protocoltest.Wire)
+	c := named(t, names, s.port, func(o *httpmix.Options) { o.Wire, o.ResolveEvery = w, time.Millisecond })
+	mustSucceed(t, c)
+	names.set("127.0.0.3")
+	protocoltest.Eventually(t, "requests go to the new address", func() bool {
+		mustSucceed(t, c)
+		return s.hits["127.0.0.3"].Load() > 0
+	})
+	protocoltest.Eventually(t, "the connection to the old one is closed", func() bool {
+		_, closed := w.Counts()
+		return closed > 0
+	})
+	// While the name does not resolve, what was known holds.
+	names.set()
+	for range 20 {
+		mustSucceed(t, c)
+	}
+}
+
+func TestWithoutATimeEachConnectionResolvesAnew(t *testing.T) {
+	s := newSites(t, "127.0.0.2")
+	names := newNameServer(t, "127.0.0.2")
+	c := named(t, names, s.port, func(o *httpmix.Options) { o.KeepAlive = false })
+	for range 5 {
+		mustSucceed(t, c)
+	}
+	if n := names.questions(); n != 5 {
+		t.Errorf("asked %d times for 5 connections", n)
+	}
+}
+
+func TestAnAddressThatDoesNotAnswerIsNoFailureIfAnotherDoes(t *testing.T) {
+	s := newSites(t, "127.0.0.2")
+	// Nothing listens at the first.
+	c := named(t, newNameServer(t, "127.0.0.9", "127.0.0.2"), s.port, func(o *httpmix.Options) { o.ResolveEvery = time.Hour })
+	for range 10 {
+		mustSucceed(t, c)
+	}
+}
+
+func TestANameWithoutAddressesIsAFailureOfDNS(t *testing.T) {
+	names := newNameServer(t)
+	c := named(t, names, "80", nil)
+	wantReason(t, c, protocol.ReasonDNS)
+}
+
+func TestABodyThatThePeerDoesNotReadHoldsNobodyUp(t *testing.T) {
+	let := make(chan struct{})
+	o := protocoltest.Options(t, "http://"+protocoltest.Raw(t, func(net.Conn) { <-let }))
+	t.Cleanup(func() { close(let) })
+	o.Timeout = short
+	o.Entries[0].Method, o.Entries[0].Body = "POST", make([]byte, 16<<20)
+	c := client(t, o)
+	call := &protocol.Call{}
+	done := make(chan struct{})
+	call.Done = func() { close(done) }
+	// A connection that is idle, so that Start itself writes.
+	c.Start(call)
+	<-done
+	protocoltest.CheckReason(t, call.Result, protocol.ReasonTimeout)
+}
+
+func TestABigBodyArrivesOnAKeptConnection(t *testing.T) {
+	body := strings.Repeat("0123456789abcdef", 1<<18) // 4 MiB
+	for _, f := range flavours() {
+		t.Run(f.Name, func(t *testing.T) {
+			o := f.Serve(t, func(w http.ResponseWriter, r *http.Request) {
+				got := new(strings.Builder)
+				buf := make([]byte, 100_000)
+				for {
+					n, err := r.Body.Read(buf)
+					got.Write(buf[:n])
+					if err != nil {
+						break
+					}
+				}
+				if got.String() != body {
+					w.WriteHeader(http.StatusTeapot)
+				}
+			})
+			w := new(protocoltest.Wire)
+			o.Wire = w
+			o.Entries[0].Method, o.Entries[0].Body = "POST", []byte(body)
+			c := client(t, o)
+			for range 5 {
+				mustSucceed(t, c)
+			}
+			if sent, _ := w.Bytes(); sent < 5*len(body) {
+				t.Errorf("%d bytes counted of %d", sent, 5*len(body))
+			}
+		})
+	}
+}
+
+// echo is a server that costs as little as can be: it answers each read.
+func echo(tb testing.TB) string {
+	tb.Helper()
+	answer := []byte(typical)
+	return protocoltest.Raw(tb, func(c net.Conn) {
+		buf := make([]byte, 4096)
+		for {
+			if _, err := c.Read(buf); err != nil {
+				return
+			}
+			if _, err := c.Write(answer); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// TestAnExchangeAllocatesNothing counts the allocations of the whole process, the
+// server's included.
+func TestAnExchangeAllocatesNothing(t *testing.T) {
+	o := protocoltest.Options(t, "http://"+echo(t))
+	o.SlotHeader, o.Traceparent = true, httpmix.TraceSampled
+	c := client(t, o)
+	done := make(chan struct{}, 1)
+	call := &protocol.Call{Done: func() { done <- struct{}{} }}
+	call.Request = protocol.Request{Scenario: "s", Segment: "g", Seq: 7, Trace: [16]byte{1}}
+	exchange := func() {
+		c.Start(call)
+		<-done
+	}
+	for range 100 {
+		exchange()
+	}
+	if n := testing.AllocsPerRun(1000, exchange); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if call.Result.Failed() {
+		t.Error(call.Result.Err)
+	}
+}
+
+// TestAnIdleConnectionIsSmall reports what many connections take, and fails where each
+// takes much more than its buffer and its stack.
+func TestAnIdleConnectionIsSmall(t *testing.T) {
+	const n = 500
+	var arrived sync.WaitGroup
+	arrived.Add(n)
+	let := make(chan struct{})
+	addr := protocoltest.Raw(t, func(c net.Conn) {
+		protocoltest.ReadHead(c)
+		arrived.Done()
+		<-let
+		_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+		protocoltest.ReadHead(c)
+	})
+	o := protocoltest.Options(t, "http://"+addr)
+	o.MaxConns = n
+	c := client(t, o)
+	memory := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapInuse + m.StackInuse
+	}
+	before := memory()
+	var ended sync.WaitGroup
+	for range n {
+		ended.Add(1)
+		c.Start(&protocol.Call{Done: ended.Done})
+	}
+	arrived.Wait()
+	close(let)
+	ended.Wait()
+	// The server of this test takes its part as well.
+	each := (memory() - before) / n
+	t.Logf("%d bytes for each connection and its server", each)
+	if each > 40<<10 {
+		t.Errorf("%d bytes for each connection", each)
+	}
+}

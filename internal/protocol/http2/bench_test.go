@@ -1,0 +1,161 @@
+package http2
+
+import (
+	"io"
+	"net"
+	"runtime/debug"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
+)
+
+// responder is a server that answers each HEADERS with the same head and body, at the
+// least cost: all that came with one read it answers with one write.
+func responder(body int) func(net.Conn) {
+	head := status200 + "\x0f\x0d" + string(appendRaw(nil, strconv.Itoa(body))) + "\x0f\x10\x0atext/plain"
+	answer := []byte(frame(frameHeaders, flagEndHeaders, 0, head) + frame(frameData, flagEndStream, 0, string(make([]byte, body))))
+	second := headerLen + len(head)
+	return func(c net.Conn) {
+		if _, err := io.ReadFull(c, make([]byte, len(preface))); err != nil {
+			return
+		}
+		out := []byte(frame(frameSettings, 0, 0, "\x00\x03"+number(1000)))
+		in := make([]byte, 64<<10)
+		have := 0
+		for {
+			n, err := c.Read(in[have:])
+			if err != nil {
+				return
+			}
+			have += n
+			p := in[:have]
+			for len(p) >= headerLen {
+				size := int(p[0])<<16 | int(p[1])<<8 | int(p[2])
+				if len(p) < headerLen+size {
+					break
+				}
+				switch {
+				case p[3] == frameHeaders && p[4]&flagEndStream != 0:
+					from := len(out)
+					out = append(out, answer...)
+					copy(out[from+5:from+9], p[5:9])
+					copy(out[from+second+5:from+second+9], p[5:9])
+				case p[3] == frameSettings && p[4] == 0:
+					out = appendAck(out)
+				case p[3] == framePing && p[4] == 0:
+					out = appendPing(out, flagAck, p[headerLen:headerLen+8])
+				}
+				p = p[headerLen+size:]
+			}
+			have = copy(in, p)
+			if _, err := c.Write(out); err != nil {
+				return
+			}
+			out = out[:0]
+		}
+	}
+}
+
+// benchOptions are options for the responder, with all that differs between requests.
+func benchOptions(tb testing.TB, body int) httpmix.Options {
+	tb.Helper()
+	o := h2cOptions(tb, "http://"+protocoltest.Raw(tb, responder(body)))
+	o.SlotHeader, o.Traceparent = true, httpmix.TraceSampled
+	o.MaxConns = 200
+	return o
+}
+
+// drive makes n exchanges, of which so many are under way at a time.
+func drive(tb testing.TB, c protocol.Client, calls []protocol.Call, n int) {
+	tb.Helper()
+	free := make(chan *protocol.Call, len(calls))
+	for i := range calls {
+		call := &calls[i]
+		call.Request = protocol.Request{Scenario: "bench", Segment: "1700000000-ab12", Trace: [16]byte{1}, Span: [8]byte{2}}
+		call.Done = func() { free <- call }
+		free <- call
+	}
+	take := func() *protocol.Call {
+		select {
+		case call := <-free:
+			return call
+		default:
+			c.Flush()
+			return <-free
+		}
+	}
+	for i := range n {
+		call := take()
+		if call.Result.Failed() {
+			tb.Fatal(call.Result.Err)
+		}
+		call.Request.Seq = uint64(i)
+		c.Start(call)
+	}
+	c.Flush()
+	for range calls {
+		if call := <-free; call.Result.Failed() {
+			tb.Fatal(call.Result.Err)
+		}
+	}
+}
+
+// cpu returns the CPU time that the process has used.
+func cpu(tb testing.TB) time.Duration {
+	tb.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func BenchmarkExchange(b *testing.B) {
+	for _, size := range []struct {
+		name string
+		body int
+	}{{"200B", 200}, {"10kB", 10_000}} {
+		for _, kind := range []string{"http2", "httpstd"} {
+			b.Run(size.name+"/"+kind, func(b *testing.B) {
+				o := benchOptions(b, size.body)
+				var c protocol.Client
+				if kind == "http2" {
+					c = client(b, o)
+				} else {
+					std, err := httpstd.New(o)
+					if err != nil {
+						b.Fatal(err)
+					}
+					c = protocol.NewWaiting(std)
+					b.Cleanup(c.Close)
+				}
+				calls := make([]protocol.Call, 100)
+				drive(b, c, calls, 1000)
+				b.ReportAllocs()
+				b.ResetTimer()
+				before := cpu(b)
+				drive(b, c, calls, b.N)
+				b.ReportMetric(float64(cpu(b)-before)/float64(time.Microsecond)/float64(b.N), "cpu-µs/op")
+			})
+		}
+	}
+}
+
+func TestAnExchangeAllocatesNothing(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	c := client(t, benchOptions(t, 200))
+	calls := make([]protocol.Call, 20)
+	drive(t, c, calls, 1000)
+	const n = 2000
+	allocs := testing.AllocsPerRun(1, func() { drive(t, c, calls, n) })
+	// What the driving itself allocates is the same for any number of exchanges.
+	if allocs > n/20 {
+		t.Errorf("%v allocations for %d exchanges", allocs, n)
+	}
+}

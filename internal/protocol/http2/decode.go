@@ -1,0 +1,184 @@
+package http2
+
+// decoder decodes the header blocks of one connection (RFC 7541) to what a head keeps
+// of them. In order it allocates nothing. Make it with newDecoder.
+type decoder struct {
+	tables *tables
+	recent *recent
+	// scratch holds the texts of the present field that cannot stay where they are.
+	scratch []byte
+}
+
+// newDecoder returns the decoder of a new connection.
+func newDecoder(t *tables) decoder { return decoder{tables: t, recent: newRecent()} }
+
+// maxScratch is the scratch that is kept from one field to the next.
+const maxScratch = 64 << 10
+
+// The forms of a field (RFC 7541, section 6) by its first bits.
+const (
+	formIndexed    = 0x80
+	formIndexing   = 0x40
+	formTableSize  = 0x20
+	formNever      = 0x10
+	bitsIndexed    = 7
+	bitsIndexing   = 6
+	bitsTableSize  = 5
+	bitsNoIndexing = 4
+	// markHuffman marks a text as encoded, before its length.
+	markHuffman = 0x80
+	bitsText    = 7
+)
+
+// decode adds what a whole header block says to h. It reports false for one that cannot
+// be decoded, after which the connection is of no more use.
+func (d *decoder) decode(p []byte, h *head) bool {
+	for first := true; len(p) > 0; {
+		var ok bool
+		switch b := p[0]; {
+		case b >= formIndexed:
+			p, ok = d.indexed(p, h)
+		case b >= formIndexing:
+			p, ok = d.literal(p, bitsIndexing, h)
+		case b >= formTableSize:
+			// It stands before all fields or nowhere.
+			if !first {
+				return false
+			}
+			p, ok = d.resize(p)
+			if !ok {
+				return false
+			}
+			continue
+		default:
+			p, ok = d.literal(p, bitsNoIndexing, h)
+		}
+		if !ok {
+			return false
+		}
+		first = false
+	}
+	return true
+}
+
+// indexed takes a field that is in a table.
+func (d *decoder) indexed(p []byte, h *head) ([]byte, bool) {
+	i, p, ok := readInt(p, bitsIndexed)
+	switch {
+	case !ok || i == 0:
+		return nil, false
+	case i <= numStatic:
+		f := &d.tables.static[i]
+		h.add(f.fact, len(f.name)+len(f.value)+fieldOverhead)
+		if h.show != nil {
+			h.show([]byte(f.name), []byte(f.value))
+		}
+		return p, true
+	}
+	f, ok := d.recent.get(i - numStatic - 1)
+	if !ok {
+		return nil, false
+	}
+	h.add(f.fact, f.size())
+	if h.show != nil {
+		h.show(d.recent.textOf(f))
+	}
+	return p, true
+}
+
+// literal takes a field whose value is given, and its name or its name's index.
+func (d *decoder) literal(p []byte, prefix int, h *head) ([]byte, bool) {
+	if cap(d.scratch) > maxScratch {
+		d.scratch = nil
+	}
+	d.scratch = d.scratch[:0]
+	i, p, ok := readInt(p, prefix)
+	if !ok {
+		return nil, false
+	}
+	var name, value []byte
+	if i == 0 {
+		name, p, ok = d.text(p)
+	} else {
+		name, ok = d.name(i)
+	}
+	if !ok {
+		return nil, false
+	}
+	if value, p, ok = d.text(p); !ok {
+		return nil, false
+	}
+	f := d.tables.judge(name, value)
+	h.add(f, len(name)+len(value)+fieldOverhead)
+	if h.show != nil {
+		h.show(name, value)
+	}
+	if prefix == bitsIndexing {
+		d.recent.add(name, value, f)
+	}
+	return p, true
+}
+
+// name returns the name at an index, as a copy.
+func (d *decoder) name(i int) ([]byte, bool) {
+	from := len(d.scratch)
+	if i <= numStatic {
+		d.scratch = append(d.scratch, d.tables.static[i].name...)
+		return d.scratch[from:], true
+	}
+	f, ok := d.recent.get(i - numStatic - 1)
+	if !ok {
+		return nil, false
+	}
+	name, _ := d.recent.textOf(f)
+	d.scratch = append(d.scratch, name...)
+	return d.scratch[from:], true
+}
+
+// text takes a text, which is where it was found or in the scratch.
+func (d *decoder) text(p []byte) (text, rest []byte, ok bool) {
+	if len(p) == 0 {
+		return nil, nil, false
+	}
+	encoded := p[0] >= markHuffman
+	n, p, ok := readInt(p, bitsText)
+	if !ok || n > len(p) {
+		return nil, nil, false
+	}
+	if !encoded {
+		return p[:n], p[n:], true
+	}
+	from := len(d.scratch)
+	d.scratch, ok = d.tables.huffman.append(d.scratch, p[:n])
+	return d.scratch[from:], p[n:], ok
+}
+
+// resize takes a new size of the dynamic table.
+func (d *decoder) resize(p []byte) ([]byte, bool) {
+	n, p, ok := readInt(p, bitsTableSize)
+	if !ok || n > tableSize {
+		return nil, false
+	}
+	d.recent.resize(n)
+	return p, true
+}
+
+// readInt takes an integer that begins in so many low bits of the first byte
+// (RFC 7541, section 5.1). It refuses what is too large for anything here.
+func readInt(p []byte, prefix int) (n int, rest []byte, ok bool) {
+	full := 1<<prefix - 1
+	n = int(p[0]) & full
+	if n < full {
+		return n, p[1:], true
+	}
+	for i, b := range p[1:] {
+		if i == 4 {
+			break
+		}
+		n += int(b&0x7f) << (7 * i)
+		if b < 0x80 {
+			return n, p[i+2:], true
+		}
+	}
+	return 0, nil, false
+}

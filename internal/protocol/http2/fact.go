@@ -1,0 +1,128 @@
+package http2
+
+import "bytes"
+
+// fact is what a field of an answer's head says, as far as it concerns us.
+type fact struct {
+	kind factKind
+	// number is the status or the length.
+	number int64
+}
+
+// factKind is the kind of a fact.
+type factKind uint8
+
+// The kinds of facts.
+const (
+	// factPlain is a field that does not concern us.
+	factPlain factKind = iota
+	// factStatus is the answer's status.
+	factStatus
+	// factLength is the length of the answer's body.
+	factLength
+	// factFoul is a field that an answer must not have.
+	factFoul
+)
+
+// judge returns the fact in a field.
+func (t *tables) judge(name, value []byte) fact {
+	if len(name) > 0 && name[0] == ':' {
+		return judgePseudo(name, value)
+	}
+	for _, b := range name {
+		if !t.inName[b] {
+			return fact{kind: factFoul}
+		}
+	}
+	for _, b := range value {
+		if !t.inValue[b] {
+			return fact{kind: factFoul}
+		}
+	}
+	switch string(name) {
+	case "content-length":
+		return judgeLength(value)
+	case "", "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade":
+		return fact{kind: factFoul}
+	case "te":
+		if !bytes.Equal(value, []byte("trailers")) {
+			return fact{kind: factFoul}
+		}
+	}
+	return fact{kind: factPlain}
+}
+
+// judgePseudo returns the fact in a pseudo-header, of which an answer has one.
+func judgePseudo(name, value []byte) fact {
+	if string(name) != ":status" || len(value) != 3 {
+		return fact{kind: factFoul}
+	}
+	n, ok := parseNumber(value)
+	if !ok {
+		return fact{kind: factFoul}
+	}
+	return fact{kind: factStatus, number: n}
+}
+
+// judgeLength returns the fact in a length.
+func judgeLength(value []byte) fact {
+	n, ok := parseNumber(value)
+	if !ok {
+		return fact{kind: factFoul}
+	}
+	return fact{kind: factLength, number: n}
+}
+
+// parseNumber returns the number that is written in digits, of which there are not too
+// many.
+func parseNumber(p []byte) (n int64, ok bool) {
+	if len(p) == 0 || len(p) > 18 {
+		return 0, false
+	}
+	for _, b := range p {
+		if b < '0' || b > '9' {
+			return 0, false
+		}
+		n = 10*n + int64(b-'0')
+	}
+	return n, true
+}
+
+// head is what is kept of a header block: of an answer's head or of its trailers.
+type head struct {
+	// status is 0 where there is none.
+	status int
+	// length is -1 where there is none.
+	length int64
+	// plain says that a field came that is no pseudo-header; foul, that one came that
+	// must not be there, or not there.
+	plain, foul bool
+	// size is the size of all fields as RFC 9113, section 6.5.2, counts it.
+	size int
+	// show, if not nil, is called with each field.
+	show func(name, value []byte)
+}
+
+// reset empties the head.
+func (h *head) reset(show func(name, value []byte)) {
+	*h = head{length: -1, show: show}
+}
+
+// add takes a field's fact.
+func (h *head) add(f fact, size int) {
+	h.size += size
+	switch f.kind {
+	case factStatus:
+		h.foul = h.foul || h.plain || h.status != 0
+		// There is no status 0, but it is there.
+		h.status = max(1, int(f.number))
+	case factLength:
+		h.plain = true
+		h.foul = h.foul || (h.length >= 0 && h.length != f.number)
+		h.length = f.number
+	case factFoul:
+		h.foul = true
+	default:
+		h.plain = true
+	}
+}

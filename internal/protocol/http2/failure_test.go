@@ -1,0 +1,239 @@
+package http2
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
+)
+
+// short is a timeout that tests do wait for.
+const short = 50 * time.Millisecond
+
+func TestFailuresOfConnecting(t *testing.T) {
+	t.Run("nothing listens there", func(t *testing.T) {
+		l := protocoltest.Listen(t)
+		_ = l.Close()
+		wantReason(t, client(t, h2cOptions(t, "http://"+l.Addr().String())), protocol.ReasonRefused)
+	})
+	t.Run("the name does not resolve", func(t *testing.T) {
+		wantReason(t, client(t, h2cOptions(t, "http://nowhere.invalid")), protocol.ReasonDNS)
+	})
+	t.Run("the name server does not answer", func(t *testing.T) {
+		o := h2cOptions(t, "http://nowhere.test")
+		o.ConnectTimeout = short
+		r := wantReason(t, dialling(t, o, &net.Dialer{Resolver: &net.Resolver{
+			PreferGo: true,
+			Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			},
+		}}), protocol.ReasonDNS)
+		if r.Service() < short {
+			t.Errorf("took only %s", r.Service())
+		}
+	})
+	t.Run("nobody answers the connect", func(t *testing.T) {
+		o := h2cOptions(t, "http://127.0.0.1:1")
+		o.ConnectTimeout = short
+		r := wantReason(t, dialling(t, o, blackhole()), protocol.ReasonConnectTimeout)
+		if r.Service() < short {
+			t.Errorf("took only %s", r.Service())
+		}
+	})
+	t.Run("the request times out before the connect", func(t *testing.T) {
+		o := h2cOptions(t, "http://127.0.0.1:1")
+		o.Timeout = short
+		wantReason(t, dialling(t, o, blackhole()), protocol.ReasonTimeout)
+	})
+	for _, test := range []struct {
+		errno syscall.Errno
+		want  protocol.Reason
+	}{
+		{syscall.EMFILE, protocol.ReasonDenied},
+		{syscall.ENFILE, protocol.ReasonDenied},
+		{syscall.EACCES, protocol.ReasonDenied},
+		{syscall.EPERM, protocol.ReasonDenied},
+		{syscall.EADDRNOTAVAIL, protocol.ReasonDenied},
+		{syscall.ECONNREFUSED, protocol.ReasonRefused},
+		{syscall.EHOSTUNREACH, protocol.ReasonRefused},
+		{syscall.ENETUNREACH, protocol.ReasonRefused},
+		{syscall.ETIMEDOUT, protocol.ReasonConnectTimeout},
+		{syscall.ECONNRESET, protocol.ReasonReset},
+	} {
+		t.Run("the kernel says "+test.errno.Error(), func(t *testing.T) {
+			fail := func(context.Context, string, string, syscall.RawConn) error { return test.errno }
+			c := dialling(t, h2cOptions(t, "http://127.0.0.1:1"), &net.Dialer{ControlContext: fail})
+			wantReason(t, c, test.want)
+		})
+	}
+}
+
+// dialling returns a client that dials with the dialer.
+func dialling(t *testing.T, o httpmix.Options, d *net.Dialer) *Client {
+	t.Helper()
+	c := client(t, o)
+	dialer, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: []string{"h2"}, Net: *d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.dialer = dialer
+	return c
+}
+
+// blackhole returns a dialer whose connects get no answer.
+func blackhole() *net.Dialer {
+	return &net.Dialer{ControlContext: func(ctx context.Context, _, _ string, _ syscall.RawConn) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+}
+
+func TestFailuresOfTLS(t *testing.T) {
+	ca := protocoltest.NewAuthority(t)
+	stranger := protocoltest.NewAuthority(t)
+	none := func(*x509.Certificate) {}
+	for _, test := range []struct {
+		name   string
+		by     *protocoltest.Authority
+		change func(*x509.Certificate)
+		client dial.TLS
+		want   protocol.Reason
+	}{
+		{"good", ca, none, dial.TLS{CA: ca.PEM}, protocol.ReasonNone},
+		{"by a stranger", stranger, none, dial.TLS{CA: ca.PEM}, protocol.ReasonTLS},
+		{"by a stranger, unverified", stranger, none, dial.TLS{InsecureSkipVerify: true}, protocol.ReasonNone},
+		{"not in the system's roots", ca, none, dial.TLS{}, protocol.ReasonTLS},
+		{"expired", ca, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, dial.TLS{CA: ca.PEM}, protocol.ReasonTLS},
+		{"not yet valid", ca, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) }, dial.TLS{CA: ca.PEM}, protocol.ReasonTLS},
+		{"for another address", ca, func(c *x509.Certificate) { c.IPAddresses = nil }, dial.TLS{CA: ca.PEM}, protocol.ReasonTLS},
+		{"for the name asked for", ca, func(c *x509.Certificate) { c.IPAddresses = nil }, dial.TLS{CA: ca.PEM, ServerName: "target.test"}, protocol.ReasonNone},
+		{"not for the name asked for", ca, none, dial.TLS{CA: ca.PEM, ServerName: "other.test"}, protocol.ReasonTLS},
+		{"of too old a version", ca, none, dial.TLS{CA: ca.PEM, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}, protocol.ReasonTLS},
+	} {
+		t.Run("a certificate "+test.name, func(t *testing.T) {
+			o := flavours()[0].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
+				s.TLS = test.by.ServerConfig(t, test.change)
+			})
+			w := new(protocoltest.Wire)
+			o.TLS, o.Wire = test.client, w
+			if r := do(t, client(t, o)); r.Reason != test.want {
+				t.Errorf("reason %q, want %q: %v", r.Reason, test.want, r.Err)
+			}
+			if opened, _ := w.Counts(); (opened == 1) != (test.want == protocol.ReasonNone) {
+				t.Errorf("%d connections were reported as open", opened)
+			}
+		})
+	}
+}
+
+func TestFailuresOfTheHandshake(t *testing.T) {
+	t.Run("TLS to a plain port", func(t *testing.T) {
+		addr := protocoltest.Raw(t, func(c net.Conn) {
+			_, _ = io.ReadFull(c, make([]byte, 5))
+			_, _ = io.WriteString(c, "HTTP/1.0 400 Bad Request\r\n\r\n")
+			_, _ = io.Copy(io.Discard, c)
+		})
+		wantReason(t, client(t, protocoltest.Options(t, "https://"+addr)), protocol.ReasonTLS)
+	})
+	t.Run("the server closes", func(t *testing.T) {
+		addr := protocoltest.Raw(t, func(c net.Conn) { _ = c.Close() })
+		wantReason(t, client(t, protocoltest.Options(t, "https://"+addr)), protocol.ReasonTLS)
+	})
+	t.Run("the server says nothing", func(t *testing.T) {
+		addr := protocoltest.Raw(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+		o := protocoltest.Options(t, "https://"+addr)
+		o.ConnectTimeout = short
+		wantReason(t, client(t, o), protocol.ReasonConnectTimeout)
+	})
+	t.Run("the server wants a certificate that there is not", func(t *testing.T) {
+		o := protocoltest.Flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
+			s.TLS.ClientAuth = tls.RequireAnyClientCert
+		})
+		// With TLS 1.2 the refusal is a part of the handshake; later it is a race.
+		o.TLS.MaxVersion = tls.VersionTLS12
+		wantReason(t, client(t, o), protocol.ReasonTLS)
+	})
+	t.Run("the server does not know HTTP/2", func(t *testing.T) {
+		for _, next := range [][]string{nil, {"http/1.1"}} {
+			o := protocoltest.Flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
+				s.TLS.NextProtos = next
+			})
+			o.Protocol = httpmix.HTTP2
+			wantReason(t, client(t, o), protocol.ReasonTLS)
+		}
+	})
+}
+
+func TestFailuresOfHTTP2(t *testing.T) {
+	for _, f := range flavours() {
+		t.Run(f.Name, func(t *testing.T) {
+			o := f.Serve(t, func(w http.ResponseWriter, r *http.Request) {
+				switch r.URL.Path {
+				case "/stall":
+					<-r.Context().Done()
+				case "/half":
+					w.Header().Set("Content-Length", "100")
+					_, _ = io.WriteString(w, "half")
+					_ = http.NewResponseController(w).Flush()
+					panic(http.ErrAbortHandler)
+				case "/abort":
+					panic(http.ErrAbortHandler)
+				case "/head":
+					w.Header().Set("X", strings.Repeat("y", 2<<20))
+				}
+			})
+			tests := []struct {
+				path string
+				want protocol.Reason
+				code string
+			}{
+				{"/stall", protocol.ReasonTimeout, ""},
+				{"/half", protocol.ReasonReset, "200"},
+				{"/abort", protocol.ReasonReset, ""},
+				{"/head", protocol.ReasonProtocol, ""},
+				{"/", protocol.ReasonNone, "200"},
+			}
+			root := o.Entries[0].URL
+			for _, test := range tests {
+				o.Entries[0].URL = root.JoinPath(test.path)
+				r := patiently(t, o, test.want, test.code)
+				if r.Reason != test.want || r.Code != test.code {
+					t.Errorf("%s: code %q, reason %q, want %q, %q: %v", test.path, r.Code, r.Reason, test.code, test.want, r.Err)
+				}
+			}
+		})
+	}
+}
+
+// patiently makes one exchange with a client of its own, and checks that its
+// connections open and close in pairs. Where it has to time out, it does so soon, but
+// gives a slow machine more time to come as far as the code.
+func patiently(t *testing.T, o httpmix.Options, want protocol.Reason, code string) protocol.Result {
+	t.Helper()
+	if want == protocol.ReasonTimeout {
+		o.Timeout = 4 * short
+	}
+	for ; ; o.Timeout *= 2 {
+		w := new(protocoltest.Wire)
+		o.Wire = w
+		c := client(t, o)
+		r := do(t, c)
+		checkClosed(t, c, w)
+		if want != protocol.ReasonTimeout || r.Reason != want || r.Code == code || o.Timeout > protocoltest.Long {
+			return r
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package http2
+
+import (
+	"testing"
+
+	lib "golang.org/x/net/http2"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
+)
+
+func TestRequestsThatTheServerHasNotLookedAtAreRepeated(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		method string
+		first  func(s *server)
+		want   protocol.Reason
+	}{
+		{"GOAWAY before the request's id", "POST", func(s *server) { s.request(); _ = s.WriteGoAway(0, lib.ErrCodeNo, nil) }, protocol.ReasonNone},
+		{"GOAWAY with an error before the id", "POST", func(s *server) { s.request(); _ = s.WriteGoAway(0, lib.ErrCodeInternal, nil) }, protocol.ReasonNone},
+		{"GOAWAY in two steps", "POST", func(s *server) {
+			s.request()
+			_ = s.WriteGoAway(1<<31-1, lib.ErrCodeNo, nil)
+			_ = s.WriteGoAway(0, lib.ErrCodeNo, nil)
+		}, protocol.ReasonNone},
+		{"GOAWAY after the id, and an answer", "POST", func(s *server) {
+			id := s.request()
+			_ = s.WriteGoAway(id, lib.ErrCodeNo, nil)
+			s.answer(id)
+		}, protocol.ReasonNone},
+		{"GOAWAY after the id, and no answer", "GET", func(s *server) {
+			_ = s.WriteGoAway(s.request(), lib.ErrCodeNo, nil)
+			s.hangUp()
+		}, protocol.ReasonReset},
+		{"GOAWAY for a breach", "GET", func(s *server) {
+			_ = s.WriteGoAway(s.request(), lib.ErrCodeProtocol, nil)
+			s.hangUp()
+		}, protocol.ReasonProtocol},
+		{"REFUSED_STREAM", "POST", func(s *server) { _ = s.WriteRSTStream(s.request(), lib.ErrCodeRefusedStream) }, protocol.ReasonNone},
+		{"an end on a new connection", "GET", func(s *server) { s.request(); s.hangUp() }, protocol.ReasonReset},
+		{"an end on a used connection", "GET", func(s *server) { s.answer(s.request()); s.request(); s.hangUp() }, protocol.ReasonNone},
+		{"an end on a used connection, of a POST", "POST", func(s *server) { s.answer(s.request()); s.request(); s.hangUp() }, protocol.ReasonReset},
+		{"an end in the answer", "GET", func(s *server) {
+			s.answer(s.request())
+			_ = s.WriteHeaders(lib.HeadersFrameParam{StreamID: s.request(), BlockFragment: []byte(status200), EndHeaders: true})
+			s.hangUp()
+		}, protocol.ReasonReset},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := new(protocoltest.Wire)
+			o := scripted(t, func(s *server) {
+				if s.conn == 1 {
+					test.first(s)
+					return
+				}
+				s.serve()
+			})
+			o.Entries[0].Method, o.Wire = test.method, w
+			c := client(t, o)
+			r := do(t, c)
+			if opened, _ := w.Counts(); opened == 1 && !r.Failed() {
+				r = do(t, c)
+			}
+			if r.Reason != test.want {
+				t.Errorf("reason %q, want %q: %v", r.Reason, test.want, r.Err)
+			}
+			checkClosed(t, c, w)
+		})
+	}
+}
+
+func TestARepetitionIsTheLast(t *testing.T) {
+	o := scripted(t, func(s *server) {
+		for id := s.request(); id != 0; id = s.request() {
+			_ = s.WriteRSTStream(id, lib.ErrCodeRefusedStream)
+		}
+	})
+	for _, conns := range []int{1, 10} {
+		o.MaxConns = conns
+		wantReason(t, client(t, o), protocol.ReasonReset)
+	}
+}
+
+func TestAConnectionEndsWhenItsLastRequestDoesAfterGoAway(t *testing.T) {
+	w := new(protocoltest.Wire)
+	next := make(chan struct{})
+	o := scripted(t, func(s *server) {
+		if s.conn > 1 {
+			s.serve()
+			return
+		}
+		first := s.request()
+		second := s.request()
+		_ = s.WriteGoAway(second, lib.ErrCodeNo, nil)
+		s.answer(second)
+		<-next
+		s.answer(first)
+	})
+	o.Wire = w
+	c := client(t, o)
+	first, second := begin(c, protocol.Request{}), begin(c, protocol.Request{})
+	c.Flush()
+	if r := <-second; r.Failed() {
+		t.Error(r.Err)
+	}
+	mustSucceed(t, c)
+	if opened, closed := w.Counts(); opened != 2 || closed != 0 {
+		t.Errorf("%d opened, %d closed", opened, closed)
+	}
+	close(next)
+	if r := <-first; r.Failed() {
+		t.Error(r.Err)
+	}
+	protocoltest.Eventually(t, "the first connection is closed", func() bool { _, closed := w.Counts(); return closed == 1 })
+	mustSucceed(t, c)
+}

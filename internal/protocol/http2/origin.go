@@ -1,0 +1,396 @@
+package http2
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+)
+
+// firstLimit is how many streams a server is taken to allow until one says otherwise.
+const firstLimit = 100
+
+// origin is where requests go: an address, with TLS or without, with its connections and
+// the requests that wait for one. Safe for concurrent use.
+type origin struct {
+	client *Client
+	addr   string
+	secure bool
+
+	addresses addresses
+
+	// usable are the connections that may have room, and turn is whose turn it is.
+	usable atomic.Pointer[[]*conn]
+	turn   atomic.Uint32
+	// learned is how many streams a connection allowed that was made last.
+	learned atomic.Int32
+	// waits is the number of those that wait.
+	waits atomic.Int32
+	// kick tells the tender that there is somebody new to look after.
+	kick chan struct{}
+
+	mu sync.Mutex
+	// all are all connections, and making is how many are being made.
+	all    map[*conn]struct{}
+	making int
+	// waiting are the jobs that wait for a connection, the oldest first. While there are
+	// any, connections are being made.
+	waiting []job
+	// tended says that a goroutine looks after those that wait.
+	tended bool
+	// refreshing says that the name is being resolved anew.
+	refreshing bool
+	closed     bool
+}
+
+// newOrigin returns an origin without connections.
+func newOrigin(c *Client, addr string, secure bool) *origin {
+	o := &origin{client: c, addr: addr, secure: secure, all: make(map[*conn]struct{}), kick: make(chan struct{}, 1)}
+	o.learned.Store(firstLimit)
+	o.usable.Store(new([]*conn))
+	return o
+}
+
+// assumed returns how many streams a new connection is taken to allow.
+func (c *Client) assumed(o *origin) int { return int(o.learned.Load()) }
+
+// start sends the job on a connection, or lets it wait for one.
+func (o *origin) start(j *job) {
+	for {
+		c := o.pick(j.avoid)
+		if c == nil && o.wait(j) {
+			return
+		}
+		if c != nil && c.begin(j) {
+			return
+		}
+	}
+}
+
+// pick returns the connection with the fewest requests under way that has room for one
+// more, but not the one to avoid; nil if none has. Equals take turns.
+func (o *origin) pick(avoid *conn) *conn {
+	conns := *o.usable.Load()
+	n := len(conns)
+	if n == 0 {
+		return nil
+	}
+	var best *conn
+	fewest := int32(maxOpen)
+	from := 0
+	if n > 1 {
+		from = int(o.turn.Add(1) % uint32(n))
+	}
+	for i := range n {
+		c := conns[(from+i)%n]
+		if busy := c.busy.Load(); busy < fewest && c.free.Load() > 0 && c != avoid {
+			best, fewest = c, busy
+		}
+	}
+	return best
+}
+
+// wait lets the job wait for a connection. It reports false if there is one with room
+// already.
+func (o *origin) wait(j *job) bool {
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		j.fail(dial.ErrClosed)
+		return true
+	}
+	if len(o.all)+o.making >= o.client.maxConns {
+		j.avoid = nil // There is not going to be another.
+	}
+	if o.pick(j.avoid) != nil {
+		o.mu.Unlock()
+		return false
+	}
+	// It began with the making of a connection.
+	waiting := *j
+	waiting.sent = waiting.began()
+	o.queue(waiting)
+	excess := o.grow()
+	o.tend()
+	o.mu.Unlock()
+	failAll(excess, o.denied())
+	return true
+}
+
+// queue puts a job among those that wait, by its age.
+func (o *origin) queue(j job) {
+	i := len(o.waiting)
+	for i > 0 && o.waiting[i-1].start.After(j.start) {
+		i--
+	}
+	o.waiting = slices.Insert(o.waiting, i, j)
+	o.waits.Store(int32(len(o.waiting)))
+}
+
+// dequeue takes jobs out from the i-th up to the k-th.
+func (o *origin) dequeue(i, k int) []job {
+	taken := slices.Clone(o.waiting[i:k])
+	o.waiting = slices.Delete(o.waiting, i, k)
+	o.waits.Store(int32(len(o.waiting)))
+	return taken
+}
+
+// ahead returns for how many jobs more there is no room, even on the connections that
+// are being made.
+func (o *origin) ahead() int {
+	return len(o.waiting) - o.making*min(o.client.assumed(o), o.client.perConn)
+}
+
+// grow makes connections for those that wait. It returns those who are one too many.
+func (o *origin) grow() (excess []job) {
+	for o.ahead() > 0 && len(o.all)+o.making < o.client.maxConns {
+		o.making++
+		o.client.work.Go(o.make)
+	}
+	if n := o.ahead(); n > 0 {
+		return o.dequeue(len(o.waiting)-n, len(o.waiting))
+	}
+	return nil
+}
+
+// denied is the error of a job for which there is no connection to be made.
+func (o *origin) denied() error {
+	return &dial.Error{Step: dial.StepConnect, Addr: o.addr, Err: dial.ErrTooManyConns}
+}
+
+// failAll ends jobs.
+func failAll(jobs []job, err error) {
+	for i := range jobs {
+		jobs[i].fail(err)
+	}
+}
+
+// serve gives those that wait to connections with room.
+func (o *origin) serve() {
+	for {
+		o.mu.Lock()
+		if len(o.waiting) == 0 {
+			o.mu.Unlock()
+			return
+		}
+		c := o.pick(o.waiting[0].avoid)
+		if c == nil {
+			excess := o.grow()
+			o.mu.Unlock()
+			failAll(excess, o.denied())
+			return
+		}
+		j := o.dequeue(0, 1)[0]
+		o.mu.Unlock()
+		if !c.begin(&j) {
+			o.start(&j)
+		}
+	}
+}
+
+// make makes a connection and gives it work.
+func (o *origin) make() {
+	r, err := o.connect()
+	switch {
+	case err != nil:
+		o.settle(err)
+	case isForeign(r):
+		o.unbook(r.Addr)
+		o.client.handOver(r, o.give())
+	default:
+		if !o.admit(r, 1) {
+			_ = r.Conn.Close() // Nothing was sent: there is nobody to tell.
+			return
+		}
+		o.serve()
+		o.client.Flush()
+		o.spread()
+	}
+}
+
+// settle ends those that waited for a connection that could not be made. Those who are
+// left wait for others that are being made.
+func (o *origin) settle(err error) {
+	o.mu.Lock()
+	o.making--
+	failed := o.dequeue(0, max(0, min(o.ahead(), len(o.waiting))))
+	o.mu.Unlock()
+	failAll(failed, err)
+}
+
+// give returns those that waited for a connection that is not for us.
+func (o *origin) give() []job {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.making--
+	return o.dequeue(0, min(len(o.waiting), max(1, o.ahead())))
+}
+
+// adopt takes a connection that somebody else has made. It reports false if the client is
+// closed.
+func (o *origin) adopt(r dial.Ready) bool {
+	r.Phases.Protocol = protocol.HTTP2
+	o.note(r.Addr)
+	return o.admit(r, 0)
+}
+
+// admit takes a connection, that has been counted among so many as being made, and has it
+// read. It reports false if the client is closed.
+func (o *origin) admit(r dial.Ready, made int) bool {
+	c := newConn(o, r, time.Now())
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.making -= made
+	if o.closed {
+		o.unbook(r.Addr)
+		return false
+	}
+	o.all[c] = struct{}{}
+	o.show(c)
+	// It fails if it is closed already, which the reader will notice.
+	_ = r.Conn.Open(r.Phases)
+	o.client.work.Go(c.read)
+	return true
+}
+
+// spread makes a connection to an address that has none, one at a time.
+func (o *origin) spread() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	few := len(o.all)+o.making < o.client.maxConns && o.making == 0
+	if few && !o.closed && o.client.perConn > 1 && o.lonely() > 0 {
+		o.making++
+		o.client.work.Go(o.make)
+	}
+}
+
+// refresh resolves the name anew if it is time for that, in the background. Connections
+// to addresses that are gone end with their last requests.
+func (o *origin) refresh() {
+	every := o.client.resolveEvery
+	if every <= 0 || o.addresses.fresh(every) != nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed || o.refreshing {
+		return
+	}
+	o.refreshing = true
+	o.client.work.Go(func() {
+		ctx, cancel := context.WithTimeout(o.client.ctx, o.client.connectTimeout)
+		defer cancel()
+		_, _, _ = o.resolve(ctx) // What cannot be resolved stays as it is.
+		for _, c := range o.refreshed() {
+			if !o.addresses.has(c.ready.Addr) {
+				c.quit()
+			}
+		}
+		o.spread()
+	})
+}
+
+// refreshed ends a refresh and returns all connections.
+func (o *origin) refreshed() []*conn {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.refreshing = false
+	return slices.Collect(maps.Keys(o.all))
+}
+
+// show adds a connection to those that may have room.
+func (o *origin) show(c *conn) {
+	conns := append(slices.Clone(*o.usable.Load()), c)
+	o.usable.Store(&conns)
+}
+
+// hide takes a connection out of those that may have room.
+func (o *origin) hide(c *conn) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	conns := *o.usable.Load()
+	if i := slices.Index(conns, c); i >= 0 {
+		conns = slices.Delete(slices.Clone(conns), i, i+1)
+		o.usable.Store(&conns)
+	}
+}
+
+// forget lets a connection go that is gone.
+func (o *origin) forget(c *conn) {
+	o.hide(c)
+	o.mu.Lock()
+	delete(o.all, c)
+	o.mu.Unlock()
+	o.unbook(c.ready.Addr)
+}
+
+// close ends all that is in flight and lets nothing begin.
+func (o *origin) close() {
+	o.mu.Lock()
+	o.closed = true
+	waiting := o.dequeue(0, len(o.waiting))
+	conns := slices.Collect(maps.Keys(o.all))
+	o.mu.Unlock()
+	failAll(waiting, dial.ErrClosed)
+	for _, c := range conns {
+		c.shut(dial.ErrClosed)
+	}
+}
+
+// tend makes sure that somebody looks at the time of those that wait.
+func (o *origin) tend() {
+	if len(o.waiting) == 0 {
+		return
+	}
+	if !o.tended {
+		o.tended = true
+		o.client.work.Go(o.watch)
+		return
+	}
+	select {
+	case o.kick <- struct{}{}:
+	default:
+	}
+}
+
+// watch ends those that waited too long, until nobody waits or the client is closed.
+func (o *origin) watch() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-o.kick:
+		case <-o.client.ctx.Done():
+		}
+		next := o.expire(time.Now())
+		if next.IsZero() {
+			return
+		}
+		timer.Reset(time.Until(next))
+	}
+}
+
+// expire ends those that waited too long and returns when the next will have; zero if
+// nobody waits.
+func (o *origin) expire(now time.Time) (next time.Time) {
+	o.mu.Lock()
+	n := 0
+	for n < len(o.waiting) && !now.Before(o.waiting[n].start.Add(o.client.timeout)) {
+		n++
+	}
+	late := o.dequeue(0, n)
+	if len(o.waiting) > 0 {
+		next = o.waiting[0].start.Add(o.client.timeout)
+	} else {
+		o.tended = false
+	}
+	o.mu.Unlock()
+	failAll(late, errTimeout)
+	return next
+}

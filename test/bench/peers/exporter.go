@@ -1,0 +1,132 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// flatOutRate is a rate that no machine can send, in requests a second: what cannot be
+// sent is dropped and counted.
+const flatOutRate = 200_000
+
+// exporter is the daemon of this project, with its defaults or without what it adds to
+// requests. It never ends by itself, and tells what it has done by its metrics.
+type exporter struct {
+	path string
+	// bare leaves out the headers that others do not send, either.
+	bare bool
+	// exact paces for the microsecond.
+	exact bool
+	// inFlight is how many requests may be unanswered; 0 for the suite's choice.
+	inFlight int
+}
+
+var _ tool = (*exporter)(nil)
+
+// Name implements tool.
+func (e *exporter) Name() string {
+	switch {
+	case e.bare:
+		return "traffic_exporter, bare"
+	case e.exact:
+		return "traffic_exporter, exact"
+	}
+	return "traffic_exporter"
+}
+
+// Command implements tool. The file with the port is read by metricsURL.
+func (e *exporter) Command(j job) ([]string, error) {
+	if e.exact && j.Rate == flatOut {
+		return nil, unsupported("paces nothing flat out")
+	}
+	ports, err := freePorts(1)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(j.Dir, "config.yaml")
+	if err := os.WriteFile(file, []byte(e.config(j)), 0o600); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(j.Dir, "address"), fmt.Appendf(nil, "127.0.0.1:%d", ports[0]), 0o600); err != nil {
+		return nil, err
+	}
+	return []string{e.path, "--config.file=" + file, fmt.Sprintf("--web.listen-address=127.0.0.1:%d", ports[0]), "--log.level=warn"}, nil
+}
+
+// config returns the file for a job. What it does not say has its default.
+func (e *exporter) config(j job) string {
+	rate, inFlight := float64(j.Rate), mostUnanswered
+	switch {
+	case j.Rate == flatOut:
+		// Slots of the same millisecond come due together.
+		rate, inFlight = flatOutRate, 2*j.connections()
+	case e.inFlight > 0:
+		inFlight = e.inFlight
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "scenarios:\n  - name: bench\n    rate: %v/s\n", rate)
+	if e.exact {
+		b.WriteString("    pacing: exact\n")
+	}
+	fmt.Fprintf(&b, "    limits: {max_in_flight: %d}\n    http_config:\n", inFlight)
+	switch j.Protocol {
+	case http1:
+		b.WriteString("      protocol: http1\n")
+	case https1:
+		b.WriteString("      protocol: http1\n      tls_config: {insecure_skip_verify: true}\n")
+	case h2c:
+		b.WriteString("      protocol: h2c\n")
+	case h2:
+		b.WriteString("      protocol: http2\n      tls_config: {insecure_skip_verify: true}\n")
+	}
+	if e.bare {
+		b.WriteString("      slot_header: false\n      traceparent: none\n")
+	}
+	fmt.Fprintf(&b, "    requests: [{name: get, url: %q}]\n", j.URL)
+	return b.String()
+}
+
+// metrics asks the exporter that does the job for its metrics.
+func (e *exporter) metrics(ctx context.Context, j job) (metrics, error) {
+	address, err := os.ReadFile(filepath.Join(j.Dir, "address"))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return scrape(ctx, "http://"+string(address)+"/metrics")
+}
+
+// Told implements tool. All that the exporter tells is in its metrics.
+func (e *exporter) Told(context.Context, job, []byte) (told, error) { return told{}, nil }
+
+// ledger is what the exporter has counted between two scrapes.
+type ledger struct {
+	Finished int `json:"finished"`
+	Failed   int `json:"failed"`
+	Dropped  int `json:"dropped"`
+	// Seconds is the time between the scrapes.
+	Seconds float64 `json:"seconds"`
+	// DelayP50 and DelayP99 are those of traffic_send_delay_seconds.
+	DelayP50 time.Duration `json:"delay_p50"`
+	DelayP99 time.Duration `json:"delay_p99"`
+}
+
+func newLedger(from, to metrics, between time.Duration) ledger {
+	delta := func(name string) int { return int(to.sum(name) - from.sum(name)) }
+	delay := to.histogram("traffic_send_delay_seconds").minus(from.histogram("traffic_send_delay_seconds"))
+	return ledger{
+		Finished: delta("traffic_slots_finished_total"),
+		Failed:   delta("traffic_request_failures_total"),
+		Dropped:  delta("traffic_slots_dropped_total"),
+		Seconds:  between.Seconds(),
+		DelayP50: seconds(delay.quantile(0.5)),
+		DelayP99: seconds(delay.quantile(0.99)),
+	}
+}
