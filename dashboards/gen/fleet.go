@@ -2,7 +2,7 @@ package main
 
 import "github.com/traffic-exporter/traffic_exporter/dashboards/grafana"
 
-// Labels of a replica.
+// ofReplica is the label of a replica.
 const ofReplica = "instance"
 
 // fleet shows the replicas: who has which part, what each costs, and whether they agree.
@@ -66,11 +66,6 @@ func delayThresholds() *grafana.Thresholds { return steps(good, from(0.01, warni
 
 // skewThresholds: clocks have to agree to within half a second.
 func skewThresholds() *grafana.Thresholds { return steps(good, from(0.1, warning), from(0.5, bad)) }
-
-// use is thresholds that are there already.
-func use(t *grafana.Thresholds) option {
-	return func(p *grafana.Panel) { p.FieldConfig.Defaults.Thresholds = t }
-}
 
 // texts shows texts for 0 and 1.
 func texts(zero, zeroColor, one, oneColor string) []grafana.Mapping {

@@ -50,9 +50,8 @@ func overview() *board {
 
 // overviewStats is the first row: each answers a question, green means yes.
 func (b *board) overviewStats() {
-	b.place(3, 4, stat("Delivered of target", "Delivered rate over target rate, of all scenarios together.", ratio,
-		query("", over0(delivered(ofScenarios, ""), target(ofScenarios, ""))), noValue("paused"), decimals(1),
-		thresholds(bad, from(0.95, warning), from(0.99, good))))
+	b.place(3, 4, stat("Delivered of target", "Delivered rate over target rate, of all scenarios together, over 5 minutes.", ratio,
+		query("", deliveredPart(ofScenarios, "")), noValue("paused"), decimals(1), use(partSteps())))
 	b.place(3, 4, stat("Least budget left", "Error budget that is left of the SLO's period, of the scenario that has the least.", ratio,
 		instantly(least(budgetLeft(ofScenarios))), noValue("no SLO"), decimals(1),
 		thresholds(bad, from(0, warning), from(0.25, good))))
@@ -89,7 +88,7 @@ func scenarioTable() grafana.Panel {
 		by, "Scenario", []column{
 			{title: "Target", expr: target(ofScenarios, by), unit: perSecond},
 			{title: "Delivered", expr: delivered(ofScenarios, by), unit: perSecond},
-			{title: "Of target", expr: over0(delivered(ofScenarios, by), target(ofScenarios, by)), unit: ratio, decimals: 1, colors: steps(bad, from(0.95, warning), from(0.99, good))},
+			{title: "Of target", expr: deliveredPart(ofScenarios, by), unit: ratio, decimals: 1, colors: partSteps()},
 			{title: "Failures", expr: failureRatio(ofScenarios, by, ""), unit: ratio, decimals: 2, colors: steps(good, from(0.01, warning), from(0.05, bad))},
 			{title: "p50", expr: quantile("0.5", by, "traffic_request_duration_seconds", ofScenarios), unit: seconds},
 			{title: "p99", expr: quantile("0.99", by, "traffic_request_duration_seconds", ofScenarios), unit: seconds},

@@ -68,15 +68,26 @@ func join(labels ...string) string {
 
 // target is the rate that should have been sent over the window in which the delivered
 // one is measured.
-func target(of, by string) string {
+func target(of, by string) string { return targetOver(of, by, window) }
+
+func targetOver(of, by, window string) string {
 	return sum(by, maxOf(join(fleetLabels, "scenario"), "avg_over_time("+over(metric("traffic_target_rate", of), window, "")+")"))
 }
 
 // delivered is the rate that was sent and has ended.
 func delivered(of, by string) string { return deliveredAgo(of, by, "") }
 
-func deliveredAgo(of, by, ago string) string {
-	return sum(by, rateAgo(metric("traffic_slots_finished_total", of), ago))
+func deliveredAgo(of, by, ago string) string { return deliveredOver(of, by, window, ago) }
+
+func deliveredOver(of, by, window, ago string) string {
+	return sum(by, "rate("+over(metric("traffic_slots_finished_total", of), window, ago)+")")
+}
+
+// deliveredPart is the delivered rate over the target rate, to be judged: over a window
+// in which random arrivals scatter less than in that of the charts.
+func deliveredPart(of, by string) string {
+	const window = "5m"
+	return over0(deliveredOver(of, by, window, ""), targetOver(of, by, window))
 }
 
 // over0 divides and leaves out what would be divided by 0: a scenario that is paused has

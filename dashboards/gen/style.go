@@ -184,9 +184,17 @@ func steps(first string, others ...grafana.Step) *grafana.Thresholds {
 
 func from(value float64, color string) grafana.Step { return grafana.Step{Value: &value, Color: color} }
 
+// partSteps judge the delivered part of the target.
+func partSteps() *grafana.Thresholds { return steps(bad, from(0.9, warning), from(0.95, good)) }
+
 // thresholds colours values.
 func thresholds(first string, others ...grafana.Step) option {
 	return func(p *grafana.Panel) { p.FieldConfig.Defaults.Thresholds = steps(first, others...) }
+}
+
+// use is thresholds that are there already.
+func use(t *grafana.Thresholds) option {
+	return func(p *grafana.Panel) { p.FieldConfig.Defaults.Thresholds = t }
 }
 
 // drawn draws the thresholds as dashed lines into a chart.

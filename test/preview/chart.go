@@ -5,22 +5,32 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/traffic-exporter/traffic_exporter/dashboards/grafana"
 )
 
-// path is the course of a line.
-type path struct{ strings.Builder }
+// path is the course of a line, each place relative to the last one: shorter so.
+type path struct {
+	strings.Builder
+	// x and y are the last place, in tenths of a pixel.
+	x, y int
+}
 
 // to goes on to a place.
 func (p *path) to(x, y float64) {
-	command := "L"
+	command := "l"
 	if p.Len() == 0 {
 		command = "M"
 	}
-	fmt.Fprintf(p, "%s%.1f %.1f ", command, x, y)
+	newX, newY := int(math.Round(x*10)), int(math.Round(y*10))
+	p.WriteString(command + tenths(newX-p.x) + " " + tenths(newY-p.y))
+	p.x, p.y = newX, newY
 }
+
+// tenths writes a number of tenths.
+func tenths(n int) string { return strconv.FormatFloat(float64(n)/10, 'f', -1, 64) }
 
 // axis maps values to places.
 type axis struct {
@@ -219,14 +229,16 @@ func (v *view) draw1(a axis, l line, below base) {
 	}
 	c := l.field.Custom
 	for _, piece := range pieces {
-		top, back := &path{}, &path{}
-		for i := range piece {
-			p, q := piece[i], piece[len(piece)-1-i]
+		top, area := &path{}, &path{}
+		for _, p := range piece {
 			top.to(v.at(a.box, p.at), a.y(p.value+below[p.at]))
-			back.to(v.at(a.box, q.at), a.y(max(below[q.at], a.low)))
+			area.to(v.at(a.box, p.at), a.y(p.value+below[p.at]))
+		}
+		for _, p := range slices.Backward(piece) {
+			area.to(v.at(a.box, p.at), a.y(max(below[p.at], a.low)))
 		}
 		if c.FillOpacity != nil && *c.FillOpacity > 0 {
-			v.canvas.add(`<path d="%s%s Z" fill="%s" opacity="%.2f"/>`, top, "L"+strings.TrimPrefix(back.String(), "M"), l.color, float64(*c.FillOpacity)/100)
+			v.canvas.add(`<path d="%sZ" fill="%s" opacity="%.2f"/>`, area, l.color, float64(*c.FillOpacity)/100)
 		}
 		dash := ""
 		if c.LineStyle != nil && c.LineStyle.Fill == "dash" {
