@@ -51,8 +51,7 @@ func TestTheDefaultsRunAndRollWithoutLosingASlot(t *testing.T) {
 	running = c.roll(t, running)
 	c.agree(t, running)
 	to := c.ledger.last(t)
-	// What was due before has arrived by then.
-	time.Sleep(2 * time.Second)
+	c.ledger.passes(t, slot{to.segment, to.sequence + 50}) // Long after what was due by then.
 	due, problems := c.ledger.audit(from, to)
 	for _, problem := range problems {
 		t.Error(problem)
@@ -381,6 +380,10 @@ type slot struct {
 	sequence int
 }
 
+func (s slot) after(other slot) bool {
+	return s.segment > other.segment || s.segment == other.segment && s.sequence > other.sequence
+}
+
 // ledger passes requests on to the target and writes down which slots they are for.
 type ledger struct {
 	mu   sync.Mutex
@@ -423,7 +426,7 @@ func (l *ledger) enter(t *testing.T, header string) {
 	defer l.mu.Unlock()
 	s := slot{parts[1], sequence}
 	l.sent[s]++
-	if s.segment > l.latest.segment || s.segment == l.latest.segment && sequence > l.latest.sequence {
+	if s.after(l.latest) {
 		l.latest = s
 	}
 }
@@ -441,6 +444,17 @@ func (l *ledger) last(t *testing.T) slot {
 		return nil
 	})
 	return last
+}
+
+// passes waits until a slot after s is sent.
+func (l *ledger) passes(t *testing.T, s slot) {
+	t.Helper()
+	eventually(t, func() error {
+		if last := l.last(t); !last.after(s) {
+			return fmt.Errorf("the target has got slots up to %v, none after %v", last, s)
+		}
+		return nil
+	})
 }
 
 // audit returns how many slots after from and up to to were due, and which of them were
