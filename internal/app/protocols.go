@@ -1,8 +1,10 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -20,8 +22,15 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
 )
 
+// client is a scenario's client with what the commands need of it besides.
+type client interface {
+	protocol.Client
+	// Exchange makes one exchange and writes it down for people.
+	Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result
+}
+
 // constructor makes the client of a scenario out of its options.
-type constructor func(o httpmix.Options) (protocol.Client, error)
+type constructor func(o httpmix.Options) (client, error)
 
 // constructors is the table of protocols: what the configuration calls them, and what
 // makes their clients.
@@ -36,7 +45,7 @@ func constructors() map[config.Protocol]constructor {
 
 // newClient makes the client that the scenario's protocol asks for. What only net/http can
 // do, net/http does.
-func newClient(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (protocol.Client, error) {
+func newClient(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (client, error) {
 	construct, ok := constructors()[sc.HTTPConfig.Protocol]
 	if !ok {
 		return nil, fmt.Errorf("scenario %q: unknown protocol %q", sc.Name, sc.HTTPConfig.Protocol)
@@ -55,20 +64,32 @@ func newClient(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (pro
 	return c, nil
 }
 
-func newHTTP1(o httpmix.Options) (protocol.Client, error) { return http1.New(o) }
+func newHTTP1(o httpmix.Options) (client, error) { return http1.New(o) }
 
-func newHTTP2(o httpmix.Options) (protocol.Client, error) { return http2.New(o) }
+func newHTTP2(o httpmix.Options) (client, error) { return http2.New(o) }
 
-func newNetHTTP(o httpmix.Options) (protocol.Client, error) {
+func newNetHTTP(o httpmix.Options) (client, error) {
 	c, err := httpstd.New(o)
 	if err != nil {
 		return nil, err
 	}
-	return protocol.NewWaiting(c), nil
+	return netHTTP{protocol.NewWaiting(c), c}, nil
+}
+
+// netHTTP is net/http's client, which waits for its answers.
+type netHTTP struct {
+	*protocol.Waiting
+
+	std *httpstd.Client
+}
+
+// Exchange implements client.
+func (n netHTTP) Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result {
+	return n.std.Exchange(ctx, r, w)
 }
 
 // newAuto makes a client that finds out what its targets speak.
-func newAuto(o httpmix.Options) (protocol.Client, error) {
+func newAuto(o httpmix.Options) (client, error) {
 	one, err := http1.New(o)
 	if err != nil || !slices.ContainsFunc(o.Entries, isSecure) {
 		return one, err

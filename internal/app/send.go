@@ -13,7 +13,6 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
 )
 
 // Send sends the coming slot of a scenario at once, prints the exchange, and returns an
@@ -28,14 +27,9 @@ func Send(ctx context.Context, w io.Writer, file, scenario, request string) erro
 	if err != nil {
 		return err
 	}
-	o, err := httpOptions(sc, protocol.Discard{}, slog.New(slog.DiscardHandler))
+	client, err := newClient(sc, protocol.Discard{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
-	}
-	// net/http shows what it does, and does what the other clients do.
-	client, err := httpstd.New(o)
-	if err != nil {
-		return fmt.Errorf("scenario %q: %w", sc.Name, err)
 	}
 	defer client.Close()
 

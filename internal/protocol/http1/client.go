@@ -153,14 +153,17 @@ func (c *Client) lifetime() time.Duration {
 // Start implements protocol.Client. An entry that the mix does not have fails as
 // ReasonProtocol. Where the head of an answer came, the result has its status as code,
 // even if the body failed.
-func (c *Client) Start(call *protocol.Call) {
+func (c *Client) Start(call *protocol.Call) { c.launch(call, nil) }
+
+// launch starts a call, of which notes may be taken.
+func (c *Client) launch(call *protocol.Call, n *notes) {
 	if i := call.Request.Entry; i < 0 || i >= len(c.entries) {
 		c.fail(call, time.Now(), protocol.ReasonProtocol, fmt.Errorf("entry %d: %w", i, errNoEntry))
 		return
 	}
 	e := &c.entries[call.Request.Entry]
 	now := time.Now()
-	x := exchange{call: call, entry: e, sent: now, deadline: now.Add(c.timeout)}
+	x := exchange{call: call, entry: e, sent: now, deadline: now.Add(c.timeout), notes: n}
 	for {
 		k, p, err := e.host.take(now)
 		switch {
@@ -217,6 +220,8 @@ type exchange struct {
 	sent, deadline time.Time
 	// again says that it is sent for the second time.
 	again bool
+	// notes, if not nil, are what people want to know of it.
+	notes *notes
 }
 
 // connect makes a connection for an exchange, which it has been counted for.

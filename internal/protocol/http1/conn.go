@@ -59,6 +59,7 @@ type conn struct {
 	place  *place
 	under  *dial.Conn
 	secure *tls.Conn // nil in the clear
+	phases protocol.Phases
 
 	// older and newer are its neighbours in the list of its place, and idle says that it is
 	// there; the host's mu guards them.
@@ -108,7 +109,7 @@ type conn struct {
 // in the host's count is that of the connection.
 func (c *Client) serve(x exchange, p *place, r dial.Ready) (repeat exchange, again bool) {
 	k := &conn{
-		client: c, host: x.entry.host, place: p, under: r.Conn, secure: r.TLS,
+		client: c, host: x.entry.host, place: p, under: r.Conn, secure: r.TLS, phases: r.Phases,
 		born: time.Now(), lifetime: c.lifetime(), in: make([]byte, bufferSize),
 	}
 	k.resting = k.rest
@@ -234,6 +235,9 @@ func (k *conn) begin(x exchange, reused bool) bool {
 	if !k.state.CompareAndSwap(connFree, connBusy) {
 		return false
 	}
+	if x.notes != nil {
+		x.notes.t.Connection(reused, k.under, k.phases, k.secure)
+	}
 	k.write(*buf)
 	return true
 }
@@ -312,6 +316,9 @@ func (k *conn) take(n int) bool {
 		}
 		k.begun = true
 		k.response.reset(k.x.entry.method, k.client.maxBody)
+		if k.x.notes != nil {
+			k.response.see = k.x.notes.see
+		}
 	}
 	k.have += n
 	used, err := k.response.feed(k.in[:k.have])

@@ -101,6 +101,7 @@ func (c *conn) gotInterim(s *stream, end bool) *violation {
 // gotHead deals with the head of an answer.
 func (c *conn) gotHead(s *stream, end bool) {
 	s.answered, s.status, s.length = true, c.head.status, c.head.length
+	s.notes.head(s.status)
 	if end {
 		c.complete(s)
 	}
@@ -114,6 +115,7 @@ func (c *conn) gotTrailers(s *stream, end bool) {
 	case c.head.status != 0:
 		c.fault(s, breach(codeProtocol, "trailers have a status"))
 	default:
+		s.notes.head(0)
 		c.complete(s)
 	}
 }

@@ -41,7 +41,10 @@ type Client struct {
 	// foreign, if not nil, takes connections that agreed to another protocol.
 	foreign func(*protocol.Call, dial.Ready)
 
-	dirt   dirt
+	dirt dirt
+	// buffers are what connections read into.
+	buffers sync.Pool
+
 	ctx    context.Context //nolint:containedctx // It ends the making of connections, which outlives the calls that begin it.
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -86,6 +89,7 @@ func New(o httpmix.Options) (*Client, error) {
 		perConn:        perConn(o),
 		resolveEvery:   o.ResolveEvery,
 	}
+	c.buffers.New = func() any { return new([readBuffer]byte) }
 	if err := c.prepare(o); err != nil {
 		return nil, err
 	}
@@ -151,12 +155,18 @@ func (c *Client) prepare(o httpmix.Options) error {
 // even if the body failed.
 func (c *Client) Start(call *protocol.Call) {
 	j := job{call: call, start: time.Now()}
-	if i := call.Request.Entry; i < 0 || i >= len(c.entries) {
+	c.launch(&j)
+}
+
+// launch sends the job on its way.
+func (c *Client) launch(j *job) {
+	i := j.call.Request.Entry
+	if i < 0 || i >= len(c.entries) {
 		j.fail(fmt.Errorf("entry %d: %w", i, errNoEntry))
 		return
 	}
-	j.entry = &c.entries[call.Request.Entry]
-	j.entry.origin.start(&j)
+	j.entry = &c.entries[i]
+	j.entry.origin.start(j)
 }
 
 // Flush implements protocol.Client.

@@ -21,8 +21,9 @@ type conn struct {
 	// ready is how it was made.
 	ready dial.Ready
 
-	// free is how many streams may be opened now, for those who look for a connection.
-	free atomic.Int32
+	// free is how many streams may be opened now, and busy how many are open, for those
+	// who look for a connection.
+	free, busy atomic.Int32
 
 	mu sync.Mutex
 
@@ -170,6 +171,7 @@ func (c *conn) room() {
 		n = 0
 	}
 	c.free.Store(int32(max(0, n)))
+	c.busy.Store(int32(c.streams.n))
 }
 
 // over reports whether the connection is at its end, or about to be.
@@ -207,6 +209,7 @@ func (c *conn) begin(j *job) bool {
 		j.fail(errHeaderTooLong)
 		return true
 	}
+	j.notes.connection(c)
 	s := c.streams.open(c.nextID)
 	c.nextID += 2
 	c.left--

@@ -49,7 +49,7 @@ func (t *tables) judge(name, value []byte) fact {
 			return fact{kind: factFoul}
 		}
 	}
-	return fact{}
+	return fact{kind: factPlain}
 }
 
 // judgePseudo returns the fact in a pseudo-header, of which an answer has one.

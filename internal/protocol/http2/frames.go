@@ -98,7 +98,7 @@ func (c *conn) gotData(flags byte, id uint32, p []byte) *violation {
 	}
 	end := flags&flagEndStream != 0
 	s := c.streams.get(id)
-	if len(p) == 0 && !(end && s != nil) {
+	if len(p) == 0 && (!end || s == nil) {
 		if v := c.useless(); v != nil {
 			return v
 		}
@@ -148,7 +148,7 @@ func (c *conn) gotReset(id uint32, p []byte) *violation {
 		return c.useless()
 	}
 	why := code(binary.BigEndian.Uint32(p))
-	if why == codeRefused && !s.again {
+	if why == codeRefused && s.again == 0 {
 		c.repeat(s)
 		return nil
 	}
@@ -170,6 +170,11 @@ func (c *conn) gotPing(flags byte, id uint32, p []byte) *violation {
 	return c.useless()
 }
 
+// maxMoves is how often a request is sent anew because its server's connections end in
+// order. Where they do so after so many requests each, those that are made together end
+// together, so that once is not enough.
+const maxMoves = 5
+
 // gotGoAway deals with GOAWAY: no streams are opened any more, and those that the server
 // has not looked at are sent again elsewhere.
 func (c *conn) gotGoAway(id uint32, p []byte) *violation {
@@ -182,11 +187,15 @@ func (c *conn) gotGoAway(id uint32, p []byte) *violation {
 	last := binary.BigEndian.Uint32(p) & lastStream
 	c.goAway = &peerError{code: code(binary.BigEndian.Uint32(p[4:])), goAway: true}
 	c.retire()
+	most := 1
+	if c.goAway.code == codeNone {
+		most = maxMoves
+	}
 	for s := c.ages.first; s != nil; {
 		next := s.links[byAge].next
 		switch {
 		case s.id <= last:
-		case s.again:
+		case s.again >= most:
 			c.end(s, c.goAway)
 		default:
 			c.repeat(s)

@@ -72,8 +72,8 @@ func (o *origin) start(j *job) {
 	}
 }
 
-// pick returns the connection with the most room, but not the one to avoid; nil if none
-// has any. Among equals they take turns.
+// pick returns the connection with the fewest requests under way that has room for one
+// more, but not the one to avoid; nil if none has. Equals take turns.
 func (o *origin) pick(avoid *conn) *conn {
 	conns := *o.usable.Load()
 	n := len(conns)
@@ -81,15 +81,15 @@ func (o *origin) pick(avoid *conn) *conn {
 		return nil
 	}
 	var best *conn
-	most := int32(0)
+	fewest := int32(maxOpen)
 	from := 0
 	if n > 1 {
 		from = int(o.turn.Add(1) % uint32(n))
 	}
 	for i := range n {
 		c := conns[(from+i)%n]
-		if free := c.free.Load(); free > most && c != avoid {
-			best, most = c, free
+		if busy := c.busy.Load(); busy < fewest && c.free.Load() > 0 && c != avoid {
+			best, fewest = c, busy
 		}
 	}
 	return best

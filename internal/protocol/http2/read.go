@@ -17,7 +17,9 @@ const readBuffer = 64 << 10
 // none. What comes with one read is dealt with as a whole: the lock is taken once,
 // replies go out in one write, and calls are finished after that, without the lock.
 func (c *conn) read() {
-	buf := make([]byte, readBuffer)
+	pooled, _ := c.client.buffers.Get().(*[readBuffer]byte)
+	defer c.client.buffers.Put(pooled)
+	buf := pooled[:]
 	have, hidden := 0, false
 	c.mu.Lock()
 	c.arm()
@@ -27,7 +29,7 @@ func (c *conn) read() {
 		c.now = time.Now()
 		c.mu.Lock()
 		if n > 0 {
-			c.heard, c.pinged = c.now, time.Time{}
+			c.hear()
 			done, fault := c.frames(buf[:have+n])
 			have = copy(buf, buf[done:have+n])
 			if fault != nil {
@@ -46,6 +48,15 @@ func (c *conn) read() {
 			c.bury()
 		}
 		c.deliver(urgent && !dead)
+	}
+}
+
+// hear notes that the server is alive.
+func (c *conn) hear() {
+	c.heard = c.now
+	if !c.pinged.IsZero() {
+		c.pinged = time.Time{}
+		c.wake(c.now.Add(c.client.health.pingAfter))
 	}
 }
 
@@ -132,12 +143,13 @@ func (c *conn) deliver(urgent bool) {
 // is gone: nothing of it was sent, or it does no harm, and the connection has worked
 // before.
 func (c *conn) mayRepeat(s *stream) bool {
-	return !s.again && (!s.written || (c.used && !s.heard && s.entry.repeatable))
+	return s.again == 0 && (!s.written || (c.used && !s.heard && s.entry.repeatable))
 }
 
 // repeat ends a stream, whose job is sent again.
 func (c *conn) repeat(s *stream) {
-	s.again, s.avoid = true, c
+	s.again++
+	s.avoid = c
 	c.repeats = append(c.repeats, s.job)
 	c.drop(s)
 }

@@ -12,12 +12,12 @@ type job struct {
 	entry *entry
 	// start is when it was started, and sent when it began to be sent; zero until then.
 	start, sent time.Time
-	// again says that it is sent for the second time, which is the last.
-	again bool
+	// again is how often it has been sent before.
+	again int
 	// avoid is the connection that it has been on, whose server refused it.
 	avoid *conn
 	// notes, if not nil, are what people want to know of it.
-	notes *transcript
+	notes *notes
 }
 
 // stream is a job on a connection. It belongs to its connection, which uses it again.

@@ -1,8 +1,102 @@
 package http2
 
-// transcript writes an exchange down, for people.
-type transcript struct{}
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
 
-func (t *transcript) body([]byte) {}
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/transcript"
+)
 
-func (t *transcript) field(_, _ []byte) {}
+// Exchange makes one exchange, waits for it, and writes it to w for people to read: the
+// request and the answer, with up to 64 KiB of their bodies, the connection and the
+// outcome. It returns soon after ctx ends. Credentials are hidden, and so are control
+// characters, so that an answer cannot play tricks on a terminal. Errors of w are
+// ignored.
+func (c *Client) Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result {
+	t := new(transcript.Transcript)
+	call := &protocol.Call{Request: r}
+	done := make(chan struct{})
+	call.Done = func() { close(done) }
+	j := job{call: call, start: time.Now(), notes: &notes{t: t}}
+	c.noteRequest(t, r, j.start)
+	c.launch(&j)
+	c.Flush()
+	var result protocol.Result
+	select {
+	case <-done:
+		result = call.Result
+	case <-ctx.Done():
+		err := ctx.Err()
+		result = protocol.Result{Sent: j.start, Done: time.Now(), Reason: reasonOf(err), Err: err}
+	}
+	t.Outcome(result)
+	_, _ = io.WriteString(w, t.String()) // There is nobody to tell.
+	return result
+}
+
+// noteRequest writes the request down.
+func (c *Client) noteRequest(t *transcript.Transcript, r protocol.Request, now time.Time) {
+	if r.Entry < 0 || r.Entry >= len(c.entries) {
+		return
+	}
+	e := &c.entries[r.Entry]
+	h := e.shown.Header.Clone()
+	if auth := c.auth.Get(now); e.credential && auth != nil {
+		h["Authorization"] = auth
+	}
+	if c.slot {
+		h.Set(httpmix.SlotHeader, string(httpmix.AppendSlot(nil, r)))
+	}
+	if c.trace.Traced(r) {
+		h[httpmix.TraceHeader] = []string{string(httpmix.AppendTraceparent(nil, r, c.trace))}
+	}
+	t.Request(e.shown.Method, pathOf(e.shown.URL), e.shown.Host, h, e.body)
+}
+
+// notes writes an answer down. Nil notes write nothing.
+type notes struct {
+	t      *transcript.Transcript
+	header http.Header
+}
+
+// connection writes the facts of the connection that the request is sent on.
+func (n *notes) connection(c *conn) {
+	if n != nil {
+		n.t.Connection(c.used, c.net, c.ready.Phases, c.ready.TLS)
+	}
+}
+
+// field takes a field of the answer's head or trailers.
+func (n *notes) field(name, value []byte) {
+	if n.header == nil {
+		n.header = make(http.Header)
+	}
+	n.header.Add(string(name), string(value))
+}
+
+// head writes the fields that came: a head with its status, or trailers without one.
+func (n *notes) head(status int) {
+	if n == nil {
+		return
+	}
+	line := ""
+	if status != 0 {
+		line = strings.TrimSpace("HTTP/2.0 " + strconv.Itoa(status) + " " + http.StatusText(status))
+	}
+	delete(n.header, ":status")
+	n.t.Head(line, n.header)
+	n.header = nil
+}
+
+// body writes a piece of the answer's body.
+func (n *notes) body(p []byte) {
+	if n != nil {
+		n.t.Body(p)
+	}
+}

@@ -41,6 +41,7 @@ func TestBodiesKeepWithinWindows(t *testing.T) {
 		script   func(t *testing.T, s *server)
 	}{
 		{"of the default size", nil, func(t *testing.T, s *server) {
+			t.Helper()
 			id := s.request()
 			receive(t, s, id, firstWindow)
 			silent(t, s, id)
@@ -53,6 +54,7 @@ func TestBodiesKeepWithinWindows(t *testing.T) {
 			s.answer(id)
 		}},
 		{"of nothing at first", []lib.Setting{{ID: lib.SettingInitialWindowSize, Val: 0}}, func(t *testing.T, s *server) {
+			t.Helper()
 			// The first request may have come before the settings.
 			s.answer(s.request())
 			_ = s.WriteWindowUpdate(0, 2*size)
@@ -65,6 +67,7 @@ func TestBodiesKeepWithinWindows(t *testing.T) {
 			s.answer(id)
 		}},
 		{"that become less than nothing", nil, func(t *testing.T, s *server) {
+			t.Helper()
 			_ = s.WriteWindowUpdate(0, 2*size)
 			id := s.request()
 			receive(t, s, id, firstWindow)
@@ -78,6 +81,7 @@ func TestBodiesKeepWithinWindows(t *testing.T) {
 			s.answer(id)
 		}},
 		{"that the server does not use to the end", nil, func(t *testing.T, s *server) {
+			t.Helper()
 			id := s.request()
 			receive(t, s, id, firstWindow)
 			s.answer(id)

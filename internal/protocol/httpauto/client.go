@@ -3,7 +3,11 @@
 package httpauto
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +25,8 @@ type Half interface {
 	OnForeign(f func(*protocol.Call, dial.Ready))
 	// Adopt starts a call on a connection that was made for it.
 	Adopt(call *protocol.Call, r dial.Ready)
+	// Exchange makes one exchange and writes it down for people to read.
+	Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result
 }
 
 // Client sends the requests of one mix. Create it with New. Safe for concurrent use.
@@ -28,6 +34,8 @@ type Client struct {
 	one, two Half
 	// routes are those of the entries; entries of one origin share theirs.
 	routes []*route
+	// asking says that an Exchange wants to know which version it is.
+	asking atomic.Bool
 }
 
 // route is what is known of an origin: whether it speaks HTTP/1.1. Without TLS it does;
@@ -59,6 +67,14 @@ func New(o httpmix.Options, one, two Half) *Client {
 // reroute goes on with the other version.
 func (c *Client) reroute(call *protocol.Call, r dial.Ready, one bool) {
 	c.routes[call.Request.Entry].one.Store(one)
+	if c.asking.Load() {
+		if r.Conn != nil {
+			_ = r.Conn.Close() // It is not needed.
+		}
+		now := time.Now()
+		call.Finish(protocol.Result{Sent: now, Done: now, Reason: protocol.ReasonCanceled, Err: errOther})
+		return
+	}
 	half := c.half(one)
 	if r.Conn == nil {
 		half.Start(call)
@@ -87,6 +103,29 @@ func (c *Client) Start(call *protocol.Call) {
 		return
 	}
 	c.half(c.routes[i].one.Load()).Start(call)
+}
+
+// errOther is a target that wants the other version.
+var errOther = errors.New("target speaks another version of HTTP")
+
+// Exchange makes one exchange and writes it down for people to read. What the target
+// speaks is found out first, on a connection that is not shown if it is the wrong one.
+// Use it in a client that sends nothing else.
+func (c *Client) Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result {
+	if r.Entry < 0 || r.Entry >= len(c.routes) {
+		return c.one.Exchange(ctx, r, w)
+	}
+	route := c.routes[r.Entry]
+	var shown bytes.Buffer
+	c.asking.Store(true)
+	res := c.half(route.one.Load()).Exchange(ctx, r, &shown)
+	if errors.Is(res.Err, errOther) {
+		shown.Reset()
+		res = c.half(route.one.Load()).Exchange(ctx, r, &shown)
+	}
+	c.asking.Store(false)
+	_, _ = shown.WriteTo(w) // There is nobody to tell.
+	return res
 }
 
 // Flush implements protocol.Client.

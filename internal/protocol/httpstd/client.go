@@ -31,6 +31,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/transcript"
 )
 
 // errNoEntry is a request for an entry that the mix does not have.
@@ -157,7 +158,7 @@ func (c *Client) leave() {
 }
 
 // run makes one exchange, and writes it to the transcript if there is one.
-func (c *Client) run(ctx context.Context, r protocol.Request, t *transcript) protocol.Result {
+func (c *Client) run(ctx context.Context, r protocol.Request, t *transcript.Transcript) protocol.Result {
 	x := &exchange{start: time.Now()}
 	x.sent = x.start
 	c.inFlight.Add(1)
@@ -173,7 +174,7 @@ func (c *Client) run(ctx context.Context, r protocol.Request, t *transcript) pro
 	defer cancel()
 
 	e := &c.entries[r.Entry]
-	status, err := c.exchange(c.request(ctx, e, r, x.start), t.over(c.transport, x), t)
+	status, err := c.exchange(c.request(ctx, e, r, x.start), over(c.transport, x, t), t)
 	if err == nil {
 		// Hanging up makes some servers answer in a hurry; it is too late for that.
 		err = ctx.Err()
@@ -200,7 +201,7 @@ func (c *Client) request(ctx context.Context, e *entry, r protocol.Request, now 
 
 // exchange sends the request and reads the whole answer. The status is 0 where no
 // answer came.
-func (c *Client) exchange(req *http.Request, over http.RoundTripper, t *transcript) (status int, err error) {
+func (c *Client) exchange(req *http.Request, over http.RoundTripper, t *transcript.Transcript) (status int, err error) {
 	resp, err := c.send(req, over)
 	if err != nil {
 		return 0, err
@@ -226,7 +227,7 @@ func (c *Client) send(req *http.Request, over http.RoundTripper) (*http.Response
 }
 
 // drain reads the body to its end, or to the bound.
-func (c *Client) drain(body io.Reader, t *transcript) error {
+func (c *Client) drain(body io.Reader, t *transcript.Transcript) error {
 	if body == http.NoBody {
 		return nil
 	}
@@ -234,7 +235,7 @@ func (c *Client) drain(body io.Reader, t *transcript) error {
 	defer c.buffers.Put(buffer)
 	for total := int64(0); ; {
 		n, err := body.Read(buffer[:])
-		t.body(buffer[:n])
+		t.Body(buffer[:n])
 		total += int64(n)
 		switch {
 		case total > c.maxBody:

@@ -12,6 +12,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/transcript"
 )
 
 // exchangeOf returns the transcript of one exchange.
@@ -69,10 +70,10 @@ func TestExchangeWritesAllOfItDown(t *testing.T) {
 
 func TestExchangeCutsALongBody(t *testing.T) {
 	o := protocoltest.Flavours()[0].Serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, strings.Repeat("x", transcriptBody+1234))
+		_, _ = io.WriteString(w, strings.Repeat("x", transcript.MaxBody+1234))
 	})
 	text, _ := exchangeOf(t, client(t, o), protocol.Request{})
-	mustContain(t, text, "<\n"+strings.Repeat("x", transcriptBody)+"\n", "* 1234 bytes more not shown\n", "* 66770 bytes of body in ")
+	mustContain(t, text, "<\n"+strings.Repeat("x", transcript.MaxBody)+"\n", "* 1234 bytes more not shown\n", "* 66770 bytes of body in ")
 }
 
 func TestExchangeShowsEachRedirect(t *testing.T) {
@@ -102,19 +103,4 @@ func listenAndClose(t *testing.T) string {
 	l := protocoltest.Listen(t)
 	_ = l.Close()
 	return l.Addr().String()
-}
-
-func TestPrintableDisarmsControlCharacters(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain\ttext\n": "plain\ttext\n",
-		"\x1b]0;x\x07":  ".]0;x.",
-		"a\rb\x00c\x7f": "a.b.c.",
-		"\u009b31m":     ".31m",
-		"über ✓":        "über ✓",
-		"\xff":          "\uFFFD",
-	} {
-		if got := printable(in); got != want {
-			t.Errorf("%q came out as %q, want %q", in, got, want)
-		}
-	}
 }

@@ -1,0 +1,81 @@
+package http1
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/transcript"
+)
+
+// Exchange makes one exchange, waits for it, and writes it to w for people to read: the
+// request and the answer, with up to 64 KiB of their bodies, the connection and the
+// outcome. It returns soon after ctx ends. Errors of w are ignored.
+func (c *Client) Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result {
+	t := new(transcript.Transcript)
+	call := &protocol.Call{Request: r}
+	done := make(chan struct{})
+	call.Done = func() { close(done) }
+	begin := time.Now()
+	c.noteRequest(t, r, begin)
+	c.launch(call, &notes{t: t}) //nolint:contextcheck // What it begins belongs to the client.
+	var result protocol.Result
+	select {
+	case <-done:
+		result = call.Result
+	case <-ctx.Done():
+		err := ctx.Err()
+		result = protocol.Result{Sent: begin, Done: time.Now(), Reason: dial.Reason(err), Err: err}
+	}
+	t.Outcome(result)
+	_, _ = io.WriteString(w, t.String()) // There is nobody to tell.
+	return result
+}
+
+// noteRequest writes the request down.
+func (c *Client) noteRequest(t *transcript.Transcript, r protocol.Request, now time.Time) {
+	if r.Entry < 0 || r.Entry >= len(c.entries) {
+		return
+	}
+	e := &c.entries[r.Entry]
+	h := e.shown.Header.Clone()
+	if auth := c.writer.auth.Get(now); len(auth) > 0 && !e.authorized {
+		h["Authorization"] = auth
+	}
+	if c.writer.slot {
+		h.Set(httpmix.SlotHeader, string(httpmix.AppendSlot(nil, r)))
+	}
+	if c.writer.trace.Traced(r) {
+		h[httpmix.TraceHeader] = []string{string(httpmix.AppendTraceparent(nil, r, c.writer.trace))}
+	}
+	t.Request(e.shown.Method, e.shown.URL.RequestURI(), e.shown.Host, h, e.body)
+}
+
+// notes writes an answer down.
+type notes struct {
+	t    *transcript.Transcript
+	line string
+	h    http.Header
+}
+
+// see takes what the response shows: the lines of heads, of which the last one is empty,
+// and pieces of the body.
+func (n *notes) see(body bool, p []byte) {
+	name, value, isField := bytes.Cut(p, []byte{':'})
+	switch {
+	case body:
+		n.t.Body(p)
+	case n.line == "":
+		n.line, n.h = string(p), http.Header{}
+	case len(p) == 0:
+		n.t.Head(n.line, n.h)
+		n.line = ""
+	case isField:
+		n.h.Add(string(name), string(bytes.TrimSpace(value)))
+	}
+}
