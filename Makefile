@@ -66,7 +66,7 @@ fmt: $(GOLANGCI_LINT) ## Format the code.
 	$(GOLANGCI_LINT) fmt ./...
 
 .PHONY: generate
-generate: ## Generate the JSON schema and the reference documentation.
+generate: ## Generate the JSON schema, the reference documentation and the dashboards.
 	$(GO) generate ./...
 
 .PHONY: check

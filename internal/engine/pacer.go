@@ -190,6 +190,24 @@ func (p *pacer) due() time.Time {
 	return due
 }
 
+// drop drops this replica's slots that have come due until now, if any, for a reason. It
+// does not walk them. Those that are due at the end of this millisecond are left.
+func (p *pacer) drop(reason DropReason) {
+	if p.halted {
+		return
+	}
+	now := p.round.begun(p.now.wall)
+	n := p.owned(p.seen, now)
+	if n == 0 {
+		return
+	}
+	p.sc.Recorder.Due(n)
+	p.sc.Recorder.Dropped(reason, n)
+	p.cursor.Seek(now)
+	p.seen, p.taken = now, now
+	p.held = false
+}
+
 // skip drops this replica's slots that were due until now, if any, and goes on from
 // now.
 func (p *pacer) skip() {

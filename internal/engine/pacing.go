@@ -40,6 +40,14 @@ type rounding struct {
 
 func newRounding(p Pacing) rounding { return rounding{pacing: p, second: math.MinInt64} }
 
+// begun returns the latest instant by now before which all slots are to be sent by now.
+func (r *rounding) begun(now time.Time) time.Time {
+	if r.coarse {
+		return now.Truncate(grid)
+	}
+	return now
+}
+
 // due returns the instant at which a slot of the timeline is to be sent, of which the
 // replica owns the given part. It is the same for all slots of a millisecond.
 func (r *rounding) due(t *timeline.Timeline, slot time.Time, ratio float64) time.Time {

@@ -61,6 +61,10 @@ func (r *runner) run() {
 	for t, ok := r.pacer.next(); ok; t, ok = r.pacer.next() {
 		if reason, ok := r.refuse(&t); ok {
 			r.sc.Recorder.Dropped(reason, 1)
+			if reason == DropInFlight {
+				// So will be all others that are due by now: there is no need to look at each.
+				r.pacer.drop(reason)
+			}
 			continue
 		}
 		r.send(&t)

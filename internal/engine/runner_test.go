@@ -151,6 +151,34 @@ func TestBeyondMaxInFlightSlotsAreDroppedUntilAnswersCome(t *testing.T) {
 	})
 }
 
+// balky is a client that holds up its caller once, and never answers.
+type balky struct {
+	*fake
+	by time.Duration
+}
+
+func (s *balky) Start(c *protocol.Call) {
+	time.Sleep(s.by)
+	s.by = 0
+	s.fake.Start(c)
+}
+
+func TestWhatHasPiledUpWhileNothingMayBeSentIsCounted(t *testing.T) {
+	for _, perSecond := range []float64{100, 5000} { // With a wake-up for each slot, and with one a millisecond.
+		synctest.Test(t, func(t *testing.T) {
+			sc, client, book := scenario(t, perSecond)
+			client.answer = func(protocol.Request) time.Duration { return 20 * time.Second }
+			sc.Client = &balky{client, 900 * time.Millisecond}
+			sc.Limits.MaxInFlight = 1
+			due := run(t, sc, 10*time.Second)
+			book.settled(t, due)
+			if sent, dropped := uint64(len(client.all())), book.drops(DropInFlight); sent != 1 || dropped != due-1 {
+				t.Errorf("%d sent and %d dropped of %d", sent, dropped, due)
+			}
+		})
+	}
+}
+
 func TestWithNoneInFlightAllowedNothingIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book := scenario(t, 10)

@@ -16,6 +16,12 @@ type spinner struct {
 	rough waiter
 	// ahead is how long before its moment the spinner is woken, from least to most.
 	ahead, least, most time.Duration
+	// patient says that what is near without a nap before it is waited for, not spun for:
+	// then the owner had been busy, and spinning would take the processor from others.
+	patient bool
+	// left is how long was asked for last, and napped that a nap was taken for that moment.
+	left   time.Duration
+	napped bool
 	// more is added to ahead when a wake-up was later than that, and less taken away when
 	// not: in the long run one wake-up in more/less + 1 is.
 	more, less time.Duration
@@ -27,7 +33,7 @@ var _ waiter = (*spinner)(nil)
 // what every wake-up costs, and spins for some 10 µs at every other one.
 func newEvenSpinner(rough waiter) *spinner {
 	const us = time.Microsecond
-	return &spinner{rough: rough, ahead: 50 * us, most: 100 * us, more: us, less: us}
+	return &spinner{rough: rough, ahead: 50 * us, most: 100 * us, more: us, less: us, patient: true}
 }
 
 // newExactSpinner returns a spinner that is nearly always woken in time.
@@ -37,11 +43,18 @@ func newExactSpinner(rough waiter) *spinner {
 }
 
 func (s *spinner) wait(d time.Duration) {
+	if d > s.left {
+		s.napped = false // Another moment is waited for.
+	}
+	s.left = d
 	switch nap := d - s.ahead; {
 	case nap > 0:
 		begin := time.Now()
 		s.rough.wait(nap)
 		s.adapt(time.Since(begin) - nap)
+		s.napped = true
+	case s.patient && !s.napped:
+		s.rough.wait(d)
 	case d > lastYield:
 		runtime.Gosched()
 	}

@@ -47,6 +47,26 @@ func TestASpinnerIsWokenUpAheadOfItsMoment(t *testing.T) {
 	})
 }
 
+func TestASpinnerForAllSpinsOnlyForWhatItNappedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const us = time.Microsecond
+		rough := &lateWaiter{by: -5 * us} // It is woken too early.
+		s := newEvenSpinner(rough)
+		s.wait(time.Second)
+		for _, near := range []time.Duration{45 * us, 30 * us, 10 * us, -us} {
+			s.wait(near)
+		}
+		if len(rough.waited) != 1 {
+			t.Errorf("waited %v for what it had been woken for", rough.waited)
+		}
+		// Its owner was busy: the next moment is near already.
+		s.wait(40 * us)
+		if len(rough.waited) != 2 || rough.waited[1] != 40*us {
+			t.Errorf("waited %v for what it had not napped for", rough.waited)
+		}
+	})
+}
+
 func TestASpinnerIsWokenUpAsEarlyAsItWasLate(t *testing.T) {
 	const us = time.Microsecond
 	for name, tc := range map[string]struct {

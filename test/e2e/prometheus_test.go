@@ -24,10 +24,7 @@ type prometheus struct {
 
 func startPrometheus(t *testing.T, target string) *prometheus {
 	t.Helper()
-	dir := t.TempDir()
-	p := &prometheus{addr: freeAddress(t)}
-	file := filepath.Join(dir, "prometheus.yml")
-	write(t, file, fmt.Sprintf(`
+	return runPrometheus(t, fmt.Sprintf(`
 global: {scrape_interval: 1s, scrape_timeout: 1s}
 scrape_configs:
   - job_name: traffic_exporter
@@ -35,6 +32,15 @@ scrape_configs:
     always_scrape_classic_histograms: true
     static_configs: [{targets: [%q]}]
 `, target))
+}
+
+// runPrometheus runs the server with a configuration until it is ready.
+func runPrometheus(t *testing.T, config string) *prometheus {
+	t.Helper()
+	dir := t.TempDir()
+	p := &prometheus{addr: freeAddress(t)}
+	file := filepath.Join(dir, "prometheus.yml")
+	write(t, file, config)
 	if out, err := exec.Command(env().promtool, "check", "config", file).CombinedOutput(); err != nil {
 		t.Fatalf("promtool check config: %v\n%s", err, out)
 	}

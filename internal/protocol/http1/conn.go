@@ -224,11 +224,11 @@ func (k *conn) begin(x exchange, reused bool) bool {
 	if reused {
 		k.x.sent = time.Now()
 	}
-	if !k.state.CompareAndSwap(connFree, connBusy) {
-		return false
-	}
 	if x.notes != nil {
 		x.notes.t.Connection(reused, k.under, k.phases, k.secure)
+	}
+	if !k.state.CompareAndSwap(connFree, connBusy) {
+		return false
 	}
 	k.write(*buf)
 	return true

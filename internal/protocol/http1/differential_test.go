@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,7 +134,11 @@ func TestWhatServersDoWrongIsWhatItIsToNetHTTP(t *testing.T) {
 			if a.head {
 				o.Entries[0].Method = "HEAD"
 			}
-			ours, theirs := both(t, o, 0, 2)
+			n := 2
+			if a.rest != "" {
+				n = 1 // Whether net/http uses the connection before it sees the rest is a race.
+			}
+			ours, theirs := both(t, o, 0, n)
 			for i := range ours {
 				want, differs := deliberate[a.name]
 				if !differs {
@@ -200,11 +205,11 @@ func TestWhatNetHTTPDoesNotRepeat(t *testing.T) {
 }
 
 func TestARequestIsRepeatedOnceAndOnlyOnANewConnection(t *testing.T) {
-	var conns int
+	var conns atomic.Int32
 	o := protocoltest.Options(t, "http://"+protocoltest.Raw(t, func(c net.Conn) {
-		conns++ // One after the other.
+		first := conns.Add(1) == 1
 		protocoltest.ReadHead(c)
-		if conns == 1 {
+		if first {
 			_, _ = io.WriteString(c, empty)
 			protocoltest.ReadHead(c)
 		}
@@ -213,8 +218,8 @@ func TestARequestIsRepeatedOnceAndOnlyOnANewConnection(t *testing.T) {
 	c := client(t, o)
 	first := mustSucceed(t, c)
 	r := wantReason(t, c, protocol.ReasonReset)
-	if conns != 2 {
-		t.Errorf("%d connections", conns)
+	if n := conns.Load(); n != 2 {
+		t.Errorf("%d connections", n)
 	}
 	if r.Sent.Before(first.Done) {
 		t.Error("it was sent before the one before it had ended")

@@ -46,7 +46,7 @@ func newPlan(size string) (plan, error) {
 			{load, http1, all},
 			{load, https1, []rate{1000, flatOut}},
 			{load, h2c, []rate{1000, flatOut}},
-			{sends, http1, []rate{100, 1000, 20000}},
+			{sends, http1, []rate{100, 1000, 10000}},
 			{stall, http1, []rate{1000}},
 		}
 	case "full":

@@ -1,0 +1,176 @@
+package main
+
+import "github.com/traffic-exporter/traffic_exporter/dashboards/grafana"
+
+// Names of series that stand for a time in the past, and of the one beside them.
+const (
+	now       = "now"
+	yesterday = "yesterday"
+	lastWeek  = "a week ago"
+)
+
+// scenario shows one scenario in all detail.
+func scenario() *board {
+	chosen := scenarioVariable()
+	chosen.Multi, chosen.IncludeAll, chosen.AllValue, chosen.Current = false, false, "", nil
+	b := newBoard(scenarioUID, "Traffic exporter / Scenario",
+		"One scenario in detail: latency, failures, SLO, connections, slots, and how it was yesterday and a week ago.",
+		[]grafana.Variable{
+			chosen,
+			labelVariable("request", "Request", metric("traffic_requests_total", ofScenario), "request", ".+"),
+			periodVariable(), formVariable(),
+		},
+		alerts(`scenario=~"$scenario|"`), overrides(ofScenario), reloads("job", ofJob))
+
+	b.row("Is it ok?")
+	b.scenarioStats()
+	b.row("Latency")
+	b.latency()
+	b.row("Failures")
+	b.failures()
+	b.row("SLO and traffic")
+	b.traffic()
+	b.row("Connections")
+	b.connections()
+	b.row("Slots")
+	b.slots()
+	return b
+}
+
+// compare queries the same of now, yesterday and a week ago.
+func compare(expr func(ago string) string) option {
+	return func(p *grafana.Panel) {
+		for _, o := range []option{
+			query(now, expr("")), query(yesterday, expr("1d")), query(lastWeek, expr("1w")),
+			named(now, colored("blue")), named(yesterday, dashed("light-purple")...), named(lastWeek, dashed(quiet)...),
+		} {
+			o(p)
+		}
+	}
+}
+
+func (b *board) scenarioStats() {
+	b.place(3, 4, stat("Delivered rate", "Requests per second that ended.", perSecond,
+		query("", delivered(ofScenario, "")), thresholds("blue")))
+	b.place(3, 4, stat("Delivered of target", "Delivered rate over target rate.", ratio,
+		query("", over0(delivered(ofScenario, ""), target(ofScenario, ""))), noValue("paused"), decimals(1),
+		thresholds(bad, from(0.95, warning), from(0.99, good))))
+	b.place(3, 4, stat("Budget left", "Error budget that is left of the SLO's period.", ratio,
+		instantly(sum("", budgetLeft(ofScenario))), noValue("no SLO"), decimals(1),
+		thresholds(bad, from(0, warning), from(0.25, good))))
+	b.place(3, 4, stat("Burn, 1 h", "Error budget burn over the last hour: 1 uses it up exactly within the SLO's period.", multiple,
+		query("", sum("", burn(ofScenario, "1h"))), noValue("no SLO"), decimals(2), burnThresholds))
+	b.place(3, 4, stat("Failure ratio", "Part of the requests that failed.", ratio,
+		query("", failureRatio(ofRequest, "", "")), noValue("no requests"), decimals(2),
+		thresholds(good, from(0.01, warning), from(0.05, bad))))
+	b.place(3, 4, stat("p50", "Half of the requests took less, from the due time.", seconds,
+		query("", quantile("0.5", "", "traffic_request_duration_seconds", ofRequest)), noValue("no requests"), thresholds("blue")))
+	b.place(3, 4, stat("p99", "99 % of the requests took less, from the due time.", seconds,
+		query("", quantile("0.99", "", "traffic_request_duration_seconds", ofRequest)), noValue("no requests"), thresholds("blue")))
+	b.place(3, 4, stat("Dropped slots", "Part of the slots that came due and were not sent.", ratio,
+		query("", dropRatio(ofScenario, "")), noValue("none due"), decimals(2), thresholds(good, from(0.0001, warning), from(0.01, bad))))
+}
+
+func (b *board) latency() {
+	const duration, service = "traffic_request_duration_seconds", "traffic_request_service_seconds"
+	b.place(12, 12, heatmap("Duration of requests",
+		"How many requests took how long, from the due time to the last byte. Dots are exemplars: they lead to the traces of single requests, if the data source knows where those are.",
+		buckets(duration, ofRequest)))
+	b.place(12, 12, chart("Duration and service time",
+		"Solid: from the due time, as a user would have waited. Dashed: from the actual send. Where they part, the generator was late, see the send delay. The red line is the SLO's latency.", seconds,
+		query("p50", quantile("0.5", "", duration, ofRequest)),
+		query("p99", quantile("0.99", "", duration, ofRequest)), withExemplars,
+		query("p99.9", quantile("0.999", "", duration, ofRequest)),
+		query("p50 service", quantile("0.5", "", service, ofRequest)),
+		query("p99 service", quantile("0.99", "", service, ofRequest)),
+		query("SLO", maxOf("", metric("traffic_slo_latency_seconds", ofScenario))),
+		logarithmic,
+		named("p50", colored("green")), named("p99", colored("orange")), named("p99.9", colored("purple")),
+		named("p50 service", dashed("light-green")...), named("p99 service", dashed("light-orange")...), named("SLO", dashed(bad)...)))
+	b.place(12, 9, chart("p99, compared",
+		"99th percentile of the duration, now and at the same time in the past.", seconds,
+		compare(func(ago string) string { return quantileAgo("0.99", "", duration, ofRequest, ago) }), logarithmic))
+	b.place(12, 9, chart("p99 by request",
+		"99th percentile of the duration of each request of the mix.", seconds,
+		query("{{request}}", quantile("0.99", "request", duration, ofRequest)), logarithmic))
+}
+
+func (b *board) failures() {
+	b.place(12, 9, chart("Failures by reason",
+		"Failed requests per second. Canceled ones were given up by the exporter itself while stopping.", perSecond,
+		query("{{reason}}", sum("reason", rate(metric("traffic_request_failures_total", ofRequest)))), stacked, reasons))
+	b.place(12, 9, chart("Answers by code",
+		"Answers per second by the protocol's code, those that were expected and those that were not.", perSecond,
+		query("{{code}}", sum("code", rate(metric("traffic_requests_total", ofRequest, `code!=""`)))),
+		query("no answer", sum("", rate(metric("traffic_requests_total", ofRequest, `code=""`)))), stacked, codes))
+	b.place(12, 9, chart("Failure ratio, compared",
+		"Part of the requests that failed, now and at the same time in the past.", ratio,
+		compare(func(ago string) string { return failureRatio(ofRequest, "", ago) }), reaching(0.01)))
+	b.place(12, 9, chart("Failure ratio by request",
+		"Part of the requests that failed, of each request of the mix.", ratio,
+		query("{{request}}", failureRatio(ofRequest, "request", "")), lines, reaching(0.01)))
+}
+
+func (b *board) traffic() {
+	b.place(12, 9, burnChart("Error budget burn",
+		"How fast the error budget is used up, over windows of the usual burn rate alerts. 1 uses it up exactly within the SLO's period; lines at 6 and 14.4 are where a 30-day SLO would have you woken.",
+		query("5 min", sum("", burn(ofScenario, "5m"))), query("30 min", sum("", burn(ofScenario, "30m"))),
+		query("1 h", sum("", burn(ofScenario, "1h"))), query("6 h", sum("", burn(ofScenario, "6h"))),
+		named("5 min", colored("light-blue")), named("30 min", colored("blue")), named("1 h", colored("purple")), named("6 h", colored("dark-purple"))))
+	b.place(12, 9, chart("Good requests",
+		"Part of the requests that succeeded within the SLO's latency. The dashed line is the objective.", ratio,
+		query("{{request}}", "1 - "+over0(
+			sum("request", rate(metric("traffic_slo_requests_total", ofRequest, `good="false"`))),
+			sum("request", rate(metric("traffic_slo_requests_total", ofRequest))))),
+		query("objective", maxOf("", metric("traffic_slo_objective_ratio", ofScenario))),
+		signed, upTo1, lines, named("objective", dashed(bad)...)))
+	b.place(12, 9, chart("Target and delivered rate, compared",
+		"Requests per second that ended, now and in the past, and what the fleet should send by the file and overrides.", perSecond,
+		query("target", target(ofScenario, "")),
+		compare(func(ago string) string { return deliveredAgo(ofScenario, "", ago) }), lines, named("target", dashed("green")...)))
+	b.place(12, 9, chart("Back-off and override",
+		"Part of the target rate that is sent while the target is spared, 100 % in normal times, and whether an override changes the rate.", ratio,
+		query("sent part", least(metric("traffic_back_off_ratio", ofScenario))),
+		query("overridden", maxOf("", metric("traffic_override_active", ofScenario))),
+		upTo1, named("sent part", colored("blue")), named("overridden", colored("purple"), grafana.Property{ID: "unit", Value: flag})))
+}
+
+func (b *board) connections() {
+	b.place(8, 9, chart("Open connections", "Connections that are open, idle ones included.", count,
+		query("open", sum("", metric("traffic_open_connections", ofScenario))), named("open", colored("blue"))))
+	b.place(8, 9, chart("Connections opened",
+		"New connections per second, ready for requests. A steady trickle is their replacement by age.", perSecondOf,
+		query("opened", sum("", rate(metric("traffic_connections_opened_total", ofScenario)))), named("opened", colored("blue"))))
+	b.place(8, 9, chart("p99 of making a connection",
+		"99 % of the connections took less for resolving, connecting and the TLS handshake. A step that was not needed has no values.", seconds,
+		query("{{phase}}", quantile("0.99", "phase", "traffic_connect_phase_seconds", ofScenario)),
+		logarithmic, pointed, named("dns", colored("purple")), named("connect", colored("blue")), named("tls", colored("orange"))))
+	b.place(8, 9, chart("Bytes",
+		"Bytes per second on the wire, with TLS, headers and framing.", bytesPerSec,
+		query("received", sum("", rate(metric("traffic_received_bytes_total", ofScenario)))),
+		query("sent", sum("", rate(metric("traffic_sent_bytes_total", ofScenario)))),
+		named("received", colored("green")), named("sent", colored("blue"))))
+	b.place(8, 9, chart("Received bytes of a request",
+		"Bytes received for each finished request, in the mean: a page that grows or comes back empty shows here.", byteCount,
+		query("received", over0(sum("", rate(metric("traffic_received_bytes_total", ofScenario))), delivered(ofScenario, ""))),
+		named("received", colored("green"))))
+	b.place(8, 9, chart("Slots in flight", "Slots that have come due and have not ended yet: they wait for an answer, or for a connection.", count,
+		query("in flight", sum("", metric("traffic_slots_in_flight", ofScenario))), named("in flight", colored("orange"))))
+}
+
+func (b *board) slots() {
+	b.place(8, 9, chart("Ledger",
+		"Slots per second that came due, and what became of them: due = finished + dropped + the change of those in flight.", perSecondOf,
+		query("due", sum("", rate(metric("traffic_slots_due_total", ofScenario)))),
+		query("finished", delivered(ofScenario, "")),
+		query("dropped", sum("", rate(metric("traffic_slots_dropped_total", ofScenario)))),
+		lines, named("due", dashed(quiet)...), named("finished", colored("green")), named("dropped", colored("red"))))
+	b.place(8, 9, chart("Slots that were not sent",
+		"Slots that came due and were dropped, by reason.", perSecondOf,
+		query("{{reason}}", sum("reason", rate(metric("traffic_slots_dropped_total", ofScenario)))), stacked, drops))
+	b.place(8, 9, chart("Send delay",
+		"From the due time to the actual send: the generator's own lateness. Up to some 0.1 ms are usual, and below 15 us nothing is told apart.", seconds,
+		query("p50", quantile("0.5", "", "traffic_send_delay_seconds", ofScenario)),
+		query("p99", quantile("0.99", "", "traffic_send_delay_seconds", ofScenario)),
+		logarithmic, named("p50", colored("green")), named("p99", colored("orange"))))
+}
