@@ -394,21 +394,3 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		}
 	})
 }
-
-func BenchmarkDo(b *testing.B) {
-	for _, f := range flavours() {
-		b.Run(f.Name, func(b *testing.B) {
-			o := f.Serve(b, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 200)) })
-			o.SlotHeader, o.Traceparent = true, httpmix.TraceSampled
-			c := client(b, o)
-			r := protocol.Request{Scenario: "bench", Segment: "segment", Trace: [16]byte{1}}
-			b.ReportAllocs()
-			for b.Loop() {
-				r.Seq++
-				if res := c.Do(b.Context(), r); res.Failed() {
-					b.Fatal(res.Err)
-				}
-			}
-		})
-	}
-}
