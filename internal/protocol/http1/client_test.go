@@ -122,7 +122,7 @@ func TestDoTellsTheSlotAndTheTrace(t *testing.T) {
 }
 
 func TestNoTraceOfZerosIsSent(t *testing.T) {
-	w := writer{trace: httpmix.TraceSampled}
+	w := writer{httpmix.Varying{Trace: httpmix.TraceSampled}}
 	if b := w.append(nil, &entry{head: []byte("GET / HTTP/1.1\r\n")}, protocol.Request{}, time.Now()); string(b) != "GET / HTTP/1.1\r\n\r\n" {
 		t.Errorf("got %q", b)
 	}

@@ -136,25 +136,23 @@ func isIdempotent(method string, header http.Header) bool {
 
 // writer appends requests.
 type writer struct {
-	slot  bool
-	trace httpmix.TraceMode
-	auth  *httpmix.Credential
+	httpmix.Varying
 }
 
 // append appends a request as it goes over the wire.
 func (w writer) append(b []byte, e *entry, r protocol.Request, now time.Time) []byte {
 	b = append(b, e.head...)
-	if w.slot {
+	if w.Slot {
 		b = append(b, httpmix.SlotHeader+": "...)
 		b = httpmix.AppendSlot(b, r)
 		b = append(b, "\r\n"...)
 	}
-	if w.trace.Traced(r) {
+	if w.Trace.Traced(r) {
 		b = append(b, httpmix.TraceHeader+": "...)
-		b = httpmix.AppendTraceparent(b, r, w.trace)
+		b = httpmix.AppendTraceparent(b, r, w.Trace)
 		b = append(b, "\r\n"...)
 	}
-	if auth := w.auth.Get(now); len(auth) > 0 && !e.authorized {
+	if auth := w.Auth.Get(now); len(auth) > 0 && !e.authorized {
 		b = append(b, "Authorization: "...)
 		b = append(b, auth[0]...)
 		b = append(b, "\r\n"...)
