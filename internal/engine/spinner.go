@@ -5,8 +5,14 @@ import (
 	"time"
 )
 
-// lastYield is how long before its moment a spinner lets nobody go first any more.
-const lastYield = 20 * time.Microsecond
+const (
+	// lastYield is how long before its moment a spinner lets nobody go first any more.
+	lastYield = 20 * time.Microsecond
+	// longestSpin is after how long a spinner that has the only processor sleeps for a
+	// moment: the runtime looks at the network only when nothing else is to be done, so
+	// that until then no answer would be read.
+	longestSpin = 500 * time.Microsecond
+)
 
 // spinner is a waiter for the microsecond. It has another one wake it up a little too
 // early, as early as the other one has been late. From then on it hardly waits, so that
@@ -22,6 +28,9 @@ type spinner struct {
 	// left is how long was asked for last, and napped that a nap was taken for that moment.
 	left   time.Duration
 	napped bool
+	// alone says that there is one processor only, and rested when it was last left.
+	alone  bool
+	rested time.Time
 	// more is added to ahead when a wake-up was later than that, and less taken away when
 	// not: in the long run one wake-up in more/less + 1 is.
 	more, less time.Duration
@@ -39,7 +48,10 @@ func newEvenSpinner(rough waiter) *spinner {
 // newExactSpinner returns a spinner that is nearly always woken in time.
 func newExactSpinner(rough waiter) *spinner {
 	const us = time.Microsecond
-	return &spinner{rough: rough, ahead: 100 * us, least: 50 * us, most: 300 * us, more: 10 * us, less: us / 10}
+	return &spinner{
+		rough: rough, ahead: 100 * us, least: 50 * us, most: 300 * us, more: 10 * us, less: us / 10,
+		alone: runtime.GOMAXPROCS(0) == 1,
+	}
 }
 
 func (s *spinner) wait(d time.Duration) {
@@ -51,11 +63,16 @@ func (s *spinner) wait(d time.Duration) {
 	case nap > 0:
 		begin := time.Now()
 		s.rough.wait(nap)
-		s.adapt(time.Since(begin) - nap)
+		s.rested = time.Now()
+		s.adapt(s.rested.Sub(begin) - nap)
 		s.napped = true
 	case s.patient && !s.napped:
 		s.rough.wait(d)
-	case d > lastYield:
+	case d <= lastYield:
+	case s.alone && time.Since(s.rested) > longestSpin:
+		s.rough.wait(1)
+		s.rested = time.Now()
+	default:
 		runtime.Gosched()
 	}
 }

@@ -67,6 +67,28 @@ func TestASpinnerForAllSpinsOnlyForWhatItNappedFor(t *testing.T) {
 	})
 }
 
+func TestASpinnerLeavesTheOnlyProcessorToTheNetworkAtTimes(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			rough := &lateWaiter{}
+			s := newExactSpinner(rough)
+			s.alone = alone
+			s.wait(time.Second)
+			for range 10 {
+				time.Sleep(longestSpin / 4) // It is busy with what has come due.
+				s.wait(s.least)
+			}
+			want := 1
+			if alone {
+				want = 3
+			}
+			if len(rough.waited) != want {
+				t.Errorf("alone %t: waited %v", alone, rough.waited)
+			}
+		})
+	}
+}
+
 func TestASpinnerIsWokenUpAsEarlyAsItWasLate(t *testing.T) {
 	const us = time.Microsecond
 	for name, tc := range map[string]struct {

@@ -79,7 +79,7 @@ func New(o httpmix.Options) (*Client, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	auth, err := httpmix.NewCredential(o, o.Logger)
+	varying, err := httpmix.NewVarying(o, o.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func New(o httpmix.Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		writer:         writer{slot: o.SlotHeader, trace: o.Traceparent, auth: auth},
+		writer:         writer{varying},
 		codes:          httpmix.NewCodes(),
 		dialer:         d,
 		wire:           o.Wire,

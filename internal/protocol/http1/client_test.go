@@ -122,7 +122,7 @@ func TestDoTellsTheSlotAndTheTrace(t *testing.T) {
 }
 
 func TestNoTraceOfZerosIsSent(t *testing.T) {
-	w := writer{trace: httpmix.TraceSampled}
+	w := writer{httpmix.Varying{Trace: httpmix.TraceSampled}}
 	if b := w.append(nil, &entry{head: []byte("GET / HTTP/1.1\r\n")}, protocol.Request{}, time.Now()); string(b) != "GET / HTTP/1.1\r\n\r\n" {
 		t.Errorf("got %q", b)
 	}
@@ -393,22 +393,4 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-}
-
-func BenchmarkDo(b *testing.B) {
-	for _, f := range flavours() {
-		b.Run(f.Name, func(b *testing.B) {
-			o := f.Serve(b, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 200)) })
-			o.SlotHeader, o.Traceparent = true, httpmix.TraceSampled
-			c := client(b, o)
-			r := protocol.Request{Scenario: "bench", Segment: "segment", Trace: [16]byte{1}}
-			b.ReportAllocs()
-			for b.Loop() {
-				r.Seq++
-				if res := c.Do(b.Context(), r); res.Failed() {
-					b.Fatal(res.Err)
-				}
-			}
-		})
-	}
 }

@@ -91,7 +91,7 @@ type conn struct {
 	in       []byte
 	have     int
 	resting  func()
-	// ended is the call that ends with the connection, as result says; nil if there is none.
+	// ended is the call that ends with the connection, as result says; nil if none does.
 	// again says that x is to be sent once more instead.
 	ended *protocol.Call
 	again bool
@@ -129,8 +129,8 @@ func (c *Client) serve(x exchange, p *place, r dial.Ready) (repeat exchange, aga
 	if k.again {
 		return k.x, true
 	}
-	k.host.release()
 	if k.ended != nil {
+		k.host.release() // Before whoever waits for the end begins the next exchange.
 		k.ended.Finish(k.result)
 	}
 	return exchange{}, false
@@ -167,13 +167,6 @@ func (k *conn) giveUp(cause error) {
 
 func longAgo() time.Time { return time.Unix(1, 0) }
 
-// retire ends a free connection that is not in the list.
-func (k *conn) retire() {
-	if k.state.CompareAndSwap(connFree, connEnded) {
-		k.giveUp(errRetired)
-	}
-}
-
 // isOld reports whether an idle connection should not be used any more.
 func (k *conn) isOld(now time.Time) bool {
 	if k.lifetime > 0 && now.Sub(k.born) > k.lifetime {
@@ -199,8 +192,7 @@ func (k *conn) check() {
 			}
 			left = k.client.timeout // It has ended just now.
 		}
-	} else if k.isOld(now) && k.host.remove(k) {
-		k.retire()
+	} else if k.isOld(now) && k.host.retire(k) {
 		return
 	}
 	k.timer.Reset(min(k.client.look, left))
@@ -369,9 +361,7 @@ func (k *conn) rest() {
 	k.idleSince.Store(k.client.since(time.Now()))
 	k.x = exchange{}
 	k.state.Store(connFree)
-	if !k.host.put(k) {
-		k.retire()
-	}
+	k.host.put(k)
 	call.Finish(result)
 }
 
@@ -381,11 +371,7 @@ func (k *conn) broken(err error) {
 		k.ended = k.x.call
 		return
 	}
-	if k.state.CompareAndSwap(connFree, connEnded) {
-		k.host.remove(k)
-		return
-	}
-	if k.state.Load() == connEnded {
+	if k.host.end(k) || k.state.Load() == connEnded {
 		return
 	}
 	k.settle() // Now it is known what was written.

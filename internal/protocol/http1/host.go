@@ -55,7 +55,7 @@ func (h *host) take(now time.Time) (*conn, *place, error) {
 	h.refresh(now)
 	p := h.next(now)
 	if p != nil {
-		if k := p.pop(now); k != nil {
+		if k := h.pop(p, now); k != nil {
 			return k, p, nil
 		}
 	}
@@ -64,7 +64,7 @@ func (h *host) take(now time.Time) (*conn, *place, error) {
 		return nil, p, nil
 	}
 	for _, other := range h.places {
-		if k := other.pop(now); k != nil {
+		if k := h.pop(other, now); k != nil {
 			return k, other, nil
 		}
 	}
@@ -91,13 +91,13 @@ func (h *host) next(now time.Time) *place {
 }
 
 // pop takes the connection that became idle last. Those that are too old it ends.
-func (p *place) pop(now time.Time) *conn {
+func (h *host) pop(p *place, now time.Time) *conn {
 	for k := p.last; k != nil; k = p.last {
-		p.unlink(k)
 		if !k.isOld(now) {
+			p.unlink(k)
 			return k
 		}
-		k.retire()
+		h.dismiss(k)
 	}
 	return nil
 }
@@ -124,29 +124,52 @@ func (p *place) unlink(k *conn) {
 	k.older, k.newer, k.idle = nil, nil, false
 }
 
-// put makes a connection idle. It returns false if the connection is not needed.
-func (h *host) put(k *conn) bool {
+// put makes a free connection idle, or ends it if it is not needed.
+func (h *host) put(k *conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	k.place.link(k)
 	if k.place.gone || h.client.closed.Load() {
+		h.dismiss(k)
+	}
+}
+
+// dismiss ends an idle connection and has it closed. The caller holds mu.
+func (h *host) dismiss(k *conn) {
+	k.place.unlink(k)
+	if k.state.CompareAndSwap(connFree, connEnded) {
+		h.conns--
+	}
+	k.giveUp(errRetired)
+}
+
+// retire ends a connection if it is idle.
+func (h *host) retire(k *conn) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !k.idle {
 		return false
 	}
-	k.place.link(k)
+	h.dismiss(k)
 	return true
 }
 
-// remove takes an idle connection away. It returns false if somebody else has.
-func (h *host) remove(k *conn) bool {
+// end ends a free connection, which does not count any more from then on: whoever has just
+// taken it finds that there is a place for another one.
+func (h *host) end(k *conn) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	was := k.idle
-	if was {
+	if !k.state.CompareAndSwap(connFree, connEnded) {
+		return false
+	}
+	if k.idle {
 		k.place.unlink(k)
 	}
-	return was
+	h.conns--
+	return true
 }
 
-// release counts one connection less, or one that was not made.
+// release counts one connection less that was busy, or being made.
 func (h *host) release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -279,8 +302,7 @@ func (h *host) settle(addrs []string) {
 		}
 		q.gone = true
 		for k := q.last; k != nil; k = q.last {
-			q.unlink(k)
-			k.retire()
+			h.dismiss(k)
 		}
 	}
 }

@@ -35,6 +35,7 @@ type entry struct {
 // newEntry serialises an entry.
 func newEntry(e httpmix.Entry, o httpmix.Options) entry {
 	header := e.BaseHeader(o.UserAgent)
+	maps.DeleteFunc(header, func(name string, _ []string) bool { return isFraming(name) })
 	closes := hasToken(header.Values("Connection"), "close")
 	if !o.KeepAlive && !closes {
 		if was := strings.Join(header.Values("Connection"), ", "); was != "" {
@@ -49,7 +50,7 @@ func newEntry(e httpmix.Entry, o httpmix.Options) entry {
 	for _, name := range slices.Sorted(maps.Keys(header)) {
 		for _, value := range header[name] {
 			value = strings.Trim(value, " \t")
-			if !isFraming(name) && (name != "User-Agent" || value != "") { // An empty one asks for none.
+			if name != "User-Agent" || value != "" { // An empty one asks for none.
 				b.WriteString(name + ": " + value + "\r\n")
 			}
 		}
@@ -63,8 +64,8 @@ func newEntry(e httpmix.Entry, o httpmix.Options) entry {
 		body:       e.Body,
 		expect:     e.Expect,
 		method:     methodOf(verb),
-		shown:      &http.Request{Method: verb, URL: e.URL, Host: authority(e), Header: header},
 		closes:     closes,
+		shown:      &http.Request{Method: verb, URL: e.URL, Host: authority(e), Header: header},
 		idempotent: isIdempotent(verb, header),
 	}
 }
@@ -135,25 +136,23 @@ func isIdempotent(method string, header http.Header) bool {
 
 // writer appends requests.
 type writer struct {
-	slot  bool
-	trace httpmix.TraceMode
-	auth  *httpmix.Credential
+	httpmix.Varying
 }
 
 // append appends a request as it goes over the wire.
 func (w writer) append(b []byte, e *entry, r protocol.Request, now time.Time) []byte {
 	b = append(b, e.head...)
-	if w.slot {
+	if w.Slot {
 		b = append(b, httpmix.SlotHeader+": "...)
 		b = httpmix.AppendSlot(b, r)
 		b = append(b, "\r\n"...)
 	}
-	if w.trace.Traced(r) {
+	if w.Trace.Traced(r) {
 		b = append(b, httpmix.TraceHeader+": "...)
-		b = httpmix.AppendTraceparent(b, r, w.trace)
+		b = httpmix.AppendTraceparent(b, r, w.Trace)
 		b = append(b, "\r\n"...)
 	}
-	if auth := w.auth.Get(now); len(auth) > 0 && !e.authorized {
+	if auth := w.Auth.Get(now); len(auth) > 0 && !e.authorized {
 		b = append(b, "Authorization: "...)
 		b = append(b, auth[0]...)
 		b = append(b, "\r\n"...)

@@ -64,7 +64,8 @@ const (
 // It is strict where leniency would let two readers of an answer disagree about where it
 // ends: folded lines, white space before a colon, lengths that differ, codings that are
 // not known and bare carriage returns are refused. As RFC 9112, section 2.2 allows, it
-// takes a line feed alone for the end of a line.
+// takes a line feed alone for the end of a line of a head, but not between chunks nor in
+// the trailer.
 type response struct {
 	// method is what the answer is to, as far as it matters, and maxBody how long its body
 	// may be.
@@ -146,10 +147,14 @@ func (r *response) line(p []byte) (int, error) {
 		return 0, nil
 	}
 	text := p[:end]
-	if end > 0 && text[end-1] == '\r' {
+	inBody := r.stage == stageChunkSize || r.stage == stageChunkEnd
+	switch {
+	case end > 0 && text[end-1] == '\r':
 		text = text[:end-1]
+	case r.stage > stageFields:
+		return 0, syntaxError("a line feed alone between chunks or in a trailer")
 	}
-	if r.stage != stageChunkSize && r.stage != stageChunkEnd {
+	if !inBody {
 		if r.heads += end + 1; r.heads > maxHead {
 			return 0, syntaxError("the head or trailer is too long")
 		}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/transcript"
 )
 
@@ -43,16 +42,7 @@ func (c *Client) noteRequest(t *transcript.Transcript, r protocol.Request, now t
 		return
 	}
 	e := &c.entries[r.Entry]
-	h := e.shown.Header.Clone()
-	if auth := c.writer.auth.Get(now); len(auth) > 0 && !e.authorized {
-		h["Authorization"] = auth
-	}
-	if c.writer.slot {
-		h.Set(httpmix.SlotHeader, string(httpmix.AppendSlot(nil, r)))
-	}
-	if c.writer.trace.Traced(r) {
-		h[httpmix.TraceHeader] = []string{string(httpmix.AppendTraceparent(nil, r, c.writer.trace))}
-	}
+	h := c.writer.Header(e.shown.Header, r, now)
 	t.Request(e.shown.Method, e.shown.URL.RequestURI(), e.shown.Host, h, e.body)
 }
 

@@ -22,9 +22,7 @@ type Client struct {
 	codes   httpmix.Codes
 	origins []*origin
 
-	slot    bool
-	trace   httpmix.TraceMode
-	auth    *httpmix.Credential
+	varying httpmix.Varying
 	maxBody int64
 
 	dialer         *dial.Dialer
@@ -64,7 +62,7 @@ func New(o httpmix.Options) (*Client, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	auth, err := httpmix.NewCredential(o, o.Logger)
+	varying, err := httpmix.NewVarying(o, o.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -75,9 +73,7 @@ func New(o httpmix.Options) (*Client, error) {
 	c := &Client{
 		tables:         newTables(),
 		codes:          httpmix.NewCodes(),
-		slot:           o.SlotHeader,
-		trace:          o.Traceparent,
-		auth:           auth,
+		varying:        varying,
 		maxBody:        o.MaxResponseBytes,
 		dialer:         dialer,
 		wire:           o.Wire,

@@ -19,7 +19,7 @@ func (c *conn) header(j *job) bool {
 	e, client, request := j.entry, c.client, &j.call.Request
 	var auth []string
 	if e.credential {
-		auth = client.auth.Get(j.start)
+		auth = client.varying.Auth.Get(j.start)
 	}
 	if e.size+varyingSize(request, auth) > c.peer.headerList {
 		return false
@@ -33,12 +33,12 @@ func (c *conn) header(j *job) bool {
 		b = appendInt(b, formNever, bitsNoIndexing, authorizationIndex)
 		b = appendRaw(b, value)
 	}
-	if client.slot {
+	if client.varying.Slot {
 		c.scratch = httpmix.AppendSlot(c.scratch[:0], *request)
 		b = c.encoder.varying(b, slotName, c.scratch, &c.encoder.slot)
 	}
-	if client.trace.Traced(*request) {
-		c.scratch = httpmix.AppendTraceparent(c.scratch[:0], *request, client.trace)
+	if client.varying.Trace.Traced(*request) {
+		c.scratch = httpmix.AppendTraceparent(c.scratch[:0], *request, client.varying.Trace)
 		b = c.encoder.varying(b, traceName, c.scratch, &c.encoder.trace)
 	}
 	c.out = b

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/transcript"
 )
 
@@ -46,16 +45,7 @@ func (c *Client) noteRequest(t *transcript.Transcript, r protocol.Request, now t
 		return
 	}
 	e := &c.entries[r.Entry]
-	h := e.shown.Header.Clone()
-	if auth := c.auth.Get(now); e.credential && auth != nil {
-		h["Authorization"] = auth
-	}
-	if c.slot {
-		h.Set(httpmix.SlotHeader, string(httpmix.AppendSlot(nil, r)))
-	}
-	if c.trace.Traced(r) {
-		h[httpmix.TraceHeader] = []string{string(httpmix.AppendTraceparent(nil, r, c.trace))}
-	}
+	h := c.varying.Header(e.shown.Header, r, now)
 	t.Request(e.shown.Method, pathOf(e.shown.URL), e.shown.Host, h, e.body)
 }
 

@@ -40,7 +40,7 @@ var errNoEntry = errors.New("no such entry in the mix")
 // Client sends the requests of one mix. Safe for concurrent use.
 type Client struct {
 	entries   []entry
-	headers   headers
+	varying   httpmix.Varying
 	codes     httpmix.Codes
 	timeout   time.Duration
 	maxBody   int64
@@ -76,7 +76,7 @@ func New(o httpmix.Options) (*Client, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	auth, err := httpmix.NewCredential(o, o.Logger)
+	varying, err := httpmix.NewVarying(o, o.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func New(o httpmix.Options) (*Client, error) {
 	}
 	c := &Client{
 		entries: entries,
-		headers: headers{slot: o.SlotHeader, trace: o.Traceparent, auth: auth},
+		varying: varying,
 		codes:   httpmix.NewCodes(),
 		timeout: o.Timeout,
 		maxBody: o.MaxResponseBytes,
@@ -192,7 +192,7 @@ func (c *Client) run(ctx context.Context, r protocol.Request, t *transcript.Tran
 // request returns the entry's request for one exchange.
 func (c *Client) request(ctx context.Context, e *entry, r protocol.Request, now time.Time) *http.Request {
 	req := e.request.WithContext(ctx)
-	req.Header = c.headers.of(req.Header, r, now)
+	req.Header = c.varying.Header(req.Header, r, now)
 	if body, err := req.GetBody(); err == nil { // It is a reader over memory: it cannot fail.
 		req.Body = body
 	}

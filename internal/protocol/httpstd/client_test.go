@@ -126,7 +126,7 @@ func TestDoTellsTheSlotAndTheTrace(t *testing.T) {
 
 func TestDoSendsNoTraceOfZeros(t *testing.T) {
 	base := http.Header{"A": {"b"}}
-	if h := (headers{trace: httpmix.TraceSampled}).of(base, protocol.Request{}, time.Now()); len(h) != 1 {
+	if h := (httpmix.Varying{Trace: httpmix.TraceSampled}).Header(base, protocol.Request{}, time.Now()); len(h) != 1 {
 		t.Errorf("got %v", h)
 	}
 }

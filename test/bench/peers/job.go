@@ -150,6 +150,7 @@ func tools(paths map[string]string) []tool {
 		&fortio{path: paths["fortio"]},
 		&k6{path: paths["k6"]},
 		&h2load{path: paths["h2load"]},
+		&sleeper{self: paths["self"]},
 	}
 }
 

@@ -44,6 +44,8 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	switch name {
 	case "receiver":
 		return receiverCommand(ctx, args[1:], out)
+	case "sleeper":
+		return sleeperCommand(args[1:])
 	case "soak":
 		return soakCommand(ctx, args[1:], out)
 	case "render":

@@ -29,7 +29,7 @@ func newPlan(size string) (plan, error) {
 	all := []rate{100, 1000, 5000, 20000, flatOut}
 	paced := all[:4]
 	p := plan{settings: settings{
-		Size: size, Repetitions: 3, Warmup: 800 * time.Millisecond, Window: 3 * time.Second,
+		Size: size, Repetitions: 3, Warmup: 600 * time.Millisecond, Window: 3 * time.Second,
 		Script: script{P50: time.Millisecond, P99: 3 * time.Millisecond},
 	}}
 	switch size {
@@ -117,6 +117,8 @@ func takesPart(t tool, k kind) bool {
 		return !t.exact && !t.bare || t.exact && k == sends || t.bare && k == load
 	case *wrk:
 		return t.paced || k == load
+	case *sleeper:
+		return k == sends
 	}
 	return true
 }

@@ -142,7 +142,7 @@ type suite struct {
 
 // find finds the programs and starts nginx.
 func (s *suite) find(ctx context.Context, finders []finder) error {
-	paths := map[string]string{}
+	paths := map[string]string{"self": s.bench.self}
 	for _, f := range finders {
 		path, p := f.find(ctx)
 		if f.name == "nginx" && path != "" {

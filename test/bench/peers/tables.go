@@ -172,7 +172,7 @@ func firstError(c *cell) string {
 	for _, r := range c.Runs {
 		if r.Error != "" {
 			text := strings.Join(strings.Fields(r.Error), " ")
-			return fmt.Sprintf("%d of %d runs failed (%s)", len(c.Runs)-len(c.good()), len(c.Runs), text[:min(len(text), 120)])
+			return fmt.Sprintf("%d of %d runs failed (%s)", len(c.Runs)-len(c.good()), len(c.Runs), text[:min(len(text), 60)])
 		}
 	}
 	return ""

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -77,10 +78,17 @@ func (r *results) latencies(k kind, p protocol, at rate) string {
 			t.add(row...)
 			continue
 		}
-		t.add(append([]string{name}, toldOf(c)...)...)
-		copy(t.rows[0], trueOf(c))
+		if tells(c) {
+			t.add(append([]string{name}, toldOf(c)...)...)
+			copy(t.rows[0], trueOf(c))
+		}
 	}
 	return t.String() + r.notes(k, p)
+}
+
+// tells reports whether a tool tells any latencies.
+func tells(c *cell) bool {
+	return slices.ContainsFunc(c.good(), func(r run) bool { return r.Told.P99 > 0 })
 }
 
 // toldOf returns what a tool tells and what the receiver says to it.

@@ -1,0 +1,110 @@
+package http1
+
+import (
+	"crypto/tls"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
+)
+
+// benchConns is how many connections the benchmarks keep busy.
+const benchConns = 64
+
+// benchAnswer is an answer of 200 bytes.
+const benchAnswer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Mon, 23 Nov 2026 07:00:00 GMT\r\nContent-Length: 104\r\n\r\n"
+
+// responder answers each read, at the least cost. Each request has to come in one piece.
+func responder(c net.Conn) {
+	answer := []byte(benchAnswer + strings.Repeat("x", 104))
+	buf := make([]byte, 4096)
+	for {
+		if _, err := c.Read(buf); err != nil {
+			return
+		}
+		if _, err := c.Write(answer); err != nil {
+			return
+		}
+	}
+}
+
+// benchOptions are options for a responder, with all that differs between requests.
+func benchOptions(tb testing.TB, secure bool) httpmix.Options {
+	tb.Helper()
+	var o httpmix.Options
+	if secure {
+		ca := protocoltest.NewAuthority(tb)
+		config := ca.ServerConfig(tb, nil)
+		o = protocoltest.Options(tb, "https://"+protocoltest.Raw(tb, func(c net.Conn) { responder(tls.Server(c, config)) }))
+		o.TLS.CA = ca.PEM
+	} else {
+		o = protocoltest.Options(tb, "http://"+protocoltest.Raw(tb, responder))
+	}
+	o.Protocol, o.MaxConns = httpmix.HTTP1, benchConns
+	o.SlotHeader, o.Traceparent = true, httpmix.TraceSampled
+	return o
+}
+
+// drive makes n exchanges, of which so many are under way at a time.
+func drive(tb testing.TB, c protocol.Client, calls []protocol.Call, n int) {
+	tb.Helper()
+	free := make(chan *protocol.Call, len(calls))
+	for i := range calls {
+		call := &calls[i]
+		call.Request = protocol.Request{Scenario: "bench", Segment: "1700000000-ab12", Trace: [16]byte{1}, Span: [8]byte{2}}
+		call.Done = func() { free <- call }
+		free <- call
+	}
+	check := func(call *protocol.Call) {
+		if call.Result.Failed() {
+			tb.Fatal(call.Result.Err)
+		}
+	}
+	for i := range n {
+		call := <-free
+		check(call)
+		call.Request.Seq = uint64(i)
+		c.Start(call)
+	}
+	for range calls {
+		check(<-free)
+	}
+}
+
+// BenchmarkExchange compares with net/http's client. The CPU time is that of the whole
+// process, with its server.
+func BenchmarkExchange(b *testing.B) {
+	for _, flavour := range []struct {
+		name   string
+		secure bool
+	}{{"plain", false}, {"TLS", true}} {
+		for _, kind := range []string{"http1", "httpstd"} {
+			b.Run(flavour.name+"/"+kind, func(b *testing.B) {
+				o := benchOptions(b, flavour.secure)
+				var c protocol.Client
+				if kind == "http1" {
+					c = client(b, o)
+				} else {
+					std, err := httpstd.New(o)
+					if err != nil {
+						b.Fatal(err)
+					}
+					c = protocol.NewWaiting(std)
+					b.Cleanup(c.Close)
+				}
+				calls := make([]protocol.Call, benchConns)
+				drive(b, c, calls, 10*benchConns)
+				b.ReportAllocs()
+				b.ResetTimer()
+				before := cpu(b)
+				drive(b, c, calls, b.N)
+				b.ReportMetric(float64(cpu(b)-before)/float64(time.Microsecond)/float64(b.N), "cpu-µs/op")
+			})
+		}
+	}
+}

@@ -1,0 +1,19 @@
+//go:build unix
+
+package http1
+
+import (
+	"syscall"
+	"testing"
+	"time"
+)
+
+// cpu returns the CPU time that the process has used.
+func cpu(tb testing.TB) time.Duration {
+	tb.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
