@@ -337,7 +337,7 @@ scenarios:
 	t.Log("the target is well")
 	am.checkInhibition(t)
 	patiently(t, func() error {
-		n, err := p.value(`count_over_time(scenario:traffic_request_duration_seconds:success_p50_rate5m[5m])`, time.Now())
+		n, err := p.value(`count_over_time(scenario:traffic_request_duration_seconds:success_p50_rate5m{scenario="shop"}[5m])`, time.Now())
 		if err == nil && n < 16 {
 			err = fmt.Errorf("the latency was recorded %v times only", n)
 		}
