@@ -3,7 +3,6 @@ package httpstd
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -100,44 +99,6 @@ func blackhole() *net.Dialer {
 		<-ctx.Done()
 		return ctx.Err()
 	}}
-}
-
-func TestFailuresOfTLS(t *testing.T) {
-	ca := protocoltest.NewAuthority(t)
-	stranger := protocoltest.NewAuthority(t)
-	none := func(*x509.Certificate) {}
-	for _, test := range []struct {
-		name   string
-		by     *protocoltest.Authority
-		change func(*x509.Certificate)
-		client dial.TLS
-		want   protocol.Reason
-	}{
-		{"good", ca, none, dial.TLS{CA: ca.PEM}, protocol.ReasonNone},
-		{"by a stranger", stranger, none, dial.TLS{CA: ca.PEM}, protocol.ReasonTLS},
-		{"by a stranger, unverified", stranger, none, dial.TLS{InsecureSkipVerify: true}, protocol.ReasonNone},
-		{"not in the system's roots", ca, none, dial.TLS{}, protocol.ReasonTLS},
-		{"expired", ca, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, dial.TLS{CA: ca.PEM}, protocol.ReasonTLS},
-		{"not yet valid", ca, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) }, dial.TLS{CA: ca.PEM}, protocol.ReasonTLS},
-		{"for another address", ca, func(c *x509.Certificate) { c.IPAddresses = nil }, dial.TLS{CA: ca.PEM}, protocol.ReasonTLS},
-		{"for the name asked for", ca, func(c *x509.Certificate) { c.IPAddresses = nil }, dial.TLS{CA: ca.PEM, ServerName: "target.test"}, protocol.ReasonNone},
-		{"not for the name asked for", ca, none, dial.TLS{CA: ca.PEM, ServerName: "other.test"}, protocol.ReasonTLS},
-		{"of too old a version", ca, none, dial.TLS{CA: ca.PEM, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}, protocol.ReasonTLS},
-	} {
-		t.Run("a certificate "+test.name, func(t *testing.T) {
-			o := protocoltest.Flavours()[3].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
-				s.TLS = test.by.ServerConfig(t, test.change)
-			})
-			w := new(protocoltest.Wire)
-			o.TLS, o.Wire = test.client, w
-			if r := do(t, client(t, o)); r.Reason != test.want {
-				t.Errorf("reason %q, want %q: %v", r.Reason, test.want, r.Err)
-			}
-			if opened, _ := w.Counts(); (opened == 1) != (test.want == protocol.ReasonNone) {
-				t.Errorf("%d connections were reported as open", opened)
-			}
-		})
-	}
 }
 
 func TestFailuresOfTheHandshake(t *testing.T) {

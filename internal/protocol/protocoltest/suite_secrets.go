@@ -1,4 +1,4 @@
-package http2
+package protocoltest
 
 import (
 	"crypto/tls"
@@ -10,11 +10,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
 // write writes a file, and makes it look later than it was.
@@ -26,7 +26,7 @@ func write(t *testing.T, path, content string) string {
 	return path
 }
 
-func TestCredentialsAreSent(t *testing.T) {
+func (s Suite) sendsCredentials(t *testing.T) {
 	dir := t.TempDir()
 	file := write(t, filepath.Join(dir, "secret"), " s3cret\n")
 	for _, test := range []struct {
@@ -45,12 +45,12 @@ func TestCredentialsAreSent(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got string
-			o := flavours()[2].Serve(t, func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Get("Authorization") })
+			o := s.plain().Serve(t, func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Get("Authorization") })
 			o.BasicAuth, o.Authorization = test.basic, test.auth
 			if test.own != "" {
 				o.Entries[0].Header = http.Header{"Authorization": {test.own}}
 			}
-			mustSucceed(t, client(t, o))
+			mustSucceed(t, s.client(t, o))
 			if got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -58,20 +58,20 @@ func TestCredentialsAreSent(t *testing.T) {
 	}
 }
 
-func TestCredentialsFollowTheirFile(t *testing.T) {
+func (s Suite) followsTheFileOfCredentials(t *testing.T) {
 	var mu sync.Mutex
 	var got string
-	o := flavours()[2].Serve(t, func(_ http.ResponseWriter, r *http.Request) {
+	o := s.plain().Serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		got = r.Header.Get("Authorization")
 	})
 	file := write(t, filepath.Join(t.TempDir(), "token"), "one")
 	o.Authorization = &httpmix.Authorization{CredentialsFile: file}
-	c := client(t, o)
+	c := s.client(t, o)
 	mustSucceed(t, c)
 	write(t, file, "other")
-	protocoltest.Eventually(t, "the new token is sent", func() bool {
+	Eventually(t, "the new token is sent", func() bool {
 		mustSucceed(t, c)
 		mu.Lock()
 		defer mu.Unlock()
@@ -79,7 +79,7 @@ func TestCredentialsFollowTheirFile(t *testing.T) {
 	})
 }
 
-func TestNewNeedsItsFiles(t *testing.T) {
+func (s Suite) needsItsFiles(t *testing.T) {
 	const missing = "/nonexistent/file"
 	for _, spoil := range []func(*httpmix.Options){
 		func(o *httpmix.Options) { o.Authorization = &httpmix.Authorization{CredentialsFile: missing} },
@@ -88,26 +88,26 @@ func TestNewNeedsItsFiles(t *testing.T) {
 		func(o *httpmix.Options) { o.TLS.CAFile = missing },
 		func(o *httpmix.Options) { o.TLS.CertFile, o.TLS.KeyFile = missing, missing },
 	} {
-		o := protocoltest.Options(t, "https://127.0.0.1:1")
+		o := s.plain().options(t, "127.0.0.1:1")
 		spoil(&o)
-		if _, err := New(o); err == nil || !strings.Contains(err.Error(), missing) {
+		if _, err := s.New(o); err == nil || !strings.Contains(err.Error(), missing) {
 			t.Errorf("got %v", err)
 		}
 	}
 }
 
-func TestClientCertificatesAreSentAndFollowTheirFiles(t *testing.T) {
-	ca := protocoltest.NewAuthority(t)
+func (s Suite) sendsCertificatesAndFollowsTheirFiles(t *testing.T) {
+	ca := NewAuthority(t)
 	clients := x509.NewCertPool()
 	clients.AddCert(ca.Cert)
 	var mu sync.Mutex
 	var got string
-	o := flavours()[0].Serve(t, func(_ http.ResponseWriter, r *http.Request) {
+	o := s.secure().Serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		got = r.TLS.PeerCertificates[0].Subject.CommonName
-	}, func(s *httptest.Server) {
-		s.TLS.ClientAuth, s.TLS.ClientCAs = tls.RequireAndVerifyClientCert, clients
+	}, func(server *httptest.Server) {
+		server.TLS.ClientAuth, server.TLS.ClientCAs = tls.RequireAndVerifyClientCert, clients
 	})
 	dir := t.TempDir()
 	issue := func(name string) {
@@ -117,14 +117,14 @@ func TestClientCertificatesAreSentAndFollowTheirFiles(t *testing.T) {
 	}
 	issue("first")
 	o.KeepAlive = false
-	c := client(t, o)
+	c := s.client(t, o)
 	mustSucceed(t, c)
 	if got != "first" {
 		t.Errorf("got %q", got)
 	}
 	issue("second")
-	protocoltest.Eventually(t, "the new certificate is sent", func() bool {
-		if r := exchange(c, protocol.Request{}); r.Failed() {
+	Eventually(t, "the new certificate is sent", func() bool {
+		if r := c.do(protocol.Request{}); r.Failed() {
 			t.Fatal(r.Err)
 		}
 		mu.Lock()
@@ -133,13 +133,51 @@ func TestClientCertificatesAreSentAndFollowTheirFiles(t *testing.T) {
 	})
 }
 
-func TestTheCAFollowsItsFile(t *testing.T) {
-	o := flavours()[1].Serve(t, func(http.ResponseWriter, *http.Request) {})
+func (s Suite) followsTheFileOfTheCA(t *testing.T) {
+	o := s.secure().Serve(t, func(http.ResponseWriter, *http.Request) {})
 	right := o.TLS.CA
-	file := write(t, filepath.Join(t.TempDir(), "ca"), protocoltest.NewAuthority(t).PEM)
+	file := write(t, filepath.Join(t.TempDir(), "ca"), NewAuthority(t).PEM)
 	o.TLS = dial.TLS{CAFile: file}
-	c := client(t, o)
+	c := s.client(t, o)
 	wantReason(t, c, protocol.ReasonTLS)
 	write(t, file, right+right) // Of another size, whatever the clock says.
-	protocoltest.Eventually(t, "the server is trusted", func() bool { return !do(t, c).Failed() })
+	Eventually(t, "the server is trusted", func() bool { return !c.do(protocol.Request{}).Failed() })
+}
+
+func (s Suite) checksCertificates(t *testing.T) {
+	ca := NewAuthority(t)
+	stranger := NewAuthority(t)
+	none := func(*x509.Certificate) {}
+	for _, test := range []struct {
+		name   string
+		by     *Authority
+		change func(*x509.Certificate)
+		client dial.TLS
+		want   protocol.Reason
+	}{
+		{"good", ca, none, dial.TLS{CA: ca.PEM}, protocol.ReasonNone},
+		{"by a stranger", stranger, none, dial.TLS{CA: ca.PEM}, protocol.ReasonTLS},
+		{"by a stranger, unverified", stranger, none, dial.TLS{InsecureSkipVerify: true}, protocol.ReasonNone},
+		{"not in the system's roots", ca, none, dial.TLS{}, protocol.ReasonTLS},
+		{"expired", ca, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, dial.TLS{CA: ca.PEM}, protocol.ReasonTLS},
+		{"not yet valid", ca, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) }, dial.TLS{CA: ca.PEM}, protocol.ReasonTLS},
+		{"for another address", ca, func(c *x509.Certificate) { c.IPAddresses = nil }, dial.TLS{CA: ca.PEM}, protocol.ReasonTLS},
+		{"for the name asked for", ca, func(c *x509.Certificate) { c.IPAddresses = nil }, dial.TLS{CA: ca.PEM, ServerName: "target.test"}, protocol.ReasonNone},
+		{"not for the name asked for", ca, none, dial.TLS{CA: ca.PEM, ServerName: "other.test"}, protocol.ReasonTLS},
+		{"of too old a version", ca, none, dial.TLS{CA: ca.PEM, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}, protocol.ReasonTLS},
+	} {
+		t.Run("a certificate "+test.name, func(t *testing.T) {
+			o := s.secure().Serve(t, func(http.ResponseWriter, *http.Request) {}, func(server *httptest.Server) {
+				server.TLS = test.by.ServerConfig(t, test.change)
+			})
+			w := new(Wire)
+			o.TLS, o.Wire = test.client, w
+			if r := s.client(t, o).do(protocol.Request{}); r.Reason != test.want {
+				t.Errorf("reason %q, want %q: %v", r.Reason, test.want, r.Err)
+			}
+			if opened, _ := w.Counts(); (opened == 1) != (test.want == protocol.ReasonNone) {
+				t.Errorf("%d connections were reported as open", opened)
+			}
+		})
+	}
 }

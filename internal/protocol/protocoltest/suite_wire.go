@@ -1,4 +1,4 @@
-package http2
+package protocoltest
 
 import (
 	"io"
@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
 // counted is a listener that counts what its server reads and writes.
@@ -18,6 +17,7 @@ type counted struct {
 	read, written, conns *atomic.Int64
 }
 
+// Accept implements net.Listener.
 func (l counted) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
@@ -44,24 +44,24 @@ func (c countedConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func TestWireCountsWhatTheServerCounts(t *testing.T) {
-	for _, f := range flavours() {
+func (s Suite) countsWhatTheServerCounts(t *testing.T) {
+	for _, f := range s.Flavours {
 		t.Run(f.Name, func(t *testing.T) {
 			l := counted{read: new(atomic.Int64), written: new(atomic.Int64), conns: new(atomic.Int64)}
 			o := f.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
 				_, _ = w.Write(body)
 			},
-				func(s *httptest.Server) { l.Listener = s.Listener; s.Listener = l })
-			w := new(protocoltest.Wire)
+				func(server *httptest.Server) { l.Listener = server.Listener; server.Listener = l })
+			w := new(Wire)
 			o.Wire = w
 			o.Entries[0].Method, o.Entries[0].Body = "POST", make([]byte, 10_000)
-			c := client(t, o)
+			c := s.client(t, o)
 			for range 5 {
 				mustSucceed(t, c)
 			}
 			checkClosed(t, c, w)
-			protocoltest.Eventually(t, "both sides have counted the same", func() bool {
+			Eventually(t, "both sides have counted the same", func() bool {
 				sent, received := w.Bytes()
 				// A client that has closed need not read the server's last words.
 				unread := l.written.Load() - int64(received)
@@ -77,13 +77,13 @@ func TestWireCountsWhatTheServerCounts(t *testing.T) {
 	}
 }
 
-func TestWireIsToldThePhases(t *testing.T) {
-	for _, f := range flavours() {
+func (s Suite) tellsThePhases(t *testing.T) {
+	for _, f := range s.Flavours {
 		t.Run(f.Name, func(t *testing.T) {
-			w := new(protocoltest.Wire)
+			w := new(Wire)
 			o := f.Serve(t, func(http.ResponseWriter, *http.Request) {})
 			o.Wire = w
-			c := client(t, o)
+			c := s.client(t, o)
 			mustSucceed(t, c)
 			p := w.Phases()[0]
 			if want := map[int]string{1: protocol.HTTP1, 2: protocol.HTTP2}[f.Major]; p.Protocol != want {
@@ -95,11 +95,11 @@ func TestWireIsToldThePhases(t *testing.T) {
 		})
 	}
 	t.Run("with a name to resolve", func(t *testing.T) {
-		w := new(protocoltest.Wire)
-		o := flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {})
+		w := new(Wire)
+		o := s.plain().Serve(t, func(http.ResponseWriter, *http.Request) {})
 		o.Entries[0].URL.Host = "localhost:" + o.Entries[0].URL.Port()
 		o.Wire = w
-		c := client(t, o)
+		c := s.client(t, o)
 		mustSucceed(t, c)
 		if p := w.Phases()[0]; p.DNS <= 0 || p.Connect <= 0 {
 			t.Errorf("got %+v", p)
@@ -107,17 +107,17 @@ func TestWireIsToldThePhases(t *testing.T) {
 	})
 }
 
-func TestWireIsToldOfConnectionsThatTheServerDrops(t *testing.T) {
-	for _, f := range flavours() {
+func (s Suite) tellsOfConnectionsThatTheServerDrops(t *testing.T) {
+	for _, f := range s.Flavours {
 		t.Run(f.Name, func(t *testing.T) {
 			var server *httptest.Server
-			w := new(protocoltest.Wire)
-			o := f.Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) { server = s })
+			w := new(Wire)
+			o := f.Serve(t, func(http.ResponseWriter, *http.Request) {}, func(started *httptest.Server) { server = started })
 			o.Wire = w
-			c := client(t, o)
+			c := s.client(t, o)
 			mustSucceed(t, c)
 			server.CloseClientConnections()
-			protocoltest.Eventually(t, "the connection is closed", func() bool { _, closed := w.Counts(); return closed == 1 })
+			Eventually(t, "the connection is closed", func() bool { _, closed := w.Counts(); return closed == 1 })
 			mustSucceed(t, c)
 			checkClosed(t, c, w)
 		})
