@@ -68,7 +68,7 @@ func TestEveryCallEndsOnceWhateverTheServerDoes(t *testing.T) {
 	const callers, each = 8, 150
 	for _, secure := range []bool{false, true} {
 		var seed atomic.Uint64
-		o := rawOptions(t, secure, func(c net.Conn) { capricious(c, rand.New(rand.NewPCG(seed.Add(1), 1))) })
+		o := protocoltest.RawOptions(t, secure, func(c net.Conn) { capricious(c, rand.New(rand.NewPCG(seed.Add(1), 1))) })
 		w := new(protocoltest.Wire)
 		o.Wire, o.MaxConns, o.Timeout, o.MaxConnAge = w, callers, 4*short, short
 		c := client(t, o)

@@ -252,7 +252,7 @@ func TestWhatIsSentUnaskedIsNobodysAnswer(t *testing.T) {
 	const no = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
 	for _, secure := range []bool{false, true} {
 		t.Run("at once", func(t *testing.T) {
-			c := client(t, rawOptions(t, secure, protocoltest.Answer(empty+no)))
+			c := client(t, protocoltest.RawOptions(t, secure, protocoltest.Answer(empty+no)))
 			for range 20 {
 				mustSucceed(t, c)
 			}
@@ -260,7 +260,7 @@ func TestWhatIsSentUnaskedIsNobodysAnswer(t *testing.T) {
 		t.Run("later", func(t *testing.T) {
 			w := new(protocoltest.Wire)
 			let := make(chan struct{}, 1)
-			o := rawOptions(t, secure, func(c net.Conn) {
+			o := protocoltest.RawOptions(t, secure, func(c net.Conn) {
 				protocoltest.ReadHead(c)
 				_, _ = io.WriteString(c, empty)
 				<-let

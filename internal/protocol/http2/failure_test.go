@@ -2,12 +2,9 @@ package http2
 
 import (
 	"context"
-	"crypto/tls"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -100,82 +97,13 @@ func blackhole() *net.Dialer {
 	}}
 }
 
-func TestFailuresOfTheHandshake(t *testing.T) {
-	t.Run("TLS to a plain port", func(t *testing.T) {
-		addr := protocoltest.Raw(t, func(c net.Conn) {
-			_, _ = io.ReadFull(c, make([]byte, 5))
-			_, _ = io.WriteString(c, "HTTP/1.0 400 Bad Request\r\n\r\n")
-			_, _ = io.Copy(io.Discard, c)
-		})
-		wantReason(t, client(t, protocoltest.Options(t, "https://"+addr)), protocol.ReasonTLS)
-	})
-	t.Run("the server closes", func(t *testing.T) {
-		addr := protocoltest.Raw(t, func(c net.Conn) { _ = c.Close() })
-		wantReason(t, client(t, protocoltest.Options(t, "https://"+addr)), protocol.ReasonTLS)
-	})
-	t.Run("the server says nothing", func(t *testing.T) {
-		addr := protocoltest.Raw(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
-		o := protocoltest.Options(t, "https://"+addr)
-		o.ConnectTimeout = short
-		wantReason(t, client(t, o), protocol.ReasonConnectTimeout)
-	})
-	t.Run("the server wants a certificate that there is not", func(t *testing.T) {
+func TestAServerThatDoesNotKnowHTTP2IsAFailureOfTLS(t *testing.T) {
+	for _, next := range [][]string{nil, {"http/1.1"}} {
 		o := protocoltest.Flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
-			s.TLS.ClientAuth = tls.RequireAnyClientCert
+			s.TLS.NextProtos = next
 		})
-		// With TLS 1.2 the refusal is a part of the handshake; later it is a race.
-		o.TLS.MaxVersion = tls.VersionTLS12
+		o.Protocol = httpmix.HTTP2
 		wantReason(t, client(t, o), protocol.ReasonTLS)
-	})
-	t.Run("the server does not know HTTP/2", func(t *testing.T) {
-		for _, next := range [][]string{nil, {"http/1.1"}} {
-			o := protocoltest.Flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
-				s.TLS.NextProtos = next
-			})
-			o.Protocol = httpmix.HTTP2
-			wantReason(t, client(t, o), protocol.ReasonTLS)
-		}
-	})
-}
-
-func TestFailuresOfHTTP2(t *testing.T) {
-	for _, f := range flavours() {
-		t.Run(f.Name, func(t *testing.T) {
-			o := f.Serve(t, func(w http.ResponseWriter, r *http.Request) {
-				switch r.URL.Path {
-				case "/stall":
-					<-r.Context().Done()
-				case "/half":
-					w.Header().Set("Content-Length", "100")
-					_, _ = io.WriteString(w, "half")
-					_ = http.NewResponseController(w).Flush()
-					panic(http.ErrAbortHandler)
-				case "/abort":
-					panic(http.ErrAbortHandler)
-				case "/head":
-					w.Header().Set("X", strings.Repeat("y", 2<<20))
-				}
-			})
-			tests := []struct {
-				path string
-				want protocol.Reason
-				code string
-			}{
-				{"/stall", protocol.ReasonTimeout, ""},
-				{"/half", protocol.ReasonReset, "200"},
-				{"/abort", protocol.ReasonReset, ""},
-				{"/head", protocol.ReasonProtocol, ""},
-				{"/", protocol.ReasonNone, "200"},
-			}
-			root := o.Entries[0].URL
-			for _, test := range tests {
-				o.Entries[0].URL = root.JoinPath(test.path)
-				r := patiently(t, o, test.want, test.code)
-				if r.Reason != test.want || r.Code != test.code {
-					t.Errorf("%s: code %q, reason %q, want %q, %q: %v", test.path, r.Code, r.Reason, test.code, test.want, r.Err)
-				}
-			}
-		})
 	}
 }
 

@@ -2,13 +2,10 @@ package httpstd
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -101,181 +98,14 @@ func blackhole() *net.Dialer {
 	}}
 }
 
-func TestFailuresOfTheHandshake(t *testing.T) {
-	t.Run("TLS to a plain port", func(t *testing.T) {
-		addr := protocoltest.Raw(t, func(c net.Conn) {
-			_, _ = io.ReadFull(c, make([]byte, 5))
-			_, _ = io.WriteString(c, "HTTP/1.0 400 Bad Request\r\n\r\n")
-			_, _ = io.Copy(io.Discard, c)
-		})
-		wantReason(t, client(t, protocoltest.Options(t, "https://"+addr)), protocol.ReasonTLS)
-	})
-	t.Run("the server closes", func(t *testing.T) {
-		addr := protocoltest.Raw(t, func(c net.Conn) { _ = c.Close() })
-		wantReason(t, client(t, protocoltest.Options(t, "https://"+addr)), protocol.ReasonTLS)
-	})
-	t.Run("the server says nothing", func(t *testing.T) {
-		addr := protocoltest.Raw(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
-		o := protocoltest.Options(t, "https://"+addr)
-		o.ConnectTimeout = short
-		wantReason(t, client(t, o), protocol.ReasonConnectTimeout)
-	})
-	t.Run("the server wants a certificate that there is not", func(t *testing.T) {
+func TestAServerThatDoesNotKnowHTTP2IsAFailureOfTLS(t *testing.T) {
+	for _, next := range [][]string{nil, {"http/1.1"}} {
 		o := protocoltest.Flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
-			s.TLS.ClientAuth = tls.RequireAnyClientCert
+			s.TLS.NextProtos = next
 		})
-		// With TLS 1.2 the refusal is a part of the handshake; later it is a race.
-		o.TLS.MaxVersion = tls.VersionTLS12
+		o.Protocol = httpmix.HTTP2
 		wantReason(t, client(t, o), protocol.ReasonTLS)
-	})
-	t.Run("the server does not know HTTP/2", func(t *testing.T) {
-		for _, next := range [][]string{nil, {"http/1.1"}} {
-			o := protocoltest.Flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
-				s.TLS.NextProtos = next
-			})
-			o.Protocol = httpmix.HTTP2
-			wantReason(t, client(t, o), protocol.ReasonTLS)
-		}
-	})
-}
-
-func TestFailuresOfTheAnswer(t *testing.T) {
-	const head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
-	for _, test := range []struct {
-		name  string
-		serve func(net.Conn)
-		want  protocol.Reason
-		code  string
-	}{
-		{"closes without an answer", protocoltest.AnswerAndClose(""), protocol.ReasonReset, ""},
-		{"closes in the head", protocoltest.AnswerAndClose(head[:20]), protocol.ReasonReset, ""},
-		{"closes in the body", protocoltest.AnswerAndClose(head + "half"), protocol.ReasonReset, "200"},
-		{"closes in a chunk", protocoltest.AnswerAndClose("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhalf"), protocol.ReasonReset, "200"},
-		{"resets without an answer", protocoltest.AnswerAndReset("", protocoltest.Now()), protocol.ReasonReset, ""},
-		{"says nothing", protocoltest.Answer(""), protocol.ReasonTimeout, ""},
-		{"stalls in the head", protocoltest.Answer(head[:20]), protocol.ReasonTimeout, ""},
-		{"stalls in the body", protocoltest.Answer(head + "half"), protocol.ReasonTimeout, "200"},
-		{"speaks something else", protocoltest.Answer("220 smtp.test ESMTP\r\n"), protocol.ReasonProtocol, ""},
-		{"speaks something else and closes", protocoltest.AnswerAndClose("-ERR unknown command\r\n"), protocol.ReasonProtocol, ""},
-		{"speaks a header without a colon", protocoltest.Answer("HTTP/1.1 200 OK\r\nnonsense\r\n\r\n"), protocol.ReasonProtocol, ""},
-		{"speaks two lengths", protocoltest.Answer("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n12"), protocol.ReasonProtocol, ""},
-		{"speaks a chunk without a size", protocoltest.Answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), protocol.ReasonProtocol, "200"},
-		{"speaks an endless head", endless("HTTP/1.1 200 OK\r\n", "X: "+strings.Repeat("y", 8000)+"\r\n"), protocol.ReasonProtocol, ""},
-		{"speaks endless 1xx", endless("", "HTTP/1.1 103 Early Hints\r\nX: "+strings.Repeat("y", 8000)+"\r\n\r\n"), protocol.ReasonProtocol, ""},
-		{"has status 099", protocoltest.Answer("HTTP/1.1 099 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonProtocol, ""},
-		{"has status 999", protocoltest.Answer("HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonProtocol, ""},
-		{"has status 599", protocoltest.Answer("HTTP/1.1 599 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonStatus, "599"},
-		{"switches protocols", protocoltest.Answer("HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"), protocol.ReasonStatus, "101"},
-		{"speaks HTTP/1.0 until it closes", protocoltest.AnswerAndClose("HTTP/1.0 200 OK\r\n\r\nall of it"), protocol.ReasonNone, "200"},
-	} {
-		t.Run("the server "+test.name, func(t *testing.T) {
-			for _, secure := range []bool{false, true} {
-				o := rawOptions(t, secure, test.serve)
-				r := patiently(t, o, test.want, test.code)
-				if r.Reason != test.want || r.Code != test.code {
-					t.Errorf("TLS %t: code %q, reason %q, want %q, %q: %v", secure, r.Code, r.Reason, test.code, test.want, r.Err)
-				}
-				if r.Reason == protocol.ReasonTimeout && r.Service() < short {
-					t.Errorf("TLS %t: took only %s", secure, r.Service())
-				}
-			}
-		})
 	}
-}
-
-// rawOptions returns options for a server that answers by hand, with TLS or without.
-func rawOptions(t *testing.T, secure bool, serve func(net.Conn)) httpmix.Options {
-	t.Helper()
-	if !secure {
-		return protocoltest.Options(t, "http://"+protocoltest.Raw(t, serve))
-	}
-	ca := protocoltest.NewAuthority(t)
-	config := ca.ServerConfig(t, nil)
-	o := protocoltest.Options(t, "https://"+protocoltest.Raw(t, func(c net.Conn) {
-		over := tls.Server(c, config)
-		serve(over)
-		_ = over.Close()
-	}))
-	o.TLS.CA = ca.PEM
-	return o
-}
-
-// endless reads a request's head and writes without end, until the client goes.
-func endless(begin, again string) func(net.Conn) {
-	return func(c net.Conn) {
-		protocoltest.ReadHead(c)
-		_, err := io.WriteString(c, begin)
-		for err == nil {
-			_, err = io.WriteString(c, again)
-		}
-	}
-}
-
-func TestAResetInTheBodyIsAReset(t *testing.T) {
-	w := new(protocoltest.Wire)
-	ready := make(chan struct{})
-	addr := protocoltest.Raw(t, protocoltest.AnswerAndReset("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", ready))
-	o := protocoltest.Options(t, "http://"+addr)
-	o.Wire = w
-	c := client(t, o)
-	go func() {
-		defer close(ready)
-		deadline := time.Now().Add(protocoltest.Long)
-		for _, received := w.Bytes(); received == 0 && time.Now().Before(deadline); _, received = w.Bytes() {
-			time.Sleep(time.Millisecond)
-		}
-	}()
-	r := wantReason(t, c, protocol.ReasonReset)
-	if r.Code != "200" || !errors.Is(r.Err, syscall.ECONNRESET) {
-		t.Errorf("code %q, error %v", r.Code, r.Err)
-	}
-}
-
-func TestAKeptConnectionThatDies(t *testing.T) {
-	// The server answers one request on each connection and closes when the second
-	// arrives: a GET is repeated by net/http, a POST fails.
-	const head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-	for _, test := range []struct {
-		method string
-		want   protocol.Reason
-	}{{"GET", protocol.ReasonNone}, {"POST", protocol.ReasonReset}} {
-		for _, secure := range []bool{false, true} {
-			o := rawOptions(t, secure, func(c net.Conn) {
-				protocoltest.ReadHead(c)
-				_, _ = io.WriteString(c, head)
-				protocoltest.ReadHead(c)
-				_ = c.Close()
-			})
-			o.Entries[0].Method = test.method
-			c := client(t, o)
-			mustSucceed(t, c)
-			if r := do(t, c); r.Reason != test.want {
-				t.Errorf("%s, TLS %t: reason %q, want %q: %v", test.method, secure, r.Reason, test.want, r.Err)
-			}
-		}
-	}
-}
-
-func TestAPlainRequestToATLSPort(t *testing.T) {
-	t.Run("that sends an alert and waits", func(t *testing.T) {
-		addr := protocoltest.Raw(t, protocoltest.Answer("\x15\x03\x01\x00\x02\x02\x46\n"))
-		wantReason(t, client(t, protocoltest.Options(t, "http://"+addr)), protocol.ReasonProtocol)
-	})
-	t.Run("that hangs up", func(t *testing.T) {
-		config := protocoltest.NewAuthority(t).ServerConfig(t, nil)
-		addr := protocoltest.Raw(t, func(c net.Conn) {
-			_ = tls.Server(c, config).Handshake()
-			_ = c.Close()
-		})
-		wantReason(t, client(t, protocoltest.Options(t, "http://"+addr)), protocol.ReasonReset)
-	})
-	t.Run("that knows HTTP when it sees it", func(t *testing.T) {
-		o := protocoltest.Flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {})
-		o.Entries[0].URL.Scheme = "http"
-		if r := wantReason(t, client(t, o), protocol.ReasonStatus); r.Code != "400" {
-			t.Errorf("code %q", r.Code)
-		}
-	})
 }
 
 func TestDoEndsSoonAfterItsContext(t *testing.T) {
@@ -317,47 +147,6 @@ func TestDoEndsSoonAfterItsContext(t *testing.T) {
 				cancel()
 				protocoltest.CheckReason(t, client(t, o).Do(ctx, protocol.Request{}), protocol.ReasonCanceled)
 			})
-		})
-	}
-}
-
-func TestFailuresOfHTTP2(t *testing.T) {
-	for _, f := range protocoltest.Flavours()[4:] {
-		t.Run(f.Name, func(t *testing.T) {
-			o := f.Serve(t, func(w http.ResponseWriter, r *http.Request) {
-				switch r.URL.Path {
-				case "/stall":
-					<-r.Context().Done()
-				case "/half":
-					w.Header().Set("Content-Length", "100")
-					_, _ = io.WriteString(w, "half")
-					_ = http.NewResponseController(w).Flush()
-					panic(http.ErrAbortHandler)
-				case "/abort":
-					panic(http.ErrAbortHandler)
-				case "/head":
-					w.Header().Set("X", strings.Repeat("y", 2<<20))
-				}
-			})
-			tests := []struct {
-				path string
-				want protocol.Reason
-				code string
-			}{
-				{"/stall", protocol.ReasonTimeout, ""},
-				{"/half", protocol.ReasonReset, "200"},
-				{"/abort", protocol.ReasonReset, ""},
-				{"/head", protocol.ReasonProtocol, ""},
-				{"/", protocol.ReasonNone, "200"},
-			}
-			root := o.Entries[0].URL
-			for _, test := range tests {
-				o.Entries[0].URL = root.JoinPath(test.path)
-				r := patiently(t, o, test.want, test.code)
-				if r.Reason != test.want || r.Code != test.code {
-					t.Errorf("%s: code %q, reason %q, want %q, %q: %v", test.path, r.Code, r.Reason, test.code, test.want, r.Err)
-				}
-			}
 		})
 	}
 }

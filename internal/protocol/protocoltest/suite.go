@@ -26,10 +26,11 @@ type Suite struct {
 
 // Run runs the tests of the suite.
 func (s Suite) Run(t *testing.T) {
-	for _, test := range []struct {
+	type test struct {
 		name string
 		run  func(*testing.T)
-	}{
+	}
+	tests := []test{
 		{"speaks the protocol that is asked for", s.speaksTheProtocolThatIsAskedFor},
 		{"sends the entry as configured", s.sendsTheEntryAsConfigured},
 		{"adds nothing that nobody asked for", s.addsNothingThatNobodyAskedFor},
@@ -51,7 +52,18 @@ func (s Suite) Run(t *testing.T) {
 		{"counts what the server counts", s.countsWhatTheServerCounts},
 		{"tells the phases", s.tellsThePhases},
 		{"tells of connections that the server drops", s.tellsOfConnectionsThatTheServerDrops},
-	} {
+		{"tells failures of the handshake", s.tellsFailuresOfTheHandshake},
+		{"tells failures of HTTP/2", s.tellsFailuresOfHTTP2},
+	}
+	if s.plain().Major == 1 {
+		tests = append(tests, []test{
+			{"tells failures of the answer", s.tellsFailuresOfTheAnswer},
+			{"tells a reset in the body", s.tellsAResetInTheBody},
+			{"repeats a GET where a connection died, and no POST", s.repeatsOnAConnectionThatDied},
+			{"tells of a TLS port", s.tellsOfATLSPort},
+		}...)
+	}
+	for _, test := range tests {
 		t.Run(test.name, test.run)
 	}
 }
@@ -117,9 +129,9 @@ func mustSucceed(tb testing.TB, c patient) protocol.Result {
 
 // wantReason makes one exchange of entry 0 that has to fail for the reason, and have sane
 // times.
-func wantReason(tb testing.TB, c patient, want protocol.Reason) {
+func wantReason(tb testing.TB, c patient, want protocol.Reason) protocol.Result {
 	tb.Helper()
-	CheckReason(tb, c.do(protocol.Request{}), want)
+	return CheckReason(tb, c.do(protocol.Request{}), want)
 }
 
 // checkClosed closes the client and waits for each connection that was opened to be

@@ -1,0 +1,252 @@
+package protocoltest
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+)
+
+// short is a timeout that tests do wait for.
+const short = 50 * time.Millisecond
+
+func (s Suite) tellsFailuresOfTheHandshake(t *testing.T) {
+	t.Run("TLS to a plain port", func(t *testing.T) {
+		addr := Raw(t, func(c net.Conn) {
+			_, _ = io.ReadFull(c, make([]byte, 5))
+			_, _ = io.WriteString(c, "HTTP/1.0 400 Bad Request\r\n\r\n")
+			_, _ = io.Copy(io.Discard, c)
+		})
+		wantReason(t, s.client(t, Options(t, "https://"+addr)), protocol.ReasonTLS)
+	})
+	t.Run("the server closes", func(t *testing.T) {
+		addr := Raw(t, func(c net.Conn) { _ = c.Close() })
+		wantReason(t, s.client(t, Options(t, "https://"+addr)), protocol.ReasonTLS)
+	})
+	t.Run("the server says nothing", func(t *testing.T) {
+		addr := Raw(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+		o := Options(t, "https://"+addr)
+		o.ConnectTimeout = short
+		wantReason(t, s.client(t, o), protocol.ReasonConnectTimeout)
+	})
+	t.Run("the server wants a certificate that there is not", func(t *testing.T) {
+		o := s.secure().Serve(t, func(http.ResponseWriter, *http.Request) {}, func(server *httptest.Server) {
+			server.TLS.ClientAuth = tls.RequireAnyClientCert
+		})
+		// With TLS 1.2 the refusal is a part of the handshake; later it is a race.
+		o.TLS.MaxVersion = tls.VersionTLS12
+		wantReason(t, s.client(t, o), protocol.ReasonTLS)
+	})
+}
+
+func (s Suite) tellsFailuresOfTheAnswer(t *testing.T) {
+	const head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+	for _, test := range []struct {
+		name  string
+		serve func(net.Conn)
+		want  protocol.Reason
+		code  string
+	}{
+		{"closes without an answer", AnswerAndClose(""), protocol.ReasonReset, ""},
+		{"closes in the head", AnswerAndClose(head[:20]), protocol.ReasonReset, ""},
+		{"closes in the body", AnswerAndClose(head + "half"), protocol.ReasonReset, "200"},
+		{"closes in a chunk", AnswerAndClose("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhalf"), protocol.ReasonReset, "200"},
+		{"resets without an answer", AnswerAndReset("", Now()), protocol.ReasonReset, ""},
+		{"says nothing", Answer(""), protocol.ReasonTimeout, ""},
+		{"stalls in the head", Answer(head[:20]), protocol.ReasonTimeout, ""},
+		{"stalls in the body", Answer(head + "half"), protocol.ReasonTimeout, "200"},
+		{"speaks something else", Answer("220 smtp.test ESMTP\r\n"), protocol.ReasonProtocol, ""},
+		{"speaks something else and closes", AnswerAndClose("-ERR unknown command\r\n"), protocol.ReasonProtocol, ""},
+		{"speaks a header without a colon", Answer("HTTP/1.1 200 OK\r\nnonsense\r\n\r\n"), protocol.ReasonProtocol, ""},
+		{"speaks two lengths", Answer("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n12"), protocol.ReasonProtocol, ""},
+		{"speaks a chunk without a size", Answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), protocol.ReasonProtocol, "200"},
+		{"speaks an endless head", endless("HTTP/1.1 200 OK\r\n", "X: "+strings.Repeat("y", 8000)+"\r\n"), protocol.ReasonProtocol, ""},
+		{"speaks endless 1xx", endless("", "HTTP/1.1 103 Early Hints\r\nX: "+strings.Repeat("y", 8000)+"\r\n\r\n"), protocol.ReasonProtocol, ""},
+		{"has status 099", Answer("HTTP/1.1 099 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonProtocol, ""},
+		{"has status 999", Answer("HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonProtocol, ""},
+		{"has status 599", Answer("HTTP/1.1 599 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonStatus, "599"},
+		{"switches protocols", Answer("HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"), protocol.ReasonStatus, "101"},
+		{"speaks HTTP/1.0 until it closes", AnswerAndClose("HTTP/1.0 200 OK\r\n\r\nall of it"), protocol.ReasonNone, "200"},
+	} {
+		t.Run("the server "+test.name, func(t *testing.T) {
+			for _, secure := range []bool{false, true} {
+				o := RawOptions(t, secure, test.serve)
+				r := s.patiently(t, o, test.want, test.code)
+				if r.Reason != test.want || r.Code != test.code {
+					t.Errorf("TLS %t: code %q, reason %q, want %q, %q: %v", secure, r.Code, r.Reason, test.code, test.want, r.Err)
+				}
+				if r.Reason == protocol.ReasonTimeout && r.Service() < short {
+					t.Errorf("TLS %t: took only %s", secure, r.Service())
+				}
+			}
+		})
+	}
+}
+
+func (s Suite) tellsAResetInTheBody(t *testing.T) {
+	w := new(Wire)
+	ready := make(chan struct{})
+	addr := Raw(t, AnswerAndReset("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", ready))
+	o := Options(t, "http://"+addr)
+	o.Wire = w
+	c := s.client(t, o)
+	go func() {
+		defer close(ready)
+		deadline := time.Now().Add(Long)
+		for _, received := w.Bytes(); received == 0 && time.Now().Before(deadline); _, received = w.Bytes() {
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	r := wantReason(t, c, protocol.ReasonReset)
+	if r.Code != "200" || !errors.Is(r.Err, syscall.ECONNRESET) {
+		t.Errorf("code %q, error %v", r.Code, r.Err)
+	}
+}
+
+func (s Suite) repeatsOnAConnectionThatDied(t *testing.T) {
+	// The server answers one request on each connection and closes when the second
+	// arrives: a GET is repeated by net/http, a POST fails.
+	const head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+	for _, test := range []struct {
+		method string
+		want   protocol.Reason
+	}{{"GET", protocol.ReasonNone}, {"POST", protocol.ReasonReset}} {
+		for _, secure := range []bool{false, true} {
+			o := RawOptions(t, secure, func(c net.Conn) {
+				ReadHead(c)
+				_, _ = io.WriteString(c, head)
+				ReadHead(c)
+				_ = c.Close()
+			})
+			o.Entries[0].Method = test.method
+			c := s.client(t, o)
+			mustSucceed(t, c)
+			if r := c.do(protocol.Request{}); r.Reason != test.want {
+				t.Errorf("%s, TLS %t: reason %q, want %q: %v", test.method, secure, r.Reason, test.want, r.Err)
+			}
+		}
+	}
+}
+
+func (s Suite) tellsOfATLSPort(t *testing.T) {
+	t.Run("that sends an alert and waits", func(t *testing.T) {
+		addr := Raw(t, Answer("\x15\x03\x01\x00\x02\x02\x46\n"))
+		wantReason(t, s.client(t, Options(t, "http://"+addr)), protocol.ReasonProtocol)
+	})
+	t.Run("that hangs up", func(t *testing.T) {
+		config := NewAuthority(t).ServerConfig(t, nil)
+		addr := Raw(t, func(c net.Conn) {
+			_ = tls.Server(c, config).Handshake()
+			_ = c.Close()
+		})
+		wantReason(t, s.client(t, Options(t, "http://"+addr)), protocol.ReasonReset)
+	})
+	t.Run("that knows HTTP when it sees it", func(t *testing.T) {
+		o := s.secure().Serve(t, func(http.ResponseWriter, *http.Request) {})
+		o.Entries[0].URL.Scheme = "http"
+		if r := wantReason(t, s.client(t, o), protocol.ReasonStatus); r.Code != "400" {
+			t.Errorf("code %q", r.Code)
+		}
+	})
+}
+
+func (s Suite) tellsFailuresOfHTTP2(t *testing.T) {
+	for _, f := range s.Flavours {
+		if f.Major != 2 || f.Protocol == httpmix.Auto {
+			continue
+		}
+		t.Run(f.Name, func(t *testing.T) {
+			o := f.Serve(t, func(w http.ResponseWriter, r *http.Request) {
+				switch r.URL.Path {
+				case "/stall":
+					<-r.Context().Done()
+				case "/half":
+					w.Header().Set("Content-Length", "100")
+					_, _ = io.WriteString(w, "half")
+					_ = http.NewResponseController(w).Flush()
+					panic(http.ErrAbortHandler)
+				case "/abort":
+					panic(http.ErrAbortHandler)
+				case "/head":
+					w.Header().Set("X", strings.Repeat("y", 2<<20))
+				}
+			})
+			tests := []struct {
+				path string
+				want protocol.Reason
+				code string
+			}{
+				{"/stall", protocol.ReasonTimeout, ""},
+				{"/half", protocol.ReasonReset, "200"},
+				{"/abort", protocol.ReasonReset, ""},
+				{"/head", protocol.ReasonProtocol, ""},
+				{"/", protocol.ReasonNone, "200"},
+			}
+			root := o.Entries[0].URL
+			for _, test := range tests {
+				o.Entries[0].URL = root.JoinPath(test.path)
+				r := s.patiently(t, o, test.want, test.code)
+				if r.Reason != test.want || r.Code != test.code {
+					t.Errorf("%s: code %q, reason %q, want %q, %q: %v", test.path, r.Code, r.Reason, test.code, test.want, r.Err)
+				}
+			}
+		})
+	}
+}
+
+// RawOptions returns options for a server that answers by hand, with TLS or without.
+func RawOptions(tb testing.TB, secure bool, serve func(net.Conn)) httpmix.Options {
+	tb.Helper()
+	if !secure {
+		return Options(tb, "http://"+Raw(tb, serve))
+	}
+	ca := NewAuthority(tb)
+	config := ca.ServerConfig(tb, nil)
+	o := Options(tb, "https://"+Raw(tb, func(c net.Conn) {
+		over := tls.Server(c, config)
+		serve(over)
+		_ = over.Close()
+	}))
+	o.TLS.CA = ca.PEM
+	return o
+}
+
+// endless reads a request's head and writes without end, until the client goes.
+func endless(begin, again string) func(net.Conn) {
+	return func(c net.Conn) {
+		ReadHead(c)
+		_, err := io.WriteString(c, begin)
+		for err == nil {
+			_, err = io.WriteString(c, again)
+		}
+	}
+}
+
+// patiently makes one exchange with a client of its own, and checks that its
+// connections open and close in pairs. Where it has to time out, it does so soon, but
+// gives a slow machine more time to come as far as the code.
+func (s Suite) patiently(t *testing.T, o httpmix.Options, want protocol.Reason, code string) protocol.Result {
+	t.Helper()
+	if want == protocol.ReasonTimeout {
+		o.Timeout = 4 * short
+	}
+	for ; ; o.Timeout *= 2 {
+		w := new(Wire)
+		o.Wire = w
+		c := s.client(t, o)
+		r := c.do(protocol.Request{})
+		checkClosed(t, c, w)
+		if want != protocol.ReasonTimeout || r.Reason != want || r.Code == code || o.Timeout > Long {
+			return r
+		}
+	}
+}
