@@ -39,7 +39,8 @@ func (w *wrk) Command(j job) ([]string, error) {
 	case !w.paced && j.Rate != flatOut:
 		return nil, unsupported("knows no rate; see wrk2")
 	}
-	command := []string{w.path, "-t", j.threads(), "-c", strconv.Itoa(j.connections()), "-d", strconv.Itoa(j.Seconds) + "s", "--latency"}
+	seconds := j.Seconds + 1 // It counts from before its first request.
+	command := []string{w.path, "-t", j.threads(), "-c", strconv.Itoa(j.connections()), "-d", strconv.Itoa(seconds) + "s", "--latency"}
 	if w.paced {
 		command = append(command, "-R", strconv.FormatFloat(float64(j.Rate), 'f', -1, 64))
 	}
