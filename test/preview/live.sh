@@ -11,7 +11,9 @@
 # Needs the binary ./traffic_exporter (`make build`), Prometheus in $PROMETHEUS or in
 # .tools (`make e2e` builds it) and free ports from 23000 on.
 set -euo pipefail
-minutes=${1:-12} out=$(realpath "${2:-.}")
+minutes=${1:-12}
+mkdir -p "${2:-.}"
+out=$(realpath "${2:-.}")
 cd "$(dirname "$0")/../.."
 
 binary=$PWD/traffic_exporter
