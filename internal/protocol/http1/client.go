@@ -17,7 +17,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -73,12 +72,7 @@ func New(o httpmix.Options) (*Client, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if o.Wire == nil {
-		o.Wire = protocol.Discard{}
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o = o.WithDefaults()
 	varying, err := httpmix.NewVarying(o, o.Logger)
 	if err != nil {
 		return nil, err

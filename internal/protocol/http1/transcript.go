@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/transcript"
 )
 
@@ -16,24 +15,10 @@ import (
 // request and the answer, with up to 64 KiB of their bodies, the connection and the
 // outcome. It returns soon after ctx ends. Errors of w are ignored.
 func (c *Client) Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result {
-	t := new(transcript.Transcript)
-	call := &protocol.Call{Request: r}
-	done := make(chan struct{})
-	call.Done = func() { close(done) }
-	begin := time.Now()
-	c.noteRequest(t, r, begin)
-	c.launch(call, &notes{t: t}) //nolint:contextcheck // What it begins belongs to the client.
-	var result protocol.Result
-	select {
-	case <-done:
-		result = call.Result
-	case <-ctx.Done():
-		err := ctx.Err()
-		result = protocol.Result{Sent: begin, Done: time.Now(), Reason: dial.Reason(err), Err: err}
-	}
-	t.Outcome(result)
-	_, _ = io.WriteString(w, t.String()) // There is nobody to tell.
-	return result
+	return transcript.Exchange(ctx, r, w, func(call *protocol.Call, t *transcript.Transcript, now time.Time) {
+		c.noteRequest(t, r, now)
+		c.launch(call, &notes{t: t}) //nolint:contextcheck // What it begins belongs to the client.
+	})
 }
 
 // noteRequest writes the request down.

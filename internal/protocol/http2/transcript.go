@@ -18,25 +18,11 @@ import (
 // characters, so that an answer cannot play tricks on a terminal. Errors of w are
 // ignored.
 func (c *Client) Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result {
-	t := new(transcript.Transcript)
-	call := &protocol.Call{Request: r}
-	done := make(chan struct{})
-	call.Done = func() { close(done) }
-	j := job{call: call, start: time.Now(), notes: &notes{t: t}}
-	c.noteRequest(t, r, j.start)
-	c.launch(&j)
-	c.Flush()
-	var result protocol.Result
-	select {
-	case <-done:
-		result = call.Result
-	case <-ctx.Done():
-		err := ctx.Err()
-		result = protocol.Result{Sent: j.start, Done: time.Now(), Reason: reasonOf(err), Err: err}
-	}
-	t.Outcome(result)
-	_, _ = io.WriteString(w, t.String()) // There is nobody to tell.
-	return result
+	return transcript.Exchange(ctx, r, w, func(call *protocol.Call, t *transcript.Transcript, now time.Time) {
+		c.noteRequest(t, r, now)
+		c.launch(&job{call: call, start: now, notes: &notes{t: t}})
+		c.Flush()
+	})
 }
 
 // noteRequest writes the request down.

@@ -116,6 +116,18 @@ type Entry struct {
 	Expect Statuses
 }
 
+// WithDefaults returns the options with a Wire and a Logger, which may be nil, that take
+// everything and do nothing.
+func (o Options) WithDefaults() Options {
+	if o.Wire == nil {
+		o.Wire = protocol.Discard{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
 // Validate reports everything that is wrong with the options, in one error.
 func (o Options) Validate() error {
 	var errs []error

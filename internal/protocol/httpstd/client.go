@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptrace"
 	"sync"
@@ -70,12 +69,7 @@ func New(o httpmix.Options) (*Client, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if o.Wire == nil {
-		o.Wire = protocol.Discard{}
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o = o.WithDefaults()
 	varying, err := httpmix.NewVarying(o, o.Logger)
 	if err != nil {
 		return nil, err
