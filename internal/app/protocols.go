@@ -1,12 +1,10 @@
 package app
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
+	"maps"
 	"slices"
 	"time"
 
@@ -18,19 +16,11 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http1"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http2"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpauto"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
-// client is a scenario's client with what the commands need of it besides.
-type client interface {
-	protocol.Client
-	// Exchange makes one exchange and writes it down for people.
-	Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result
-}
-
 // constructor makes the client of a scenario out of its options.
-type constructor func(o httpmix.Options) (client, error)
+type constructor func(o httpreq.Options) (protocol.Client, error)
 
 // constructors is the table of protocols: what the configuration calls them, and what
 // makes their clients.
@@ -43,15 +33,11 @@ func constructors() map[config.Protocol]constructor {
 	}
 }
 
-// newClient makes the client that the scenario's protocol asks for. What only net/http can
-// do, net/http does.
-func newClient(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (client, error) {
+// newClient makes the client that the scenario's protocol asks for.
+func newClient(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (protocol.Client, error) {
 	construct, ok := constructors()[sc.HTTPConfig.Protocol]
 	if !ok {
 		return nil, fmt.Errorf("scenario %q: unknown protocol %q", sc.Name, sc.HTTPConfig.Protocol)
-	}
-	if sc.HTTPConfig.FollowRedirects {
-		construct = newNetHTTP
 	}
 	o, err := httpOptions(sc, wire, logger)
 	if err != nil {
@@ -61,38 +47,29 @@ func newClient(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (cli
 	if err != nil {
 		return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
 	}
-	return c, nil
+	if !sc.HTTPConfig.FollowRedirects {
+		return c, nil
+	}
+	f, err := httpreq.NewFollower(o, c)
+	if err != nil {
+		c.Close()
+		return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
+	}
+	return f, nil
 }
 
-func newHTTP1(o httpmix.Options) (client, error) { return http1.New(o) }
+func newHTTP1(o httpreq.Options) (protocol.Client, error) { return http1.New(o) }
 
-func newHTTP2(o httpmix.Options) (client, error) { return http2.New(o) }
+func newHTTP2(o httpreq.Options) (protocol.Client, error) { return http2.New(o) }
 
-func newNetHTTP(o httpmix.Options) (client, error) {
-	c, err := httpstd.New(o)
+// newAuto makes a client that finds out what its targets speak.
+func newAuto(o httpreq.Options) (protocol.Client, error) {
+	one, err := http1.New(o)
 	if err != nil {
 		return nil, err
 	}
-	return netHTTP{protocol.NewWaiting(c), c}, nil
-}
-
-// netHTTP is net/http's client, which waits for its answers.
-type netHTTP struct {
-	*protocol.Waiting
-
-	std *httpstd.Client
-}
-
-// Exchange implements client.
-func (n netHTTP) Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result {
-	return n.std.Exchange(ctx, r, w)
-}
-
-// newAuto makes a client that finds out what its targets speak.
-func newAuto(o httpmix.Options) (client, error) {
-	one, err := http1.New(o)
-	if err != nil || !slices.ContainsFunc(o.Entries, isSecure) {
-		return one, err
+	if !o.FollowRedirects && !slices.ContainsFunc(o.Entries, isSecure) {
+		return one, nil
 	}
 	two, err := http2.New(o)
 	if err != nil {
@@ -102,12 +79,12 @@ func newAuto(o httpmix.Options) (client, error) {
 	return httpauto.New(o, one, two), nil
 }
 
-func isSecure(e httpmix.Entry) bool { return e.URL.Scheme == "https" }
+func isSecure(e httpreq.Entry) bool { return e.URL.Secure() }
 
 // httpOptions translates what the configuration says of HTTP.
-func httpOptions(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (httpmix.Options, error) {
+func httpOptions(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (httpreq.Options, error) {
 	h := sc.HTTPConfig
-	o := httpmix.Options{
+	o := httpreq.Options{
 		Protocol:         httpProtocol(h.Protocol),
 		ConnectTimeout:   time.Duration(h.ConnectTimeout),
 		Timeout:          time.Duration(sc.Timeout),
@@ -126,13 +103,13 @@ func httpOptions(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (h
 		Logger:           logger,
 	}
 	if a := h.BasicAuth; a != nil {
-		o.BasicAuth = &httpmix.BasicAuth{
+		o.BasicAuth = &httpreq.BasicAuth{
 			Username: a.Username, UsernameFile: a.UsernameFile,
 			Password: string(a.Password), PasswordFile: a.PasswordFile,
 		}
 	}
 	if a := h.Authorization; a != nil {
-		o.Authorization = &httpmix.Authorization{
+		o.Authorization = &httpreq.Authorization{
 			Type: a.Type, Credentials: string(a.Credentials), CredentialsFile: a.CredentialsFile,
 		}
 	}
@@ -141,39 +118,39 @@ func httpOptions(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (h
 	return o, err
 }
 
-func httpProtocol(p config.Protocol) httpmix.Protocol {
+func httpProtocol(p config.Protocol) httpreq.Protocol {
 	switch p {
 	case config.ProtocolHTTP1:
-		return httpmix.HTTP1
+		return httpreq.HTTP1
 	case config.ProtocolHTTP2:
-		return httpmix.HTTP2
+		return httpreq.HTTP2
 	case config.ProtocolH2C:
-		return httpmix.H2C
+		return httpreq.H2C
 	default:
-		return httpmix.Auto
+		return httpreq.Auto
 	}
 }
 
 // entries translates the requests of a mix.
-func entries(requests []config.Request) ([]httpmix.Entry, error) {
-	all := make([]httpmix.Entry, 0, len(requests))
+func entries(requests []config.Request) ([]httpreq.Entry, error) {
+	all := make([]httpreq.Entry, 0, len(requests))
 	for _, r := range requests {
-		var ranges []httpmix.StatusRange
+		var ranges []httpreq.StatusRange
 		for _, s := range r.Expect.Status {
-			ranges = append(ranges, httpmix.StatusRange{First: s.Low, Last: s.High})
+			ranges = append(ranges, httpreq.StatusRange{First: s.Low, Last: s.High})
 		}
-		expect, err := httpmix.NewStatuses(ranges...)
+		expect, err := httpreq.NewStatuses(ranges...)
 		if err != nil {
 			return nil, fmt.Errorf("request %q: %w", r.Name, err)
 		}
-		header := http.Header{}
-		for name, value := range r.Headers {
-			header.Set(name, value)
+		var fields []protocol.Field
+		for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
+			fields = append(fields, protocol.Field{Name: name, Value: r.Headers[name]})
 		}
-		all = append(all, httpmix.Entry{
+		all = append(all, httpreq.Entry{
 			Method: r.Method,
-			URL:    &r.URL.URL,
-			Header: header,
+			URL:    r.URL.URI,
+			Fields: fields,
 			Body:   []byte(r.Body),
 			Expect: expect,
 		})
@@ -194,14 +171,14 @@ func userAgent(configured string) string {
 	return "traffic_exporter/" + v + " (+https://github.com/traffic-exporter/traffic_exporter)"
 }
 
-func traceMode(t config.Traceparent) httpmix.TraceMode {
+func traceMode(t config.Traceparent) httpreq.TraceMode {
 	switch t {
 	case config.TraceparentNone:
-		return httpmix.TraceNone
+		return httpreq.TraceNone
 	case config.TraceparentUnsampled:
-		return httpmix.TraceUnsampled
+		return httpreq.TraceUnsampled
 	default:
-		return httpmix.TraceSampled
+		return httpreq.TraceSampled
 	}
 }
 

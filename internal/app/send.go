@@ -13,6 +13,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/transcript"
 )
 
 // Send sends the coming slot of a scenario at once, prints the exchange, and returns an
@@ -40,7 +41,7 @@ func Send(ctx context.Context, w io.Writer, file, scenario, request string) erro
 		}
 	}
 	fmt.Fprintf(w, "* slot %s/%s/%d, request %q\n", r.Scenario, r.Segment, r.Seq, sc.Requests[r.Entry].Name)
-	if res := client.Exchange(ctx, r, w); res.Failed() {
+	if res := transcript.Exchange(ctx, client, r, w); res.Failed() {
 		return fmt.Errorf("request failed: %s: %w", res.Reason, res.Err)
 	}
 	return nil

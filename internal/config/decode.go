@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
 // maxAliased bounds how many values a file may have by way of aliases, so that a
@@ -227,7 +229,7 @@ func (d *decoder) headers(n *yaml.Node, path string, v reflect.Value) {
 	v.Set(reflect.MakeMap(v.Type()))
 	for _, p := range d.pairs(n, path) {
 		name := p.key.Value
-		if secretHeader(name) {
+		if protocol.SecretName(name) {
 			d.hide(p.value)
 		}
 		element := reflect.New(v.Type().Elem()).Elem()

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
 // hidden stands in the place of every secret that is printed.
@@ -48,7 +49,7 @@ var (
 func (h Headers) public() map[string]string {
 	shown := make(map[string]string, len(h))
 	for name, value := range h {
-		if secretHeader(name) {
+		if protocol.SecretName(name) {
 			value = hidden
 		}
 		shown[name] = value
@@ -84,17 +85,4 @@ var _ fmt.Formatter = Fleet{}
 func (f Fleet) Format(s fmt.State, _ rune) {
 	type plain Fleet // Without this method.
 	fmt.Fprintf(s, "%+v", plain(f))
-}
-
-// secretHeader reports whether a header is likely to carry a secret.
-func secretHeader(name string) bool {
-	name = strings.ToLower(strings.ReplaceAll(name, "_", "-"))
-	for _, word := range []string{
-		"authorization", "cookie", "api-key", "apikey", "token", "secret", "password", "credential", "session", "signature",
-	} {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
 }

@@ -5,12 +5,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
 // URL is an absolute http or https URL with a host, without user info and fragment.
 type URL struct {
-	url.URL
-	text string
+	uri.URI
 }
 
 func (URL) expectation() string { return "an absolute URL such as http://example.org/path" }
@@ -37,7 +38,11 @@ func (u *URL) UnmarshalText(text []byte) error {
 	case !goodPort(parsed.Port()):
 		return expectedError("a port of 1 to 65535")
 	}
-	*u = URL{URL: *parsed, text: s}
+	read, err := uri.Parse(s)
+	if err != nil {
+		return expectedError(u.expectation())
+	}
+	*u = URL{URI: read}
 	return nil
 }
 
@@ -49,11 +54,8 @@ func goodPort(port string) bool {
 	return err == nil && n > 0
 }
 
-// String returns the URL as it is written in the file.
-func (u URL) String() string { return u.text }
-
 // MarshalText returns the text of String.
-func (u URL) MarshalText() ([]byte, error) { return []byte(u.text), nil }
+func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
 // StatusRange is a range of HTTP status codes, both ends included, written as a code
 // (301), a range (200-204) or a class (2xx).

@@ -32,6 +32,18 @@ type Client interface {
 // once Done has been called; until then it belongs to the client.
 type Call struct {
 	Request Request
+	// Message, if not nil, is sent in place of the entry as it was prepared; its type is the
+	// protocol's own. The entry still says what is expected of the response.
+	Message any
+	// Deadline is when the exchange has to have ended; zero leaves that to the client's own
+	// timeout.
+	Deadline time.Time
+	// Tap, if not nil, is told of the exchange as it goes. Without one that costs nothing.
+	Tap Tap
+	// Admit is asked before a call puts more than its first request on the wire, and counts
+	// what it admits; nil admits everything. It may be called by any goroutine, and does not
+	// block.
+	Admit func(Extra) bool
 	// Result is set before Done is called.
 	Result Result
 	// Done tells that the exchange has ended. It may be called by any goroutine, Start's
@@ -39,10 +51,39 @@ type Call struct {
 	Done func()
 }
 
+// Admits reports whether the call may put one more request on the wire.
+func (c *Call) Admits(e Extra) bool { return c.Admit == nil || c.Admit(e) }
+
 // Finish sets the result and calls Done.
 func (c *Call) Finish(r Result) {
 	c.Result = r
 	c.Done()
+}
+
+// Extra is a request on the wire beyond the first one of its call: a closed set.
+type Extra uint8
+
+const (
+	// Retry is the same request once more, on another connection, since the one that it was
+	// sent on ended without a response.
+	Retry Extra = iota
+	// Redirect is the request that a response asked for.
+	Redirect
+
+	// NumExtras is the size of an array indexed by Extra.
+	NumExtras = int(iota)
+)
+
+// String returns the extra as it stands in labels.
+func (e Extra) String() string {
+	switch e {
+	case Retry:
+		return "retry"
+	case Redirect:
+		return "redirect"
+	default:
+		return "unknown"
+	}
 }
 
 // Request says which of a client's prepared entries to send, for which slot.
@@ -103,6 +144,12 @@ type Phases struct {
 // single requests: they are shared, made ahead and outlive them. Implementations
 // are safe for concurrent use and do not block.
 type Wire interface {
+	// Resolved is called for each attempt to resolve a name, with how long it took and how
+	// it failed, if it did.
+	Resolved(took time.Duration, err error)
+	// Outdated is called for each connection that is made to an address that is older than
+	// it should be, since the name could not be resolved again.
+	Outdated()
 	// Opened is called once for each connection that is ready for requests.
 	Opened(p Phases)
 	// Closed is called once for each opened connection when it is gone.
@@ -116,6 +163,12 @@ type Wire interface {
 type Discard struct{}
 
 var _ Wire = Discard{}
+
+// Resolved implements Wire.
+func (Discard) Resolved(time.Duration, error) {}
+
+// Outdated implements Wire.
+func (Discard) Outdated() {}
 
 // Opened implements Wire.
 func (Discard) Opened(Phases) {}

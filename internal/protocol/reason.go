@@ -8,8 +8,11 @@ type Reason uint8
 const (
 	// ReasonNone: the request did not fail.
 	ReasonNone Reason = iota
-	// ReasonDenied: the local machine or a policy forbade it: a file descriptor
-	// limit, a missing permission, an address that is not allowed.
+	// ReasonLocal: this machine or a bound of this process was in the way: no descriptor, no
+	// port, no memory, too many connections. It says nothing about the target.
+	ReasonLocal
+	// ReasonDenied: a policy forbade it: a missing permission, an address that is not
+	// allowed, a redirect beyond max_rate. It says nothing about the target either.
 	ReasonDenied
 	// ReasonDNS: the target's name did not resolve.
 	ReasonDNS
@@ -36,11 +39,24 @@ const (
 	NumReasons = int(iota)
 )
 
+// Ours reports whether the failure is this machine's, its operator's or our own doing, so
+// that it is no verdict on the target.
+func (r Reason) Ours() bool {
+	switch r {
+	case ReasonLocal, ReasonDenied, ReasonCanceled:
+		return true
+	default:
+		return false
+	}
+}
+
 // String returns the reason as it stands in labels; empty for ReasonNone.
 func (r Reason) String() string {
 	switch r {
 	case ReasonNone:
 		return ""
+	case ReasonLocal:
+		return "local"
 	case ReasonDenied:
 		return "denied"
 	case ReasonDNS:

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -79,6 +80,12 @@ func (s *Scenario) Finished(o engine.Outcome) {
 	// Last, so that who sees the slot as finished finds all else about it.
 	s.ledger.finish()
 }
+
+// Resolved implements protocol.Wire.
+func (s *Scenario) Resolved(took time.Duration, err error) { s.wire.Resolved(took, err) }
+
+// Outdated implements protocol.Wire.
+func (s *Scenario) Outdated() { s.wire.Outdated() }
 
 // Opened implements protocol.Wire.
 func (s *Scenario) Opened(p protocol.Phases) { s.wire.Opened(p) }

@@ -57,11 +57,16 @@ func (w *wire) parts() []prometheus.Collector {
 	return []prometheus.Collector{w.open, w.opened, w.sent, w.received, w.phases}
 }
 
+// Resolved implements protocol.Wire.
+func (w *wire) Resolved(took time.Duration, _ error) { w.dns.Observe(seconds(took)) }
+
+// Outdated implements protocol.Wire.
+func (w *wire) Outdated() {}
+
 // Opened implements protocol.Wire.
 func (w *wire) Opened(p protocol.Phases) {
 	w.open.Inc()
 	w.opened.WithLabelValues(p.Protocol).Inc()
-	observePhase(w.dns, p.DNS)
 	observePhase(w.connect, p.Connect)
 	observePhase(w.tls, p.TLS)
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
@@ -34,9 +34,9 @@ func responder(c net.Conn) {
 }
 
 // benchOptions are options for a responder, with all that differs between requests.
-func benchOptions(tb testing.TB, secure bool) httpmix.Options {
+func benchOptions(tb testing.TB, secure bool) httpreq.Options {
 	tb.Helper()
-	var o httpmix.Options
+	var o httpreq.Options
 	if secure {
 		ca := protocoltest.NewAuthority(tb)
 		config := ca.ServerConfig(tb, nil)
@@ -45,8 +45,8 @@ func benchOptions(tb testing.TB, secure bool) httpmix.Options {
 	} else {
 		o = protocoltest.Options(tb, "http://"+protocoltest.Raw(tb, responder))
 	}
-	o.Protocol, o.MaxConns = httpmix.HTTP1, benchConns
-	o.SlotHeader, o.Traceparent = true, httpmix.TraceSampled
+	o.Protocol, o.MaxConns = httpreq.HTTP1, benchConns
+	o.SlotHeader, o.Traceparent = true, httpreq.TraceSampled
 	return o
 }
 

@@ -25,18 +25,16 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
-
-// errNoEntry is a request for an entry that the mix does not have.
-var errNoEntry = errors.New("no such entry in the mix")
 
 // Client sends the requests of one mix. Safe for concurrent use.
 type Client struct {
 	entries []entry
-	hosts   []*host
+	hosts   httpreq.Origins[*host]
 	writer  writer
-	codes   httpmix.Codes
+	codes   httpreq.Codes
 	dialer  *dial.Dialer
 	wire    protocol.Wire
 	foreign func(*protocol.Call, dial.Ready)
@@ -68,12 +66,12 @@ var _ protocol.Client = (*Client)(nil)
 
 // New returns a client for the options. It fails on options that cannot work and on files
 // that cannot be read; it does not connect.
-func New(o httpmix.Options) (*Client, error) {
+func New(o httpreq.Options) (*Client, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	o = o.WithDefaults()
-	varying, err := httpmix.NewVarying(o, o.Logger)
+	varying, err := httpreq.NewVarying(o, o.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +81,7 @@ func New(o httpmix.Options) (*Client, error) {
 	}
 	c := &Client{
 		writer:         writer{varying},
-		codes:          httpmix.NewCodes(),
+		codes:          httpreq.NewCodes(),
 		dialer:         d,
 		wire:           o.Wire,
 		connectTimeout: o.ConnectTimeout,
@@ -104,25 +102,19 @@ func New(o httpmix.Options) (*Client, error) {
 		c.look = max(shortestLook, min(c.look, c.maxAge))
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	for _, e := range o.Entries {
-		prepared := newEntry(e, o)
-		prepared.host = c.hostOf(e)
-		c.entries = append(c.entries, prepared)
+	for i, e := range o.Entries {
+		p, err := e.Prepare(o.UserAgent)
+		if err != nil {
+			return nil, fmt.Errorf("entry %d: %w", i, err)
+		}
+		c.entries = append(c.entries, newEntry(&p, c.hostOf(p.URL), !o.KeepAlive))
 	}
 	return c, nil
 }
 
-// hostOf returns the host that an entry is sent to: the same for all of an origin.
-func (c *Client) hostOf(e httpmix.Entry) *host {
-	addr, secure := e.Origin()
-	for _, h := range c.hosts {
-		if h.addr == addr && h.secure == secure {
-			return h
-		}
-	}
-	h := &host{client: c, addr: addr, secure: secure}
-	c.hosts = append(c.hosts, h)
-	return h
+// hostOf returns the host that a URL is of: the same for all of an origin.
+func (c *Client) hostOf(u uri.URI) *host {
+	return c.hosts.Get(u, func() *host { return &host{client: c, addr: u.Addr(), secure: u.Secure()} })
 }
 
 // OnForeign makes the client offer HTTP/2 as well where it speaks TLS. A connection that
@@ -145,19 +137,16 @@ func (c *Client) lifetime() time.Duration {
 }
 
 // Start implements protocol.Client. An entry that the mix does not have fails as
-// ReasonProtocol. Where the head of an answer came, the result has its status as code,
-// even if the body failed.
-func (c *Client) Start(call *protocol.Call) { c.launch(call, nil) }
-
-// launch starts a call, of which notes may be taken.
-func (c *Client) launch(call *protocol.Call, n *notes) {
-	if i := call.Request.Entry; i < 0 || i >= len(c.entries) {
-		c.fail(call, time.Now(), protocol.ReasonProtocol, fmt.Errorf("entry %d: %w", i, errNoEntry))
+// ReasonProtocol, and so does a Message that is no *httpreq.Prepared. Where the head of a
+// response came, the result has its status as code, even if the body failed.
+func (c *Client) Start(call *protocol.Call) {
+	now := time.Now()
+	e, err := c.entryOf(call)
+	if err != nil {
+		c.fail(call, now, protocol.ReasonProtocol, err)
 		return
 	}
-	e := &c.entries[call.Request.Entry]
-	now := time.Now()
-	x := exchange{call: call, entry: e, sent: now, deadline: now.Add(c.timeout), notes: n}
+	x := exchange{call: call, entry: e, sent: now, deadline: now.Add(c.timeout)}
 	for {
 		k, p, err := e.host.take(now)
 		switch {
@@ -172,6 +161,23 @@ func (c *Client) launch(call *protocol.Call, n *notes) {
 	}
 }
 
+// entryOf returns what a call sends.
+func (c *Client) entryOf(call *protocol.Call) (*entry, error) {
+	i := call.Request.Entry
+	if i < 0 || i >= len(c.entries) {
+		return nil, fmt.Errorf("entry %d: %w", i, httpreq.ErrNoEntry)
+	}
+	if call.Message == nil {
+		return &c.entries[i], nil
+	}
+	p, ok := call.Message.(*httpreq.Prepared)
+	if !ok {
+		return nil, fmt.Errorf("message of type %T: %w", call.Message, errors.ErrUnsupported)
+	}
+	e := newEntry(p, c.hostOf(p.URL), !c.keepAlive)
+	return &e, nil
+}
+
 // fail ends a call that was not sent.
 func (c *Client) fail(call *protocol.Call, sent time.Time, r protocol.Reason, err error) {
 	call.Finish(protocol.Result{Sent: sent, Done: time.Now(), Reason: r, Err: err})
@@ -182,7 +188,12 @@ func (c *Client) Flush() {}
 
 // Adopt starts a call on a connection that was made for it and that agreed to HTTP/1.1.
 func (c *Client) Adopt(call *protocol.Call, r dial.Ready) {
-	e := &c.entries[call.Request.Entry]
+	e, err := c.entryOf(call)
+	if err != nil {
+		_ = r.Conn.Close() // Nothing was sent.
+		c.fail(call, r.Began, protocol.ReasonProtocol, err)
+		return
+	}
 	x := exchange{call: call, entry: e, sent: r.Began, deadline: r.Began.Add(c.timeout)}
 	if !c.spawn(func() {
 		if y, again := c.serve(x, e.host.adopt(r.Addr), r); again {
@@ -214,8 +225,6 @@ type exchange struct {
 	sent, deadline time.Time
 	// again says that it is sent for the second time.
 	again bool
-	// notes, if not nil, are what people want to know of it.
-	notes *notes
 }
 
 // connect makes a connection for an exchange, which it has been counted for.

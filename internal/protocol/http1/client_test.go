@@ -11,12 +11,12 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
 func TestNoTraceOfZerosIsSent(t *testing.T) {
-	w := writer{httpmix.Varying{Trace: httpmix.TraceSampled}}
+	w := writer{httpreq.Varying{Trace: httpreq.TraceSampled}}
 	if b := w.append(nil, &entry{head: []byte("GET / HTTP/1.1\r\n")}, protocol.Request{}, time.Now()); string(b) != "GET / HTTP/1.1\r\n\r\n" {
 		t.Errorf("got %q", b)
 	}
@@ -62,33 +62,33 @@ func (g gate) Accept() (net.Conn, error) {
 }
 
 func TestNewRefusesWhatCannotWork(t *testing.T) {
-	good := func() httpmix.Options { return protocoltest.Options(t, "http://127.0.0.1:1") }
+	good := func() httpreq.Options { return protocoltest.Options(t, "http://127.0.0.1:1") }
 	for _, test := range []struct {
 		name  string
-		spoil func(*httpmix.Options)
+		spoil func(*httpreq.Options)
 		want  string
 	}{
-		{"no entries", func(o *httpmix.Options) { o.Entries = nil }, "no entries"},
-		{"no connect timeout", func(o *httpmix.Options) { o.ConnectTimeout = 0 }, "connect timeout 0s is not positive"},
-		{"no timeout", func(o *httpmix.Options) { o.Timeout = -1 }, "timeout -1ns is not positive"},
-		{"no response", func(o *httpmix.Options) { o.MaxResponseBytes = 0 }, "longest response of 0 bytes is not positive"},
-		{"no connections", func(o *httpmix.Options) { o.MaxConns = 0 }, "0 connections are not enough"},
-		{"unknown protocol", func(o *httpmix.Options) { o.Protocol = 9 }, "unknown protocol 9"},
-		{"unknown trace mode", func(o *httpmix.Options) { o.Traceparent = 9 }, "unknown trace mode 9"},
-		{"two credentials", func(o *httpmix.Options) {
-			o.BasicAuth, o.Authorization = &httpmix.BasicAuth{}, &httpmix.Authorization{}
+		{"no entries", func(o *httpreq.Options) { o.Entries = nil }, "no entries"},
+		{"no connect timeout", func(o *httpreq.Options) { o.ConnectTimeout = 0 }, "connect timeout 0s is not positive"},
+		{"no timeout", func(o *httpreq.Options) { o.Timeout = -1 }, "timeout -1ns is not positive"},
+		{"no response", func(o *httpreq.Options) { o.MaxResponseBytes = 0 }, "longest response of 0 bytes is not positive"},
+		{"no connections", func(o *httpreq.Options) { o.MaxConns = 0 }, "0 connections are not enough"},
+		{"unknown protocol", func(o *httpreq.Options) { o.Protocol = 9 }, "unknown protocol 9"},
+		{"unknown trace mode", func(o *httpreq.Options) { o.Traceparent = 9 }, "unknown trace mode 9"},
+		{"two credentials", func(o *httpreq.Options) {
+			o.BasicAuth, o.Authorization = &httpreq.BasicAuth{}, &httpreq.Authorization{}
 		}, "basic auth and authorization exclude each other"},
-		{"no URL", func(o *httpmix.Options) { o.Entries[0].URL = nil }, "entry 0: no URL"},
-		{"no scheme", func(o *httpmix.Options) { o.Entries[0].URL = &url.URL{Host: "a"} }, `entry 0: URL "//a": scheme is not one of ["http" "https"]`},
-		{"no host", func(o *httpmix.Options) { o.Entries[0].URL = &url.URL{Scheme: "http", Host: ":80"} }, `entry 0: URL "http://:80": no host`},
-		{"h2 in the clear", func(o *httpmix.Options) { o.Protocol = httpmix.HTTP2 }, `entry 0: URL "http://127.0.0.1:1": scheme is not one of ["https"]`},
-		{"h2c with TLS", func(o *httpmix.Options) { o.Protocol, o.Entries[0].URL.Scheme = httpmix.H2C, "https" }, `entry 0: URL "https://127.0.0.1:1": scheme is not one of ["http"]`},
-		{"no status", func(o *httpmix.Options) { o.Entries[0].Expect = httpmix.Statuses{} }, "entry 0: expects no status at all"},
-		{"bad method", func(o *httpmix.Options) { o.Entries[0].Method = "A B" }, `entry 0: invalid method "A B"`},
-		{"no certificate", func(o *httpmix.Options) { o.TLS.CA = "x" }, `tls: CA: no certificate in "the given text"`},
-		{"versions upside down", func(o *httpmix.Options) { o.TLS.MinVersion, o.TLS.MaxVersion = 0x304, 0x303 }, "tls: highest version is below the lowest"},
-		{"no credentials", func(o *httpmix.Options) { o.Authorization = &httpmix.Authorization{} }, "authorization: credentials are empty"},
-		{"text and file", func(o *httpmix.Options) { o.BasicAuth = &httpmix.BasicAuth{Password: "p", PasswordFile: "/dev/null"} }, `basic auth: password: file "/dev/null" excludes a value beside it`},
+		{"no URL", func(o *httpreq.Options) { o.Entries[0].URL = nil }, "entry 0: no URL"},
+		{"no scheme", func(o *httpreq.Options) { o.Entries[0].URL = &url.URL{Host: "a"} }, `entry 0: URL "//a": scheme is not one of ["http" "https"]`},
+		{"no host", func(o *httpreq.Options) { o.Entries[0].URL = &url.URL{Scheme: "http", Host: ":80"} }, `entry 0: URL "http://:80": no host`},
+		{"h2 in the clear", func(o *httpreq.Options) { o.Protocol = httpreq.HTTP2 }, `entry 0: URL "http://127.0.0.1:1": scheme is not one of ["https"]`},
+		{"h2c with TLS", func(o *httpreq.Options) { o.Protocol, o.Entries[0].URL.Scheme = httpreq.H2C, "https" }, `entry 0: URL "https://127.0.0.1:1": scheme is not one of ["http"]`},
+		{"no status", func(o *httpreq.Options) { o.Entries[0].Expect = httpreq.Statuses{} }, "entry 0: expects no status at all"},
+		{"bad method", func(o *httpreq.Options) { o.Entries[0].Method = "A B" }, `entry 0: invalid method "A B"`},
+		{"no certificate", func(o *httpreq.Options) { o.TLS.CA = "x" }, `tls: CA: no certificate in "the given text"`},
+		{"versions upside down", func(o *httpreq.Options) { o.TLS.MinVersion, o.TLS.MaxVersion = 0x304, 0x303 }, "tls: highest version is below the lowest"},
+		{"no credentials", func(o *httpreq.Options) { o.Authorization = &httpreq.Authorization{} }, "authorization: credentials are empty"},
+		{"text and file", func(o *httpreq.Options) { o.BasicAuth = &httpreq.BasicAuth{Password: "p", PasswordFile: "/dev/null"} }, `basic auth: password: file "/dev/null" excludes a value beside it`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := good()
@@ -104,7 +104,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		})
 	}
 	t.Run("all at once", func(t *testing.T) {
-		_, err := New(httpmix.Options{Entries: []httpmix.Entry{{}}})
+		_, err := New(httpreq.Options{Entries: []httpreq.Entry{{}}})
 		if err == nil || strings.Count(err.Error(), "\n") != 4 {
 			t.Errorf("got %v", err)
 		}

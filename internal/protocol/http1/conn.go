@@ -12,7 +12,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
 const (
@@ -215,7 +215,7 @@ func (k *conn) begin(x exchange, reused bool) bool {
 	k.x, k.reused, k.unsent = x, reused, false
 	k.served++
 	buf := &k.out
-	if len(x.entry.head)+len(x.entry.body) > bufferSize {
+	if len(x.entry.head)+len(x.entry.Body) > bufferSize {
 		buf, _ = c.requests.Get().(*[]byte)
 		defer c.requests.Put(buf)
 	}
@@ -224,9 +224,7 @@ func (k *conn) begin(x exchange, reused bool) bool {
 	if reused {
 		k.x.sent = time.Now()
 	}
-	if x.notes != nil {
-		x.notes.t.Connection(reused, k.under, k.phases, k.secure)
-	}
+	k.tapRequest(&k.x, reused)
 	if !k.state.CompareAndSwap(connFree, connBusy) {
 		return false
 	}
@@ -308,9 +306,7 @@ func (k *conn) take(n int) bool {
 		}
 		k.begun = true
 		k.response.reset(k.x.entry.method, k.client.maxBody)
-		if k.x.notes != nil {
-			k.response.see = k.x.notes.see
-		}
+		k.tapResponse()
 	}
 	k.have += n
 	used, err := k.response.feed(k.in[:k.have])
@@ -343,7 +339,7 @@ func (k *conn) complete() bool {
 // request.
 func (k *conn) isUsable() bool {
 	c := k.client
-	return k.response.keepAlive && c.keepAlive && !k.x.entry.closes && k.have == 0 &&
+	return k.response.keepAlive && c.keepAlive && k.have == 0 &&
 		(c.maxRequests == 0 || k.served < c.maxRequests) &&
 		(k.lifetime == 0 || time.Since(k.born) < k.lifetime) &&
 		!k.under.Unwritten()
@@ -400,7 +396,7 @@ func (k *conn) broken(err error) {
 // have come to an end of this one that has nothing to do with it, and can do no harm
 // twice.
 func (k *conn) mayRepeat() bool {
-	return k.reused && !k.begun && !k.x.again && (k.x.entry.idempotent || k.unsent)
+	return k.reused && !k.begun && !k.x.again && (k.x.entry.Idempotent || k.unsent)
 }
 
 // finish ends the exchange together with the connection.
@@ -413,8 +409,8 @@ func (k *conn) outcome(reason protocol.Reason, err error) protocol.Result {
 	res := protocol.Result{Sent: k.x.sent, Done: time.Now(), Reason: reason, Err: err}
 	if k.begun && k.response.headed() {
 		res.Code = k.client.codes.Text(k.response.status)
-		if reason == protocol.ReasonNone && !k.x.entry.expect.Contains(k.response.status) {
-			res.Reason, res.Err = protocol.ReasonStatus, httpmix.StatusError(k.response.status)
+		if reason == protocol.ReasonNone && !k.x.entry.Expect.Contains(k.response.status) {
+			res.Reason, res.Err = protocol.ReasonStatus, httpreq.StatusError(k.response.status)
 		}
 	}
 	return res

@@ -12,14 +12,14 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
 // both returns what comes of n exchanges of the entry, one after the other, by our client
 // and by net/http's.
-func both(t *testing.T, o httpmix.Options, entry, n int) (ours, theirs []string) {
+func both(t *testing.T, o httpreq.Options, entry, n int) (ours, theirs []string) {
 	t.Helper()
 	text := func(r protocol.Result) string { return r.Code + " " + r.Reason.String() }
 	c, err := New(o)
@@ -88,7 +88,7 @@ func TestWholeExchangesAreThoseOfNetHTTP(t *testing.T) {
 				for _, method := range []string{"", "HEAD", "POST", "DELETE", "OPTIONS", "STRANGE"} {
 					u := base
 					u.RawQuery = query
-					e := httpmix.Entry{Method: method, URL: &u, Expect: protocoltest.OK(t)}
+					e := httpreq.Entry{Method: method, URL: &u, Expect: protocoltest.OK(t)}
 					if method == "POST" {
 						e.Body = []byte(long)
 					}

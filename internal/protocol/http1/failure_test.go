@@ -9,7 +9,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
@@ -76,7 +76,7 @@ func TestFailuresOfConnecting(t *testing.T) {
 }
 
 // dialling returns a client that dials with the dialer.
-func dialling(t *testing.T, o httpmix.Options, d *net.Dialer) waiting {
+func dialling(t *testing.T, o httpreq.Options, d *net.Dialer) waiting {
 	t.Helper()
 	c := client(t, o)
 	making, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: []string{protocol.HTTP1}, Net: *d})

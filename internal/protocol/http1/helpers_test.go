@@ -9,7 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
@@ -35,7 +35,7 @@ func (w waiting) Do(ctx context.Context, r protocol.Request) protocol.Result {
 }
 
 // client returns a client that is closed with the test.
-func client(tb testing.TB, o httpmix.Options) waiting {
+func client(tb testing.TB, o httpreq.Options) waiting {
 	tb.Helper()
 	c, err := New(o)
 	if err != nil {
@@ -72,7 +72,7 @@ func flavours() []protocoltest.Flavour {
 	var all []protocoltest.Flavour
 	for _, f := range protocoltest.Flavours() {
 		if f.Major == 1 {
-			f.Protocol = httpmix.HTTP1
+			f.Protocol = httpreq.HTTP1
 			all = append(all, f)
 		}
 	}

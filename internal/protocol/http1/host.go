@@ -326,3 +326,10 @@ func (h *host) refresh(now time.Time) {
 		}
 	})
 }
+
+// InUse reports whether there are connections, or soon will be.
+func (h *host) InUse() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.conns > 0
+}

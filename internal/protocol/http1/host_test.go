@@ -16,7 +16,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
@@ -134,7 +134,7 @@ func newSites(t *testing.T, addrs ...string) *sites {
 }
 
 // named returns a client for a name, which the name server resolves.
-func named(t *testing.T, s *nameServer, port string, change func(*httpmix.Options)) waiting {
+func named(t *testing.T, s *nameServer, port string, change func(*httpreq.Options)) waiting {
 	t.Helper()
 	o := protocoltest.Options(t, "http://target.test:"+port)
 	if change != nil {
@@ -153,7 +153,7 @@ func TestRequestsAreSpreadOverTheAddressesOfAName(t *testing.T) {
 	all := []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"}
 	s := newSites(t, all...)
 	w := new(protocoltest.Wire)
-	c := named(t, newNameServer(t, all...), s.port, func(o *httpmix.Options) { o.Wire, o.ResolveEvery = w, time.Hour })
+	c := named(t, newNameServer(t, all...), s.port, func(o *httpreq.Options) { o.Wire, o.ResolveEvery = w, time.Hour })
 	for range 300 {
 		mustSucceed(t, c)
 	}
@@ -171,7 +171,7 @@ func TestANameIsResolvedAgain(t *testing.T) {
 	s := newSites(t, "127.0.0.2", "127.0.0.3")
 	names := newNameServer(t, "127.0.0.2")
 	w := new(protocoltest.Wire)
-	c := named(t, names, s.port, func(o *httpmix.Options) { o.Wire, o.ResolveEvery = w, time.Millisecond })
+	c := named(t, names, s.port, func(o *httpreq.Options) { o.Wire, o.ResolveEvery = w, time.Millisecond })
 	mustSucceed(t, c)
 	names.set("127.0.0.3")
 	protocoltest.Eventually(t, "requests go to the new address", func() bool {
@@ -192,7 +192,7 @@ func TestANameIsResolvedAgain(t *testing.T) {
 func TestWithoutATimeEachConnectionResolvesAnew(t *testing.T) {
 	s := newSites(t, "127.0.0.2")
 	names := newNameServer(t, "127.0.0.2")
-	c := named(t, names, s.port, func(o *httpmix.Options) { o.KeepAlive = false })
+	c := named(t, names, s.port, func(o *httpreq.Options) { o.KeepAlive = false })
 	for range 5 {
 		mustSucceed(t, c)
 	}
@@ -204,7 +204,7 @@ func TestWithoutATimeEachConnectionResolvesAnew(t *testing.T) {
 func TestAnAddressThatDoesNotAnswerIsNoFailureIfAnotherDoes(t *testing.T) {
 	s := newSites(t, "127.0.0.2")
 	// Nothing listens at the first.
-	c := named(t, newNameServer(t, "127.0.0.9", "127.0.0.2"), s.port, func(o *httpmix.Options) { o.ResolveEvery = time.Hour })
+	c := named(t, newNameServer(t, "127.0.0.9", "127.0.0.2"), s.port, func(o *httpreq.Options) { o.ResolveEvery = time.Hour })
 	for range 10 {
 		mustSucceed(t, c)
 	}
@@ -285,7 +285,7 @@ func echo(tb testing.TB) string {
 // server's included.
 func TestAnExchangeAllocatesNothing(t *testing.T) {
 	o := protocoltest.Options(t, "http://"+echo(t))
-	o.SlotHeader, o.Traceparent = true, httpmix.TraceSampled
+	o.SlotHeader, o.Traceparent = true, httpreq.TraceSampled
 	c := client(t, o)
 	done := make(chan struct{}, 1)
 	call := &protocol.Call{Done: func() { done <- struct{}{} }}

@@ -2,11 +2,10 @@ package http1
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math"
 
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
 // The bounds of an answer beside those that the options set, in bytes.
@@ -26,9 +25,6 @@ type syntaxError string
 
 // Error implements error.
 func (e syntaxError) Error() string { return "malformed answer: " + string(e) }
-
-// errBodyTooLong is an answer whose body is longer than the client reads.
-var errBodyTooLong = errors.New("response body is too long")
 
 // stage is what of an answer comes next.
 type stage uint8
@@ -86,8 +82,8 @@ type response struct {
 	body    int64
 	heads   int // bytes of heads or trailer so far
 	interim int
-	// see, if not nil, is shown the lines of heads and the pieces of bodies.
-	see func(body bool, p []byte)
+	// tap, if not nil, is shown heads and bodies.
+	tap *headTap
 }
 
 // reset makes the response ready for an answer.
@@ -174,11 +170,10 @@ func (r *response) longest() int {
 func (r *response) take(text []byte) error {
 	switch r.stage {
 	case stageStatus:
-		r.show(false, text)
 		return r.statusLine(text)
 	case stageFields:
-		r.show(false, text)
 		if len(text) == 0 {
+			r.tap.end()
 			return r.endHead()
 		}
 		return r.field(text)
@@ -190,19 +185,17 @@ func (r *response) take(text []byte) error {
 		}
 		r.stage = stageChunkSize
 		return nil
-	default: // The trailer tells us nothing.
+	default: // A trailer changes nothing.
 		if len(text) == 0 {
+			r.tap.end()
 			r.stage = stageDone
 			return nil
 		}
-		_, _, err := splitField(text)
+		name, value, err := splitField(text)
+		if err == nil {
+			r.tap.field(name, value)
+		}
 		return err
-	}
-}
-
-func (r *response) show(body bool, p []byte) {
-	if r.see != nil {
-		r.see(body, p)
 	}
 }
 
@@ -224,12 +217,13 @@ func (r *response) statusLine(text []byte) error {
 		}
 		status = 10*status + int(c-'0')
 	}
-	if len(text) > least && text[least] != ' ' || !httpmix.ValidStatus(status) {
+	if len(text) > least && text[least] != ' ' || !httpreq.ValidStatus(status) {
 		return syntaxError("no status of HTTP")
 	}
 	if !printable(text[least:]) {
 		return syntaxError("control characters in the status line")
 	}
+	r.tap.status(text, status)
 	r.status, r.stage = status, stageFields
 	r.keepAlive, r.closes, r.length, r.chunked = r.minor > 0, false, -1, false
 	return nil
@@ -259,6 +253,7 @@ func (r *response) field(text []byte) error {
 	if err != nil {
 		return err
 	}
+	r.tap.field(name, value)
 	switch {
 	case len(name) == 14 && is(name, "content-length"):
 		return r.contentLength(value)
@@ -339,7 +334,7 @@ func (r *response) endHead() error {
 // bound refuses a body of so many more bytes if that is too many.
 func (r *response) bound(more int64) error {
 	if more > r.maxBody-r.body {
-		return fmt.Errorf("over %d bytes: %w", r.maxBody, errBodyTooLong)
+		return fmt.Errorf("over %d bytes: %w", r.maxBody, httpreq.ErrBodyTooLong)
 	}
 	return nil
 }
@@ -376,13 +371,13 @@ func (r *response) piece(p []byte) (int, error) {
 			return 0, err
 		}
 		r.body += int64(len(p))
-		r.show(true, p)
+		r.tap.body(p)
 		return len(p), nil
 	}
 	n := min(r.length, int64(len(p)))
 	r.length -= n
 	r.body += n
-	r.show(true, p[:n])
+	r.tap.body(p[:n])
 	if r.length == 0 {
 		if r.stage == stageLength {
 			r.stage = stageDone

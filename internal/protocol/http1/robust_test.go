@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
@@ -29,11 +29,11 @@ func TestAnExchangeThatHasEndedTakesNoConnection(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		answer string
-		change func(*httpmix.Options)
+		change func(*httpreq.Options)
 	}{
-		{"that is not kept", empty, func(o *httpmix.Options) { o.KeepAlive = false }},
-		{"that the server closes", "HTTP/1.0 200 OK\r\n\r\n", func(*httpmix.Options) {}},
-		{"that is used up", empty, func(o *httpmix.Options) { o.MaxConnRequests = 1 }},
+		{"that is not kept", empty, func(o *httpreq.Options) { o.KeepAlive = false }},
+		{"that the server closes", "HTTP/1.0 200 OK\r\n\r\n", func(*httpreq.Options) {}},
+		{"that is used up", empty, func(o *httpreq.Options) { o.MaxConnRequests = 1 }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := protocoltest.Options(t, "http://"+protocoltest.Raw(t, protocoltest.AnswerAndClose(test.answer)))
@@ -158,7 +158,7 @@ func TestEveryCallEndsWhenTheClientIsClosed(t *testing.T) {
 func TestAnAddressThatDoesNotAnswerIsLeftAloneForAWhile(t *testing.T) {
 	s := newSites(t, "127.0.0.2")
 	w := new(protocoltest.Wire)
-	c := named(t, newNameServer(t, "127.0.0.9", "127.0.0.2"), s.port, func(o *httpmix.Options) { o.ResolveEvery, o.Wire = time.Hour, w })
+	c := named(t, newNameServer(t, "127.0.0.9", "127.0.0.2"), s.port, func(o *httpreq.Options) { o.ResolveEvery, o.Wire = time.Hour, w })
 	for range 100 {
 		mustSucceed(t, c)
 	}
@@ -174,7 +174,7 @@ func TestAnAnswerCountsEvenIfTheRequestCouldNotBeWritten(t *testing.T) {
 		reset(c)
 	}))
 	o.Entries[0].Method, o.Entries[0].Body = "POST", make([]byte, 16<<20)
-	o.Entries[0].Expect, _ = httpmix.NewStatuses(httpmix.StatusRange{First: 413, Last: 413})
+	o.Entries[0].Expect, _ = httpreq.NewStatuses(httpreq.StatusRange{First: 413, Last: 413})
 	c := client(t, o)
 	for range 20 {
 		mustSucceed(t, c)
@@ -219,28 +219,28 @@ func (w *late) Transferred(sent, _ int) {
 func TestEntriesAreSerialisedAsHTTPWantsThem(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		change func(*httpmix.Options)
+		change func(*httpreq.Options)
 		want   string
 	}{
-		{"a GET", func(*httpmix.Options) {}, "GET /x HTTP/1.1\r\nHost: host.test\r\n"},
-		{"a POST without a body", func(o *httpmix.Options) { o.Entries[0].Method = "POST" }, "POST /x HTTP/1.1\r\nHost: host.test\r\nContent-Length: 0\r\n"},
-		{"no keep-alive", func(o *httpmix.Options) { o.KeepAlive = false }, "GET /x HTTP/1.1\r\nHost: host.test\r\nConnection: close\r\n"},
-		{"a length of the entry's own", func(o *httpmix.Options) {
+		{"a GET", func(*httpreq.Options) {}, "GET /x HTTP/1.1\r\nHost: host.test\r\n"},
+		{"a POST without a body", func(o *httpreq.Options) { o.Entries[0].Method = "POST" }, "POST /x HTTP/1.1\r\nHost: host.test\r\nContent-Length: 0\r\n"},
+		{"no keep-alive", func(o *httpreq.Options) { o.KeepAlive = false }, "GET /x HTTP/1.1\r\nHost: host.test\r\nConnection: close\r\n"},
+		{"a length of the entry's own", func(o *httpreq.Options) {
 			o.Entries[0].Method, o.Entries[0].Body = "POST", []byte("ab")
 			o.Entries[0].Header = http.Header{"Content-Length": {"5"}, "Transfer-Encoding": {"chunked"}, "Trailer": {"X"}}
 		}, "POST /x HTTP/1.1\r\nHost: host.test\r\nContent-Length: 2\r\n"},
-		{"a goodbye of the entry's own", func(o *httpmix.Options) {
+		{"a goodbye of the entry's own", func(o *httpreq.Options) {
 			o.KeepAlive = false
 			o.Entries[0].Header = http.Header{"Connection": {"Close"}}
 		}, "GET /x HTTP/1.1\r\nHost: host.test\r\nConnection: Close\r\n"},
-		{"an upgrade of the entry's own", func(o *httpmix.Options) {
+		{"an upgrade of the entry's own", func(o *httpreq.Options) {
 			o.KeepAlive = false
 			o.Entries[0].Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"x"}}
 		}, "GET /x HTTP/1.1\r\nHost: host.test\r\nConnection: Upgrade, close\r\nUpgrade: x\r\n"},
-		{"white space around a value", func(o *httpmix.Options) { o.Entries[0].Header = http.Header{"X-A": {" b\t"}} }, "GET /x HTTP/1.1\r\nHost: host.test\r\nX-A: b\r\n"},
-		{"a zone", func(o *httpmix.Options) { o.Entries[0].URL.Host = "[fe80::1%lo]:8080" }, "GET /x HTTP/1.1\r\nHost: [fe80::1]:8080\r\n"},
-		{"an empty port", func(o *httpmix.Options) { o.Entries[0].URL.Host = "host.test:" }, "GET /x HTTP/1.1\r\nHost: host.test\r\n"},
-		{"a space in the query", func(o *httpmix.Options) { o.Entries[0].URL.RawQuery = "a b" }, "GET /x?a%20b HTTP/1.1\r\nHost: host.test\r\n"},
+		{"white space around a value", func(o *httpreq.Options) { o.Entries[0].Header = http.Header{"X-A": {" b\t"}} }, "GET /x HTTP/1.1\r\nHost: host.test\r\nX-A: b\r\n"},
+		{"a zone", func(o *httpreq.Options) { o.Entries[0].URL.Host = "[fe80::1%lo]:8080" }, "GET /x HTTP/1.1\r\nHost: [fe80::1]:8080\r\n"},
+		{"an empty port", func(o *httpreq.Options) { o.Entries[0].URL.Host = "host.test:" }, "GET /x HTTP/1.1\r\nHost: host.test\r\n"},
+		{"a space in the query", func(o *httpreq.Options) { o.Entries[0].URL.RawQuery = "a b" }, "GET /x?a%20b HTTP/1.1\r\nHost: host.test\r\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := protocoltest.Options(t, "http://host.test/x")

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
@@ -21,12 +21,12 @@ func checkClosed(tb testing.TB, c waiting, w *protocoltest.Wire) {
 func TestConnectionsAreReplacedWhenTheyAreOld(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		change func(*httpmix.Options)
+		change func(*httpreq.Options)
 		want   int
 	}{
-		{"by their requests", func(o *httpmix.Options) { o.MaxConnRequests = 3 }, 4},
-		{"by their age", func(o *httpmix.Options) { o.MaxConnAge = 1 }, 10},
-		{"neither", func(*httpmix.Options) {}, 1},
+		{"by their requests", func(o *httpreq.Options) { o.MaxConnRequests = 3 }, 4},
+		{"by their age", func(o *httpreq.Options) { o.MaxConnAge = 1 }, 10},
+		{"neither", func(*httpreq.Options) {}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := new(protocoltest.Wire)

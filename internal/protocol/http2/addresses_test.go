@@ -10,13 +10,13 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
 // twoServers starts servers in the clear at two addresses, which count their requests, and
 // returns options for the first one, and both addresses.
-func twoServers(t *testing.T) (o httpmix.Options, addrs []string, counts [2]*atomic.Int64) {
+func twoServers(t *testing.T) (o httpreq.Options, addrs []string, counts [2]*atomic.Int64) {
 	t.Helper()
 	port := ""
 	for i, ip := range []string{"127.0.0.1", "127.0.0.2"} {

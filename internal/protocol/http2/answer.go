@@ -3,7 +3,7 @@ package http2
 import (
 	"net/http"
 
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
 // gotHeaders deals with HEADERS: a head or trailers, or their beginning.
@@ -58,10 +58,7 @@ func (c *conn) gotContinuation(flags byte, id uint32, p []byte) *violation {
 // it, since later blocks build on it.
 func (c *conn) gotBlock(id uint32, p []byte, end bool) *violation {
 	s := c.streams.get(id)
-	c.head.reset(nil)
-	if s != nil && s.notes != nil {
-		c.head.show = s.notes.field
-	}
+	c.head.reset(newHeadTap(s))
 	if !c.decoder.decode(p, &c.head) {
 		return breach(codeCompression, "a header block cannot be decoded")
 	}
@@ -78,7 +75,7 @@ func (c *conn) gotBlock(id uint32, p []byte, end bool) *violation {
 		c.gotTrailers(s, end)
 	case h.status == 0:
 		c.fault(s, breach(codeProtocol, "an answer without a status"))
-	case !httpmix.ValidStatus(h.status):
+	case !httpreq.ValidStatus(h.status):
 		c.reset(s, codeProtocol, errBadStatus)
 	case h.status == http.StatusSwitchingProtocols:
 		c.fault(s, breach(codeProtocol, "it switches protocols"))
@@ -94,6 +91,8 @@ func (c *conn) gotBlock(id uint32, p []byte, end bool) *violation {
 func (c *conn) gotInterim(s *stream, end bool) *violation {
 	if end {
 		c.fault(s, breach(codeProtocol, "an interim answer is the last"))
+	} else {
+		c.head.tap.end(c.head.status)
 	}
 	return c.useless()
 }
@@ -101,7 +100,7 @@ func (c *conn) gotInterim(s *stream, end bool) *violation {
 // gotHead deals with the head of an answer.
 func (c *conn) gotHead(s *stream, end bool) {
 	s.answered, s.status, s.length = true, c.head.status, c.head.length
-	s.notes.head(s.status)
+	c.head.tap.end(s.status)
 	if end {
 		c.complete(s)
 	}
@@ -115,7 +114,7 @@ func (c *conn) gotTrailers(s *stream, end bool) {
 	case c.head.status != 0:
 		c.fault(s, breach(codeProtocol, "trailers have a status"))
 	default:
-		s.notes.head(0)
+		c.head.tap.end(0)
 		c.complete(s)
 	}
 }

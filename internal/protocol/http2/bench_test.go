@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
@@ -63,10 +63,10 @@ func responder(body int) func(net.Conn) {
 }
 
 // benchOptions are options for the responder, with all that differs between requests.
-func benchOptions(tb testing.TB, body int) httpmix.Options {
+func benchOptions(tb testing.TB, body int) httpreq.Options {
 	tb.Helper()
 	o := h2cOptions(tb, "http://"+protocoltest.Raw(tb, responder(body)))
-	o.SlotHeader, o.Traceparent = true, httpmix.TraceSampled
+	o.SlotHeader, o.Traceparent = true, httpreq.TraceSampled
 	o.MaxConns = 200
 	return o
 }

@@ -2,7 +2,6 @@ package http2
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -10,7 +9,8 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
 // Client sends the requests of one mix. Safe for concurrent use.
@@ -18,10 +18,10 @@ type Client struct {
 	entries []entry
 	fields  []field
 	tables  *tables
-	codes   httpmix.Codes
-	origins []*origin
+	codes   httpreq.Codes
+	origins httpreq.Origins[*origin]
 
-	varying httpmix.Varying
+	varying httpreq.Varying
 	maxBody int64
 
 	dialer         *dial.Dialer
@@ -51,12 +51,12 @@ var _ protocol.Client = (*Client)(nil)
 
 // New returns a client for the options, whose protocol has to have HTTP/2 in it. It fails
 // on options that cannot work and on files that cannot be read; it does not connect.
-func New(o httpmix.Options) (*Client, error) {
+func New(o httpreq.Options) (*Client, error) {
 	if err := validate(o); err != nil {
 		return nil, err
 	}
 	o = o.WithDefaults()
-	varying, err := httpmix.NewVarying(o, o.Logger)
+	varying, err := httpreq.NewVarying(o, o.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func New(o httpmix.Options) (*Client, error) {
 	}
 	c := &Client{
 		tables:         newTables(),
-		codes:          httpmix.NewCodes(),
+		codes:          httpreq.NewCodes(),
 		varying:        varying,
 		maxBody:        o.MaxResponseBytes,
 		dialer:         dialer,
@@ -88,24 +88,21 @@ func New(o httpmix.Options) (*Client, error) {
 }
 
 // validate reports what is wrong with the options.
-func validate(o httpmix.Options) error {
+func validate(o httpreq.Options) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	if o.FollowRedirects {
-		return errors.New("this client follows no redirects")
-	}
 	for i, e := range o.Entries {
 		// With Auto those in the clear are another client's, which has to keep them.
-		if o.Protocol == httpmix.HTTP1 {
-			return fmt.Errorf("entry %d: URL %q: is not for HTTP/2", i, e.URL.Redacted())
+		if o.Protocol == httpreq.HTTP1 {
+			return fmt.Errorf("entry %d: URL %q: is not for HTTP/2", i, e.URL)
 		}
 	}
 	return nil
 }
 
 // perConn returns for how many requests a connection is used.
-func perConn(o httpmix.Options) int {
+func perConn(o httpreq.Options) int {
 	switch {
 	case !o.KeepAlive:
 		return 1
@@ -116,47 +113,51 @@ func perConn(o httpmix.Options) int {
 }
 
 // prepare prepares entries and origins.
-func (c *Client) prepare(o httpmix.Options) error {
+func (c *Client) prepare(o httpreq.Options) error {
 	set := fieldSet{tables: c.tables, ids: make(map[[2]string]uint32)}
-	var err error
-	if c.entries, err = set.prepare(o); err != nil {
-		return err
+	for i, e := range o.Entries {
+		p, err := e.Prepare(o.UserAgent)
+		if err != nil {
+			return fmt.Errorf("entry %d: %w", i, err)
+		}
+		c.entries = append(c.entries, set.entry(i, &p, c.originOf(p.URL)))
 	}
 	c.fields = set.fields
-	known := make(map[string]*origin)
-	for i, e := range o.Entries {
-		addr, err := addressOf(e)
-		if err != nil {
-			return fmt.Errorf("entry %d: URL %q: %w", i, e.URL.Redacted(), err)
-		}
-		_, secure := e.Origin()
-		key := e.URL.Scheme + " " + addr
-		if known[key] == nil {
-			known[key] = newOrigin(c, addr, secure)
-			c.origins = append(c.origins, known[key])
-		}
-		c.entries[i].origin = known[key]
-	}
 	return nil
 }
 
-// Start implements protocol.Client. An entry that the mix does not have fails as
-// ReasonProtocol. Where the head of an answer came, the result has its status as code,
-// even if the body failed.
-func (c *Client) Start(call *protocol.Call) {
-	j := job{call: call, start: time.Now()}
-	c.launch(&j)
+// originOf returns the origin that a URL is of.
+func (c *Client) originOf(u uri.URI) *origin {
+	return c.origins.Get(u, func() *origin { return newOrigin(c, u.Addr(), u.Secure()) })
 }
 
-// launch sends the job on its way.
-func (c *Client) launch(j *job) {
-	i := j.call.Request.Entry
-	if i < 0 || i >= len(c.entries) {
-		j.fail(fmt.Errorf("entry %d: %w", i, errNoEntry))
+// Start implements protocol.Client. An entry that the mix does not have fails as
+// ReasonProtocol, and so does a Message that is no *httpreq.Prepared. Where the head of a
+// response came, the result has its status as code, even if the body failed.
+func (c *Client) Start(call *protocol.Call) {
+	j := job{call: call, start: time.Now()}
+	var err error
+	if j.entry, err = c.entryOf(call); err != nil {
+		j.fail(err)
 		return
 	}
-	j.entry = &c.entries[i]
-	j.entry.origin.start(j)
+	j.entry.origin.start(&j)
+}
+
+// entryOf returns what a call sends.
+func (c *Client) entryOf(call *protocol.Call) (*entry, error) {
+	i := call.Request.Entry
+	if i < 0 || i >= len(c.entries) {
+		return nil, fmt.Errorf("entry %d: %w", i, httpreq.ErrNoEntry)
+	}
+	if call.Message == nil {
+		return &c.entries[i], nil
+	}
+	p, ok := call.Message.(*httpreq.Prepared)
+	if !ok {
+		return nil, fmt.Errorf("message of type %T: %w", call.Message, errBadMessage)
+	}
+	return newMessage(c.tables, p, c.originOf(p.URL)), nil
 }
 
 // Flush implements protocol.Client.
@@ -169,7 +170,7 @@ func (c *Client) Flush() {
 // Close implements protocol.Client.
 func (c *Client) Close() {
 	c.cancel()
-	for _, o := range c.origins {
+	for _, o := range c.origins.All() {
 		o.close()
 	}
 	c.work.Wait()

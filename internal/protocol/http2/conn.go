@@ -209,11 +209,11 @@ func (c *conn) begin(j *job) bool {
 		j.fail(errHeaderTooLong)
 		return true
 	}
-	j.notes.connection(c)
+	c.tapRequest(j)
 	s := c.streams.open(c.nextID)
 	c.nextID += 2
 	c.left--
-	s.job, s.length, s.window, s.body = *j, -1, c.peer.window, j.entry.body
+	s.job, s.length, s.window, s.body = *j, -1, c.peer.window, j.entry.Body
 	c.heads = append(c.heads, s)
 	c.ages.insert(s)
 	if len(s.body) > 0 {

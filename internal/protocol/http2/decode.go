@@ -70,8 +70,8 @@ func (d *decoder) indexed(p []byte, h *head) ([]byte, bool) {
 	case i <= numStatic:
 		f := &d.tables.static[i]
 		h.add(f.fact, len(f.name)+len(f.value)+fieldOverhead)
-		if h.show != nil {
-			h.show([]byte(f.name), []byte(f.value))
+		if h.tap != nil {
+			h.tap.field([]byte(f.name), []byte(f.value))
 		}
 		return p, true
 	}
@@ -80,9 +80,7 @@ func (d *decoder) indexed(p []byte, h *head) ([]byte, bool) {
 		return nil, false
 	}
 	h.add(f.fact, f.size())
-	if h.show != nil {
-		h.show(d.recent.textOf(f))
-	}
+	h.tap.field(d.recent.textOf(f))
 	return p, true
 }
 
@@ -110,9 +108,7 @@ func (d *decoder) literal(p []byte, prefix int, h *head) ([]byte, bool) {
 	}
 	f := d.tables.judge(name, value)
 	h.add(f, len(name)+len(value)+fieldOverhead)
-	if h.show != nil {
-		h.show(name, value)
-	}
+	h.tap.field(name, value)
 	if prefix == bitsIndexing {
 		d.recent.add(name, value, f)
 	}

@@ -110,6 +110,25 @@ func (e *encoder) fixed(b []byte, entry int, ids []uint32) []byte {
 	return b
 }
 
+// once appends fields that are not going to be sent again, and leaves the table alone.
+func (e *encoder) once(b []byte, fields []field) []byte {
+	for i := range fields {
+		f := &fields[i]
+		form := byte(0)
+		switch {
+		case f.index != 0:
+			b = appendInt(b, formIndexed, bitsIndexed, f.index)
+			continue
+		case f.never:
+			form = formNever
+		}
+		b = appendInt(b, form, bitsNoIndexing, f.nameIndex)
+		b = append(b, f.name...)
+		b = append(b, f.value...)
+	}
+	return b
+}
+
 // field appends a fixed field.
 func (e *encoder) field(b []byte, id uint32) []byte {
 	f := &e.fields[id]

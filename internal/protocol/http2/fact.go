@@ -99,13 +99,13 @@ type head struct {
 	plain, foul bool
 	// size is the size of all fields as RFC 9113, section 6.5.2, counts it.
 	size int
-	// show, if not nil, is called with each field.
-	show func(name, value []byte)
+	// tap, if not nil, is shown each field.
+	tap *headTap
 }
 
 // reset empties the head.
-func (h *head) reset(show func(name, value []byte)) {
-	*h = head{length: -1, show: show}
+func (h *head) reset(t *headTap) {
+	*h = head{length: -1, tap: t}
 }
 
 // add takes a field's fact.

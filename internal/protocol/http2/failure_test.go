@@ -11,7 +11,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
@@ -78,7 +78,7 @@ func TestFailuresOfConnecting(t *testing.T) {
 }
 
 // dialling returns a client that dials with the dialer.
-func dialling(t *testing.T, o httpmix.Options, d *net.Dialer) *Client {
+func dialling(t *testing.T, o httpreq.Options, d *net.Dialer) *Client {
 	t.Helper()
 	c := client(t, o)
 	dialer, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: []string{"h2"}, Net: *d})
@@ -102,7 +102,7 @@ func TestAServerThatDoesNotKnowHTTP2IsAFailureOfTLS(t *testing.T) {
 		o := protocoltest.Flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
 			s.TLS.NextProtos = next
 		})
-		o.Protocol = httpmix.HTTP2
+		o.Protocol = httpreq.HTTP2
 		wantReason(t, client(t, o), protocol.ReasonTLS)
 	}
 }
@@ -110,7 +110,7 @@ func TestAServerThatDoesNotKnowHTTP2IsAFailureOfTLS(t *testing.T) {
 // patiently makes one exchange with a client of its own, and checks that its
 // connections open and close in pairs. Where it has to time out, it does so soon, but
 // gives a slow machine more time to come as far as the code.
-func patiently(t *testing.T, o httpmix.Options, want protocol.Reason, code string) protocol.Result {
+func patiently(t *testing.T, o httpreq.Options, want protocol.Reason, code string) protocol.Result {
 	t.Helper()
 	if want == protocol.ReasonTimeout {
 		o.Timeout = 4 * short

@@ -2,6 +2,8 @@ package http2
 
 import (
 	"encoding/binary"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
 // frames deals with all whole frames in p and returns how many bytes they were. An error
@@ -115,9 +117,11 @@ func (c *conn) gotData(flags byte, id uint32, p []byte) *violation {
 	case len(p) > 0 && s.bodiless():
 		c.fault(s, breach(codeProtocol, "DATA in an answer without a body"))
 	case s.received > c.client.maxBody:
-		c.reset(s, codeCancel, errBodyTooLong)
+		c.reset(s, codeCancel, httpreq.ErrBodyTooLong)
 	default:
-		s.notes.body(p)
+		if s.call.Tap != nil {
+			s.call.Tap.Body(p)
+		}
 		if end {
 			c.complete(s)
 		} else {

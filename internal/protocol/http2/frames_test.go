@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
@@ -162,11 +162,11 @@ func TestFailuresOfHTTP2OnTheWire(t *testing.T) {
 
 // byHand returns options for a server that speaks HTTP/2 by hand, with TLS or
 // without. With TLS it closes in order, so that only TLS sees the end.
-func byHand(t *testing.T, secure bool, serve func(net.Conn)) httpmix.Options {
+func byHand(t *testing.T, secure bool, serve func(net.Conn)) httpreq.Options {
 	t.Helper()
 	if !secure {
 		o := protocoltest.Options(t, "http://"+protocoltest.Raw(t, serve))
-		o.Protocol = httpmix.H2C
+		o.Protocol = httpreq.H2C
 		return o
 	}
 	ca := protocoltest.NewAuthority(t)
@@ -184,7 +184,7 @@ func byHand(t *testing.T, secure bool, serve func(net.Conn)) httpmix.Options {
 func TestAnHTTP1ServerToAnHTTP2Client(t *testing.T) {
 	addr := protocoltest.Raw(t, protocoltest.Answer("HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\n\r\n"))
 	o := protocoltest.Options(t, "http://"+addr)
-	o.Protocol = httpmix.H2C
+	o.Protocol = httpreq.H2C
 	wantReason(t, client(t, o), protocol.ReasonProtocol)
 }
 

@@ -2,13 +2,13 @@ package http2
 
 import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
 // The names of what differs between requests, as HTTP/2 spells them.
 const (
 	slotName  = "traffic-slot"
-	traceName = httpmix.TraceHeader
+	traceName = httpreq.TraceHeader
 	// authorizationIndex is the index of authorization in the static table.
 	authorizationIndex = 23
 )
@@ -18,7 +18,7 @@ const (
 func (c *conn) header(j *job) bool {
 	e, client, request := j.entry, c.client, &j.call.Request
 	var auth []string
-	if e.credential {
+	if !e.Authorized {
 		auth = client.varying.Auth.Get(j.start)
 	}
 	if e.size+varyingSize(request, auth) > c.peer.headerList {
@@ -27,22 +27,26 @@ func (c *conn) header(j *job) bool {
 	from := len(c.out)
 	b := appendHeader(c.out, 0, frameHeaders, 0, c.nextID)
 	b = c.encoder.begin(b)
-	b = c.encoder.fixed(b, e.index, e.fields)
+	if e.once != nil {
+		b = c.encoder.once(b, e.once)
+	} else {
+		b = c.encoder.fixed(b, e.index, e.fields)
+	}
 	for _, value := range auth {
 		// It may change, and nobody on the way is to put it into a table.
 		b = appendInt(b, formNever, bitsNoIndexing, authorizationIndex)
 		b = appendRaw(b, value)
 	}
 	if client.varying.Slot {
-		c.scratch = httpmix.AppendSlot(c.scratch[:0], *request)
+		c.scratch = httpreq.AppendSlot(c.scratch[:0], *request)
 		b = c.encoder.varying(b, slotName, c.scratch, &c.encoder.slot)
 	}
 	if client.varying.Trace.Traced(*request) {
-		c.scratch = httpmix.AppendTraceparent(c.scratch[:0], *request, client.varying.Trace)
+		c.scratch = httpreq.AppendTraceparent(c.scratch[:0], *request, client.varying.Trace)
 		b = c.encoder.varying(b, traceName, c.scratch, &c.encoder.trace)
 	}
 	c.out = b
-	c.split(from, len(e.body) == 0)
+	c.split(from, len(e.Body) == 0)
 	return true
 }
 

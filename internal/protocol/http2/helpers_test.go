@@ -6,14 +6,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // client returns a client that is closed with the test.
-func client(tb testing.TB, o httpmix.Options) *Client {
+func client(tb testing.TB, o httpreq.Options) *Client {
 	tb.Helper()
 	c, err := New(o)
 	if err != nil {
@@ -83,9 +83,9 @@ func checkOne(tb testing.TB, w *protocoltest.Wire) {
 }
 
 // h2cOptions returns options for one GET of the URL in the clear.
-func h2cOptions(tb testing.TB, target string) httpmix.Options {
+func h2cOptions(tb testing.TB, target string) httpreq.Options {
 	tb.Helper()
 	o := protocoltest.Options(tb, target)
-	o.Protocol = httpmix.H2C
+	o.Protocol = httpreq.H2C
 	return o
 }

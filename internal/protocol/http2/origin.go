@@ -394,3 +394,10 @@ func (o *origin) expire(now time.Time) (next time.Time) {
 	failAll(late, errTimeout)
 	return next
 }
+
+// InUse reports whether there are connections or requests that wait for one.
+func (o *origin) InUse() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.all)+o.making+len(o.waiting) > 0
+}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
 // readBuffer is how much is read at once. It holds several frames.
@@ -143,7 +143,7 @@ func (c *conn) deliver(urgent bool) {
 // is gone: nothing of it was sent, or it does no harm, and the connection has worked
 // before.
 func (c *conn) mayRepeat(s *stream) bool {
-	return s.again == 0 && (!s.written || (c.used && !s.heard && s.entry.repeatable))
+	return s.again == 0 && (!s.written || (c.used && !s.heard && s.entry.Idempotent))
 }
 
 // repeat ends a stream, whose job is sent again.
@@ -163,8 +163,8 @@ func (c *conn) end(s *stream, err error) {
 	switch {
 	case err != nil:
 		r.Reason = reasonOf(err)
-	case !s.entry.expect.Contains(s.status):
-		r.Reason, r.Err = protocol.ReasonStatus, httpmix.StatusError(s.status)
+	case !s.entry.Expect.Contains(s.status):
+		r.Reason, r.Err = protocol.ReasonStatus, httpreq.StatusError(s.status)
 	}
 	c.ended = append(c.ended, ending{s.call, r})
 	c.drop(s)

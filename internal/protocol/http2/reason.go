@@ -7,16 +7,14 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
-
-// errBodyTooLong is an answer whose body is longer than the client reads.
-var errBodyTooLong = errors.New("response body is too long")
 
 // errBadStatus is an answer with a status that HTTP does not know.
 var errBadStatus = errors.New("status is not one of HTTP")
 
-// errNoEntry is a request for an entry that the mix does not have.
-var errNoEntry = errors.New("no such entry in the mix")
+// errBadMessage is a message of a call that this client cannot send.
+var errBadMessage = errors.New("no request of HTTP")
 
 // errHeaderTooLong is a request whose header is longer than the server takes.
 var errHeaderTooLong = errors.New("request header is longer than the server's limit")
@@ -80,7 +78,7 @@ func reasonOf(err error) protocol.Reason {
 	if _, ok := errors.AsType[*violation](err); ok {
 		return protocol.ReasonProtocol
 	}
-	for _, ours := range [...]error{errBodyTooLong, errBadStatus, errHeaderTooLong, errNoEntry} {
+	for _, ours := range [...]error{httpreq.ErrBodyTooLong, errBadStatus, errBadMessage, errHeaderTooLong, httpreq.ErrNoEntry} {
 		if errors.Is(err, ours) {
 			return protocol.ReasonProtocol
 		}

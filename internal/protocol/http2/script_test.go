@@ -10,7 +10,7 @@ import (
 	lib "golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
@@ -32,7 +32,7 @@ type server struct {
 
 // scripted returns options for a server in the clear that follows the script on each
 // connection, after its greeting.
-func scripted(tb testing.TB, script func(s *server), settings ...lib.Setting) httpmix.Options {
+func scripted(tb testing.TB, script func(s *server), settings ...lib.Setting) httpreq.Options {
 	tb.Helper()
 	var conns atomic.Int64
 	addr := protocoltest.Raw(tb, func(c net.Conn) {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
@@ -133,14 +133,14 @@ func TestRealServers(t *testing.T) {
 
 // realOptions returns options for pages of a server, each with GET, with HEAD and with a
 // POST of a body.
-func realOptions(t *testing.T, ca *protocoltest.Authority, secure bool, port int, paths ...string) httpmix.Options {
+func realOptions(t *testing.T, ca *protocoltest.Authority, secure bool, port int, paths ...string) httpreq.Options {
 	t.Helper()
 	o := h2cOptions(t, fmt.Sprintf("http://127.0.0.1:%d", port))
 	if secure {
 		o = protocoltest.Options(t, fmt.Sprintf("https://127.0.0.1:%d", port))
-		o.Protocol, o.TLS.CA = httpmix.HTTP2, ca.PEM
+		o.Protocol, o.TLS.CA = httpreq.HTTP2, ca.PEM
 	}
-	o.SlotHeader, o.Traceparent, o.MaxConns = true, httpmix.TraceSampled, 50
+	o.SlotHeader, o.Traceparent, o.MaxConns = true, httpreq.TraceSampled, 50
 	root := o.Entries[0]
 	o.Entries = nil
 	for _, path := range paths {
@@ -158,7 +158,7 @@ func realOptions(t *testing.T, ca *protocoltest.Authority, secure bool, port int
 
 // compare makes every exchange with both clients, whose results have to agree, and then
 // many at once.
-func compare(t *testing.T, o httpmix.Options) {
+func compare(t *testing.T, o httpreq.Options) {
 	t.Helper()
 	std, err := httpstd.New(o)
 	if err != nil {

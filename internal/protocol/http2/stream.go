@@ -16,8 +16,6 @@ type job struct {
 	again int
 	// avoid is the connection that it has been on, whose server refused it.
 	avoid *conn
-	// notes, if not nil, are what people want to know of it.
-	notes *notes
 }
 
 // stream is a job on a connection. It belongs to its connection, which uses it again.

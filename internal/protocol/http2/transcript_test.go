@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/transcript"
 )
@@ -47,7 +47,7 @@ func TestExchangeWritesAllOfItDown(t *testing.T) {
 				w.Header().Set("X-Trailer", "end")
 			})
 			o.Entries[0].Method, o.Entries[0].Body, o.Entries[0].Host = "POST", []byte("question"), "other.test"
-			o.Authorization = &httpmix.Authorization{Credentials: "s3cret"}
+			o.Authorization = &httpreq.Authorization{Credentials: "s3cret"}
 			o.SlotHeader = true
 			c := client(t, o)
 			text, r := exchangeOf(t, c, protocol.Request{Scenario: "s", Segment: "g", Seq: 7})
@@ -80,7 +80,7 @@ func TestExchangeCutsALongBody(t *testing.T) {
 
 func TestExchangeTellsWhatFailed(t *testing.T) {
 	o := flavours()[2].Serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	o.Entries = append(o.Entries, httpmix.Entry{URL: &url.URL{Scheme: "http", Host: listenAndClose(t)}, Expect: protocoltest.OK(t)})
+	o.Entries = append(o.Entries, httpreq.Entry{URL: &url.URL{Scheme: "http", Host: listenAndClose(t)}, Expect: protocoltest.OK(t)})
 	c := client(t, o)
 	for i, want := range []string{"* failed: status: unexpected status 418\n", "* failed: refused: connect with ", "* failed: protocol: entry 2: no such entry in the mix\n"} {
 		text, _ := exchangeOf(t, c, protocol.Request{Entry: i})

@@ -3,17 +3,12 @@
 package httpauto
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"fmt"
-	"io"
 	"sync/atomic"
-	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
 // Half is a client of one version of HTTP that can tell when a target wants the other.
@@ -25,17 +20,14 @@ type Half interface {
 	OnForeign(f func(*protocol.Call, dial.Ready))
 	// Adopt starts a call on a connection that was made for it.
 	Adopt(call *protocol.Call, r dial.Ready)
-	// Exchange makes one exchange and writes it down for people to read.
-	Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result
 }
 
 // Client sends the requests of one mix. Create it with New. Safe for concurrent use.
 type Client struct {
 	one, two Half
-	// routes are those of the entries; entries of one origin share theirs.
-	routes []*route
-	// asking says that an Exchange wants to know which version it is.
-	asking atomic.Bool
+	// entries are the routes of the mix; those of one origin share theirs.
+	entries []*route
+	routes  httpreq.Origins[*route]
 }
 
 // route is what is known of an origin: whether it speaks HTTP/1.1. Without TLS it does;
@@ -43,38 +35,47 @@ type Client struct {
 // connection is made.
 type route struct{ one atomic.Bool }
 
+// InUse is false: what is known of an origin may be forgotten, and found out again.
+func (r *route) InUse() bool { return false }
+
 var _ protocol.Client = (*Client)(nil)
 
 // New returns a client that sends by a client of HTTP/1.1 and one of HTTP/2, both made
 // from these options, and closes them.
-func New(o httpmix.Options, one, two Half) *Client {
+func New(o httpreq.Options, one, two Half) *Client {
 	c := &Client{one: one, two: two}
-	origins := map[string]*route{}
 	for _, e := range o.Entries {
-		addr, secure := e.Origin()
-		key := fmt.Sprint(secure, addr)
-		if origins[key] == nil {
-			origins[key] = &route{}
-			origins[key].one.Store(!secure)
-		}
-		c.routes = append(c.routes, origins[key])
+		c.entries = append(c.entries, c.routeTo(e.URL))
 	}
 	one.OnForeign(func(call *protocol.Call, r dial.Ready) { c.reroute(call, r, false) })
 	two.OnForeign(func(call *protocol.Call, r dial.Ready) { c.reroute(call, r, true) })
 	return c
 }
 
+// routeTo returns the route to a URL's origin.
+func (c *Client) routeTo(u uri.URI) *route {
+	return c.routes.Get(u, func() *route {
+		r := new(route)
+		r.one.Store(!u.Secure())
+		return r
+	})
+}
+
+// route returns the route of a call. One that neither half can send has none: either tells
+// what is wrong with it.
+func (c *Client) route(call *protocol.Call) *route {
+	if p, ok := call.Message.(*httpreq.Prepared); ok {
+		return c.routeTo(p.URL)
+	}
+	if i := call.Request.Entry; i >= 0 && i < len(c.entries) {
+		return c.entries[i]
+	}
+	return new(route)
+}
+
 // reroute goes on with the other version.
 func (c *Client) reroute(call *protocol.Call, r dial.Ready, one bool) {
-	c.routes[call.Request.Entry].one.Store(one)
-	if c.asking.Load() {
-		if r.Conn != nil {
-			_ = r.Conn.Close() // It is not needed.
-		}
-		now := time.Now()
-		call.Finish(protocol.Result{Sent: now, Done: now, Reason: protocol.ReasonCanceled, Err: errOther})
-		return
-	}
+	c.route(call).one.Store(one)
 	half := c.half(one)
 	if r.Conn == nil {
 		half.Start(call)
@@ -92,41 +93,7 @@ func (c *Client) half(one bool) Half {
 }
 
 // Start implements protocol.Client.
-func (c *Client) Start(call *protocol.Call) {
-	i := call.Request.Entry
-	if i < 0 || i >= len(c.routes) {
-		now := time.Now()
-		call.Finish(protocol.Result{
-			Sent: now, Done: now, Reason: protocol.ReasonProtocol,
-			Err: fmt.Errorf("entry %d: no such entry in the mix", i),
-		})
-		return
-	}
-	c.half(c.routes[i].one.Load()).Start(call)
-}
-
-// errOther is a target that wants the other version.
-var errOther = errors.New("target speaks another version of HTTP")
-
-// Exchange makes one exchange and writes it down for people to read. What the target
-// speaks is found out first, on a connection that is not shown if it is the wrong one.
-// Use it in a client that sends nothing else.
-func (c *Client) Exchange(ctx context.Context, r protocol.Request, w io.Writer) protocol.Result {
-	if r.Entry < 0 || r.Entry >= len(c.routes) {
-		return c.one.Exchange(ctx, r, w)
-	}
-	route := c.routes[r.Entry]
-	var shown bytes.Buffer
-	c.asking.Store(true)
-	res := c.half(route.one.Load()).Exchange(ctx, r, &shown)
-	if errors.Is(res.Err, errOther) {
-		shown.Reset()
-		res = c.half(route.one.Load()).Exchange(ctx, r, &shown)
-	}
-	c.asking.Store(false)
-	_, _ = shown.WriteTo(w) // There is nobody to tell.
-	return res
-}
+func (c *Client) Start(call *protocol.Call) { c.half(c.route(call).one.Load()).Start(call) }
 
 // Flush implements protocol.Client.
 func (c *Client) Flush() {

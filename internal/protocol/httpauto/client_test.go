@@ -17,13 +17,13 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http1"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http2"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpauto"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func client(t *testing.T, o httpmix.Options) *httpauto.Client {
+func client(t *testing.T, o httpreq.Options) *httpauto.Client {
 	t.Helper()
 	one, err := http1.New(o)
 	if err != nil {
@@ -69,7 +69,7 @@ func mustSucceed(t *testing.T, results []protocol.Result) {
 
 func TestWhatIsSpokenIsWhatTheTargetAgreesTo(t *testing.T) {
 	for _, f := range protocoltest.Flavours() {
-		if f.Protocol != httpmix.Auto {
+		if f.Protocol != httpreq.Auto {
 			continue
 		}
 		t.Run(f.Name, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestATargetThatChangesItsMindIsFollowed(t *testing.T) {
 
 func TestAnExchangeIsMadeOnceAndShown(t *testing.T) {
 	for _, f := range protocoltest.Flavours() {
-		if f.Protocol != httpmix.Auto {
+		if f.Protocol != httpreq.Auto {
 			continue
 		}
 		t.Run(f.Name, func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http1"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http2"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpauto"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
@@ -16,14 +16,14 @@ func TestTheClientDoesWhatAllClientsDo(t *testing.T) {
 	protocoltest.Suite{
 		New: newClient,
 		Flavours: slices.DeleteFunc(protocoltest.Flavours(), func(f protocoltest.Flavour) bool {
-			return f.Protocol != httpmix.Auto
+			return f.Protocol != httpreq.Auto
 		}),
 		// Of each kind there may be as many.
 		MostConns: func(maxConns int) int { return 2 * maxConns },
 	}.Run(t)
 }
 
-func newClient(o httpmix.Options) (protocol.Client, error) {
+func newClient(o httpreq.Options) (protocol.Client, error) {
 	one, err := http1.New(o)
 	if err != nil {
 		return nil, err

@@ -17,23 +17,23 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
 // Long is a timeout that no test waits for.
 const Long = 30 * time.Second
 
 // OK is the set of statuses that most tests expect.
-func OK(tb testing.TB) httpmix.Statuses {
+func OK(tb testing.TB) httpreq.Statuses {
 	tb.Helper()
-	s, err := httpmix.NewStatuses(httpmix.StatusRange{First: 200, Last: 299})
+	s, err := httpreq.NewStatuses(httpreq.StatusRange{First: 200, Last: 299})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -41,22 +41,32 @@ func OK(tb testing.TB) httpmix.Statuses {
 }
 
 // Options returns options for one GET of the URL, that expect success.
-func Options(tb testing.TB, target string) httpmix.Options {
+func Options(tb testing.TB, target string) httpreq.Options {
 	tb.Helper()
-	u, err := url.Parse(target)
+	u, err := uri.Parse(target)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return httpmix.Options{
-		Entries:          []httpmix.Entry{{URL: u, Expect: OK(tb)}},
+	return httpreq.Options{
+		Entries:          []httpreq.Entry{{URL: u, Expect: OK(tb)}},
 		ConnectTimeout:   Long,
 		Timeout:          Long,
 		KeepAlive:        true,
 		MaxResponseBytes: 1 << 20,
 		MaxConns:         64,
 		UserAgent:        "traffic_exporter/test",
-		Traceparent:      httpmix.TraceNone,
+		Traceparent:      httpreq.TraceNone,
 	}
+}
+
+// At returns the URL with another path, and query, if one is in it.
+func At(tb testing.TB, u uri.URI, target string) uri.URI {
+	tb.Helper()
+	at, err := uri.Parse(u.Scheme + "://" + u.Authority() + target)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return at
 }
 
 // CheckReason checks that the result failed for the reason, and has sane times.
@@ -92,10 +102,40 @@ type Wire struct {
 	opened, closed int
 	sent, received int
 	phases         []protocol.Phases
+	resolutions    []Resolution
+	outdated       int
 	negative       bool
 }
 
 var _ protocol.Wire = (*Wire)(nil)
+
+// Resolved implements protocol.Wire.
+func (w *Wire) Resolved(took time.Duration, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.resolutions = append(w.resolutions, Resolution{took, err})
+}
+
+// Outdated implements protocol.Wire.
+func (w *Wire) Outdated() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.outdated++
+}
+
+// Resolutions returns the attempts to resolve names, and how many connections were made to
+// addresses that were too old.
+func (w *Wire) Resolutions() (all []Resolution, outdated int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.resolutions), w.outdated
+}
+
+// Resolution is an attempt to resolve a name.
+type Resolution struct {
+	Took time.Duration
+	Err  error
+}
 
 // Opened implements protocol.Wire.
 func (w *Wire) Opened(p protocol.Phases) {
@@ -337,7 +377,7 @@ func toPEM(kind string, der []byte) string {
 // Flavour is a way to speak HTTP, with a server that speaks it.
 type Flavour struct {
 	Name     string
-	Protocol httpmix.Protocol
+	Protocol httpreq.Protocol
 	// Major is the version of HTTP that comes of it.
 	Major int
 	TLS   bool
@@ -347,18 +387,18 @@ type Flavour struct {
 // Flavours are all ways to speak HTTP.
 func Flavours() []Flavour {
 	return []Flavour{
-		{Name: "HTTP/1.1 in the clear", Protocol: httpmix.Auto, Major: 1},
-		{Name: "HTTP/1.1 over TLS", Protocol: httpmix.HTTP1, Major: 1, TLS: true, H2: true},
-		{Name: "HTTP/1.1 over TLS by negotiation", Protocol: httpmix.Auto, Major: 1, TLS: true},
-		{Name: "HTTP/2 over TLS by negotiation", Protocol: httpmix.Auto, Major: 2, TLS: true, H2: true},
-		{Name: "HTTP/2 over TLS", Protocol: httpmix.HTTP2, Major: 2, TLS: true, H2: true},
-		{Name: "HTTP/2 in the clear", Protocol: httpmix.H2C, Major: 2, H2: true},
+		{Name: "HTTP/1.1 in the clear", Protocol: httpreq.Auto, Major: 1},
+		{Name: "HTTP/1.1 over TLS", Protocol: httpreq.HTTP1, Major: 1, TLS: true, H2: true},
+		{Name: "HTTP/1.1 over TLS by negotiation", Protocol: httpreq.Auto, Major: 1, TLS: true},
+		{Name: "HTTP/2 over TLS by negotiation", Protocol: httpreq.Auto, Major: 2, TLS: true, H2: true},
+		{Name: "HTTP/2 over TLS", Protocol: httpreq.HTTP2, Major: 2, TLS: true, H2: true},
+		{Name: "HTTP/2 in the clear", Protocol: httpreq.H2C, Major: 2, H2: true},
 	}
 }
 
 // Serve starts a server for the flavour and returns options for its root. It is
 // closed with the test, after the clients that are made later.
-func (f Flavour) Serve(tb testing.TB, h http.HandlerFunc, change ...func(*httptest.Server)) httpmix.Options {
+func (f Flavour) Serve(tb testing.TB, h http.HandlerFunc, change ...func(*httptest.Server)) httpreq.Options {
 	tb.Helper()
 	server := httptest.NewUnstartedServer(h)
 	server.Config.ErrorLog = Quiet()

@@ -10,13 +10,13 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
 // Suite is what all clients of HTTP have to do alike.
 type Suite struct {
 	// New makes a client.
-	New func(httpmix.Options) (protocol.Client, error)
+	New func(httpreq.Options) (protocol.Client, error)
 	// Flavours are what the client speaks: at least one in the clear and one over TLS.
 	Flavours []Flavour
 	// MostConns is how many connections may be open where so many are allowed; nil is as
@@ -82,7 +82,7 @@ func (s Suite) with(tls bool) Flavour {
 }
 
 // options returns options for one GET of an address with a flavour.
-func (f Flavour) options(tb testing.TB, addr string) httpmix.Options {
+func (f Flavour) options(tb testing.TB, addr string) httpreq.Options {
 	tb.Helper()
 	scheme := "http"
 	if f.TLS {
@@ -97,7 +97,7 @@ func (f Flavour) options(tb testing.TB, addr string) httpmix.Options {
 type patient struct{ protocol.Client }
 
 // client returns a client that is closed with the test.
-func (s Suite) client(tb testing.TB, o httpmix.Options) patient {
+func (s Suite) client(tb testing.TB, o httpreq.Options) patient {
 	tb.Helper()
 	c, err := s.New(o)
 	if err != nil {
@@ -181,15 +181,15 @@ func (s Suite) sendsTheEntryAsConfigured(t *testing.T) {
 				got = r
 				body, _ = io.ReadAll(r.Body)
 			})
-			o.Entries = append(o.Entries, httpmix.Entry{
+			o.Entries = append(o.Entries, httpreq.Entry{
 				Method: "PUT",
-				URL:    o.Entries[0].URL.JoinPath("/a b/c"),
-				Header: http.Header{"X-Two": {"1", "2"}, "Accept-Encoding": {"br"}},
-				Host:   "other.test:8080",
+				URL:    At(t, o.Entries[0].URL, "/a%20b/c?q=1&q=2"),
+				Fields: []protocol.Field{
+					{Name: "X-Two", Value: "1"}, {Name: "x-two", Value: "2"}, {Name: "Accept-Encoding", Value: "br"}, {Name: "host", Value: "other.test:8080"},
+				},
 				Body:   []byte("hello"),
 				Expect: OK(t),
 			})
-			o.Entries[1].URL.RawQuery = "q=1&q=2"
 			c := s.client(t, o)
 			if r := c.do(protocol.Request{Entry: 1}); r.Failed() {
 				t.Fatal(r.Err)
@@ -232,15 +232,15 @@ func (s Suite) tellsTheSlotAndTheTrace(t *testing.T) {
 	for _, test := range []struct {
 		name       string
 		slot       bool
-		mode       httpmix.TraceMode
+		mode       httpreq.TraceMode
 		wantSlot   string
 		wantParent string
 	}{
-		{"both, sampled", true, httpmix.TraceSampled, "shop/1700000000-ab12/18446744073709551615", trace + "01"},
-		{"both, unsampled", true, httpmix.TraceUnsampled, "shop/1700000000-ab12/18446744073709551615", trace + "00"},
-		{"only the slot", true, httpmix.TraceNone, "shop/1700000000-ab12/18446744073709551615", ""},
-		{"only the trace", false, httpmix.TraceSampled, "", trace + "01"},
-		{"nothing", false, httpmix.TraceNone, "", ""},
+		{"both, sampled", true, httpreq.TraceSampled, "shop/1700000000-ab12/18446744073709551615", trace + "01"},
+		{"both, unsampled", true, httpreq.TraceUnsampled, "shop/1700000000-ab12/18446744073709551615", trace + "00"},
+		{"only the slot", true, httpreq.TraceNone, "shop/1700000000-ab12/18446744073709551615", ""},
+		{"only the trace", false, httpreq.TraceSampled, "", trace + "01"},
+		{"nothing", false, httpreq.TraceNone, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got http.Header
@@ -341,7 +341,7 @@ func (s Suite) needsNoBody(t *testing.T) {
 			})
 			w := new(Wire)
 			o.Wire = w
-			o.Entries = append(o.Entries, httpmix.Entry{Method: "HEAD", URL: o.Entries[0].URL, Expect: OK(t)})
+			o.Entries = append(o.Entries, httpreq.Entry{Method: "HEAD", URL: o.Entries[0].URL, Expect: OK(t)})
 			c := s.client(t, o)
 			for i := range 4 {
 				if r := c.do(protocol.Request{Entry: i % 2}); r.Failed() {
@@ -361,9 +361,9 @@ func (s Suite) judgesTheStatus(t *testing.T) {
 	})
 	w := new(Wire)
 	o.Wire = w
-	missing := httpmix.Entry{URL: o.Entries[0].URL.JoinPath("/missing"), Expect: OK(t)}
+	missing := httpreq.Entry{URL: At(t, o.Entries[0].URL, "/missing"), Expect: OK(t)}
 	expected := missing
-	expected.Expect, _ = httpmix.NewStatuses(httpmix.StatusRange{First: 404, Last: 404})
+	expected.Expect, _ = httpreq.NewStatuses(httpreq.StatusRange{First: 404, Last: 404})
 	o.Entries = append(o.Entries, missing, expected)
 	c := s.client(t, o)
 	for i, want := range []protocol.Reason{protocol.ReasonNone, protocol.ReasonStatus, protocol.ReasonNone} {
@@ -413,8 +413,8 @@ func (s Suite) isSafeForConcurrentUse(t *testing.T) {
 				_, _ = io.Copy(io.Discard, r.Body)
 			})
 			w := new(Wire)
-			o.SlotHeader, o.Traceparent, o.MaxConns, o.Wire = true, httpmix.TraceSampled, 16, w
-			o.BasicAuth = &httpmix.BasicAuth{Username: "u", Password: "p"}
+			o.SlotHeader, o.Traceparent, o.MaxConns, o.Wire = true, httpreq.TraceSampled, 16, w
+			o.BasicAuth = &httpreq.BasicAuth{Username: "u", Password: "p"}
 			o.Entries[0].Method, o.Entries[0].Body = "POST", []byte(strings.Repeat("x", 5000))
 			c := s.client(t, o)
 			var running sync.WaitGroup

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
 // short is a timeout that tests do wait for.
@@ -161,7 +161,7 @@ func (s Suite) tellsOfATLSPort(t *testing.T) {
 
 func (s Suite) tellsFailuresOfHTTP2(t *testing.T) {
 	for _, f := range s.Flavours {
-		if f.Major != 2 || f.Protocol == httpmix.Auto {
+		if f.Major != 2 || f.Protocol == httpreq.Auto {
 			continue
 		}
 		t.Run(f.Name, func(t *testing.T) {
@@ -193,7 +193,7 @@ func (s Suite) tellsFailuresOfHTTP2(t *testing.T) {
 			}
 			root := o.Entries[0].URL
 			for _, test := range tests {
-				o.Entries[0].URL = root.JoinPath(test.path)
+				o.Entries[0].URL = At(t, root, test.path)
 				r := s.patiently(t, o, test.want, test.code)
 				if r.Reason != test.want || r.Code != test.code {
 					t.Errorf("%s: code %q, reason %q, want %q, %q: %v", test.path, r.Code, r.Reason, test.code, test.want, r.Err)
@@ -204,7 +204,7 @@ func (s Suite) tellsFailuresOfHTTP2(t *testing.T) {
 }
 
 // RawOptions returns options for a server that answers by hand, with TLS or without.
-func RawOptions(tb testing.TB, secure bool, serve func(net.Conn)) httpmix.Options {
+func RawOptions(tb testing.TB, secure bool, serve func(net.Conn)) httpreq.Options {
 	tb.Helper()
 	if !secure {
 		return Options(tb, "http://"+Raw(tb, serve))
@@ -234,7 +234,7 @@ func endless(begin, again string) func(net.Conn) {
 // patiently makes one exchange with a client of its own, and checks that its
 // connections open and close in pairs. Where it has to time out, it does so soon, but
 // gives a slow machine more time to come as far as the code.
-func (s Suite) patiently(t *testing.T, o httpmix.Options, want protocol.Reason, code string) protocol.Result {
+func (s Suite) patiently(t *testing.T, o httpreq.Options, want protocol.Reason, code string) protocol.Result {
 	t.Helper()
 	if want == protocol.ReasonTimeout {
 		o.Timeout = 4 * short

@@ -14,7 +14,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpmix"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
 // write writes a file, and makes it look later than it was.
@@ -31,24 +31,24 @@ func (s Suite) sendsCredentials(t *testing.T) {
 	file := write(t, filepath.Join(dir, "secret"), " s3cret\n")
 	for _, test := range []struct {
 		name  string
-		basic *httpmix.BasicAuth
-		auth  *httpmix.Authorization
+		basic *httpreq.BasicAuth
+		auth  *httpreq.Authorization
 		own   string
 		want  string
 	}{
 		{"nothing", nil, nil, "", ""},
-		{"basic", &httpmix.BasicAuth{Username: "ann", Password: "p:w"}, nil, "", "Basic YW5uOnA6dw=="},
-		{"basic from files", &httpmix.BasicAuth{UsernameFile: file, PasswordFile: file}, nil, "", "Basic czNjcmV0OnMzY3JldA=="},
-		{"bearer", nil, &httpmix.Authorization{Credentials: "abc"}, "", "Bearer abc"},
-		{"another type from a file", nil, &httpmix.Authorization{Type: "Token", CredentialsFile: file}, "", "Token s3cret"},
-		{"the entry's own before all", nil, &httpmix.Authorization{Credentials: "abc"}, "Mine", "Mine"},
+		{"basic", &httpreq.BasicAuth{Username: "ann", Password: "p:w"}, nil, "", "Basic YW5uOnA6dw=="},
+		{"basic from files", &httpreq.BasicAuth{UsernameFile: file, PasswordFile: file}, nil, "", "Basic czNjcmV0OnMzY3JldA=="},
+		{"bearer", nil, &httpreq.Authorization{Credentials: "abc"}, "", "Bearer abc"},
+		{"another type from a file", nil, &httpreq.Authorization{Type: "Token", CredentialsFile: file}, "", "Token s3cret"},
+		{"the entry's own before all", nil, &httpreq.Authorization{Credentials: "abc"}, "Mine", "Mine"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got string
 			o := s.plain().Serve(t, func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Get("Authorization") })
 			o.BasicAuth, o.Authorization = test.basic, test.auth
 			if test.own != "" {
-				o.Entries[0].Header = http.Header{"Authorization": {test.own}}
+				o.Entries[0].Fields = []protocol.Field{{Name: "Authorization", Value: test.own}}
 			}
 			mustSucceed(t, s.client(t, o))
 			if got != test.want {
@@ -67,7 +67,7 @@ func (s Suite) followsTheFileOfCredentials(t *testing.T) {
 		got = r.Header.Get("Authorization")
 	})
 	file := write(t, filepath.Join(t.TempDir(), "token"), "one")
-	o.Authorization = &httpmix.Authorization{CredentialsFile: file}
+	o.Authorization = &httpreq.Authorization{CredentialsFile: file}
 	c := s.client(t, o)
 	mustSucceed(t, c)
 	write(t, file, "other")
@@ -81,12 +81,12 @@ func (s Suite) followsTheFileOfCredentials(t *testing.T) {
 
 func (s Suite) needsItsFiles(t *testing.T) {
 	const missing = "/nonexistent/file"
-	for _, spoil := range []func(*httpmix.Options){
-		func(o *httpmix.Options) { o.Authorization = &httpmix.Authorization{CredentialsFile: missing} },
-		func(o *httpmix.Options) { o.BasicAuth = &httpmix.BasicAuth{UsernameFile: missing} },
-		func(o *httpmix.Options) { o.BasicAuth = &httpmix.BasicAuth{PasswordFile: missing} },
-		func(o *httpmix.Options) { o.TLS.CAFile = missing },
-		func(o *httpmix.Options) { o.TLS.CertFile, o.TLS.KeyFile = missing, missing },
+	for _, spoil := range []func(*httpreq.Options){
+		func(o *httpreq.Options) { o.Authorization = &httpreq.Authorization{CredentialsFile: missing} },
+		func(o *httpreq.Options) { o.BasicAuth = &httpreq.BasicAuth{UsernameFile: missing} },
+		func(o *httpreq.Options) { o.BasicAuth = &httpreq.BasicAuth{PasswordFile: missing} },
+		func(o *httpreq.Options) { o.TLS.CAFile = missing },
+		func(o *httpreq.Options) { o.TLS.CertFile, o.TLS.KeyFile = missing, missing },
 	} {
 		o := s.plain().options(t, "127.0.0.1:1")
 		spoil(&o)

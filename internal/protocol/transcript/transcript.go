@@ -7,10 +7,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
-	"maps"
-	"net"
-	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,15 +17,17 @@ import (
 // MaxBody is how much of a body a transcript shows, in bytes.
 const MaxBody = 64 << 10
 
-// Transcript is what is written of one exchange. The zero Transcript is empty. What is
-// told to a nil Transcript is forgotten, so that an exchange without one pays nothing.
+// Transcript is what is written of one exchange, as its tap. The zero Transcript is empty.
 // Safe for concurrent use.
 type Transcript struct {
 	mu sync.Mutex
 	b  bytes.Buffer
-	// shown and received count the bytes of the answer's body.
-	shown, received int
+	// shown and received count the bytes of the present response's body, and total those of
+	// the ones before.
+	shown, received, total int
 }
+
+var _ protocol.Tap = (*Transcript)(nil)
 
 // String returns what has been written.
 func (t *Transcript) String() string {
@@ -38,42 +36,35 @@ func (t *Transcript) String() string {
 	return t.b.String()
 }
 
-// Request writes a request.
-func (t *Transcript) Request(method, path, host string, h http.Header, body []byte) {
-	if t == nil {
-		return
-	}
+// Request implements protocol.Tap.
+func (t *Transcript) Request(h protocol.Head, body []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintf(&t.b, "> %s %s\n> Host: %s\n", method, path, printable(host))
-	t.fields(">", h)
-	if len(body) > 0 {
-		fmt.Fprintf(&t.b, "> Content-Length: %d\n", len(body))
-	}
-	fmt.Fprintln(&t.b, ">")
+	t.head(">", h)
 	if len(body) > 0 {
 		fmt.Fprintln(&t.b, printable(string(body[:min(len(body), MaxBody)])))
 	}
+	if len(body) > MaxBody {
+		fmt.Fprintf(&t.b, "* %d bytes more not shown\n", len(body)-MaxBody)
+	}
 }
 
-// Connection writes the facts of the connection that a request is sent on: whether it was
-// used before, its ends, how it was made, and its TLS, which is nil in the clear.
-func (t *Transcript) Connection(kept bool, c net.Conn, p protocol.Phases, secure *tls.Conn) {
-	if t == nil {
-		return
-	}
+// Connection implements protocol.Tap.
+func (t *Transcript) Connection(c protocol.Connection) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.endBody()
 	kind := "new"
-	if kept {
+	if c.Reused {
 		kind = "kept"
 	}
-	fmt.Fprintf(&t.b, "* %s connection from %s to %s\n", kind, c.LocalAddr(), c.RemoteAddr())
-	if !kept {
+	fmt.Fprintf(&t.b, "* %s connection from %s to %s\n", kind, c.Local, c.Remote)
+	if !c.Reused {
+		p := c.Phases
 		fmt.Fprintf(&t.b, "* resolved in %s, connected in %s, TLS in %s\n", round(p.DNS), round(p.Connect), round(p.TLS))
 	}
-	if secure != nil {
-		t.security(secure.ConnectionState())
+	if c.TLS != nil {
+		t.security(*c.TLS)
 	}
 }
 
@@ -87,39 +78,29 @@ func (t *Transcript) security(s tls.ConnectionState) {
 	}
 }
 
-// Head writes the head of an answer: its first line and its fields. Trailers have no
-// first line.
-func (t *Transcript) Head(line string, h http.Header) {
-	if t == nil {
-		return
-	}
+// Response implements protocol.Tap.
+func (t *Transcript) Response(h protocol.Head) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if line != "" {
-		fmt.Fprintf(&t.b, "< %s\n", printable(line))
-	} else if t.shown > 0 {
+	if h.Line == "" && t.shown > 0 { // Trailers.
 		fmt.Fprintln(&t.b)
 	}
-	t.fields("<", h)
-	fmt.Fprintln(&t.b, "<")
+	t.head("<", h)
 }
 
-// fields writes a header in the order of its names.
-func (t *Transcript) fields(prefix string, h http.Header) {
-	for _, name := range slices.Sorted(maps.Keys(h)) {
-		for _, value := range h[name] {
-			if value != "" {
-				fmt.Fprintf(&t.b, "%s %s: %s\n", prefix, printable(name), hide(name, printable(value)))
-			}
-		}
+// head writes a head.
+func (t *Transcript) head(prefix string, h protocol.Head) {
+	if h.Line != "" {
+		fmt.Fprintf(&t.b, "%s %s\n", prefix, printable(h.Line))
 	}
+	for _, f := range h.Fields {
+		fmt.Fprintf(&t.b, "%s %s: %s\n", prefix, printable(f.Name), hide(f))
+	}
+	fmt.Fprintln(&t.b, prefix)
 }
 
-// Body writes a piece of the answer's body, up to the bound.
+// Body implements protocol.Tap.
 func (t *Transcript) Body(piece []byte) {
-	if t == nil {
-		return
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.received += len(piece)
@@ -128,20 +109,24 @@ func (t *Transcript) Body(piece []byte) {
 	fmt.Fprint(&t.b, printable(string(show)))
 }
 
-// Outcome writes how the exchange ended.
-func (t *Transcript) Outcome(r protocol.Result) {
-	if t == nil {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// endBody ends the response's body, if there was one.
+func (t *Transcript) endBody() {
 	if t.shown > 0 {
 		fmt.Fprintln(&t.b)
 	}
 	if t.shown < t.received {
 		fmt.Fprintf(&t.b, "* %d bytes more not shown\n", t.received-t.shown)
 	}
-	fmt.Fprintf(&t.b, "* %d bytes of body in %s\n", t.received, round(r.Service()))
+	t.total += t.received
+	t.shown, t.received = 0, 0
+}
+
+// Outcome writes how the exchange ended.
+func (t *Transcript) Outcome(r protocol.Result) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.endBody()
+	fmt.Fprintf(&t.b, "* %d bytes of body in %s\n", t.total, round(r.Service()))
 	if r.Failed() {
 		fmt.Fprintf(&t.b, "* failed: %s: %s\n", r.Reason, printable(r.Err.Error()))
 		return
@@ -149,16 +134,15 @@ func (t *Transcript) Outcome(r protocol.Result) {
 	fmt.Fprintln(&t.b, "* as expected")
 }
 
-// hide returns the value of a header as it may be shown.
-func hide(name, value string) string {
-	switch http.CanonicalHeaderKey(name) {
-	case "Authorization", "Proxy-Authorization":
-		kind, _, _ := strings.Cut(value, " ")
-		return kind + " <hidden>"
-	case "Cookie", "Set-Cookie":
+// hide returns the value of a field as it may be shown.
+func hide(f protocol.Field) string {
+	if kind, _, ok := strings.Cut(f.Value, " "); ok && strings.HasSuffix(strings.ToLower(f.Name), "authorization") {
+		return printable(kind) + " <hidden>"
+	}
+	if f.Secret || protocol.SecretName(f.Name) {
 		return "<hidden>"
 	}
-	return value
+	return printable(f.Value)
 }
 
 // printable returns the text with control characters, which a terminal would obey, as

@@ -1,4 +1,4 @@
-package httpmix
+package httpreq
 
 import (
 	"encoding/base64"

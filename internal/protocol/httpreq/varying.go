@@ -1,4 +1,4 @@
-package httpmix
+package httpreq
 
 import (
 	"log/slog"

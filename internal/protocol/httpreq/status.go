@@ -1,14 +1,18 @@
-package httpmix
+package httpreq
 
 import (
 	"fmt"
 	"strings"
 )
 
-// The statuses of HTTP, inclusive.
+// The statuses of HTTP, inclusive. Those above lastStatus are of no class; they are taken
+// for server errors (RFC 9110, section 15).
 const (
 	firstStatus = 100
 	lastStatus  = 599
+	lastCode    = 999
+	// serverError is what a status of no class counts as.
+	serverError = 500
 )
 
 // StatusRange is a range of statuses, both ends inclusive.
@@ -38,14 +42,20 @@ func NewStatuses(ranges ...StatusRange) (Statuses, error) {
 	return s, nil
 }
 
-// Contains reports whether the status is in the set.
+// Contains reports whether the status is in the set. One of 600 to 999 is if 500 is.
 func (s Statuses) Contains(code int) bool {
+	if !ValidStatus(code) {
+		return false
+	}
+	if code > lastStatus {
+		code = serverError
+	}
 	i := code - firstStatus
-	return ValidStatus(code) && s.bits[i/64]&(1<<(i%64)) != 0
+	return s.bits[i/64]&(1<<(i%64)) != 0
 }
 
-// ValidStatus reports whether the status is one that HTTP knows.
-func ValidStatus(code int) bool { return firstStatus <= code && code <= lastStatus }
+// ValidStatus reports whether the status is one that a response may have.
+func ValidStatus(code int) bool { return firstStatus <= code && code <= lastCode }
 
 // Codes is the text of all statuses, one after the other, so that the code of a
 // result costs no allocation. Make it with NewCodes.
@@ -54,7 +64,7 @@ type Codes string
 // NewCodes returns the table of all statuses.
 func NewCodes() Codes {
 	var b strings.Builder
-	for code := firstStatus; code <= lastStatus; code++ {
+	for code := firstStatus; code <= lastCode; code++ {
 		fmt.Fprint(&b, code)
 	}
 	return Codes(b.String())

@@ -1,18 +1,24 @@
-package httpmix
+package httpreq
 
 import (
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
+
+// ErrNoEntry is a request for an entry that the mix does not have.
+var ErrNoEntry = errors.New("no such entry in the mix")
+
+// ErrBodyTooLong is a response whose body is longer than the client reads.
+var ErrBodyTooLong = errors.New("response body is too long")
 
 // Protocol says which version of HTTP to speak.
 type Protocol uint8
@@ -61,8 +67,9 @@ type Options struct {
 	// KeepAlive keeps connections for the next request; without it each request
 	// makes and closes its own.
 	KeepAlive bool
-	// FollowRedirects follows up to ten redirects. Without it a redirect is an answer
-	// like any other.
+	// FollowRedirects says that a Follower is put over the client, so that it is asked for
+	// requests to other origins than those of the entries. Clients themselves take a redirect
+	// for a response like any other.
 	FollowRedirects bool
 	// MaxResponseBytes is the longest body that is read; a longer one fails the
 	// request as ReasonProtocol and closes its connection, or in HTTP/2 its stream.
@@ -102,14 +109,11 @@ type Options struct {
 type Entry struct {
 	// Method is the request method; empty is GET.
 	Method string
-	// URL is absolute, http or https, with a host.
-	URL *url.URL
-	// Header is sent as it is. An Authorization or User-Agent here wins over those
-	// of Options.
-	Header http.Header
-	// Host, if not empty, is sent instead of the URL's host. A Host in Header does
-	// the same.
-	Host string
+	// URL is where it goes.
+	URL uri.URI
+	// Fields are its header, sent in this order and with this spelling. A Host is sent
+	// instead of the URL's; an Authorization or a User-Agent wins over that of Options.
+	Fields []protocol.Field
 	// Body is sent with every request; empty sends none.
 	Body []byte
 	// Expect are the statuses that are no failure.
@@ -154,39 +158,28 @@ func (o Options) Validate() error {
 
 // validate reports the first thing that keeps the entry from being sent.
 func (e Entry) validate(p Protocol) error {
-	if e.URL == nil {
+	if e.URL == (uri.URI{}) {
 		return errors.New("no URL")
 	}
 	schemes := schemesOf(p)
 	switch {
 	case !slices.Contains(schemes, e.URL.Scheme):
-		return fmt.Errorf("URL %q: scheme is not one of %q", e.URL.Redacted(), schemes)
-	case !token(e.MethodOrGet()):
+		return fmt.Errorf("URL %q: scheme is not one of %q", e.URL, schemes)
+	case !token(e.MethodOrGet()) || e.Method == http.MethodConnect:
 		return fmt.Errorf("invalid method %q", e.Method)
-	case e.URL.Hostname() == "":
-		return fmt.Errorf("URL %q: no host", e.URL.Redacted())
 	case e.Expect == Statuses{}:
 		return errors.New("expects no status at all")
 	}
-	return e.validateHeader()
-}
-
-// validateHeader reports a field that no request can carry.
-func (e Entry) validateHeader() error {
-	for name, values := range e.Header {
-		if !token(name) {
-			return fmt.Errorf("invalid header name %q", name)
+	for _, f := range e.Fields {
+		if !token(f.Name) {
+			return fmt.Errorf("invalid header name %q", f.Name)
 		}
-		for _, value := range values {
-			if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-				return fmt.Errorf("header %q: control characters in its value", name)
-			}
+		if strings.ContainsFunc(f.Value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			return fmt.Errorf("header %q: control characters in its value", f.Name)
 		}
 	}
-	if strings.ContainsFunc(e.Authority(), func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return fmt.Errorf("invalid host %q", e.Authority())
-	}
-	return nil
+	_, err := e.Prepare("")
+	return err
 }
 
 // MethodOrGet returns the entry's method; GET if it has none.

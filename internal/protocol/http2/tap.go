@@ -1,0 +1,62 @@
+package http2
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+)
+
+// tapRequest tells a job's tap of the connection and of the request that is about to be
+// written on it.
+func (c *conn) tapRequest(j *job) {
+	tap := j.call.Tap
+	if tap == nil {
+		return
+	}
+	over := protocol.Connection{
+		Reused: c.nextID > 1, Local: c.ready.Conn.LocalAddr(), Remote: c.ready.Conn.RemoteAddr(), Phases: c.ready.Phases,
+	}
+	if c.ready.TLS != nil {
+		s := c.ready.TLS.ConnectionState()
+		over.TLS = &s
+	}
+	tap.Connection(over)
+	tap.Request(j.entry.Head(c.client.varying, j.call.Request, j.start), j.entry.Body)
+}
+
+// headTap collects the fields of a header block for a tap. A nil headTap does nothing.
+type headTap struct {
+	to     protocol.Tap
+	fields []protocol.Field
+}
+
+// newHeadTap returns a headTap for a stream; nil if nobody listens.
+func newHeadTap(s *stream) *headTap {
+	if s == nil || s.call.Tap == nil {
+		return nil
+	}
+	return &headTap{to: s.call.Tap}
+}
+
+// field takes a field.
+func (t *headTap) field(name, value []byte) {
+	if t != nil && (len(name) == 0 || name[0] != ':') {
+		t.fields = append(t.fields, protocol.Field{Name: string(name), Value: string(value)})
+	}
+}
+
+// end tells of the head; status is 0 for trailers.
+func (t *headTap) end(status int) {
+	if t == nil {
+		return
+	}
+	h := protocol.Head{Status: status, Fields: t.fields}
+	if status != 0 {
+		h.Line = "HTTP/2.0 " + strconv.Itoa(status)
+		if text := http.StatusText(status); text != "" {
+			h.Line += " " + text
+		}
+	}
+	t.to.Response(h)
+}

@@ -1,0 +1,125 @@
+package httpreq
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
+)
+
+// Prepared is a request with all done that is the same each time that it is sent. The
+// versions of HTTP differ in how they write it, and in nothing else. It is immutable. As the
+// Message of a protocol.Call it is sent in place of an entry.
+type Prepared struct {
+	Method string
+	// URL is where it goes.
+	URL uri.URI
+	// Authority is the value of Host or :authority.
+	Authority string
+	// Fields are the header in the order of the file and with its spelling, then User-Agent
+	// and Content-Length; without Host, and without what varies.
+	Fields []protocol.Field
+	Body   []byte
+	// Authorized says that the fields have an Authorization, so that the client's own is not
+	// sent.
+	Authorized bool
+	// Idempotent says that it may be sent twice when nobody knows what became of it.
+	Idempotent bool
+	// Expect are the statuses that are no failure.
+	Expect Statuses
+}
+
+// Prepare returns the entry as a request. It fails on what cannot be sent.
+func (e Entry) Prepare(userAgent string) (Prepared, error) {
+	p := Prepared{
+		Method: e.MethodOrGet(), URL: e.URL, Authority: e.URL.Authority(), Body: e.Body, Expect: e.Expect,
+	}
+	agent := false
+	for _, f := range e.Fields {
+		f.Value = strings.Trim(f.Value, " \t")
+		switch {
+		case strings.EqualFold(f.Name, "Host"):
+			authority, err := uri.ASCIIHostPort(f.Value)
+			if err != nil {
+				return Prepared{}, fmt.Errorf("header %q: %w", f.Name, err)
+			}
+			p.Authority = authority
+			continue
+		case ownedByUs(f.Name):
+			return Prepared{}, fmt.Errorf("header %q: belongs to the connection or follows from the body", f.Name)
+		case strings.EqualFold(f.Name, "User-Agent"):
+			agent = true
+			if f.Value == "" {
+				continue // It asks for none.
+			}
+		case strings.EqualFold(f.Name, "Authorization"):
+			p.Authorized = true
+		}
+		p.Fields = append(p.Fields, f)
+	}
+	if !agent && userAgent != "" {
+		p.Fields = append(p.Fields, protocol.Field{Name: "User-Agent", Value: userAgent})
+	}
+	if len(e.Body) > 0 || tellsLength(p.Method) {
+		p.Fields = append(p.Fields, protocol.Field{Name: "Content-Length", Value: strconv.Itoa(len(e.Body))})
+	}
+	p.Idempotent = idempotent(p.Method, p.Fields)
+	return p, nil
+}
+
+// ownedByUs reports whether a field is not for entries to set: it concerns the connection
+// (RFC 9110, section 7.6.1), or tells where the body ends.
+func ownedByUs(name string) bool {
+	switch strings.ToLower(name) {
+	case "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "content-length", "expect":
+		return true
+	}
+	return false
+}
+
+// tellsLength reports whether a request tells the length of its body even if it has none
+// (RFC 9110, section 8.6).
+func tellsLength(method string) bool {
+	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
+}
+
+// idempotent reports whether a request may be sent twice (RFC 9110, section 9.2.2), which a
+// field with a value may say of any.
+func idempotent(method string, fields []protocol.Field) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	for _, f := range fields {
+		if f.Value != "" && (strings.EqualFold(f.Name, "Idempotency-Key") || strings.EqualFold(f.Name, "X-Idempotency-Key")) {
+			return true
+		}
+	}
+	return false
+}
+
+// Head returns the request as it goes over the wire, for people and taps: with the fields
+// that vary, and what stands first in HTTP/1.1. A client that asks for the end of its
+// connection adds that itself.
+func (p *Prepared) Head(v Varying, r protocol.Request, now time.Time) protocol.Head {
+	h := protocol.Head{Line: p.Method + " " + p.Target() + " HTTP/1.1"}
+	h.Fields = append(h.Fields, protocol.Field{Name: "Host", Value: p.Authority})
+	h.Fields = append(h.Fields, p.Fields...)
+	if v.Slot {
+		h.Fields = append(h.Fields, protocol.Field{Name: SlotHeader, Value: string(AppendSlot(nil, r))})
+	}
+	if v.Trace.Traced(r) {
+		h.Fields = append(h.Fields, protocol.Field{Name: TraceHeader, Value: string(AppendTraceparent(nil, r, v.Trace))})
+	}
+	if auth := v.Auth.Get(now); len(auth) > 0 && !p.Authorized {
+		h.Fields = append(h.Fields, protocol.Field{Name: "Authorization", Value: auth[0], Secret: true})
+	}
+	return h
+}
+
+// Target returns what the request asks for.
+func (p *Prepared) Target() string { return p.URL.Target }

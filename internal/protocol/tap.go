@@ -1,0 +1,52 @@
+package protocol
+
+import (
+	"crypto/tls"
+	"net"
+)
+
+// Tap is told of one exchange as it goes: for each request on the wire, repeats and
+// redirects included, first of its connection and of the request as it is sent; then of
+// each head that comes, interim ones and trailers included, and of the body. Calls follow
+// one another and never overlap; what they are handed must not be kept beyond the call, nor
+// changed. Implementations do not block.
+type Tap interface {
+	// Connection is called when a request is about to be sent on it.
+	Connection(c Connection)
+	// Request is called with the request as it is on the wire, pseudo-headers left out. The
+	// body is whole.
+	Request(h Head, body []byte)
+	// Response is called with each head of a response.
+	Response(h Head)
+	// Body is called with each piece of a response's body, as it was transferred: with its
+	// content coding, without its transfer coding.
+	Body(p []byte)
+}
+
+// Head is the head of a request or of a response.
+type Head struct {
+	// Line is the first line, as HTTP/1.1 writes it whatever is spoken; empty for trailers.
+	Line string
+	// Status is a response's; 0 for requests and trailers.
+	Status int
+	// Fields are in the order in which they were on the wire.
+	Fields []Field
+}
+
+// Field is a header field.
+type Field struct {
+	Name, Value string
+	// Secret says that the value is not to be shown.
+	Secret bool
+}
+
+// Connection is what there is to know of a connection.
+type Connection struct {
+	// Reused says that it has carried requests before.
+	Reused        bool
+	Local, Remote net.Addr
+	// Phases are how it was made.
+	Phases Phases
+	// TLS is nil in the clear.
+	TLS *tls.ConnectionState
+}
