@@ -146,7 +146,7 @@ func (c *Client) Start(call *protocol.Call) {
 		c.fail(call, now, protocol.ReasonProtocol, err)
 		return
 	}
-	x := exchange{call: call, entry: e, sent: now, deadline: now.Add(c.timeout)}
+	x := exchange{call: call, entry: e, sent: now, deadline: c.deadline(call, now)}
 	for {
 		k, p, err := e.host.take(now)
 		switch {
@@ -159,6 +159,14 @@ func (c *Client) Start(call *protocol.Call) {
 		}
 		return
 	}
+}
+
+// deadline returns when a call that begins now has to have ended.
+func (c *Client) deadline(call *protocol.Call, now time.Time) time.Time {
+	if call.Deadline.IsZero() {
+		return now.Add(c.timeout)
+	}
+	return call.Deadline
 }
 
 // entryOf returns what a call sends.
@@ -194,7 +202,7 @@ func (c *Client) Adopt(call *protocol.Call, r dial.Ready) {
 		c.fail(call, r.Began, protocol.ReasonProtocol, err)
 		return
 	}
-	x := exchange{call: call, entry: e, sent: r.Began, deadline: r.Began.Add(c.timeout)}
+	x := exchange{call: call, entry: e, sent: r.Began, deadline: c.deadline(call, r.Began)}
 	if !c.spawn(func() {
 		if y, again := c.serve(x, e.host.adopt(r.Addr), r); again {
 			c.make(y, e.host.another())

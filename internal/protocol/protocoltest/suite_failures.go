@@ -72,7 +72,7 @@ func (s Suite) tellsFailuresOfTheAnswer(t *testing.T) {
 		{"speaks an endless head", endless("HTTP/1.1 200 OK\r\n", "X: "+strings.Repeat("y", 8000)+"\r\n"), protocol.ReasonProtocol, ""},
 		{"speaks endless 1xx", endless("", "HTTP/1.1 103 Early Hints\r\nX: "+strings.Repeat("y", 8000)+"\r\n\r\n"), protocol.ReasonProtocol, ""},
 		{"has status 099", Answer("HTTP/1.1 099 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonProtocol, ""},
-		{"has status 999", Answer("HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonProtocol, ""},
+		{"has status 999", Answer("HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonStatus, "999"},
 		{"has status 599", Answer("HTTP/1.1 599 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonStatus, "599"},
 		{"switches protocols", Answer("HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"), protocol.ReasonStatus, "101"},
 		{"speaks HTTP/1.0 until it closes", AnswerAndClose("HTTP/1.0 200 OK\r\n\r\nall of it"), protocol.ReasonNone, "200"},
