@@ -54,6 +54,15 @@ func (s Suite) Run(t *testing.T) {
 		{"tells of connections that the server drops", s.tellsOfConnectionsThatTheServerDrops},
 		{"tells failures of the handshake", s.tellsFailuresOfTheHandshake},
 		{"tells failures of HTTP/2", s.tellsFailuresOfHTTP2},
+		{"sends a message that is not in the mix", s.sendsAMessage},
+		{"keeps a deadline of the call's", s.keepsADeadlineOfTheCalls},
+		{"reports to a tap", s.reportsToATap},
+		{"writes an exchange down", s.writesAnExchangeDown},
+		{"cuts a long body in a transcript", s.cutsALongBodyInATranscript},
+		{"writes down what failed", s.writesDownWhatFailed},
+		{"follows redirects", s.followsRedirects},
+		{"keeps secrets to their host", s.keepsSecretsToTheirHost},
+		{"asks before a redirect", s.asksBeforeARedirect},
 	}
 	if s.plain().Major == 1 {
 		tests = append(tests, []test{
