@@ -54,6 +54,8 @@ func (s Suite) Run(t *testing.T) {
 		{"tells of connections that the server drops", s.tellsOfConnectionsThatTheServerDrops},
 		{"tells failures of the handshake", s.tellsFailuresOfTheHandshake},
 		{"tells failures of HTTP/2", s.tellsFailuresOfHTTP2},
+		{"uploads to a slow reader", s.uploadsToASlowReader},
+		{"takes an early response", s.takesAnEarlyResponse},
 		{"sends a message that is not in the mix", s.sendsAMessage},
 		{"keeps a deadline of the call's", s.keepsADeadlineOfTheCalls},
 		{"reports to a tap", s.reportsToATap},
