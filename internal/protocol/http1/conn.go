@@ -71,7 +71,7 @@ type conn struct {
 	served   int
 
 	state atomic.Int32
-	// writing is held while a request is written: the answer may come, and the connection
+	// writing is held while a request is written: the response may come, and the connection
 	// be taken for the next one, before the write has returned.
 	writing sync.Mutex
 	// x is the exchange on its way. unsent says that certainly nothing of it was written;
@@ -81,8 +81,8 @@ type conn struct {
 	unsent bool
 	out    []byte
 
-	// What follows is the reading goroutine's own. begun says that some of the answer has
-	// come, and over that the answer is complete and the connection is not yet free: result
+	// What follows is the reading goroutine's own. begun says that some of the response has
+	// come, and over that the response is complete and the connection is not yet free: result
 	// is what is to be told then.
 	response response
 	begun    bool
@@ -267,7 +267,7 @@ func (k *conn) read(p []byte) (int, error) {
 	return k.under.Read(p)
 }
 
-// run reads answers until the connection is not to be used any more.
+// run reads responses until the connection is not to be used any more.
 func (k *conn) run() {
 	for {
 		if k.begun && k.have == 0 && k.response.ahead() > bufferSize {
@@ -332,7 +332,7 @@ func (k *conn) take(n int) bool {
 	return !k.response.done() || k.complete()
 }
 
-// complete ends the exchange whose answer is complete. It returns false when the
+// complete ends the exchange whose response is complete. It returns false when the
 // connection is not to be used any more.
 func (k *conn) complete() bool {
 	k.result = k.outcome(protocol.ReasonNone, nil)
@@ -349,7 +349,7 @@ func (k *conn) complete() bool {
 	return true
 }
 
-// isUsable reports whether the connection, whose answer is complete, can have another
+// isUsable reports whether the connection, whose response is complete, can have another
 // request.
 func (k *conn) isUsable() bool {
 	c := k.client

@@ -8,26 +8,26 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
-// The bounds of an answer beside those that the options set, in bytes.
+// The bounds of a response beside those that the options set, in bytes.
 const (
-	// maxHead is the longest head, with all interim answers, or trailer.
+	// maxHead is the longest head, with all interim responses, or trailer.
 	maxHead = 1 << 20
 	// maxLine is the longest line in them.
 	maxLine = 64 << 10
 	// maxChunkLine is the longest line before a chunk, with its extensions.
 	maxChunkLine = 1 << 10
-	// maxInterim is how many interim answers there may be before the real one.
+	// maxInterim is how many interim responses there may be before the real one.
 	maxInterim = 16
 	// freeFraming is how much there may be between chunks, beside twice what is in them: a
 	// body in chunks of a byte costs much and says little.
 	freeFraming = 64 << 10
 )
 
-// syntaxError is an answer that breaks RFC 9112, or a bound of ours.
+// syntaxError is a response that breaks RFC 9112, or a bound of ours.
 type syntaxError string
 
 // Error implements error.
-func (e syntaxError) Error() string { return "malformed answer: " + string(e) }
+func (e syntaxError) Error() string { return "malformed response: " + string(e) }
 
 // version is what a response begins with, but for the minor version.
 const version = "HTTP/1."
@@ -35,7 +35,7 @@ const version = "HTTP/1."
 // errNoStatusLine is something else than a response.
 const errNoStatusLine = syntaxError("no status line of HTTP/1")
 
-// stage is what of an answer comes next.
+// stage is what of a response comes next.
 type stage uint8
 
 // The stages, in the order in which they may follow each other.
@@ -51,28 +51,28 @@ const (
 	stageDone
 )
 
-// method is what of a request's method decides how its answer ends.
+// method is what of a request's method decides how its response ends.
 type method uint8
 
 // The methods.
 const (
 	methodAny method = iota
-	// methodHead: the answer has no body.
+	// methodHead: the response has no body.
 	methodHead
-	// methodConnect: what follows a good answer is another protocol.
+	// methodConnect: what follows a good response is another protocol.
 	methodConnect
 )
 
-// response reads an answer piece by piece, and allocates nothing. Start it with reset.
+// response reads a response piece by piece, and allocates nothing. Start it with reset.
 // Not safe for concurrent use.
 //
-// It is strict where leniency would let two readers of an answer disagree about where it
+// It is strict where leniency would let two readers of a response disagree about where it
 // ends: lengths that differ, codings that are not known and bare carriage returns are
 // refused. Folded lines are unfolded in place. As RFC 9112, section 2.2 allows, it
 // takes a line feed alone for the end of a line of a head, but not between chunks nor in
 // the trailer.
 type response struct {
-	// method is what the answer is to, as far as it matters, and maxBody how long its body
+	// method is what the response is to, as far as it matters, and maxBody how long its body
 	// may be.
 	method  method
 	maxBody int64
@@ -97,15 +97,15 @@ type response struct {
 	tap *headTap
 }
 
-// reset makes the response ready for an answer.
+// reset makes the response ready for a response.
 func (r *response) reset(m method, maxBody int64) {
 	*r = response{method: m, maxBody: maxBody, length: -1}
 }
 
-// done reports whether the answer is complete.
+// done reports whether the response is complete.
 func (r *response) done() bool { return r.stage == stageDone }
 
-// headed reports whether the head of the answer is complete, so that its status counts.
+// headed reports whether the head of the response is complete, so that its status counts.
 func (r *response) headed() bool { return r.stage > stageFields }
 
 // ahead returns how much of the body is certain to come next, without anything else.
@@ -121,7 +121,7 @@ func (r *response) ahead() int64 {
 }
 
 // feed takes what has come and returns how much of it was used. What is left is the
-// beginning of a line, to be given again with more behind it, or, when the answer is
+// beginning of a line, to be given again with more behind it, or, when the response is
 // done, does not belong to it.
 func (r *response) feed(p []byte) (used int, err error) {
 	for used < len(p) && r.stage != stageDone {
@@ -362,7 +362,7 @@ func (r *response) endHead() error {
 		r.keepAlive, r.stage = false, stageDone
 	case r.status < 200:
 		if r.interim++; r.interim > maxInterim {
-			return syntaxError("too many interim answers")
+			return syntaxError("too many interim responses")
 		}
 		r.stage = stageStatus
 	case r.method == methodHead || r.status == 204 || r.status == 304:
@@ -442,7 +442,7 @@ func (r *response) piece(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// end takes the end of the connection, and reports whether it completes the answer.
+// end takes the end of the connection, and reports whether it completes the response.
 func (r *response) end() bool {
 	if r.stage == stageUntilClose {
 		r.stage = stageDone
