@@ -109,16 +109,16 @@ func TestWhatServersDoWrongIsWhatItIsToNetHTTP(t *testing.T) {
 		"a space before the colon of a coding": {" protocol", "200 "},
 		"a space in a name":                    {" protocol", "200 "},
 		// It is harmless (RFC 9112, section 5.1).
-		"a space before a harmless colon": {"200 ", " protocol"},
+		"a space before a harmless colon":   {"200 ", " protocol"},
 		"a control character in the reason": {" protocol", "200 "},
 		"chunks in HTTP/1.0":                {" protocol", "200 "},
 		"HTTP/2":                            {" protocol", "200 "},
 		// A bound is known to be exceeded before the server hangs up.
-		"a line that is too long":  {" protocol", " reset"},
-		"a body that is too long":  {"200 protocol", "200 reset"},
-		"chunks that are too long": {"200 protocol", "200 reset"},
-		"a chunk that never ends":  {"200 protocol", "200 reset"},
-		"too many interim answers": {" protocol", " reset"},
+		"a line that is too long":        {" protocol", " reset"},
+		"a body that is too long":        {"200 protocol", "200 reset"},
+		"chunks that are too long":       {"200 protocol", "200 reset"},
+		"a chunk that never ends":        {"200 protocol", "200 reset"},
+		"too many interim answers":       {" protocol", " reset"},
 		"a folded line that is too long": {" protocol", "200 "},
 		// Below 100 there is none (RFC 9110, section 15).
 		"a status that is none": {" protocol", " status"},
