@@ -53,7 +53,7 @@ type Resolver interface {
 
 // Net is how the network is reached. The zero Net reaches it as the system does.
 type Net struct {
-	// Resolver resolves names; nil is net.DefaultResolver.
+	// Resolver resolves names; nil is the system's.
 	Resolver Resolver
 	// DialContext connects to an address; nil is net.Dialer's. What it returns needs no
 	// descriptor.
@@ -118,7 +118,7 @@ func New(o Options) (*Dialer, error) {
 		o.ResolveGrace = o.ResolveEvery
 	}
 	if o.Net.Resolver == nil {
-		o.Net.Resolver = net.DefaultResolver
+		o.Net.Resolver = &net.Resolver{Dial: dialResolver}
 	}
 	if o.Net.DialContext == nil {
 		o.Net.DialContext = new(net.Dialer).DialContext

@@ -328,6 +328,16 @@ func (n *name) resolve(ctx context.Context) ([]string, error) {
 	return all, nil
 }
 
+// dialResolver connects to a DNS server as net.Resolver does, but lets go of it when nobody
+// waits for its response any more: net.Resolver keeps the socket until its own timeout.
+func dialResolver(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err == nil {
+		context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })
+	}
+	return c, err
+}
+
 // interleave makes the families of addresses take turns, the first one's first.
 func interleave(all []netip.Addr) []netip.Addr {
 	var first, second []netip.Addr
