@@ -158,7 +158,7 @@ func TestEveryCallEndsWhenTheClientIsClosed(t *testing.T) {
 func TestAnAddressThatDoesNotAnswerIsLeftAloneForAWhile(t *testing.T) {
 	s := newSites(t, "127.0.0.2")
 	w := new(protocoltest.Wire)
-	c := named(t, newNameServer(t, "127.0.0.9", "127.0.0.2"), s.port, func(o *httpreq.Options) { o.ResolveEvery, o.Wire = time.Hour, w })
+	c := named(t, protocoltest.NewNameServer(t, "127.0.0.9", "127.0.0.2"), s.port, func(o *httpreq.Options) { o.ResolveEvery, o.Wire = time.Hour, w })
 	for range 100 {
 		mustSucceed(t, c)
 	}

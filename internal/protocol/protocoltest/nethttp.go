@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,7 +26,7 @@ func NetHTTP(tb testing.TB, o httpreq.Options) protocol.Client {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: []string{protocol.HTTP1}, Logger: o.WithDefaults().Logger})
+	d, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: []string{protocol.HTTP1}, Timeout: o.ConnectTimeout, Wire: o.Wire})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -65,25 +64,17 @@ var _ protocol.Doer = (*netHTTP)(nil)
 
 // dial makes a connection that reports to the Wire.
 func (n *netHTTP) dial(ctx context.Context, addr string, secure bool) (net.Conn, error) {
-	raw, phases, err := n.dialer.Connect(ctx, addr)
+	r, err := n.dialer.Origin(dial.Target{Addr: addr, Secure: secure}).Connect(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	c := &wired{Conn: raw, wire: n.options.Wire}
-	phases.Protocol = protocol.HTTP1
-	if !secure {
-		n.options.Wire.Opened(phases)
-		return c, nil
-	}
-	begin := time.Now()
-	over, err := n.dialer.Handshake(ctx, c, addr)
-	if err != nil {
-		_ = raw.Close() // The handshake's error is the one to report.
+	if err := r.Conn.Open(r.Phases); err != nil {
 		return nil, err
 	}
-	phases.TLS = time.Since(begin)
-	n.options.Wire.Opened(phases)
-	return over, nil
+	if secure {
+		return r.TLS, nil
+	}
+	return r.Conn, nil
 }
 
 // Do implements protocol.Doer.
@@ -164,35 +155,7 @@ func (n *netHTTP) end(res protocol.Result, err error) protocol.Result {
 }
 
 // Close implements protocol.Doer.
-func (n *netHTTP) Close() { n.transport.CloseIdleConnections() }
-
-// wired is a connection that reports to a Wire.
-type wired struct {
-	net.Conn
-	wire   protocol.Wire
-	closed sync.Once
-}
-
-// Read implements net.Conn.
-func (c *wired) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.wire.Transferred(0, n)
-	return n, err
-}
-
-// Write implements net.Conn.
-func (c *wired) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	c.wire.Transferred(n, 0)
-	return n, err
-}
-
-// Close implements net.Conn.
-func (c *wired) Close() error {
-	err := net.ErrClosed
-	c.closed.Do(func() {
-		c.wire.Closed()
-		err = c.Conn.Close()
-	})
-	return err
+func (n *netHTTP) Close() {
+	n.transport.CloseIdleConnections()
+	n.dialer.Close()
 }
