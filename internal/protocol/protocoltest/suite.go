@@ -69,6 +69,7 @@ func (s Suite) Run(t *testing.T) {
 	if s.plain().Major == 1 {
 		tests = append(tests, []test{
 			{"tells failures of the answer", s.tellsFailuresOfTheAnswer},
+			{"tells a reset", s.tellsAReset},
 			{"tells a reset in the body", s.tellsAResetInTheBody},
 			{"repeats a GET where a connection died, and no POST", s.repeatsOnAConnectionThatDied},
 			{"tells of a TLS port", s.tellsOfATLSPort},
