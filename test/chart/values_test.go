@@ -195,3 +195,15 @@ func TestTheDemosRateMayBeOfAnyShape(t *testing.T) {
 		}
 	}
 }
+
+// The demo's target and the test's pod are scheduled and annotated as the replicas are.
+func TestAllPodsAreAnnotatedAndScheduledAlike(t *testing.T) {
+	t.Parallel()
+	m := render(t, set(t, "podAnnotations: {example.com/mesh: 'off'}\npriorityClassName: low"))
+	if n := strings.Count(m.text, "example.com/mesh: "); n != 3 {
+		t.Errorf("%d pods are annotated", n)
+	}
+	if n := strings.Count(m.text, "priorityClassName: low"); n != 3 {
+		t.Errorf("%d pods have the priority class", n)
+	}
+}
