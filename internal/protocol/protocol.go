@@ -13,7 +13,7 @@ import (
 // A Client is built with every entry of the scenario's mix prepared, so that Start
 // has nothing left to parse. Implementations never panic.
 type Client interface {
-	// Start begins an exchange and returns without waiting for the answer, nor for
+	// Start begins an exchange and returns without waiting for the response, nor for
 	// anything else outside of this machine: a connection that has to be made first, a
 	// peer that does not read. Call.Done is called exactly once, when the exchange has
 	// ended: within the client's timeout, whatever happens. What Start has begun may
@@ -47,7 +47,7 @@ type Call struct {
 	// Result is set before Done is called.
 	Result Result
 	// Done tells that the exchange has ended. It may be called by any goroutine, Start's
-	// caller included, and must be quick: other answers wait for it. Set it once.
+	// caller included, and must be quick: other responses wait for it. Set it once.
 	Done func()
 }
 
@@ -106,10 +106,10 @@ type Result struct {
 	// target that is slow to accept is counted in the service time, and the
 	// delay before Sent is the generator's own.
 	Sent time.Time
-	// Done is the moment of the last byte of the answer, or of the failure.
+	// Done is the moment of the last byte of the response, or of the failure.
 	Done time.Time
-	// Code is the protocol's own code for the answer (HTTP's "200", gRPC's "OK"),
-	// from a set that the protocol closes; empty where there was no answer.
+	// Code is the protocol's own code for the response (HTTP's "200", gRPC's "OK"),
+	// from a set that the protocol closes; empty where there was no response.
 	Code string
 	// Reason tells why the request failed; ReasonNone if it did not.
 	Reason Reason

@@ -16,19 +16,19 @@ const (
 	ReasonDenied
 	// ReasonDNS: the target's name did not resolve.
 	ReasonDNS
-	// ReasonRefused: nothing answers there: connection refused, no route.
+	// ReasonRefused: nothing responses there: connection refused, no route.
 	ReasonRefused
 	// ReasonConnectTimeout: no connection within the connect timeout.
 	ReasonConnectTimeout
 	// ReasonTLS: the TLS handshake failed or the certificate was not acceptable.
 	ReasonTLS
-	// ReasonReset: the connection broke before the answer was complete.
+	// ReasonReset: the connection broke before the response was complete.
 	ReasonReset
-	// ReasonTimeout: no complete answer within the request timeout.
+	// ReasonTimeout: no complete response within the request timeout.
 	ReasonTimeout
-	// ReasonProtocol: the answer breaks the protocol or a limit of ours.
+	// ReasonProtocol: the response breaks the protocol or a limit of ours.
 	ReasonProtocol
-	// ReasonStatus: the answer's status is not an expected one.
+	// ReasonStatus: the response's status is not an expected one.
 	ReasonStatus
 	// ReasonCheck: the status was expected, the content was not.
 	ReasonCheck

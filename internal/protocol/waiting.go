@@ -10,7 +10,7 @@ import (
 // ends. Some are kept because a new one has to grow its stack first.
 const maxIdle = 64
 
-// Doer makes exchanges and waits for their answers, as most libraries do.
+// Doer makes exchanges and waits for their responses, as most libraries do.
 type Doer interface {
 	// Do makes one exchange and returns how it went. It returns soon after ctx ends,
 	// with ReasonTimeout if its deadline passed and ReasonCanceled otherwise. Safe for

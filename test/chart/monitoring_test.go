@@ -76,7 +76,7 @@ func TestWhatLooksLikeATemplateIsNone(t *testing.T) {
 	if got := rendered(t, m)[0].Rules[0]; !reflect.DeepEqual(got, rule) {
 		t.Errorf("the rule is %v, want %v", got, rule)
 	}
-	if got := get[*core.ConfigMap](t, m, name+"-dashboard-tricky").Data["tricky.json"]; got != dashboard {
+	if got := get[*core.ConfigMap](t, m, name+"-dashboard-tricky").Data[namespace+"-"+name+"-tricky.json"]; got != dashboard {
 		t.Errorf("the dashboard is %q, want %q", got, dashboard)
 	}
 }
@@ -91,7 +91,7 @@ func TestDashboardsComeThroughHelmAsTheyAre(t *testing.T) {
 	for _, source := range sources {
 		file := filepath.Base(source)
 		c := get[*core.ConfigMap](t, m, name+"-dashboard-"+strings.TrimSuffix(file, ".json"))
-		if c.Data[file] != read(t, source) || c.Namespace != "monitoring" || c.Labels["grafana_dashboard"] != "1" || c.Annotations["grafana_folder"] != "Traffic" {
+		if c.Data[namespace+"-"+name+"-"+file] != read(t, source) || c.Namespace != "monitoring" || c.Labels["grafana_dashboard"] != "1" || c.Annotations["grafana_folder"] != "Traffic" {
 			t.Errorf("ConfigMap %s/%s with labels %v and annotations %v is not %s", c.Namespace, c.Name, c.Labels, c.Annotations, source)
 		}
 	}

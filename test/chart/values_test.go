@@ -51,6 +51,12 @@ func TestMisspeltValuesAreRefused(t *testing.T) {
 		"an alert":               {"rules: {enabled: true, disabled: [TrafficRateLow]}", `there is no alert "TrafficRateLow"`},
 		"an alert with labels":   {"rules: {enabled: true, labelsByAlert: {TrafficRateLow: {severity: info}}}", `there is no alert "TrafficRateLow"`},
 		"nothing to send":        {"demo: {enabled: false}", "there is nothing to send"},
+		"a part without keys":    {"rules:", "'rules'"},
+		"a part's part":          {"networkPolicy: {egress: }", "'egress'"},
+		"a number as a header":   {"config: {scenarios: [{name: a, rate: 1/s, requests: [{name: r, url: 'http://a', headers: {X-Version: 1.10}}]}]}", "/headers/X-Version"},
+		"a truth as a header":    {"config: {scenarios: [{name: a, rate: 1/s, requests: [{name: r, url: 'http://a', headers: {X-On: on}}]}]}", "/headers/X-On"},
+		"a number as a body":     {"config: {scenarios: [{name: a, rate: 1/s, requests: [{name: r, url: 'http://a', body: 0123}]}]}", "/body"},
+		"a number as a name":     {"config: {scenarios: [{name: a, rate: 1/s, requests: [{name: 2026, url: 'http://a'}]}]}", "/name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,7 +81,7 @@ func TestEveryKeyIsRefusedWithATypo(t *testing.T) {
 	}
 	tried := 0
 	// Keys of these are the user's.
-	free := map[string]bool{"global": true, "dashboards.labels": true, "requests": true, "limits": true}
+	free := map[string]bool{"global": true, "tags": true, "dashboards.labels": true, "requests": true, "limits": true}
 	var misspell func(path string, m map[string]any)
 	misspell = func(path string, m map[string]any) {
 		if free[path] || free[path[strings.LastIndex(path, ".")+1:]] {
@@ -146,8 +152,9 @@ func copyChart(t *testing.T) string {
 func TestTheChartWorksAsAPartOfAnother(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()
-	write(t, filepath.Join(parent, "Chart.yaml"), "apiVersion: v2\nname: parent\nversion: 1.0.0\ndependencies: [{name: traffic-exporter, version: 0.1.0}]\n")
-	write(t, filepath.Join(parent, "values.yaml"), "global: {team: storefront}\ntraffic-exporter: {replicas: 7}\n")
+	write(t, filepath.Join(parent, "Chart.yaml"), "apiVersion: v2\nname: parent\nversion: 1.0.0\n"+
+		"dependencies: [{name: traffic-exporter, version: 0.1.0, condition: traffic-exporter.enabled, tags: [load]}]\n")
+	write(t, filepath.Join(parent, "values.yaml"), "global: {team: storefront}\ntags: {load: true}\ntraffic-exporter: {enabled: true, replicas: 7}\n")
 	if err := os.Mkdir(filepath.Join(parent, "charts"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -171,5 +178,32 @@ func TestDocumentedValuesRender(t *testing.T) {
 		if m := render(t, set(t, text)); !strings.Contains(m.text, "http://storefront.staging.svc/products") || len(m.objects) < 10 {
 			t.Errorf("%s: the values render %d objects:\n%s", file, len(m.objects), text)
 		}
+	}
+}
+
+// A rate of the demo's takes the place of the default one, whatever its shape.
+func TestTheDemosRateMayBeOfAnyShape(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string]string{
+		"demo: {rate: {steady: 50/s}}": "steady: 50/s",
+		"demo: {rate: 7/s}":            "7/s",
+		"{}":                           "mean: 20/s",
+	} {
+		m := render(t, set(t, values))
+		if !strings.Contains(m.text, want) || want != "mean: 20/s" && strings.Contains(m.text, "mean: 20/s") {
+			t.Errorf("%s: no %q, or another rate, in\n%s", values, want, m.text)
+		}
+	}
+}
+
+// The demo's target and the test's pod are scheduled and annotated as the replicas are.
+func TestAllPodsAreAnnotatedAndScheduledAlike(t *testing.T) {
+	t.Parallel()
+	m := render(t, set(t, "podAnnotations: {example.com/mesh: 'off'}\npriorityClassName: low"))
+	if n := strings.Count(m.text, "example.com/mesh: "); n != 3 {
+		t.Errorf("%d pods are annotated", n)
+	}
+	if n := strings.Count(m.text, "priorityClassName: low"); n != 3 {
+		t.Errorf("%d pods have the priority class", n)
 	}
 }

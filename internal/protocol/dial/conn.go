@@ -26,6 +26,15 @@ const (
 	connClosed
 )
 
+// yields is how often Unwritten gives way to who writes.
+const yields = 100_000
+
+// nowWriter is a connection without a descriptor that can be written as one with: it takes
+// what it has room for, and does not wait.
+type nowWriter interface {
+	WriteNow(p []byte) (int, error)
+}
+
 // Conn is a TCP connection for clients that send from one goroutine and read in another.
 // Its Write does not wait: what the socket does not take at once is written in the
 // background. It counts bytes and tells the Wire of its life. It may stand below TLS.
@@ -51,9 +60,13 @@ type Conn struct {
 	failed error
 	// drains is what writes in the background.
 	drains sync.WaitGroup
+	// gone is called when it has been closed; nil if nobody counts it.
+	gone func()
 }
 
-// NewConn returns a Conn over a TCP connection.
+// NewConn returns a Conn over a TCP connection, or over another one that need not have a
+// descriptor, such as net.Pipe's: that is written in the background only, unless it has a
+// method WriteNow(p []byte) (int, error) that takes what there is room for and does not wait.
 func NewConn(c net.Conn, wire protocol.Wire) (*Conn, error) {
 	d := &Conn{Conn: c, wire: wire}
 	if err := d.open(); err != nil {
@@ -81,7 +94,21 @@ func (c *Conn) Close() error {
 	case connOpen:
 		c.wire.Closed()
 	}
-	return c.Conn.Close()
+	err := c.Conn.Close()
+	c.countFor(nil)
+	return err
+}
+
+// countFor has gone called when the connection has been closed, and whom it counted for so
+// far called now.
+func (c *Conn) countFor(gone func()) {
+	c.mu.Lock()
+	before := c.gone
+	c.gone = gone
+	c.mu.Unlock()
+	if before != nil {
+		before()
+	}
 }
 
 // Wait waits for what writes in the background to be gone, on a connection that has been
@@ -116,6 +143,23 @@ func (c *Conn) Read(p []byte) (int, error) {
 		err = failed
 	}
 	return 0, err
+}
+
+// readPlain reads where there are no system calls to be made.
+func (c *Conn) readPlain(p []byte) (int, error) {
+	if f := c.parked; f != nil {
+		c.parked = nil
+		f()
+	}
+	return c.Conn.Read(p)
+}
+
+// writePlain writes what is taken at once where there are no system calls to be made.
+func (c *Conn) writePlain(p []byte) (int, error) {
+	if w, ok := c.Conn.(nowWriter); ok {
+		return w.WriteNow(p)
+	}
+	return 0, nil
 }
 
 // Write implements net.Conn. It takes all of p, or fails.
@@ -235,6 +279,20 @@ func (c *Conn) WhenWritten(f func()) {
 
 // Unwritten reports whether something waits to be written.
 func (c *Conn) Unwritten() bool {
+	busy := c.writing()
+	if _, now := c.Conn.(nowWriter); now || c.direct() {
+		return busy
+	}
+	// What the peer has just taken is written, although who wrote it may not know yet.
+	for i := 0; busy && i < yields; i++ {
+		runtime.Gosched()
+		busy = c.writing()
+	}
+	return busy
+}
+
+// writing reports whether somebody writes in the background.
+func (c *Conn) writing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.busy

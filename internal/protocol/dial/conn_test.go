@@ -4,8 +4,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -168,4 +170,78 @@ func TestReadTellsHowItEnds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAConnectionNeedsNoDescriptor goes over net.Pipe, whose Write waits for the reader.
+func TestAConnectionNeedsNoDescriptor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		w := new(protocoltest.Wire)
+		c, err := dial.NewConn(near, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if n, err := c.Write([]byte("hello ")); n != 6 || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		if !c.Unwritten() {
+			t.Error("nobody reads, but all is written")
+		}
+		got := make([]byte, 18)
+		if _, err = io.ReadFull(far, got); err != nil || string(got) != "hello hello hello " {
+			t.Errorf("got %q, %v", got, err)
+		}
+		synctest.Wait()
+		if c.Unwritten() {
+			t.Error("all is read, but not written")
+		}
+		parked := false
+		c.BeforeWait(func() { parked = true })
+		go func() {
+			time.Sleep(time.Second)
+			_, _ = io.WriteString(far, "goodbye")
+			_ = far.Close()
+		}()
+		n, err := c.Read(got)
+		if string(got[:n]) != "goodbye" || err != nil || !parked {
+			t.Errorf("got %q, %v; parked: %t", got[:n], err, parked)
+		}
+		if _, err = c.Read(got); !errors.Is(err, io.EOF) {
+			t.Errorf("got %v", err)
+		}
+		if sent, received := w.Bytes(); sent != 18 || received != 7 {
+			t.Errorf("%d bytes were sent and %d received", sent, received)
+		}
+		_ = c.Close()
+		c.Wait()
+	})
+}
+
+// TestAResponseComesAfterTheRequestIsWritten is for who looks whether a connection can be used
+// again: what has been responded to has been written.
+func TestAResponseComesAfterTheRequestIsWritten(t *testing.T) {
+	near, far := protocoltest.Pipe()
+	c, err := dial.NewConn(near, protocol.Discard{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var echo sync.WaitGroup
+	echo.Go(func() { _, _ = io.Copy(far, far) })
+	buf := make([]byte, 100)
+	for range 1000 {
+		if _, err = c.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err = c.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+		if c.Unwritten() {
+			t.Fatal("the response came before the request was written")
+		}
+	}
+	_ = c.Close()
+	c.Wait()
+	echo.Wait()
 }

@@ -1,6 +1,7 @@
-// Package dial makes connections for clients, with TLS or without, measures the steps,
-// and sorts what goes wrong with connections into the closed set of protocol.Reason by
-// the types of errors, never by their texts.
+// Package dial makes connections for clients: it resolves names and keeps their addresses
+// current, spreads connections over them, connects, with TLS or without, and measures the
+// steps. It sorts what goes wrong with connections into the closed set of protocol.Reason
+// by the types of errors, never by their texts.
 package dial
 
 import (
@@ -10,8 +11,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http/httptrace"
+	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
@@ -44,89 +46,150 @@ func (e *Error) Unwrap() error { return e.Err }
 // for.
 var ErrNotAgreed = errors.New("server does not agree to the protocol")
 
+// Resolver finds the addresses of names, as *net.Resolver does.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Net is how the network is reached. The zero Net reaches it as the system does.
+type Net struct {
+	// Resolver resolves names; nil is the system's.
+	Resolver Resolver
+	// DialContext connects to an address; nil is net.Dialer's. What it returns needs no
+	// descriptor.
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
 // Options are what a Dialer is made from.
 type Options struct {
 	// TLS is how to speak TLS.
 	TLS TLS
-	// NextProtos are the protocols that TLS offers the server (ALPN), best first.
+	// NextProtos are the protocols that TLS offers the server (ALPN), best first. In the
+	// clear the first one is spoken.
 	NextProtos []string
-	// Net connects; the zero Dialer does.
-	Net net.Dialer
-	// Logger is told when a file cannot be re-read.
+	// Timeout bounds the making of a connection as a whole, and each lookup of a name.
+	Timeout time.Duration
+	// ResolveEvery is how long the addresses of a name are used before it is resolved
+	// again; 0 resolves it for each connection.
+	ResolveEvery time.Duration
+	// ResolveGrace is for how long beyond that connections go to the old addresses while the
+	// name cannot be resolved again; 0 is as long as ResolveEvery, and less is not at all.
+	ResolveGrace time.Duration
+	// Net is how the network is reached.
+	Net Net
+	// Wire is told of lookups, connections and bytes; nil is protocol.Discard.
+	Wire protocol.Wire
+	// Logger is told when a file cannot be re-read or a name not be resolved; nil discards
+	// it.
 	Logger *slog.Logger
 }
 
-// Dialer makes connections. Safe for concurrent use.
+// Dialer makes the connections of one client. Close it. Safe for concurrent use.
 type Dialer struct {
-	net net.Dialer
-	tls tlsSource
-	// next replaces the protocols that TLS offers, unless it is nil.
-	next []string
+	net     Net
+	tls     tlsSource
+	timeout time.Duration
+	every   time.Duration
+	grace   time.Duration
+	wire    protocol.Wire
+	logger  *slog.Logger
+	// clear is what is spoken in the clear, and next what TLS offers.
+	clear string
+	next  []string
+
+	// ctx ends with the Dialer, and with it the lookups.
+	ctx    context.Context //nolint:containedctx // Lookups outlive the calls that begin them.
+	cancel context.CancelFunc
+	// mu guards the adding to work, which must not begin when the Dialer is closed.
+	mu     sync.Mutex
+	closed bool
+	work   sync.WaitGroup
 }
 
 // New returns a Dialer. It fails on files that cannot be used.
 func New(o Options) (*Dialer, error) {
-	source, err := newTLSSource(o.TLS, o.NextProtos, o.Logger)
+	if o.Wire == nil {
+		o.Wire = protocol.Discard{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.ResolveGrace == 0 {
+		o.ResolveGrace = o.ResolveEvery
+	}
+	if o.Net.Resolver == nil {
+		o.Net.Resolver = &net.Resolver{Dial: dialResolver}
+	}
+	if o.Net.DialContext == nil {
+		o.Net.DialContext = new(net.Dialer).DialContext
+	}
+	source, err := newTLSSource(o.TLS, o.Logger)
 	if err != nil {
 		return nil, err
 	}
-	return &Dialer{net: o.Net, tls: source}, nil
-}
-
-// Offering returns a Dialer that offers other protocols.
-func (d *Dialer) Offering(next ...string) *Dialer {
-	return &Dialer{net: d.net, tls: d.tls, next: next}
-}
-
-// Connect resolves the name in addr, which is host:port, connects, and tells how long
-// each took. It tries all of the name's addresses as net.Dialer does. Its errors are of
-// type *Error.
-func (d *Dialer) Connect(ctx context.Context, addr string) (net.Conn, protocol.Phases, error) {
-	var phases protocol.Phases
-	var asked time.Time
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		DNSStart: func(httptrace.DNSStartInfo) { asked = time.Now() },
-		DNSDone:  func(httptrace.DNSDoneInfo) { phases.DNS = time.Since(asked) },
-	})
-	begin := time.Now()
-	c, err := d.net.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return nil, protocol.Phases{}, &Error{Step: StepConnect, Addr: addr, Err: err}
+	d := &Dialer{
+		net: o.Net, tls: source, timeout: o.Timeout, every: o.ResolveEvery, grace: max(0, o.ResolveGrace),
+		wire: o.Wire, logger: o.Logger, next: o.NextProtos,
 	}
-	phases.Connect = time.Since(begin) - phases.DNS
-	return c, phases, nil
-}
-
-// Handshake speaks TLS over a connection to addr. A server that negotiates nothing
-// speaks HTTP/1.1, since before there was a choice that was what there was. Its errors
-// are of type *Error.
-func (d *Dialer) Handshake(ctx context.Context, c net.Conn, addr string) (*tls.Conn, error) {
-	over, err := d.handshake(ctx, c, addr)
-	if err != nil {
-		return nil, &Error{Step: StepTLS, Addr: addr, Err: err}
+	if len(o.NextProtos) > 0 {
+		d.clear = o.NextProtos[0]
 	}
-	return over, nil
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	return d, nil
 }
 
-func (d *Dialer) handshake(ctx context.Context, c net.Conn, addr string) (*tls.Conn, error) {
+// Offer has TLS offer other protocols. Use it before the first connection is made.
+func (d *Dialer) Offer(next ...string) { d.next = next }
+
+// Close ends lookups and waits for them. No connection can be made from then on; those that
+// were made are not affected.
+func (d *Dialer) Close() {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.cancel()
+	d.work.Wait()
+}
+
+// spawn runs f in a goroutine that Close waits for. It returns false when the Dialer is
+// closed.
+func (d *Dialer) spawn(f func()) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	d.work.Go(f)
+	return true
+}
+
+// handshake speaks TLS over a connection to addr, and returns which protocol was agreed on.
+// A server that negotiates nothing speaks HTTP/1.1, since before there was a choice that was
+// what there was.
+func (d *Dialer) handshake(ctx context.Context, c net.Conn, addr string) (*tls.Conn, string, error) {
+	over, agreed, err := d.agree(ctx, c, addr)
+	if err != nil {
+		return nil, "", &Error{Step: StepTLS, Addr: addr, Err: err}
+	}
+	return over, agreed, nil
+}
+
+func (d *Dialer) agree(ctx context.Context, c net.Conn, addr string) (over *tls.Conn, agreed string, err error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	config := d.tls.configFor(host)
-	if d.next != nil {
-		config.NextProtos = d.next
+	config.NextProtos = d.next
+	over = tls.Client(c, config)
+	if err = over.HandshakeContext(ctx); err != nil {
+		return nil, "", err
 	}
-	over := tls.Client(c, config)
-	if err := over.HandshakeContext(ctx); err != nil {
-		return nil, err
-	}
-	agreed := over.ConnectionState().NegotiatedProtocol
-	if agreed == "" {
+	if agreed = over.ConnectionState().NegotiatedProtocol; agreed == "" {
 		agreed = protocol.HTTP1
 	}
-	if !slices.Contains(config.NextProtos, agreed) {
-		return nil, ErrNotAgreed
+	if !slices.Contains(d.next, agreed) {
+		return nil, "", ErrNotAgreed
 	}
-	return over, nil
+	return over, agreed, nil
 }

@@ -8,14 +8,11 @@ type socket struct{}
 
 func (c *Conn) open() error { return nil }
 
-// read waits for something to come.
-func (c *Conn) read(p []byte) (int, error) {
-	if f := c.parked; f != nil {
-		c.parked = nil
-		f()
-	}
-	return c.Conn.Read(p)
-}
+// direct reports whether there are system calls to be made.
+func (c *Conn) direct() bool { return false }
 
-// write writes nothing, since that might wait.
-func (c *Conn) write([]byte) (int, error) { return 0, nil }
+// read waits for something to come.
+func (c *Conn) read(p []byte) (int, error) { return c.readPlain(p) }
+
+// write writes what is taken at once.
+func (c *Conn) write(p []byte) (int, error) { return c.writePlain(p) }

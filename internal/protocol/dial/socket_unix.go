@@ -2,10 +2,7 @@
 
 package dial
 
-import (
-	"errors"
-	"syscall"
-)
+import "syscall"
 
 // socket reads and writes by system calls of its own, one each where one does.
 //
@@ -29,11 +26,11 @@ type socket struct {
 	writing  func(fd uintptr) bool
 }
 
-// open prepares the system calls.
+// open prepares the system calls, if there is a descriptor for them.
 func (c *Conn) open() error {
 	over, ok := c.Conn.(syscall.Conn)
 	if !ok {
-		return errors.ErrUnsupported
+		return nil
 	}
 	raw, err := over.SyscallConn()
 	if err != nil {
@@ -43,8 +40,14 @@ func (c *Conn) open() error {
 	return nil
 }
 
+// direct reports whether there are system calls to be made.
+func (c *Conn) direct() bool { return c.socket.raw != nil }
+
 // read waits for something to come. It returns 0 at the end.
 func (c *Conn) read(p []byte) (int, error) {
+	if !c.direct() {
+		return c.readPlain(p)
+	}
 	s := &c.socket
 	s.in = p
 	err := s.raw.Read(s.reading)
@@ -90,6 +93,9 @@ func (c *Conn) readNow(fd uintptr) bool {
 func (c *Conn) write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
+	}
+	if !c.direct() {
+		return c.writePlain(p)
 	}
 	s := &c.socket
 	s.out, s.written, s.writeErr = p, 0, nil

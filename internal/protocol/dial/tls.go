@@ -34,14 +34,14 @@ type tlsSource struct {
 	value *reloading.Value[*tls.Config]
 }
 
-// newTLSSource returns the configuration of TLS, offering the given protocols.
-func newTLSSource(t TLS, next []string, logger *slog.Logger) (tlsSource, error) {
-	value, err := reloading.New(logger, func() (*tls.Config, error) { return t.config(next) }, t.CAFile, t.CertFile, t.KeyFile)
+// newTLSSource returns the configuration of TLS.
+func newTLSSource(t TLS, logger *slog.Logger) (tlsSource, error) {
+	value, err := reloading.New(logger, t.config, t.CAFile, t.CertFile, t.KeyFile)
 	return tlsSource{value}, err
 }
 
 // config returns the configuration that the texts and files make now.
-func (t TLS) config(next []string) (*tls.Config, error) {
+func (t TLS) config() (*tls.Config, error) {
 	if t.MaxVersion != 0 && t.MaxVersion < t.MinVersion {
 		return nil, errors.New("tls: highest version is below the lowest")
 	}
@@ -60,7 +60,6 @@ func (t TLS) config(next []string) (*tls.Config, error) {
 		InsecureSkipVerify: t.InsecureSkipVerify, //nolint:gosec // The operator asks for it by name.
 		MinVersion:         t.MinVersion,
 		MaxVersion:         t.MaxVersion,
-		NextProtos:         next,
 	}, nil
 }
 

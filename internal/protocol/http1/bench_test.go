@@ -9,7 +9,6 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
@@ -83,19 +82,14 @@ func BenchmarkExchange(b *testing.B) {
 		name   string
 		secure bool
 	}{{"plain", false}, {"TLS", true}} {
-		for _, kind := range []string{"http1", "httpstd"} {
+		for _, kind := range []string{"http1", "net/http"} {
 			b.Run(flavour.name+"/"+kind, func(b *testing.B) {
 				o := benchOptions(b, flavour.secure)
 				var c protocol.Client
 				if kind == "http1" {
 					c = client(b, o)
 				} else {
-					std, err := httpstd.New(o)
-					if err != nil {
-						b.Fatal(err)
-					}
-					c = protocol.NewWaiting(std)
-					b.Cleanup(c.Close)
+					c = protocoltest.NetHTTP(b, o)
 				}
 				calls := make([]protocol.Call, benchConns)
 				drive(b, c, calls, 10*benchConns)

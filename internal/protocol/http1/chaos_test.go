@@ -109,7 +109,7 @@ func TestEveryCallEndsOnceWhateverTheServerDoes(t *testing.T) {
 		if n := codes[protocol.ReasonDenied].Load(); n > 0 {
 			t.Errorf("%d were denied, though there was a connection for each", n)
 		}
-		h := c.hosts[0]
+		h := c.entries[0].host
 		protocoltest.Eventually(t, "those that are left are idle", func() bool {
 			h.mu.Lock()
 			defer h.mu.Unlock()

@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,14 +35,13 @@ type Client struct {
 	writer  writer
 	codes   httpreq.Codes
 	dialer  *dial.Dialer
-	wire    protocol.Wire
 	foreign func(*protocol.Call, dial.Ready)
 
-	connectTimeout, timeout time.Duration
-	maxBody                 int64
-	keepAlive               bool
-	maxConns, maxRequests   int
-	maxAge, resolveEvery    time.Duration
+	timeout               time.Duration
+	maxBody               int64
+	keepAlive             bool
+	maxConns, maxRequests int
+	maxAge                time.Duration
 	// look is the time between two looks at whether a connection is too old.
 	look time.Duration
 	// born is what times are counted from.
@@ -75,25 +73,22 @@ func New(o httpreq.Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: []string{protocol.HTTP1}, Logger: o.Logger})
+	d, err := dial.New(o.Dialing(protocol.HTTP1))
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{
-		writer:         writer{varying},
-		codes:          httpreq.NewCodes(),
-		dialer:         d,
-		wire:           o.Wire,
-		connectTimeout: o.ConnectTimeout,
-		timeout:        o.Timeout,
-		maxBody:        o.MaxResponseBytes,
-		keepAlive:      o.KeepAlive,
-		maxConns:       o.MaxConns,
-		maxRequests:    o.MaxConnRequests,
-		maxAge:         o.MaxConnAge,
-		resolveEvery:   o.ResolveEvery,
-		born:           time.Now(),
-		conns:          map[*conn]struct{}{},
+		writer:      writer{varying},
+		codes:       httpreq.NewCodes(),
+		dialer:      d,
+		timeout:     o.Timeout,
+		maxBody:     o.MaxResponseBytes,
+		keepAlive:   o.KeepAlive,
+		maxConns:    o.MaxConns,
+		maxRequests: o.MaxConnRequests,
+		maxAge:      o.MaxConnAge,
+		born:        time.Now(),
+		conns:       map[*conn]struct{}{},
 	}
 	c.buffers.New = func() any { return new([bodyBuffer]byte) }
 	c.requests.New = func() any { return new([]byte) }
@@ -114,14 +109,14 @@ func New(o httpreq.Options) (*Client, error) {
 
 // hostOf returns the host that a URL is of: the same for all of an origin.
 func (c *Client) hostOf(u uri.URI) *host {
-	return c.hosts.Get(u, func() *host { return &host{client: c, addr: u.Addr(), secure: u.Secure()} })
+	return c.hosts.Get(u, func() *host { return newHost(c, u) })
 }
 
 // OnForeign makes the client offer HTTP/2 as well where it speaks TLS. A connection that
 // agreed to it is handed to f, with the call that it was made for. Use it before Start.
 func (c *Client) OnForeign(f func(*protocol.Call, dial.Ready)) {
 	c.foreign = f
-	c.dialer = c.dialer.Offering(protocol.HTTP2, protocol.HTTP1)
+	c.dialer.Offer(protocol.HTTP2, protocol.HTTP1)
 }
 
 // since returns the time since the client was made, which is never 0.
@@ -146,7 +141,7 @@ func (c *Client) Start(call *protocol.Call) {
 		c.fail(call, now, protocol.ReasonProtocol, err)
 		return
 	}
-	x := exchange{call: call, entry: e, sent: now, deadline: now.Add(c.timeout)}
+	x := exchange{call: call, entry: e, sent: now, deadline: c.deadline(call, now)}
 	for {
 		k, p, err := e.host.take(now)
 		switch {
@@ -159,6 +154,14 @@ func (c *Client) Start(call *protocol.Call) {
 		}
 		return
 	}
+}
+
+// deadline returns when a call that begins now has to have ended.
+func (c *Client) deadline(call *protocol.Call, now time.Time) time.Time {
+	if call.Deadline.IsZero() {
+		return now.Add(c.timeout)
+	}
+	return call.Deadline
 }
 
 // entryOf returns what a call sends.
@@ -194,9 +197,9 @@ func (c *Client) Adopt(call *protocol.Call, r dial.Ready) {
 		c.fail(call, r.Began, protocol.ReasonProtocol, err)
 		return
 	}
-	x := exchange{call: call, entry: e, sent: r.Began, deadline: r.Began.Add(c.timeout)}
+	x := exchange{call: call, entry: e, sent: r.Began, deadline: c.deadline(call, r.Began)}
 	if !c.spawn(func() {
-		if y, again := c.serve(x, e.host.adopt(r.Addr), r); again {
+		if y, again := c.serve(x, e.host.adopt(r), r); again {
 			c.make(y, e.host.another())
 		}
 	}) {
@@ -260,52 +263,26 @@ func (c *Client) make(x exchange, p *place) {
 // reasonOfDial sorts a failure to make a connection: where the request's own time ran out
 // first it is that.
 func (c *Client) reasonOfDial(x exchange, err error) protocol.Reason {
-	if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
-		if !time.Now().Before(x.deadline) {
-			return protocol.ReasonTimeout
-		}
+	r := dial.Reason(err)
+	if r == protocol.ReasonConnectTimeout && !time.Now().Before(x.deadline) {
+		return protocol.ReasonTimeout
 	}
-	return dial.Reason(err)
-}
-
-func isTimeout(err error) bool {
-	t, ok := errors.AsType[net.Error](err)
-	return ok && t.Timeout()
+	return r
 }
 
 // dial makes a connection for an exchange, to its place or another one of the host.
-func (c *Client) dial(x exchange, p *place) (r dial.Ready, at *place, err error) {
+func (c *Client) dial(x exchange, p *place) (dial.Ready, *place, error) {
 	ctx, cancel := context.WithDeadline(c.ctx, x.deadline)
 	defer cancel()
-	ctx, cancelConnect := context.WithTimeout(ctx, c.connectTimeout)
-	defer cancelConnect()
-	h := x.entry.host
-	places, took, err := h.order(ctx, p)
+	h, first := x.entry.host, ""
+	if p != nil {
+		first = p.addr
+	}
+	r, err := h.origin.Connect(ctx, first)
 	if err != nil {
 		return r, nil, err
 	}
-	begin := time.Now()
-	raw, addr, err := c.dialer.ConnectTo(ctx, places)
-	if err != nil {
-		return r, nil, err
-	}
-	r = dial.Ready{Addr: addr, Phases: protocol.Phases{Protocol: protocol.HTTP1, DNS: took, Connect: time.Since(begin)}}
-	if r.Conn, err = dial.NewConn(raw, c.wire); err != nil {
-		_ = raw.Close()
-		return r, nil, &dial.Error{Step: dial.StepConnect, Addr: addr, Err: err}
-	}
-	if h.secure {
-		begin = time.Now()
-		if r.TLS, err = c.dialer.Handshake(ctx, r.Conn, h.addr); err != nil {
-			_ = r.Conn.Close()
-			return r, nil, err
-		}
-		r.Phases.TLS = time.Since(begin)
-		if r.TLS.ConnectionState().NegotiatedProtocol == protocol.HTTP2 {
-			r.Phases.Protocol = protocol.HTTP2
-		}
-	}
-	return r, h.arrive(places, addr), nil
+	return r, h.arrive(r.Addr), nil
 }
 
 // Close implements protocol.Client.
@@ -322,6 +299,7 @@ func (c *Client) Close() {
 		k.giveUp(errCanceled)
 	}
 	c.work.Wait()
+	c.dialer.Close()
 }
 
 // register notes a connection, for Close. It returns false when the client is closed.

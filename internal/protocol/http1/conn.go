@@ -71,7 +71,7 @@ type conn struct {
 	served   int
 
 	state atomic.Int32
-	// writing is held while a request is written: the answer may come, and the connection
+	// writing is held while a request is written: the response may come, and the connection
 	// be taken for the next one, before the write has returned.
 	writing sync.Mutex
 	// x is the exchange on its way. unsent says that certainly nothing of it was written;
@@ -81,8 +81,8 @@ type conn struct {
 	unsent bool
 	out    []byte
 
-	// What follows is the reading goroutine's own. begun says that some of the answer has
-	// come, and over that the answer is complete and the connection is not yet free: result
+	// What follows is the reading goroutine's own. begun says that some of the response has
+	// come, and over that the response is complete and the connection is not yet free: result
 	// is what is to be told then.
 	response response
 	begun    bool
@@ -182,20 +182,28 @@ func (k *conn) check() {
 	if k.cause.Load() != nil {
 		return
 	}
-	now := time.Now()
-	left := k.client.timeout
-	if deadline := k.deadline.Load(); deadline != 0 {
-		left = time.Duration(deadline - k.client.since(now))
-		if left <= 0 {
+	for {
+		now := time.Now()
+		left := k.client.timeout
+		deadline := k.deadline.Load()
+		switch {
+		case deadline != 0:
+			if left = time.Duration(deadline - k.client.since(now)); left > 0 {
+				break
+			}
 			if k.expire(deadline) {
 				return
 			}
-			left = k.client.timeout // It has ended just now.
+			continue // It has ended just now.
+		case k.isOld(now) && k.host.retire(k):
+			return
 		}
-	} else if k.isOld(now) && k.host.retire(k) {
-		return
+		k.timer.Reset(min(k.client.look, left))
+		if k.deadline.Load() == deadline {
+			return
+		}
+		// An exchange has begun meanwhile, whose own deadline may be sooner.
 	}
-	k.timer.Reset(min(k.client.look, left))
 }
 
 // expire ends the exchange with the deadline, unless it has ended.
@@ -228,6 +236,9 @@ func (k *conn) begin(x exchange, reused bool) bool {
 	if !k.state.CompareAndSwap(connFree, connBusy) {
 		return false
 	}
+	if !x.call.Deadline.IsZero() {
+		k.timer.Reset(max(0, min(c.look, time.Until(x.deadline))))
+	}
 	k.write(*buf)
 	return true
 }
@@ -256,7 +267,7 @@ func (k *conn) read(p []byte) (int, error) {
 	return k.under.Read(p)
 }
 
-// run reads answers until the connection is not to be used any more.
+// run reads responses until the connection is not to be used any more.
 func (k *conn) run() {
 	for {
 		if k.begun && k.have == 0 && k.response.ahead() > bufferSize {
@@ -269,11 +280,12 @@ func (k *conn) run() {
 			k.in = append(k.in, make([]byte, len(k.in))...)
 		}
 		n, err := k.read(k.in[k.have:])
-		if err != nil {
-			k.broken(err)
+		// What has come counts, even if the end came with it: crypto/tls returns both at once.
+		if n > 0 && !k.take(n) {
 			return
 		}
-		if !k.take(n) {
+		if err != nil {
+			k.broken(err)
 			return
 		}
 	}
@@ -285,15 +297,17 @@ func (k *conn) runBody() bool {
 	buffer, _ := k.client.buffers.Get().(*[bodyBuffer]byte)
 	defer k.client.buffers.Put(buffer)
 	n, err := k.read(buffer[:min(bodyBuffer, k.response.ahead())])
+	if _, wrong := k.response.feed(buffer[:n]); wrong != nil {
+		k.finish(protocol.ReasonProtocol, wrong)
+		return false
+	}
+	if k.response.done() && !k.complete() {
+		return false
+	}
 	if err != nil {
 		k.broken(err)
-		return false
 	}
-	if _, err = k.response.feed(buffer[:n]); err != nil {
-		k.finish(protocol.ReasonProtocol, err)
-		return false
-	}
-	return !k.response.done() || k.complete()
+	return err == nil
 }
 
 // take takes what was read. It returns false when the connection is not to be used any
@@ -318,7 +332,7 @@ func (k *conn) take(n int) bool {
 	return !k.response.done() || k.complete()
 }
 
-// complete ends the exchange whose answer is complete. It returns false when the
+// complete ends the exchange whose response is complete. It returns false when the
 // connection is not to be used any more.
 func (k *conn) complete() bool {
 	k.result = k.outcome(protocol.ReasonNone, nil)
@@ -335,7 +349,7 @@ func (k *conn) complete() bool {
 	return true
 }
 
-// isUsable reports whether the connection, whose answer is complete, can have another
+// isUsable reports whether the connection, whose response is complete, can have another
 // request.
 func (k *conn) isUsable() bool {
 	c := k.client
@@ -392,11 +406,15 @@ func (k *conn) broken(err error) {
 	}
 }
 
-// mayRepeat reports whether the exchange may be sent again on another connection: it may
-// have come to an end of this one that has nothing to do with it, and can do no harm
-// twice.
+// mayRepeat reports whether the exchange may be sent again on another connection: this one
+// may have ended for a reason that has nothing to do with the request (RFC 9112, section
+// 9.3.1), which does no harm twice. A request of which nothing was written is sent for the
+// first time then.
 func (k *conn) mayRepeat() bool {
-	return k.reused && !k.begun && !k.x.again && (k.x.entry.Idempotent || k.unsent)
+	if !k.reused || k.begun || k.x.again {
+		return false
+	}
+	return k.unsent || k.x.entry.Idempotent && k.x.call.Admits(protocol.Retry)
 }
 
 // finish ends the exchange together with the connection.

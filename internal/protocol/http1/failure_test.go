@@ -3,8 +3,10 @@ package http1
 import (
 	"context"
 	"net"
+	"net/netip"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
@@ -25,33 +27,28 @@ func TestFailuresOfConnecting(t *testing.T) {
 	t.Run("the name does not resolve", func(t *testing.T) {
 		wantReason(t, client(t, protocoltest.Options(t, "http://nowhere.invalid")), protocol.ReasonDNS)
 	})
-	t.Run("the name server does not answer", func(t *testing.T) {
-		o := protocoltest.Options(t, "http://nowhere.test")
-		o.ConnectTimeout = short
-		r := wantReason(t, dialling(t, o, &net.Dialer{Resolver: &net.Resolver{
-			PreferGo: true,
-			Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				<-ctx.Done()
-				return nil, ctx.Err()
-			},
-		}}), protocol.ReasonDNS)
-		if r.Service() < short {
-			t.Errorf("took only %s", r.Service())
-		}
-	})
-	t.Run("nobody answers the connect", func(t *testing.T) {
-		o := protocoltest.Options(t, "http://127.0.0.1:1")
-		o.ConnectTimeout = short
-		r := wantReason(t, dialling(t, o, blackhole()), protocol.ReasonConnectTimeout)
-		if r.Service() < short {
-			t.Errorf("took only %s", r.Service())
-		}
-	})
-	t.Run("the request times out before the connect", func(t *testing.T) {
-		o := protocoltest.Options(t, "http://127.0.0.1:1")
-		o.Timeout = short
-		wantReason(t, dialling(t, o, blackhole()), protocol.ReasonTimeout)
-	})
+	for _, test := range []struct {
+		name             string
+		target           string
+		connect, timeout time.Duration
+		want             protocol.Reason
+		after            time.Duration
+	}{
+		{"the name server does not answer", "http://nowhere.test", time.Second, time.Minute, protocol.ReasonDNS, time.Second},
+		{"nobody answers the connect", "http://127.0.0.1:1", time.Second, time.Minute, protocol.ReasonConnectTimeout, time.Second},
+		{"the request times out before the connect", "http://127.0.0.1:1", time.Minute, time.Second, protocol.ReasonTimeout, time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := protocoltest.Options(t, test.target)
+				o.ConnectTimeout, o.Timeout = test.connect, test.timeout
+				o.Net = dial.Net{Resolver: silence{}, DialContext: silence{}.DialContext}
+				if r := wantReason(t, client(t, o), test.want); r.Service() != test.after {
+					t.Errorf("took %s", r.Service())
+				}
+			})
+		})
+	}
 	for _, test := range []struct {
 		errno syscall.Errno
 		want  protocol.Reason
@@ -78,19 +75,21 @@ func TestFailuresOfConnecting(t *testing.T) {
 // dialling returns a client that dials with the dialer.
 func dialling(t *testing.T, o httpreq.Options, d *net.Dialer) waiting {
 	t.Helper()
-	c := client(t, o)
-	making, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: []string{protocol.HTTP1}, Net: *d})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.dialer = making
-	return c
+	o.Net.DialContext = d.DialContext
+	return client(t, o)
 }
 
-// blackhole returns a dialer whose connects get no answer.
-func blackhole() *net.Dialer {
-	return &net.Dialer{ControlContext: func(ctx context.Context, _, _ string, _ syscall.RawConn) error {
-		<-ctx.Done()
-		return ctx.Err()
-	}}
+// silence is a network that never responds.
+type silence struct{}
+
+// LookupNetIP implements dial.Resolver.
+func (silence) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, error) {
+	<-ctx.Done()
+	return nil, &net.DNSError{Err: ctx.Err().Error(), Name: host, IsTimeout: true}
+}
+
+// DialContext connects to nothing.
+func (silence) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
 }

@@ -15,23 +15,28 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// waiting is a client with a Do that waits.
-type waiting struct{ *Client }
-
-// Do makes one exchange. The context is none of the client's business: its end closes the
-// client.
-func (w waiting) Do(ctx context.Context, r protocol.Request) protocol.Result {
+// exchangeWith makes one exchange. The context is none of the client's business: its end
+// closes the client.
+func exchangeWith(ctx context.Context, c protocol.Client, r protocol.Request) protocol.Result {
 	done := make(chan struct{})
 	call := &protocol.Call{Request: r, Done: func() { close(done) }}
-	w.Start(call)
-	w.Flush()
+	c.Start(call)
+	c.Flush()
 	select {
 	case <-done:
 	case <-ctx.Done():
-		w.Close()
+		c.Close()
 		<-done
 	}
 	return call.Result
+}
+
+// waiting is a client with a Do that waits.
+type waiting struct{ *Client }
+
+// Do makes one exchange.
+func (w waiting) Do(ctx context.Context, r protocol.Request) protocol.Result {
+	return exchangeWith(ctx, w.Client, r)
 }
 
 // client returns a client that is closed with the test.

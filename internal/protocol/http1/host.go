@@ -1,35 +1,36 @@
 package http1
 
 import (
-	"context"
 	"sync"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
 // idleTimeout closes connections that nobody used for so long.
 const idleTimeout = 90 * time.Second
-
-// restTime is how long an address that was not reached is left alone where there is
-// another one.
-const restTime = 5 * time.Second
 
 // host is where requests of an origin go: the addresses of its name, which take turns,
 // and the connections to them. Safe for concurrent use.
 type host struct {
 	client *Client
 	addr   string
-	secure bool
+	// origin makes the connections.
+	origin *dial.Origin
 
 	mu     sync.Mutex
 	places []*place
 	turn   int
 	// conns is how many connections there are, those that are being made included.
 	conns int
-	// resolved is when the name was resolved last, and refreshing that it is again.
-	resolved   time.Time
-	refreshing bool
+}
+
+// newHost returns a host without connections.
+func newHost(c *Client, u uri.URI) *host {
+	h := &host{client: c, addr: u.Addr()}
+	h.origin = c.dialer.Origin(dial.Target{Addr: h.addr, Secure: u.Secure(), Changed: h.changed})
+	return h
 }
 
 // place is one address of a host. The host's mu guards it.
@@ -37,8 +38,6 @@ type place struct {
 	addr string
 	// last is the connection that became idle last; the others follow it.
 	last *conn
-	// missed is when it was last not reached, though another address was.
-	missed time.Time
 	// gone says that the name does not have the address any more.
 	gone bool
 }
@@ -47,12 +46,12 @@ type place struct {
 // returns the place, if any is known, to make one for, which is counted; and where no more
 // may be made, an idle one of any other place.
 func (h *host) take(now time.Time) (*conn, *place, error) {
+	h.origin.Refresh(now)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.client.closed.Load() {
 		return nil, nil, dial.ErrClosed
 	}
-	h.refresh(now)
 	p := h.next(now)
 	if p != nil {
 		if k := h.pop(p, now); k != nil {
@@ -78,7 +77,7 @@ func (h *host) next(now time.Time) *place {
 	n := len(h.places)
 	for i := range n {
 		p := h.places[(h.turn+1+i)%n]
-		if p.last != nil || now.Sub(p.missed) >= restTime {
+		if p.last != nil || !h.origin.Resting(p.addr, now) {
 			h.turn = (h.turn + 1 + i) % n
 			return p
 		}
@@ -177,10 +176,18 @@ func (h *host) release() {
 }
 
 // adopt counts a connection that somebody else has made.
-func (h *host) adopt(addr string) *place {
+func (h *host) adopt(r dial.Ready) *place {
+	h.origin.Adopt(r)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.conns++
+	return h.placeOf(r.Addr)
+}
+
+// arrive returns the place that a connection was made to.
+func (h *host) arrive(addr string) *place {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	return h.placeOf(addr)
 }
 
@@ -190,22 +197,6 @@ func (h *host) another() *place {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.next(time.Now())
-}
-
-// arrive returns the place that a connection was made to. Those that were tried before it
-// in vain are left alone for a while.
-func (h *host) arrive(tried []string, addr string) *place {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, missed := range tried {
-		if missed == addr {
-			break
-		}
-		h.placeOf(missed).missed = time.Now()
-	}
-	p := h.placeOf(addr)
-	p.missed = time.Time{}
-	return p
 }
 
 // placeOf returns the place of an address: one that is gone if the host does not have it.
@@ -223,68 +214,11 @@ func (h *host) placeOf(addr string) *place {
 	return &place{addr: addr, gone: true}
 }
 
-// order returns the addresses to connect to: the place's, then the others. It resolves
-// the name if that has not been done, or is to be done each time, and tells how long
-// that took.
-func (h *host) order(ctx context.Context, p *place) (addrs []string, took time.Duration, err error) {
-	if took, err = h.current(ctx); err != nil {
-		return nil, 0, err
-	}
+// changed takes the addresses of the name. Idle connections to others are closed, and busy
+// ones when they become idle.
+func (h *host) changed(addrs []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	from := h.turn
-	if p == nil { // The turns begin with the first connections.
-		h.turn++
-	}
-	for i, q := range h.places {
-		if q == p {
-			from = i
-		}
-	}
-	for i := range h.places {
-		addrs = append(addrs, h.places[(from+i)%len(h.places)].addr)
-	}
-	return addrs, took, nil
-}
-
-// current makes sure that there are addresses, as current as they are to be. Where they
-// cannot be resolved again, or not soon enough to connect as well, those that are known do.
-func (h *host) current(ctx context.Context) (time.Duration, error) {
-	h.mu.Lock()
-	known := !h.resolved.IsZero()
-	h.mu.Unlock()
-	if known && h.client.resolveEvery > 0 {
-		return 0, nil
-	}
-	if deadline, ok := ctx.Deadline(); ok && known {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
-		defer cancel()
-	}
-	took, err := h.resolve(ctx)
-	if known {
-		err = nil
-	}
-	return took, err
-}
-
-// resolve resolves the name. Several at once are one question, since net.Resolver shares
-// the answer.
-func (h *host) resolve(ctx context.Context) (time.Duration, error) {
-	addrs, took, err := h.client.dialer.Resolve(ctx, h.addr)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if err != nil {
-		return took, err
-	}
-	h.resolved = time.Now()
-	h.settle(addrs)
-	return took, nil
-}
-
-// settle makes these the host's addresses. Idle connections to others are closed, and
-// busy ones when they become idle.
-func (h *host) settle(addrs []string) {
 	old := h.places
 	h.places = make([]*place, 0, len(addrs))
 	for _, addr := range addrs {
@@ -305,26 +239,6 @@ func (h *host) settle(addrs []string) {
 			h.dismiss(k)
 		}
 	}
-}
-
-// refresh resolves the name again, in the background, when that is due. What cannot be
-// resolved any more keeps its addresses.
-func (h *host) refresh(now time.Time) {
-	every := h.client.resolveEvery
-	if every == 0 || h.refreshing || h.resolved.IsZero() || now.Sub(h.resolved) < every {
-		return
-	}
-	h.refreshing = h.client.spawn(func() {
-		ctx, cancel := context.WithTimeout(h.client.ctx, h.client.connectTimeout)
-		defer cancel()
-		_, err := h.resolve(ctx)
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.refreshing = false
-		if err != nil {
-			h.resolved = time.Now() // Not again at once.
-		}
-	})
 }
 
 // InUse reports whether there are connections, or soon will be.

@@ -1,12 +1,9 @@
 package http1
 
 import (
-	"context"
-	"encoding/binary"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"runtime"
 	"strings"
 	"sync"
@@ -15,97 +12,9 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
-
-// nameServer answers every question for addresses of IPv4 with its own.
-type nameServer struct {
-	conn  net.PacketConn
-	mu    sync.Mutex
-	addrs []netip.Addr // nil: it fails
-	asked int
-}
-
-func newNameServer(t *testing.T, addrs ...string) *nameServer {
-	t.Helper()
-	conn, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &nameServer{conn: conn}
-	s.set(addrs...)
-	var running sync.WaitGroup
-	running.Go(s.serve)
-	t.Cleanup(func() {
-		_ = conn.Close()
-		running.Wait()
-	})
-	return s
-}
-
-func (s *nameServer) set(addrs ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.addrs = nil
-	for _, a := range addrs {
-		s.addrs = append(s.addrs, netip.MustParseAddr(a))
-	}
-}
-
-func (s *nameServer) serve() {
-	buf := make([]byte, 1500)
-	for {
-		n, from, err := s.conn.ReadFrom(buf)
-		if err != nil {
-			return
-		}
-		_, _ = s.conn.WriteTo(s.answer(buf[:n]), from)
-	}
-}
-
-// answer makes the question an answer (RFC 1035, section 4).
-func (s *nameServer) answer(question []byte) []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	end := 12
-	for question[end] != 0 {
-		end += int(question[end]) + 1
-	}
-	end += 5
-	const typeA = 1
-	a := append([]byte(nil), question[:end]...)
-	a[2], a[3] = 0x84, 0
-	clear(a[6:12])
-	if s.addrs == nil {
-		a[3] = 2 // SERVFAIL
-		return a
-	}
-	if binary.BigEndian.Uint16(question[end-4:]) != typeA {
-		return a
-	}
-	s.asked++
-	binary.BigEndian.PutUint16(a[6:], uint16(len(s.addrs)))
-	for _, ip := range s.addrs {
-		a = append(a, 0xc0, 12, 0, typeA, 0, 1, 0, 0, 0, 0, 0, 4)
-		v4 := ip.As4()
-		a = append(a, v4[:]...)
-	}
-	return a
-}
-
-func (s *nameServer) questions() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.asked
-}
-
-func (s *nameServer) resolver() *net.Resolver {
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "udp", s.conn.LocalAddr().String())
-	}}
-}
 
 // sites are servers on several loopback addresses and one port that count their requests.
 type sites struct {
@@ -134,26 +43,21 @@ func newSites(t *testing.T, addrs ...string) *sites {
 }
 
 // named returns a client for a name, which the name server resolves.
-func named(t *testing.T, s *nameServer, port string, change func(*httpreq.Options)) waiting {
+func named(t *testing.T, s *protocoltest.NameServer, port string, change func(*httpreq.Options)) waiting {
 	t.Helper()
 	o := protocoltest.Options(t, "http://target.test:"+port)
+	o.Net.Resolver = s.Resolver()
 	if change != nil {
 		change(&o)
 	}
-	c := client(t, o)
-	d, err := dial.New(dial.Options{NextProtos: []string{protocol.HTTP1}, Net: net.Dialer{Resolver: s.resolver()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.dialer = d
-	return c
+	return client(t, o)
 }
 
 func TestRequestsAreSpreadOverTheAddressesOfAName(t *testing.T) {
 	all := []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"}
 	s := newSites(t, all...)
 	w := new(protocoltest.Wire)
-	c := named(t, newNameServer(t, all...), s.port, func(o *httpreq.Options) { o.Wire, o.ResolveEvery = w, time.Hour })
+	c := named(t, protocoltest.NewNameServer(t, all...), s.port, func(o *httpreq.Options) { o.Wire, o.ResolveEvery = w, time.Hour })
 	for range 300 {
 		mustSucceed(t, c)
 	}
@@ -169,11 +73,11 @@ func TestRequestsAreSpreadOverTheAddressesOfAName(t *testing.T) {
 
 func TestANameIsResolvedAgain(t *testing.T) {
 	s := newSites(t, "127.0.0.2", "127.0.0.3")
-	names := newNameServer(t, "127.0.0.2")
+	names := protocoltest.NewNameServer(t, "127.0.0.2")
 	w := new(protocoltest.Wire)
 	c := named(t, names, s.port, func(o *httpreq.Options) { o.Wire, o.ResolveEvery = w, time.Millisecond })
 	mustSucceed(t, c)
-	names.set("127.0.0.3")
+	names.Set("127.0.0.3")
 	protocoltest.Eventually(t, "requests go to the new address", func() bool {
 		mustSucceed(t, c)
 		return s.hits["127.0.0.3"].Load() > 0
@@ -182,21 +86,16 @@ func TestANameIsResolvedAgain(t *testing.T) {
 		_, closed := w.Counts()
 		return closed > 0
 	})
-	// While the name does not resolve, what was known holds.
-	names.set()
-	for range 20 {
-		mustSucceed(t, c)
-	}
 }
 
 func TestWithoutATimeEachConnectionResolvesAnew(t *testing.T) {
 	s := newSites(t, "127.0.0.2")
-	names := newNameServer(t, "127.0.0.2")
+	names := protocoltest.NewNameServer(t, "127.0.0.2")
 	c := named(t, names, s.port, func(o *httpreq.Options) { o.KeepAlive = false })
 	for range 5 {
 		mustSucceed(t, c)
 	}
-	if n := names.questions(); n != 5 {
+	if n := names.Lookups(); n != 5 {
 		t.Errorf("asked %d times for 5 connections", n)
 	}
 }
@@ -204,14 +103,14 @@ func TestWithoutATimeEachConnectionResolvesAnew(t *testing.T) {
 func TestAnAddressThatDoesNotAnswerIsNoFailureIfAnotherDoes(t *testing.T) {
 	s := newSites(t, "127.0.0.2")
 	// Nothing listens at the first.
-	c := named(t, newNameServer(t, "127.0.0.9", "127.0.0.2"), s.port, func(o *httpreq.Options) { o.ResolveEvery = time.Hour })
+	c := named(t, protocoltest.NewNameServer(t, "127.0.0.9", "127.0.0.2"), s.port, func(o *httpreq.Options) { o.ResolveEvery = time.Hour })
 	for range 10 {
 		mustSucceed(t, c)
 	}
 }
 
 func TestANameWithoutAddressesIsAFailureOfDNS(t *testing.T) {
-	names := newNameServer(t)
+	names := protocoltest.NewNameServer(t)
 	c := named(t, names, "80", nil)
 	wantReason(t, c, protocol.ReasonDNS)
 }

@@ -35,7 +35,7 @@ func newEntry(p *httpreq.Prepared, h *host, closes bool) entry {
 // closeField asks for the end of the connection.
 const closeField = "Connection: close\r\n"
 
-// methodOf returns what of a method matters to its answer.
+// methodOf returns what of a method matters to its response.
 func methodOf(verb string) method {
 	switch verb {
 	case http.MethodHead:

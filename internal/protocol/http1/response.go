@@ -8,25 +8,34 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
-// The bounds of an answer beside those that the options set, in bytes.
+// The bounds of a response beside those that the options set, in bytes.
 const (
-	// maxHead is the longest head, with all interim answers, or trailer.
+	// maxHead is the longest head, with all interim responses, or trailer.
 	maxHead = 1 << 20
 	// maxLine is the longest line in them.
 	maxLine = 64 << 10
 	// maxChunkLine is the longest line before a chunk, with its extensions.
 	maxChunkLine = 1 << 10
-	// maxInterim is how many interim answers there may be before the real one.
+	// maxInterim is how many interim responses there may be before the real one.
 	maxInterim = 16
+	// freeFraming is how much there may be between chunks, beside twice what is in them: a
+	// body in chunks of a byte costs much and says little.
+	freeFraming = 64 << 10
 )
 
-// syntaxError is an answer that breaks RFC 9112, or a bound of ours.
+// syntaxError is a response that breaks RFC 9112, or a bound of ours.
 type syntaxError string
 
 // Error implements error.
-func (e syntaxError) Error() string { return "malformed answer: " + string(e) }
+func (e syntaxError) Error() string { return "malformed response: " + string(e) }
 
-// stage is what of an answer comes next.
+// version is what a response begins with, but for the minor version.
+const version = "HTTP/1."
+
+// errNoStatusLine is something else than a response.
+const errNoStatusLine = syntaxError("no status line of HTTP/1")
+
+// stage is what of a response comes next.
 type stage uint8
 
 // The stages, in the order in which they may follow each other.
@@ -42,28 +51,28 @@ const (
 	stageDone
 )
 
-// method is what of a request's method decides how its answer ends.
+// method is what of a request's method decides how its response ends.
 type method uint8
 
 // The methods.
 const (
 	methodAny method = iota
-	// methodHead: the answer has no body.
+	// methodHead: the response has no body.
 	methodHead
-	// methodConnect: what follows a good answer is another protocol.
+	// methodConnect: what follows a good response is another protocol.
 	methodConnect
 )
 
-// response reads an answer piece by piece, and allocates nothing. Start it with reset.
+// response reads a response piece by piece, and allocates nothing. Start it with reset.
 // Not safe for concurrent use.
 //
-// It is strict where leniency would let two readers of an answer disagree about where it
-// ends: folded lines, white space before a colon, lengths that differ, codings that are
-// not known and bare carriage returns are refused. As RFC 9112, section 2.2 allows, it
+// It is strict where leniency would let two readers of a response disagree about where it
+// ends: lengths that differ, codings that are not known and bare carriage returns are
+// refused. Folded lines are unfolded in place. As RFC 9112, section 2.2 allows, it
 // takes a line feed alone for the end of a line of a head, but not between chunks nor in
 // the trailer.
 type response struct {
-	// method is what the answer is to, as far as it matters, and maxBody how long its body
+	// method is what the response is to, as far as it matters, and maxBody how long its body
 	// may be.
 	method  method
 	maxBody int64
@@ -79,22 +88,24 @@ type response struct {
 	length  int64
 	chunked bool
 	// body is how much of the body has come.
-	body    int64
-	heads   int // bytes of heads or trailer so far
+	body  int64
+	heads int // bytes of heads or trailer so far
+	// framing is how many bytes there were between chunks.
+	framing int64
 	interim int
 	// tap, if not nil, is shown heads and bodies.
 	tap *headTap
 }
 
-// reset makes the response ready for an answer.
+// reset makes the response ready for a response.
 func (r *response) reset(m method, maxBody int64) {
 	*r = response{method: m, maxBody: maxBody, length: -1}
 }
 
-// done reports whether the answer is complete.
+// done reports whether the response is complete.
 func (r *response) done() bool { return r.stage == stageDone }
 
-// headed reports whether the head of the answer is complete, so that its status counts.
+// headed reports whether the head of the response is complete, so that its status counts.
 func (r *response) headed() bool { return r.stage > stageFields }
 
 // ahead returns how much of the body is certain to come next, without anything else.
@@ -110,7 +121,7 @@ func (r *response) ahead() int64 {
 }
 
 // feed takes what has come and returns how much of it was used. What is left is the
-// beginning of a line, to be given again with more behind it, or, when the answer is
+// beginning of a line, to be given again with more behind it, or, when the response is
 // done, does not belong to it.
 func (r *response) feed(p []byte) (used int, err error) {
 	for used < len(p) && r.stage != stageDone {
@@ -136,11 +147,14 @@ func (r *response) step(p []byte) (int, error) {
 // line takes a line, or nothing if it is not complete.
 func (r *response) line(p []byte) (int, error) {
 	end := bytes.IndexByte(p, '\n')
+	if r.stage == stageFields || r.stage == stageTrailer {
+		end = unfold(p, end)
+	}
 	if len(p) > r.longest() && (end < 0 || end > r.longest()) {
 		return 0, syntaxError("a line is too long")
 	}
 	if end < 0 {
-		return 0, nil
+		return 0, r.mayBegin(p)
 	}
 	text := p[:end]
 	inBody := r.stage == stageChunkSize || r.stage == stageChunkEnd
@@ -150,12 +164,45 @@ func (r *response) line(p []byte) (int, error) {
 	case r.stage > stageFields:
 		return 0, syntaxError("a line feed alone between chunks or in a trailer")
 	}
-	if !inBody {
-		if r.heads += end + 1; r.heads > maxHead {
-			return 0, syntaxError("the head or trailer is too long")
-		}
+	if inBody {
+		r.framing += int64(end) + 1
+	} else if r.heads += end + 1; r.heads > maxHead {
+		return 0, syntaxError("the head or trailer is too long")
 	}
 	return end + 1, r.take(text)
+}
+
+// mayBegin refuses the beginning of a line that cannot be that of a response, so that
+// garbage without a line feed is not waited for.
+func (r *response) mayBegin(p []byte) error {
+	if n := min(len(p), len(version)); r.stage == stageStatus && string(p[:n]) != version[:n] {
+		return errNoStatusLine
+	}
+	return nil
+}
+
+// unfold returns the end of a field's line that has its first line feed at end, with the
+// lines that are folded into it joined by spaces (RFC 9112, section 5.2); -1 if more has to
+// come. Which line is the last is known from the byte behind it.
+func unfold(p []byte, end int) int {
+	for end > 0 && string(p[:end]) != "\r" {
+		if end+1 == len(p) {
+			return -1
+		}
+		if p[end+1] != ' ' && p[end+1] != '\t' {
+			break
+		}
+		next := bytes.IndexByte(p[end+1:], '\n')
+		if next < 0 {
+			return -1
+		}
+		p[end] = ' '
+		if p[end-1] == '\r' {
+			p[end-1] = ' '
+		}
+		end += 1 + next
+	}
+	return end
 }
 
 // longest returns how long the next line may be.
@@ -201,10 +248,9 @@ func (r *response) take(text []byte) error {
 
 // statusLine takes the first line of a head.
 func (r *response) statusLine(text []byte) error {
-	const version = "HTTP/1."
 	const least = len(version) + len("1 200")
 	if len(text) < least || string(text[:len(version)]) != version || text[8] != ' ' {
-		return syntaxError("no status line of HTTP/1")
+		return errNoStatusLine
 	}
 	r.minor = text[7] - '0'
 	if r.minor > 1 {
@@ -229,17 +275,22 @@ func (r *response) statusLine(text []byte) error {
 	return nil
 }
 
-// splitField splits a field's line into its name and its value.
+// splitField splits a field's line into its name and its value. A blank before the colon is
+// left out, but for the fields that say where the body ends: there it is how responses are
+// smuggled past a reader (RFC 9112, section 5.1).
 func splitField(text []byte) (name, value []byte, err error) {
 	colon := bytes.IndexByte(text, ':')
 	if colon <= 0 {
-		return nil, nil, syntaxError("a line of the head without a name") // Folded lines, too.
+		return nil, nil, syntaxError("a line of the head without a name")
 	}
-	name, value = text[:colon], bytes.Trim(text[colon+1:], " \t")
+	name, value = bytes.TrimRight(text[:colon], " \t"), bytes.Trim(text[colon+1:], " \t")
 	for _, c := range name {
 		if !tokens[c] {
 			return nil, nil, syntaxError("a field's name is none")
 		}
+	}
+	if len(name) < colon && (is(name, "content-length") || is(name, "transfer-encoding")) {
+		return nil, nil, syntaxError("a blank behind the name of a field that says where the body ends")
 	}
 	if !printable(value) {
 		return nil, nil, syntaxError("control characters in a field's value")
@@ -311,7 +362,7 @@ func (r *response) endHead() error {
 		r.keepAlive, r.stage = false, stageDone
 	case r.status < 200:
 		if r.interim++; r.interim > maxInterim {
-			return syntaxError("too many interim answers")
+			return syntaxError("too many interim responses")
 		}
 		r.stage = stageStatus
 	case r.method == methodHead || r.status == 204 || r.status == 304:
@@ -357,6 +408,9 @@ func (r *response) chunkSize(text []byte) error {
 	if digits == 0 || len(rest) > 0 && rest[0] != ';' || !printable(rest) {
 		return syntaxError("no size of a chunk")
 	}
+	if r.framing > freeFraming+2*r.body {
+		return syntaxError("chunks are too small")
+	}
 	r.length, r.stage = n, stageChunk
 	if n == 0 {
 		r.stage = stageTrailer
@@ -388,7 +442,7 @@ func (r *response) piece(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// end takes the end of the connection, and reports whether it completes the answer.
+// end takes the end of the connection, and reports whether it completes the response.
 func (r *response) end() bool {
 	if r.stage == stageUntilClose {
 		r.stage = stageDone

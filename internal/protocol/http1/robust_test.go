@@ -103,7 +103,7 @@ func TestAConnectionThatEndsWhileItIsTakenIsNotUsed(t *testing.T) {
 	o := flavours()[0].Serve(t, func(http.ResponseWriter, *http.Request) {})
 	c := client(t, o)
 	mustSucceed(t, c)
-	k, _, err := c.hosts[0].take(time.Now())
+	k, _, err := c.entries[0].host.take(time.Now())
 	if k == nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestATimeoutThatComesTooLateIsNotTheNextExchanges(t *testing.T) {
 	o := flavours()[0].Serve(t, func(http.ResponseWriter, *http.Request) {})
 	c := client(t, o)
 	mustSucceed(t, c)
-	k, _, err := c.hosts[0].take(time.Now())
+	k, _, err := c.entries[0].host.take(time.Now())
 	if k == nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestEveryCallEndsWhenTheClientIsClosed(t *testing.T) {
 func TestAnAddressThatDoesNotAnswerIsLeftAloneForAWhile(t *testing.T) {
 	s := newSites(t, "127.0.0.2")
 	w := new(protocoltest.Wire)
-	c := named(t, newNameServer(t, "127.0.0.9", "127.0.0.2"), s.port, func(o *httpreq.Options) { o.ResolveEvery, o.Wire = time.Hour, w })
+	c := named(t, protocoltest.NewNameServer(t, "127.0.0.9", "127.0.0.2"), s.port, func(o *httpreq.Options) { o.ResolveEvery, o.Wire = time.Hour, w })
 	for range 100 {
 		mustSucceed(t, c)
 	}
@@ -225,46 +225,31 @@ func TestEntriesAreSerialisedAsHTTPWantsThem(t *testing.T) {
 		{"a GET", func(*httpreq.Options) {}, "GET /x HTTP/1.1\r\nHost: host.test\r\n"},
 		{"a POST without a body", func(o *httpreq.Options) { o.Entries[0].Method = "POST" }, "POST /x HTTP/1.1\r\nHost: host.test\r\nContent-Length: 0\r\n"},
 		{"no keep-alive", func(o *httpreq.Options) { o.KeepAlive = false }, "GET /x HTTP/1.1\r\nHost: host.test\r\nConnection: close\r\n"},
-		{"a length of the entry's own", func(o *httpreq.Options) {
-			o.Entries[0].Method, o.Entries[0].Body = "POST", []byte("ab")
-			o.Entries[0].Header = http.Header{"Content-Length": {"5"}, "Transfer-Encoding": {"chunked"}, "Trailer": {"X"}}
-		}, "POST /x HTTP/1.1\r\nHost: host.test\r\nContent-Length: 2\r\n"},
-		{"a goodbye of the entry's own", func(o *httpreq.Options) {
-			o.KeepAlive = false
-			o.Entries[0].Header = http.Header{"Connection": {"Close"}}
-		}, "GET /x HTTP/1.1\r\nHost: host.test\r\nConnection: Close\r\n"},
-		{"an upgrade of the entry's own", func(o *httpreq.Options) {
-			o.KeepAlive = false
-			o.Entries[0].Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"x"}}
-		}, "GET /x HTTP/1.1\r\nHost: host.test\r\nConnection: Upgrade, close\r\nUpgrade: x\r\n"},
-		{"white space around a value", func(o *httpreq.Options) { o.Entries[0].Header = http.Header{"X-A": {" b\t"}} }, "GET /x HTTP/1.1\r\nHost: host.test\r\nX-A: b\r\n"},
-		{"a zone", func(o *httpreq.Options) { o.Entries[0].URL.Host = "[fe80::1%lo]:8080" }, "GET /x HTTP/1.1\r\nHost: [fe80::1]:8080\r\n"},
-		{"an empty port", func(o *httpreq.Options) { o.Entries[0].URL.Host = "host.test:" }, "GET /x HTTP/1.1\r\nHost: host.test\r\n"},
-		{"a space in the query", func(o *httpreq.Options) { o.Entries[0].URL.RawQuery = "a b" }, "GET /x?a%20b HTTP/1.1\r\nHost: host.test\r\n"},
+		{"the file's order and spelling", func(o *httpreq.Options) {
+			o.Entries[0].Fields = []protocol.Field{{Name: "x-b", Value: " b\t"}, {Name: "X-A", Value: "1"}, {Name: "hOST", Value: "other.test"}, {Name: "x-b", Value: ""}}
+		}, "GET /x HTTP/1.1\r\nHost: other.test\r\nx-b: b\r\nX-A: 1\r\nx-b: \r\n"},
+		{"a zone", at(t, "http://[fe80::1%25lo]:8080/x"), "GET /x HTTP/1.1\r\nHost: [fe80::1]:8080\r\n"},
+		{"an empty port", at(t, "http://host.test:/x"), "GET /x HTTP/1.1\r\nHost: host.test\r\n"},
+		{"a space in the query", at(t, "http://host.test/x?a b"), "GET /x?a%20b HTTP/1.1\r\nHost: host.test\r\n"},
+		{"escapes", at(t, "http://bücher.test/a%2Fb|c"), "GET /a%2Fb%7Cc HTTP/1.1\r\nHost: xn--bcher-kva.test\r\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := protocoltest.Options(t, "http://host.test/x")
 			o.UserAgent = ""
 			test.change(&o)
-			e := newEntry(o.Entries[0], o)
-			if got := string(e.head); got != test.want {
+			c := client(t, o)
+			if got := string(c.entries[0].head); got != test.want {
 				t.Errorf("got\n%s\nwant\n%s", got, test.want)
 			}
 		})
 	}
 }
 
-func TestAnEntryThatSaysGoodbyeIsTheLastOnItsConnection(t *testing.T) {
-	w := new(protocoltest.Wire)
-	o := protocoltest.Options(t, "http://"+protocoltest.Raw(t, protocoltest.Answer(empty)))
-	o.Wire = w
-	o.Entries[0].Header = http.Header{"Connection": {"close"}}
-	c := client(t, o)
-	mustSucceed(t, c)
-	mustSucceed(t, c)
-	if n, _ := w.Counts(); n != 2 {
-		t.Errorf("%d connections", n)
-	}
+// at returns a change of the entry's URL.
+func at(t *testing.T, target string) func(*httpreq.Options) {
+	t.Helper()
+	e := protocoltest.Options(t, target).Entries[0]
+	return func(o *httpreq.Options) { o.Entries[0].URL = e.URL }
 }
 
 func TestAShortAgeCostsNoTimers(t *testing.T) {

@@ -12,13 +12,13 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
 // twoServers starts servers in the clear at two addresses, which count their requests, and
-// returns options for the first one, and both addresses.
-func twoServers(t *testing.T) (o httpreq.Options, addrs []string, counts [2]*atomic.Int64) {
+// returns options for the first one, and their port.
+func twoServers(t *testing.T) (o httpreq.Options, port string, counts [2]*atomic.Int64) {
 	t.Helper()
-	port := ""
 	for i, ip := range []string{"127.0.0.1", "127.0.0.2"} {
 		count := new(atomic.Int64)
 		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", net.JoinHostPort(ip, port))
@@ -33,25 +33,29 @@ func twoServers(t *testing.T) (o httpreq.Options, addrs []string, counts [2]*ato
 			o = served
 			_, port, _ = net.SplitHostPort(l.Addr().String())
 		}
-		addrs, counts[i] = append(addrs, l.Addr().String()), count
+		counts[i] = count
 	}
-	return o, addrs, counts
+	return o, port, counts
 }
 
-// resolveTo makes the client's first origin have these addresses.
-func resolveTo(c *Client, addrs []string) {
-	a := &c.origins[0].addresses
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.known, a.resolved = addrs, time.Now()
+// named returns a client that knows the server by a name, and what resolves that.
+func named(t *testing.T, o httpreq.Options, port string, ips ...string) (*Client, *protocoltest.NameServer) {
+	t.Helper()
+	names := protocoltest.NewNameServer(t, ips...)
+	o.Net.Resolver = names.Resolver()
+	u, err := uri.Parse("http://target.test:" + port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Entries[0].URL = u
+	return client(t, o), names
 }
 
 func TestConnectionsSpreadOverAddresses(t *testing.T) {
-	o, addrs, counts := twoServers(t)
+	o, port, counts := twoServers(t)
 	w := new(protocoltest.Wire)
 	o.Wire, o.ResolveEvery = w, time.Hour
-	c := client(t, o)
-	resolveTo(c, addrs)
+	c, _ := named(t, o, port, "127.0.0.1", "127.0.0.2")
 	mustSucceed(t, c)
 	protocoltest.Eventually(t, "both addresses have a connection", func() bool { opened, _ := w.Counts(); return opened == 2 })
 	for range 20 {
@@ -63,14 +67,14 @@ func TestConnectionsSpreadOverAddresses(t *testing.T) {
 }
 
 func TestConnectionsToAddressesThatAreGoneEnd(t *testing.T) {
-	o, addrs, _ := twoServers(t)
+	o, port, _ := twoServers(t)
 	w := new(protocoltest.Wire)
-	o.Wire, o.ResolveEvery = w, 4*short
-	c := client(t, o)
+	o.Wire, o.ResolveEvery = w, short
+	c, names := named(t, o, port, "127.0.0.1", "127.0.0.2")
 	c.health.pingAfter = short
-	resolveTo(c, addrs)
 	mustSucceed(t, c)
-	// What the name really has is the first address alone.
+	protocoltest.Eventually(t, "both addresses have a connection", func() bool { opened, _ := w.Counts(); return opened == 2 })
+	names.Set("127.0.0.1")
 	protocoltest.Eventually(t, "the second connection is closed", func() bool {
 		opened, closed := w.Counts()
 		return opened == 2 && closed == 1
@@ -79,20 +83,26 @@ func TestConnectionsToAddressesThatAreGoneEnd(t *testing.T) {
 }
 
 func TestAnAddressThatDoesNotAnswerIsNoHindrance(t *testing.T) {
-	o, addrs, _ := twoServers(t)
-	l := protocoltest.Listen(t)
-	_ = l.Close()
-	o.ResolveEvery = time.Hour
-	c := client(t, o)
-	resolveTo(c, []string{l.Addr().String(), addrs[1]})
-	var all []<-chan protocol.Result
-	for range 10 {
-		all = append(all, begin(c, protocol.Request{}))
-	}
-	c.Flush()
-	for _, results := range all {
-		if r := <-results; r.Failed() {
-			t.Errorf("reason %q: %v", r.Reason, r.Err)
+	o, port, _ := twoServers(t)
+	w := new(protocoltest.Wire)
+	o.Wire, o.ResolveEvery = w, time.Hour
+	// Nothing listens at the first.
+	c, _ := named(t, o, port, "127.0.0.9", "127.0.0.2")
+	for range 3 {
+		var all []<-chan protocol.Result
+		for range 10 {
+			all = append(all, begin(c, protocol.Request{}))
 		}
+		c.Flush()
+		for _, results := range all {
+			if r := <-results; r.Failed() {
+				t.Errorf("reason %q: %v", r.Reason, r.Err)
+			}
+		}
+	}
+	// Nor does it cost connections to the other one.
+	c.Close()
+	if opened, _ := w.Counts(); opened != 1 {
+		t.Errorf("%d connections", opened)
 	}
 }

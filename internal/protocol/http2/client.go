@@ -24,17 +24,13 @@ type Client struct {
 	varying httpreq.Varying
 	maxBody int64
 
-	dialer         *dial.Dialer
-	wire           protocol.Wire
-	connectTimeout time.Duration
-	timeout        time.Duration
-	health         health
-	maxConns       int
-	maxAge         time.Duration
+	dialer   *dial.Dialer
+	timeout  time.Duration
+	health   health
+	maxConns int
+	maxAge   time.Duration
 	// perConn is how many requests a connection is used for.
 	perConn int
-	// resolveEvery is how long the addresses of a name are used.
-	resolveEvery time.Duration
 	// foreign, if not nil, takes connections that agreed to another protocol.
 	foreign func(*protocol.Call, dial.Ready)
 
@@ -60,24 +56,21 @@ func New(o httpreq.Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialer, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: []string{protocol.HTTP2}, Logger: o.Logger})
+	dialer, err := dial.New(o.Dialing(protocol.HTTP2))
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{
-		tables:         newTables(),
-		codes:          httpreq.NewCodes(),
-		varying:        varying,
-		maxBody:        o.MaxResponseBytes,
-		dialer:         dialer,
-		wire:           o.Wire,
-		connectTimeout: o.ConnectTimeout,
-		timeout:        o.Timeout,
-		health:         defaultHealth(),
-		maxConns:       o.MaxConns,
-		maxAge:         o.MaxConnAge,
-		perConn:        perConn(o),
-		resolveEvery:   o.ResolveEvery,
+		tables:   newTables(),
+		codes:    httpreq.NewCodes(),
+		varying:  varying,
+		maxBody:  o.MaxResponseBytes,
+		dialer:   dialer,
+		timeout:  o.Timeout,
+		health:   defaultHealth(),
+		maxConns: o.MaxConns,
+		maxAge:   o.MaxConnAge,
+		perConn:  perConn(o),
 	}
 	c.buffers.New = func() any { return new([readBuffer]byte) }
 	if err := c.prepare(o); err != nil {
@@ -174,6 +167,7 @@ func (c *Client) Close() {
 		o.close()
 	}
 	c.work.Wait()
+	c.dialer.Close()
 }
 
 // retireAt returns when a connection that is made now is to be used no more: an age,

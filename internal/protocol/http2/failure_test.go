@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
@@ -80,13 +79,11 @@ func TestFailuresOfConnecting(t *testing.T) {
 // dialling returns a client that dials with the dialer.
 func dialling(t *testing.T, o httpreq.Options, d *net.Dialer) *Client {
 	t.Helper()
-	c := client(t, o)
-	dialer, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: []string{"h2"}, Net: *d})
-	if err != nil {
-		t.Fatal(err)
+	o.Net.DialContext = d.DialContext
+	if d.Resolver != nil {
+		o.Net.Resolver = d.Resolver
 	}
-	c.dialer = dialer
-	return c
+	return client(t, o)
 }
 
 // blackhole returns a dialer whose connects get no answer.

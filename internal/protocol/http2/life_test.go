@@ -303,7 +303,7 @@ func TestConnectionsOfOthersAreAdopted(t *testing.T) {
 	o.Wire = w
 	for _, closed := range []bool{false, true} {
 		maker, c := client(t, o), client(t, o)
-		r, err := maker.origins[0].connect()
+		r, err := maker.origins.All()[0].dial.Connect(t.Context(), "")
 		if err != nil {
 			t.Fatal(err)
 		}

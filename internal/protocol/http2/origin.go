@@ -1,7 +1,6 @@
 package http2
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -20,9 +19,8 @@ const firstLimit = 100
 type origin struct {
 	client *Client
 	addr   string
-	secure bool
-
-	addresses addresses
+	// dial makes the connections.
+	dial *dial.Origin
 
 	// usable are the connections that may have room, and turn is whose turn it is.
 	usable atomic.Pointer[[]*conn]
@@ -43,16 +41,15 @@ type origin struct {
 	waiting []job
 	// tended says that a goroutine looks after those that wait.
 	tended bool
-	// refreshing says that the name is being resolved anew.
-	refreshing bool
-	closed     bool
+	closed bool
 }
 
 // newOrigin returns an origin without connections.
 func newOrigin(c *Client, addr string, secure bool) *origin {
-	o := &origin{client: c, addr: addr, secure: secure, all: make(map[*conn]struct{}), kick: make(chan struct{}, 1)}
+	o := &origin{client: c, addr: addr, all: make(map[*conn]struct{}), kick: make(chan struct{}, 1)}
 	o.learned.Store(firstLimit)
 	o.usable.Store(new([]*conn))
+	o.dial = c.dialer.Origin(dial.Target{Addr: addr, Secure: secure, Changed: o.changed})
 	return o
 }
 
@@ -195,22 +192,40 @@ func (o *origin) serve() {
 
 // make makes a connection and gives it work.
 func (o *origin) make() {
-	r, err := o.connect()
-	switch {
-	case err != nil:
+	r, err := o.dial.Connect(o.client.ctx, "")
+	if err != nil {
 		o.settle(err)
-	case isForeign(r):
-		o.unbook(r.Addr)
-		o.client.handOver(r, o.give())
-	default:
-		if !o.admit(r, 1) {
-			_ = r.Conn.Close() // Nothing was sent: there is nobody to tell.
-			return
-		}
-		o.serve()
-		o.client.Flush()
-		o.spread()
+		return
 	}
+	o.use(r)
+}
+
+// makeTo makes a connection to an address that has none, without which there are others.
+func (o *origin) makeTo(addr string) {
+	r, err := o.dial.ConnectOnly(o.client.ctx, addr)
+	if err != nil {
+		o.mu.Lock()
+		o.making--
+		o.mu.Unlock()
+		o.serve() // Somebody may have begun to wait for it.
+		return
+	}
+	o.use(r)
+}
+
+// use gives work to a connection that has been made.
+func (o *origin) use(r dial.Ready) {
+	if isForeign(r) {
+		o.client.handOver(r, o.give())
+		return
+	}
+	if !o.admit(r, 1) {
+		_ = r.Conn.Close() // Nothing was sent: there is nobody to tell.
+		return
+	}
+	o.serve()
+	o.client.Flush()
+	o.spread()
 }
 
 // settle ends those that waited for a connection that could not be made. Those who are
@@ -235,7 +250,7 @@ func (o *origin) give() []job {
 // closed.
 func (o *origin) adopt(r dial.Ready) bool {
 	r.Phases.Protocol = protocol.HTTP2
-	o.note(r.Addr)
+	o.dial.Adopt(r)
 	return o.admit(r, 0)
 }
 
@@ -247,7 +262,6 @@ func (o *origin) admit(r dial.Ready, made int) bool {
 	defer o.mu.Unlock()
 	o.making -= made
 	if o.closed {
-		o.unbook(r.Addr)
 		return false
 	}
 	o.all[c] = struct{}{}
@@ -258,49 +272,40 @@ func (o *origin) admit(r dial.Ready, made int) bool {
 	return true
 }
 
+// maxSpread is the most addresses of a name that connections are kept to without need.
+const maxSpread = 16
+
 // spread makes a connection to an address that has none, one at a time.
 func (o *origin) spread() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	few := len(o.all)+o.making < o.client.maxConns && o.making == 0
-	if few && !o.closed && o.client.perConn > 1 && o.lonely() > 0 {
+	if !few || o.closed || o.client.perConn == 1 {
+		return
+	}
+	if addr := o.dial.Bare(maxSpread); addr != "" {
 		o.making++
-		o.client.work.Go(o.make)
+		o.client.work.Go(func() { o.makeTo(addr) })
 	}
 }
 
-// refresh resolves the name anew if it is time for that, in the background. Connections
-// to addresses that are gone end with their last requests.
-func (o *origin) refresh() {
-	every := o.client.resolveEvery
-	if every <= 0 || o.addresses.fresh(every) != nil {
-		return
-	}
+// refresh resolves the name anew if it is time for that, in the background.
+func (o *origin) refresh() { o.dial.Refresh(time.Now()) }
+
+// changed takes the addresses of the name. Connections to others end with their last
+// requests.
+func (o *origin) changed(addrs []string) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed || o.refreshing {
-		return
-	}
-	o.refreshing = true
-	o.client.work.Go(func() {
-		ctx, cancel := context.WithTimeout(o.client.ctx, o.client.connectTimeout)
-		defer cancel()
-		_, _, _ = o.resolve(ctx) // What cannot be resolved stays as it is.
-		for _, c := range o.refreshed() {
-			if !o.addresses.has(c.ready.Addr) {
-				c.quit()
-			}
+	all := slices.Collect(maps.Keys(o.all))
+	o.mu.Unlock()
+	for _, c := range all {
+		if !slices.Contains(addrs, c.ready.Addr) {
+			c.quit()
 		}
+	}
+	if len(all) > 0 {
 		o.spread()
-	})
-}
-
-// refreshed ends a refresh and returns all connections.
-func (o *origin) refreshed() []*conn {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.refreshing = false
-	return slices.Collect(maps.Keys(o.all))
+	}
 }
 
 // show adds a connection to those that may have room.
@@ -326,7 +331,6 @@ func (o *origin) forget(c *conn) {
 	o.mu.Lock()
 	delete(o.all, c)
 	o.mu.Unlock()
-	o.unbook(c.ready.Addr)
 }
 
 // close ends all that is in flight and lets nothing begin.
@@ -385,13 +389,17 @@ func (o *origin) expire(now time.Time) (next time.Time) {
 		n++
 	}
 	late := o.dequeue(0, n)
+	err := errTimeout
+	if unresolved := o.dial.Unresolved(); unresolved != nil {
+		err = unresolved
+	}
 	if len(o.waiting) > 0 {
 		next = o.waiting[0].start.Add(o.client.timeout)
 	} else {
 		o.tended = false
 	}
 	o.mu.Unlock()
-	failAll(late, errTimeout)
+	failAll(late, err)
 	return next
 }
 

@@ -2,13 +2,10 @@ package httpauto_test
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -141,25 +138,6 @@ func TestATargetThatChangesItsMindIsFollowed(t *testing.T) {
 	s.Close()
 	if majors[1] < 20 || majors[2] < 10 {
 		t.Errorf("versions %v", majors)
-	}
-}
-
-func TestAnExchangeIsMadeOnceAndShown(t *testing.T) {
-	for _, f := range protocoltest.Flavours() {
-		if f.Protocol != httpreq.Auto {
-			continue
-		}
-		t.Run(f.Name, func(t *testing.T) {
-			var requests atomic.Int64
-			o := f.Serve(t, func(http.ResponseWriter, *http.Request) { requests.Add(1) })
-			var shown strings.Builder
-			if r := client(t, o).Exchange(t.Context(), protocol.Request{}, &shown); r.Failed() {
-				t.Fatal(r.Err)
-			}
-			if want := fmt.Sprintf("< HTTP/%d.", f.Major); !strings.Contains(shown.String(), want) || requests.Load() != 1 {
-				t.Errorf("%d requests, no %q in\n%s", requests.Load(), want, shown.String())
-			}
-		})
 	}
 }
 

@@ -150,7 +150,7 @@ func (x *chain) done() {
 		x.hops++
 		x.call.Message = next
 		x.follower.Client.Start(&x.call)
-		x.follower.Client.Flush()
+		x.follower.Flush()
 	}
 }
 

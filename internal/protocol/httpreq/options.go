@@ -78,13 +78,15 @@ type Options struct {
 	// connections to one host, and of idle ones to all of them.
 	MaxConns int
 	// MaxConnAge and MaxConnRequests are how long a connection is used and for how many
-	// requests, so that a target's new instances get their part; 0 is no bound. They and
-	// ResolveEvery are not for net/http's client, which has no such bounds.
+	// requests, so that a target's new instances get their part; 0 is no bound.
 	MaxConnAge      time.Duration
 	MaxConnRequests int
 	// ResolveEvery is how long the addresses of a name are used before it is resolved
 	// again; 0 resolves it for each connection.
 	ResolveEvery time.Duration
+	// ResolveGrace is for how long beyond that connections go to the old addresses while the
+	// name cannot be resolved again; 0 is as long as ResolveEvery, and less is not at all.
+	ResolveGrace time.Duration
 	// UserAgent is sent with entries that set no User-Agent of their own; empty
 	// sends none.
 	UserAgent string
@@ -94,6 +96,8 @@ type Options struct {
 	Traceparent TraceMode
 	// TLS is for https URLs.
 	TLS dial.TLS
+	// Net is how the network is reached.
+	Net dial.Net
 	// BasicAuth, if not nil, authenticates with a user name and a password.
 	BasicAuth *BasicAuth
 	// Authorization, if not nil, sends an Authorization header. Not with BasicAuth.
@@ -130,6 +134,21 @@ func (o Options) WithDefaults() Options {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o
+}
+
+// Dialing returns the options for making connections on which these protocols are spoken, the
+// best one first.
+func (o Options) Dialing(protocols ...string) dial.Options {
+	return dial.Options{
+		TLS:          o.TLS,
+		NextProtos:   protocols,
+		Timeout:      o.ConnectTimeout,
+		ResolveEvery: o.ResolveEvery,
+		ResolveGrace: o.ResolveGrace,
+		Net:          o.Net,
+		Wire:         o.Wire,
+		Logger:       o.Logger,
+	}
 }
 
 // Validate reports everything that is wrong with the options, in one error.

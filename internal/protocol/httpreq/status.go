@@ -79,7 +79,7 @@ func (c Codes) Text(code int) string {
 	return string(c[i : i+3])
 }
 
-// StatusError is an answer whose status is not an expected one.
+// StatusError is a response whose status is not an expected one.
 type StatusError int
 
 // Error implements error.

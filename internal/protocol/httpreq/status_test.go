@@ -24,7 +24,11 @@ func TestStatusesContainWhatTheirRangesDo(t *testing.T) {
 			t.Fatal(err)
 		}
 		for code := -1000; code < 2000; code++ {
-			if s.Contains(code) != in[code] {
+			want := in[code]
+			if 600 <= code && code <= 999 { // Of no class: a server error.
+				want = in[500]
+			}
+			if s.Contains(code) != want {
 				t.Fatalf("%v contains %d: %t", ranges, code, s.Contains(code))
 			}
 		}
@@ -43,7 +47,7 @@ func TestCodesAreTheStatusesInText(t *testing.T) {
 	c := NewCodes()
 	for code := range 1000 {
 		want := strconv.Itoa(code)
-		if code < 100 || code > 599 {
+		if code < 100 {
 			want = ""
 		}
 		if got := c.Text(code); got != want {

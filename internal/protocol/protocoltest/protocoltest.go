@@ -256,7 +256,9 @@ func ReadHead(c net.Conn) {
 func Answer(text string) func(net.Conn) {
 	return func(c net.Conn) {
 		ReadHead(c)
-		_, _ = io.WriteString(c, text)
+		if text != "" { // A pipe takes a write of nothing for something.
+			_, _ = io.WriteString(c, text)
+		}
 		_, _ = io.Copy(io.Discard, c)
 	}
 }

@@ -54,10 +54,22 @@ func (s Suite) Run(t *testing.T) {
 		{"tells of connections that the server drops", s.tellsOfConnectionsThatTheServerDrops},
 		{"tells failures of the handshake", s.tellsFailuresOfTheHandshake},
 		{"tells failures of HTTP/2", s.tellsFailuresOfHTTP2},
+		{"uploads to a slow reader", s.uploadsToASlowReader},
+		{"takes an early response", s.takesAnEarlyResponse},
+		{"sends a message that is not in the mix", s.sendsAMessage},
+		{"keeps a deadline of the call's", s.keepsADeadlineOfTheCalls},
+		{"reports to a tap", s.reportsToATap},
+		{"writes an exchange down", s.writesAnExchangeDown},
+		{"cuts a long body in a transcript", s.cutsALongBodyInATranscript},
+		{"writes down what failed", s.writesDownWhatFailed},
+		{"follows redirects", s.followsRedirects},
+		{"keeps secrets to their host", s.keepsSecretsToTheirHost},
+		{"asks before a redirect", s.asksBeforeARedirect},
 	}
 	if s.plain().Major == 1 {
 		tests = append(tests, []test{
 			{"tells failures of the answer", s.tellsFailuresOfTheAnswer},
+			{"tells a reset", s.tellsAReset},
 			{"tells a reset in the body", s.tellsAResetInTheBody},
 			{"repeats a GET where a connection died, and no POST", s.repeatsOnAConnectionThatDied},
 			{"tells of a TLS port", s.tellsOfATLSPort},

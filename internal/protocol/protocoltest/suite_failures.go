@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
@@ -33,10 +34,14 @@ func (s Suite) tellsFailuresOfTheHandshake(t *testing.T) {
 		wantReason(t, s.client(t, Options(t, "https://"+addr)), protocol.ReasonTLS)
 	})
 	t.Run("the server says nothing", func(t *testing.T) {
-		addr := Raw(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
-		o := Options(t, "https://"+addr)
-		o.ConnectTimeout = short
-		wantReason(t, s.client(t, o), protocol.ReasonConnectTimeout)
+		synctest.Test(t, func(t *testing.T) {
+			o := Pipe(t, false, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+			o.Entries[0].URL = Options(t, "https://target.test").Entries[0].URL
+			o.ConnectTimeout = Long / 2
+			if r := wantReason(t, s.client(t, o), protocol.ReasonConnectTimeout); r.Service() != o.ConnectTimeout {
+				t.Errorf("took %s", r.Service())
+			}
+		})
 	})
 	t.Run("the server wants a certificate that there is not", func(t *testing.T) {
 		o := s.secure().Serve(t, func(http.ResponseWriter, *http.Request) {}, func(server *httptest.Server) {
@@ -60,7 +65,6 @@ func (s Suite) tellsFailuresOfTheAnswer(t *testing.T) {
 		{"closes in the head", AnswerAndClose(head[:20]), protocol.ReasonReset, ""},
 		{"closes in the body", AnswerAndClose(head + "half"), protocol.ReasonReset, "200"},
 		{"closes in a chunk", AnswerAndClose("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhalf"), protocol.ReasonReset, "200"},
-		{"resets without an answer", AnswerAndReset("", Now()), protocol.ReasonReset, ""},
 		{"says nothing", Answer(""), protocol.ReasonTimeout, ""},
 		{"stalls in the head", Answer(head[:20]), protocol.ReasonTimeout, ""},
 		{"stalls in the body", Answer(head + "half"), protocol.ReasonTimeout, "200"},
@@ -72,23 +76,35 @@ func (s Suite) tellsFailuresOfTheAnswer(t *testing.T) {
 		{"speaks an endless head", endless("HTTP/1.1 200 OK\r\n", "X: "+strings.Repeat("y", 8000)+"\r\n"), protocol.ReasonProtocol, ""},
 		{"speaks endless 1xx", endless("", "HTTP/1.1 103 Early Hints\r\nX: "+strings.Repeat("y", 8000)+"\r\n\r\n"), protocol.ReasonProtocol, ""},
 		{"has status 099", Answer("HTTP/1.1 099 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonProtocol, ""},
-		{"has status 999", Answer("HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonProtocol, ""},
+		{"has status 999", Answer("HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonStatus, "999"},
 		{"has status 599", Answer("HTTP/1.1 599 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonStatus, "599"},
 		{"switches protocols", Answer("HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"), protocol.ReasonStatus, "101"},
 		{"speaks HTTP/1.0 until it closes", AnswerAndClose("HTTP/1.0 200 OK\r\n\r\nall of it"), protocol.ReasonNone, "200"},
 	} {
-		t.Run("the server "+test.name, func(t *testing.T) {
-			for _, secure := range []bool{false, true} {
-				o := RawOptions(t, secure, test.serve)
-				r := s.patiently(t, o, test.want, test.code)
-				if r.Reason != test.want || r.Code != test.code {
-					t.Errorf("TLS %t: code %q, reason %q, want %q, %q: %v", secure, r.Code, r.Reason, test.code, test.want, r.Err)
-				}
-				if r.Reason == protocol.ReasonTimeout && r.Service() < short {
-					t.Errorf("TLS %t: took only %s", secure, r.Service())
-				}
+		for _, secure := range []bool{false, true} {
+			name := "the server " + test.name
+			if secure {
+				name += ", over TLS"
 			}
-		})
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := s.once(t, Pipe(t, secure, test.serve))
+					if r.Reason != test.want || r.Code != test.code {
+						t.Errorf("code %q, reason %q, want %q, %q: %v", r.Code, r.Reason, test.code, test.want, r.Err)
+					}
+					if r.Reason == protocol.ReasonTimeout && r.Service() != Long {
+						t.Errorf("took %s", r.Service())
+					}
+				})
+			})
+		}
+	}
+}
+
+func (s Suite) tellsAReset(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		o := RawOptions(t, secure, AnswerAndReset("", Now()))
+		wantReason(t, s.client(t, o), protocol.ReasonReset)
 	}
 }
 
@@ -224,27 +240,34 @@ func RawOptions(tb testing.TB, secure bool, serve func(net.Conn)) httpreq.Option
 func endless(begin, again string) func(net.Conn) {
 	return func(c net.Conn) {
 		ReadHead(c)
-		_, err := io.WriteString(c, begin)
+		_, err := io.WriteString(c, begin+again)
 		for err == nil {
 			_, err = io.WriteString(c, again)
 		}
 	}
 }
 
-// patiently makes one exchange with a client of its own, and checks that its
-// connections open and close in pairs. Where it has to time out, it does so soon, but
-// gives a slow machine more time to come as far as the code.
+// once makes one exchange with a client of its own, and checks that its connections open
+// and close in pairs.
+func (s Suite) once(t *testing.T, o httpreq.Options) protocol.Result {
+	t.Helper()
+	w := new(Wire)
+	o.Wire = w
+	c := s.client(t, o)
+	r := c.do(protocol.Request{})
+	checkClosed(t, c, w)
+	return r
+}
+
+// patiently is once for real sockets. Where it has to time out, it does so soon, but gives a
+// slow machine more time to come as far as the code.
 func (s Suite) patiently(t *testing.T, o httpreq.Options, want protocol.Reason, code string) protocol.Result {
 	t.Helper()
 	if want == protocol.ReasonTimeout {
 		o.Timeout = 4 * short
 	}
 	for ; ; o.Timeout *= 2 {
-		w := new(Wire)
-		o.Wire = w
-		c := s.client(t, o)
-		r := c.do(protocol.Request{})
-		checkClosed(t, c, w)
+		r := s.once(t, o)
 		if want != protocol.ReasonTimeout || r.Reason != want || r.Code == code || o.Timeout > Long {
 			return r
 		}

@@ -97,7 +97,7 @@ func (s Suite) tellsThePhases(t *testing.T) {
 	t.Run("with a name to resolve", func(t *testing.T) {
 		w := new(Wire)
 		o := s.plain().Serve(t, func(http.ResponseWriter, *http.Request) {})
-		o.Entries[0].URL.Host = "localhost:" + o.Entries[0].URL.Port
+		o.Entries[0].URL = Options(t, "http://localhost:"+o.Entries[0].URL.Port).Entries[0].URL
 		o.Wire = w
 		c := s.client(t, o)
 		mustSucceed(t, c)

@@ -1,5 +1,5 @@
 // Package transcript writes exchanges over HTTP down for people to read, whichever client
-// makes them. Credentials are hidden, and so are control characters, so that an answer
+// makes them. Credentials are hidden, and so are control characters, so that a response
 // cannot play tricks on a terminal.
 package transcript
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -24,6 +25,7 @@ func Schema(root *Value, configSchema []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	requireSections(schema)
 	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	schema["title"] = "Values of the chart traffic-exporter"
 	schema["description"] = "Generated from values.yaml: do not edit by hand."
@@ -118,7 +120,9 @@ func addConfig(defs object, configSchema []byte) error {
 	if err := json.Unmarshal(configSchema, &config); err != nil {
 		return fmt.Errorf("schema of the configuration: %w", err)
 	}
+	strict(config.Properties)
 	for name, def := range config.Defs {
+		strict(def)
 		if _, taken := defs[name]; taken {
 			return fmt.Errorf("schema of the configuration: the name %q is taken", name)
 		}
@@ -142,4 +146,45 @@ func addConfig(defs object, configSchema []byte) error {
 	properties["scenarios"] = scenarios
 	defs["config"] = object{"type": "object", "additionalProperties": false, "properties": properties}
 	return nil
+}
+
+// strict demands strings where the file takes any scalar for one. The file's reader has the
+// text, 1.10 for one; to Helm that is the number 1.1.
+func strict(schema any) {
+	switch s := schema.(type) {
+	case map[string]object:
+		for _, sub := range s {
+			strict(sub)
+		}
+	case object:
+		if types, ok := s["type"].([]any); ok && slices.Contains(types, any("string")) {
+			s["type"] = "string"
+		}
+		for _, sub := range s {
+			strict(sub)
+		}
+	case []any:
+		for _, sub := range s {
+			strict(sub)
+		}
+	}
+}
+
+// requireSections demands the parts that have keys of their own. Helm takes a part that is
+// left empty out of the values, and templates would find nothing where they expect keys.
+func requireSections(schema object) {
+	var sections []string
+	properties, _ := schema["properties"].(object)
+	for name, property := range properties {
+		property, _ := property.(object)
+		if property["properties"] == nil {
+			continue
+		}
+		sections = append(sections, name)
+		requireSections(property)
+	}
+	if len(sections) > 0 {
+		slices.Sort(sections)
+		schema["required"] = sections
+	}
 }

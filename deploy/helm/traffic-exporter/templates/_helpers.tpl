@@ -102,7 +102,7 @@ app.kubernetes.io/component: {{ .component }}
 {{/* The scenario that the demo's target gets. */}}
 {{- define "traffic-exporter.demoScenario" -}}
 name: demo
-rate: {{- toYaml .Values.demo.rate | nindent 2 }}
+rate: {{- .Values.demo.rate | default (dict "sine" (dict "mean" "20/s" "amplitude" "10/s" "period" "10m")) | toYaml | nindent 2 }}
 arrivals: poisson
 slo: {objective: 99%, latency: 300ms}
 limits: {max_rate: 1000/s}

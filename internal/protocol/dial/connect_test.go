@@ -6,9 +6,12 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
@@ -17,28 +20,12 @@ import (
 
 func newDialer(t *testing.T, d net.Dialer) *dial.Dialer {
 	t.Helper()
-	made, err := dial.New(dial.Options{Net: d})
+	made, err := dial.New(dial.Options{Net: dial.Net{DialContext: d.DialContext}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(made.Close)
 	return made
-}
-
-func TestAddressesNeedNotBeResolved(t *testing.T) {
-	d := newDialer(t, net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		return nil, errors.New("nobody should ask")
-	}}})
-	for _, addr := range []string{"127.0.0.1:80", "[::1]:80", "[fe80::1%lo]:80"} {
-		got, took, err := d.Resolve(t.Context(), addr)
-		if err != nil || took != 0 || len(got) != 1 || got[0] != addr {
-			t.Errorf("%s: %q, %s, %v", addr, got, took, err)
-		}
-	}
-	for _, addr := range []string{"nowhere.test:80", "no port"} {
-		if _, _, err := d.Resolve(t.Context(), addr); err == nil {
-			t.Errorf("%s: no error", addr)
-		}
-	}
 }
 
 func TestFamiliesTakeTurns(t *testing.T) {
@@ -99,4 +86,76 @@ func TestConnectToTakesTheFirstThatAnswers(t *testing.T) {
 	if _, _, err = d.ConnectTo(ctx, []string{silent, good}); dial.Reason(err) != protocol.ReasonCanceled {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestAMachineWithNothingLeftTriesNoFurtherAddress(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNREFUSED} {
+		var tried atomic.Int64
+		d := newDialer(t, net.Dialer{ControlContext: func(context.Context, string, string, syscall.RawConn) error {
+			tried.Add(1)
+			return errno
+		}})
+		_, _, err := d.ConnectTo(t.Context(), []string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"})
+		if !errors.Is(err, errno) {
+			t.Errorf("got %v", err)
+		}
+		want := int64(1)
+		if errno == syscall.ECONNREFUSED {
+			want = 3
+		}
+		if n := tried.Load(); n != want {
+			t.Errorf("%v: %d addresses were tried, want %d", errno, n, want)
+		}
+	}
+}
+
+// TestConnectToLeavesNothingBehind connects to addresses that all answer, some late: all but
+// one are closed when it returns.
+func TestConnectToLeavesNothingBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		open := map[net.Conn]bool{}
+		made, err := dial.New(dial.Options{Net: dial.Net{DialContext: func(_ context.Context, _, addr string) (net.Conn, error) {
+			if addr != "d:1" {
+				time.Sleep(time.Second) // It takes no notice of the context, as one that has just succeeded.
+			}
+			near, far := net.Pipe()
+			c := &closing{Conn: near, closed: func(c net.Conn) {
+				mu.Lock()
+				defer mu.Unlock()
+				delete(open, c)
+				_ = far.Close()
+			}}
+			mu.Lock()
+			defer mu.Unlock()
+			open[c] = true
+			return c, nil
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer made.Close()
+		c, addr, err := made.ConnectTo(t.Context(), []string{"a:1", "b:1", "c:1", "d:1", "e:1"})
+		if err != nil || addr != "d:1" {
+			t.Fatal(addr, err)
+		}
+		mu.Lock()
+		n := len(open)
+		mu.Unlock()
+		if n != 1 {
+			t.Errorf("%d connections are open", n)
+		}
+		_ = c.Close()
+	})
+}
+
+// closing is a connection that tells when it is closed.
+type closing struct {
+	net.Conn
+	closed func(net.Conn)
+}
+
+func (c *closing) Close() error {
+	c.closed(c)
+	return c.Conn.Close()
 }

@@ -1,0 +1,361 @@
+package dial
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// retryEvery is the time between two lookups of a name that cannot be resolved while its
+	// old addresses are in use.
+	retryEvery = time.Second
+	// longestWait is the longest that a connection waits for a lookup, where there are old
+	// addresses that it may go to.
+	longestWait = time.Second
+	// failureHolds is how long a failure is everybody's who asks: a name that is not there
+	// must not cost the resolver a query for each request.
+	failureHolds = 100 * time.Millisecond
+)
+
+// errNoResponse is a resolver that is silent.
+var errNoResponse = errors.New("no response from the resolver")
+
+// name is a host and port, with its addresses as current as they are to be. It resolves only
+// when somebody asks. Safe for concurrent use.
+type name struct {
+	dialer     *Dialer
+	host, port string
+	// fixed are the addresses of a host that is an address, so that there is nothing to
+	// resolve.
+	fixed []string
+	// changed is called with the addresses when they are others than before. Calls do not
+	// overlap, and those who wait for the lookup go on after it.
+	changed func(addrs []string)
+	// due is when the next lookup in the background is, in nanoseconds of Unix time; 0 for
+	// none.
+	due atomic.Int64
+
+	mu sync.Mutex
+	// known are the addresses and resolved is when they were found; zero before that.
+	known    []string
+	resolved time.Time
+	// running is the lookup on its way; nil if there is none.
+	running *lookup
+	// outage is when the lookups began to fail, or to hang; zero if they do not.
+	outage time.Time
+	// failure is what the last lookup failed for, at failedAt.
+	failure  error
+	failedAt time.Time
+}
+
+// lookup is a lookup of a name, which everybody who needs it waits for.
+type lookup struct {
+	began time.Time
+	// done is closed at its end, and err set before.
+	done chan struct{}
+	err  error
+}
+
+// found are addresses to connect to.
+type found struct {
+	addrs []string
+	// took is how long the connection had to wait for them.
+	took time.Duration
+	// outdated says that they are older than they should be.
+	outdated bool
+}
+
+// newName returns the name of addr, host:port.
+func newName(d *Dialer, addr string, changed func([]string)) *name {
+	n := &name{dialer: d, changed: changed}
+	var err error
+	n.host, n.port, err = net.SplitHostPort(addr)
+	if err != nil {
+		n.host = addr // It is going to fail when it is resolved.
+	} else if _, err = netip.ParseAddr(n.host); err == nil {
+		n.fixed = []string{addr}
+		changed(n.fixed)
+	}
+	return n
+}
+
+// current returns the addresses, for a new connection. Those that are older than they should
+// be are resolved again first. While that fails there is a time of grace, in which the old
+// ones serve: from the moment that the resolver fails or is silent, without waiting for it.
+// Errors are of type *Error.
+func (n *name) current(ctx context.Context) (found, error) {
+	if n.fixed != nil {
+		return found{addrs: n.fixed}, nil
+	}
+	begin := time.Now()
+	f, l, err := n.ask(begin)
+	if err == nil && l != nil {
+		f, err = n.wait(ctx, l)
+	}
+	if err != nil {
+		return found{}, &Error{Step: StepConnect, Addr: net.JoinHostPort(n.host, n.port), Err: err}
+	}
+	f.took = time.Since(begin)
+	if l == nil {
+		f.took = 0
+	}
+	return f, nil
+}
+
+// ask returns the addresses if they serve as they are, and otherwise the lookup to wait for.
+func (n *name) ask(now time.Time) (found, *lookup, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	every := n.dialer.every
+	switch {
+	case n.fresh(now):
+		return found{addrs: n.known}, nil, nil
+	case !n.outage.IsZero() && n.inGrace(now):
+		if now.UnixNano() >= n.due.Load() {
+			n.look(now)
+		}
+		return n.old(), nil, nil
+	case n.running == nil && n.failure != nil && every > 0 && now.Sub(n.failedAt) < failureHolds:
+		return found{}, nil, n.failure
+	}
+	if n.look(now); n.running == nil {
+		return found{}, nil, ErrClosed
+	}
+	return found{}, n.running, nil
+}
+
+// fresh reports whether the addresses are as current as they are to be.
+func (n *name) fresh(now time.Time) bool {
+	return n.known != nil && now.Sub(n.resolved) < n.dialer.every
+}
+
+// inGrace reports whether the addresses may serve although they are not fresh.
+func (n *name) inGrace(now time.Time) bool {
+	return n.known != nil && now.Sub(n.resolved) < n.dialer.every+n.dialer.grace
+}
+
+// old returns the addresses that are known.
+func (n *name) old() found { return found{addrs: n.known, outdated: true} }
+
+// wait waits for a lookup, in the time of grace only for a while.
+func (n *name) wait(ctx context.Context, l *lookup) (found, error) {
+	var hangs <-chan time.Time
+	if wait := n.patience(); wait > 0 {
+		timer := time.NewTimer(wait - time.Since(l.began))
+		defer timer.Stop()
+		hangs = timer.C
+	}
+	select {
+	case <-l.done:
+	case <-hangs:
+		n.fail(errNoResponse)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return n.old(), nil
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return found{}, ctx.Err()
+		}
+		return found{}, &net.DNSError{Err: errNoResponse.Error(), Name: n.host, IsTimeout: true}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case l.err == nil:
+		return found{addrs: n.known}, nil
+	case n.inGrace(time.Now()):
+		return n.old(), nil
+	}
+	return found{}, l.err
+}
+
+// addresses returns those that are known, whatever their age.
+func (n *name) addresses() []string {
+	if n.fixed != nil {
+		return n.fixed
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.known
+}
+
+// patience returns how long a connection waits for a lookup before it goes to an old
+// address; 0 if it must not. It ends within the time of grace.
+func (n *name) patience() time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.inGrace(time.Now()) {
+		return 0
+	}
+	return min(longestWait, n.dialer.grace/4, n.dialer.timeout/2)
+}
+
+// refresh resolves the name again in the background if that is due.
+func (n *name) refresh(now time.Time) {
+	if due := n.due.Load(); due == 0 || now.UnixNano() < due {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if now.UnixNano() >= n.due.Load() {
+		n.look(now)
+	}
+}
+
+// waiting returns the error of those who cannot wait any longer, if it is a lookup that they
+// wait for; nil if it is not.
+func (n *name) waiting() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := time.Now()
+	if n.running == nil || n.fresh(now) || n.inGrace(now) {
+		return nil
+	}
+	err := &net.DNSError{Err: errNoResponse.Error(), Name: n.host, IsTimeout: true}
+	return &Error{Step: StepConnect, Addr: net.JoinHostPort(n.host, n.port), Err: err}
+}
+
+// look begins a lookup unless there is one. The caller holds mu.
+func (n *name) look(now time.Time) {
+	if n.running != nil {
+		return
+	}
+	l := &lookup{began: now, done: make(chan struct{})}
+	if n.dialer.spawn(func() { n.run(l) }) {
+		n.running = l
+	}
+}
+
+// run makes a lookup.
+func (n *name) run(l *lookup) {
+	d := n.dialer
+	ctx, cancel := context.WithTimeout(d.ctx, d.timeout)
+	defer cancel()
+	begin := time.Now()
+	addrs, err := n.resolve(ctx)
+	took := time.Since(begin)
+	if d.ctx.Err() != nil {
+		err = context.Canceled // It was not the resolver that failed.
+	} else {
+		d.wire.Resolved(took, err)
+	}
+	if err != nil {
+		n.fail(err)
+	} else {
+		n.succeed(addrs)
+	}
+	n.mu.Lock()
+	n.running = nil
+	n.mu.Unlock()
+	l.err = err
+	close(l.done)
+}
+
+// fail takes a lookup that has failed, or hangs.
+func (n *name) fail(err error) {
+	now := time.Now()
+	n.mu.Lock()
+	begins := n.outage.IsZero() && !errors.Is(err, context.Canceled)
+	if begins {
+		n.outage = now
+	}
+	if !errors.Is(err, errNoResponse) {
+		n.failure, n.failedAt = err, now
+	}
+	known, resolved := n.known != nil, n.resolved
+	if known {
+		n.due.Store(now.Add(retryEvery).UnixNano())
+	}
+	n.mu.Unlock()
+	switch grace := n.dialer.grace; {
+	case begins && known && grace > 0:
+		n.dialer.logger.Warn("name cannot be resolved again, its old addresses serve for a while", "name", n.host, "err", err,
+			"until", resolved.Add(n.dialer.every+grace))
+	case begins:
+		n.dialer.logger.Warn("name cannot be resolved", "name", n.host, "err", err)
+	}
+}
+
+// succeed takes the addresses that a lookup has found. Those that were known, in another
+// order, stay as they are.
+func (n *name) succeed(addrs []string) {
+	now := time.Now()
+	n.mu.Lock()
+	outage := n.outage
+	n.outage, n.failure, n.resolved = time.Time{}, nil, now
+	n.due.Store(0)
+	if n.dialer.every > 0 {
+		n.due.Store(now.Add(n.dialer.every).UnixNano())
+	}
+	same := slices.Equal(slices.Sorted(slices.Values(addrs)), slices.Sorted(slices.Values(n.known)))
+	if !same {
+		n.known = addrs
+	}
+	n.mu.Unlock()
+	if !outage.IsZero() {
+		n.dialer.logger.Info("name is resolved again", "name", n.host, "outage_seconds", now.Sub(outage).Seconds())
+	}
+	if !same {
+		n.changed(addrs)
+	}
+}
+
+// resolve returns the addresses of the name, as host:port. Those of IPv6 and of IPv4 take
+// turns.
+func (n *name) resolve(ctx context.Context) ([]string, error) {
+	if n.port == "" {
+		return nil, &net.AddrError{Err: "missing port in address", Addr: n.host}
+	}
+	ips, err := n.dialer.net.Resolver.LookupNetIP(ctx, "ip", n.host)
+	if err == nil && len(ips) == 0 {
+		err = &net.DNSError{Err: "no addresses", Name: n.host, IsNotFound: true}
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, ip := range interleave(ips) {
+		if addr := net.JoinHostPort(ip.Unmap().String(), n.port); !slices.Contains(all, addr) {
+			all = append(all, addr)
+		}
+	}
+	return all, nil
+}
+
+// dialResolver connects to a DNS server as net.Resolver does, but lets go of it when nobody
+// waits for its response any more: net.Resolver keeps the socket until its own timeout.
+func dialResolver(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err == nil {
+		context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })
+	}
+	return c, err
+}
+
+// interleave makes the families of addresses take turns, the first one's first.
+func interleave(all []netip.Addr) []netip.Addr {
+	var first, second []netip.Addr
+	for _, ip := range all {
+		if ip.Unmap().Is4() == all[0].Unmap().Is4() {
+			first = append(first, ip)
+		} else {
+			second = append(second, ip)
+		}
+	}
+	mixed := make([]netip.Addr, 0, len(all))
+	for i := range max(len(first), len(second)) {
+		if i < len(first) {
+			mixed = append(mixed, first[i])
+		}
+		if i < len(second) {
+			mixed = append(mixed, second[i])
+		}
+	}
+	return mixed
+}

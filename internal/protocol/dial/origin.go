@@ -1,0 +1,250 @@
+package dial
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// restTime is how long an address that was not reached is left alone where there is another
+// one.
+const restTime = 5 * time.Second
+
+// Target is what an Origin makes connections to.
+type Target struct {
+	// Addr is host:port.
+	Addr string
+	// Secure asks for TLS.
+	Secure bool
+	// Changed, if not nil, is called with the addresses of the name each time that they are
+	// others than before: connections to addresses that are not among them are to be
+	// retired. Calls do not overlap. An Origin whose host is an address calls it at once.
+	Changed func(addrs []string)
+}
+
+// Origin makes the connections of one client to one origin: to the addresses of its name,
+// each the one with the fewest connections first. Connections count from the moment that they
+// are begun until they are closed. Safe for concurrent use.
+type Origin struct {
+	dialer *Dialer
+	target Target
+	name   *name
+
+	mu sync.Mutex
+	// at is what is known of addresses; of those that are not in it, nothing.
+	at map[string]*address
+}
+
+// address is what is known of an address.
+type address struct {
+	// conns is how many connections there are, those that are being made included.
+	conns int
+	// missed is when it was last not reached, though another one was.
+	missed time.Time
+}
+
+// Origin returns an Origin without connections.
+func (d *Dialer) Origin(t Target) *Origin {
+	o := &Origin{dialer: d, target: t, at: make(map[string]*address)}
+	o.name = newName(d, t.Addr, o.changed)
+	return o
+}
+
+// changed takes the addresses of the name.
+func (o *Origin) changed(addrs []string) {
+	o.mu.Lock()
+	maps.DeleteFunc(o.at, func(addr string, a *address) bool { return a.conns <= 0 && !slices.Contains(addrs, addr) })
+	o.mu.Unlock()
+	if o.target.Changed != nil {
+		o.target.Changed(addrs)
+	}
+}
+
+// Refresh resolves the name again, in the background, when that is due. It does not block
+// and costs next to nothing when it is not.
+func (o *Origin) Refresh(now time.Time) { o.name.refresh(now) }
+
+// Unresolved returns the error for who cannot wait any longer for a connection, if it is the
+// name that this waits for; nil if it is not.
+func (o *Origin) Unresolved() error { return o.name.waiting() }
+
+// Resting reports whether an address is left alone for now, since it was not reached lately.
+func (o *Origin) Resting(addr string, now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.resting(addr, now)
+}
+
+func (o *Origin) resting(addr string, now time.Time) bool {
+	a := o.at[addr]
+	return a != nil && now.Sub(a.missed) < restTime
+}
+
+// Bare returns one of the first n addresses that has no connection, nor is one being made,
+// and that is not left alone for now; "" if there is none.
+func (o *Origin) Bare(n int) string {
+	addrs := o.name.addresses()
+	now := time.Now()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, addr := range addrs[:min(n, len(addrs))] {
+		if o.conns(addr) == 0 && !o.resting(addr, now) {
+			return addr
+		}
+	}
+	return ""
+}
+
+func (o *Origin) conns(addr string) int {
+	if a := o.at[addr]; a != nil {
+		return a.conns
+	}
+	return 0
+}
+
+// Connect makes a connection, within the Dialer's timeout: to the address that is asked for,
+// or, with "" or if the name does not have it, to the one with the fewest connections. Where
+// it is not reached, the others are tried in turn. Errors are of type *Error.
+func (o *Origin) Connect(ctx context.Context, first string) (Ready, error) {
+	return o.connect(ctx, first, false)
+}
+
+// ConnectOnly makes a connection to one address, as Connect does, and tries no other.
+func (o *Origin) ConnectOnly(ctx context.Context, addr string) (Ready, error) {
+	return o.connect(ctx, addr, true)
+}
+
+func (o *Origin) connect(ctx context.Context, first string, only bool) (r Ready, err error) {
+	ctx, cancel := context.WithTimeout(ctx, o.dialer.timeout)
+	defer cancel()
+	r.Began = time.Now()
+	f, err := o.name.current(ctx)
+	if err != nil {
+		return r, err
+	}
+	addrs := o.book(f.addrs, first)
+	booked := addrs[0]
+	defer func() { o.add(booked, -1) }()
+	if only {
+		addrs = addrs[:1]
+	}
+	r.Phases.DNS = f.took
+	if err = o.open(ctx, &r, addrs); err != nil {
+		if only {
+			o.miss(booked)
+		}
+		return r, err
+	}
+	if f.outdated {
+		o.dialer.wire.Outdated()
+	}
+	o.Adopt(r)
+	return r, nil
+}
+
+// open connects to one of the addresses and does what comes before the first request.
+func (o *Origin) open(ctx context.Context, r *Ready, addrs []string) (err error) {
+	begin := time.Now()
+	if r.Conn, r.Addr, err = connectTo(ctx, addrs, o.dialer.try); err != nil {
+		return err
+	}
+	o.reached(addrs, r.Addr)
+	r.Phases.Protocol, r.Phases.Connect = o.dialer.clear, time.Since(begin)
+	if !o.target.Secure {
+		return nil
+	}
+	begin = time.Now()
+	if r.TLS, r.Phases.Protocol, err = o.dialer.handshake(ctx, r.Conn, o.target.Addr); err != nil {
+		_ = r.Conn.Close() // There is another error to report.
+		return err
+	}
+	r.Phases.TLS = time.Since(begin)
+	return nil
+}
+
+// Adopt has a connection count here from now on, in place of the Origin that made it. Use it
+// before anybody else has the connection.
+func (o *Origin) Adopt(r Ready) {
+	o.add(r.Addr, 1)
+	r.Conn.countFor(func() { o.add(r.Addr, -1) })
+}
+
+// book returns the addresses in the order in which they are to be tried, and counts a
+// connection to the first of them. Those that are left alone come last, unless they are
+// asked for.
+func (o *Origin) book(addrs []string, first string) []string {
+	now := time.Now()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	at := slices.Index(addrs, first)
+	if at < 0 {
+		at = o.fewest(addrs, now)
+	}
+	order := []string{addrs[at]}
+	var last []string
+	for i := range len(addrs) - 1 {
+		if addr := addrs[(at+1+i)%len(addrs)]; o.resting(addr, now) {
+			last = append(last, addr)
+		} else {
+			order = append(order, addr)
+		}
+	}
+	o.of(addrs[at]).conns++
+	return append(order, last...)
+}
+
+// fewest returns the index of the address with the fewest connections, of those that are not
+// left alone if there are such.
+func (o *Origin) fewest(addrs []string, now time.Time) int {
+	best, bestRests := -1, false
+	for i, addr := range addrs {
+		rests := o.resting(addr, now)
+		better := best < 0 || (bestRests && !rests) || (bestRests == rests && o.conns(addr) < o.conns(addrs[best]))
+		if better {
+			best, bestRests = i, rests
+		}
+	}
+	return best
+}
+
+// of returns what is known of an address.
+func (o *Origin) of(addr string) *address {
+	a := o.at[addr]
+	if a == nil {
+		a = new(address)
+		o.at[addr] = a
+	}
+	return a
+}
+
+// add counts connections to an address.
+func (o *Origin) add(addr string, n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	a := o.of(addr)
+	a.conns += n
+	if a.conns <= 0 && time.Since(a.missed) >= restTime {
+		delete(o.at, addr)
+	}
+}
+
+// reached takes the address that was reached. Those that were tried before it in vain are
+// left alone for a while.
+func (o *Origin) reached(tried []string, addr string) {
+	now := time.Now()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, missed := range tried[:max(0, slices.Index(tried, addr))] {
+		o.of(missed).missed = now
+	}
+	o.of(addr).missed = time.Time{}
+}
+
+// miss leaves an address alone for a while.
+func (o *Origin) miss(addr string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.of(addr).missed = time.Now()
+}

@@ -1,0 +1,151 @@
+package protocoltest
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The response codes of DNS (RFC 1035, section 4.1.1) that a NameServer can be made to give.
+const (
+	ServFail = 2
+	NXDomain = 3
+)
+
+// NameServer is a DNS server on loopback: it has the same addresses for all names.
+type NameServer struct {
+	conn net.PacketConn
+
+	mu     sync.Mutex
+	addrs  []netip.Addr
+	rcode  byte
+	silent bool
+	delay  time.Duration
+	asked  int
+}
+
+// NewNameServer returns a server with these addresses, that is closed with the test. With
+// none it fails.
+func NewNameServer(tb testing.TB, addrs ...string) *NameServer {
+	tb.Helper()
+	conn, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &NameServer{conn: conn}
+	s.Set(addrs...)
+	var running sync.WaitGroup
+	running.Go(func() { s.serve(&running) })
+	tb.Cleanup(func() {
+		_ = conn.Close()
+		running.Wait()
+	})
+	return s
+}
+
+// Set has names resolve to these addresses, at once; with none it is as Fail(ServFail).
+func (s *NameServer) Set(addrs ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addrs, s.rcode, s.silent, s.delay = nil, 0, false, 0
+	for _, a := range addrs {
+		s.addrs = append(s.addrs, netip.MustParseAddr(a))
+	}
+	if s.addrs == nil {
+		s.rcode = ServFail
+	}
+}
+
+// Fail has it give a response code.
+func (s *NameServer) Fail(rcode byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rcode, s.silent = rcode, false
+}
+
+// Silence has it give no response at all.
+func (s *NameServer) Silence() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silent = true
+}
+
+// Delay has it take some time for each response.
+func (s *NameServer) Delay(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delay = d
+}
+
+// Lookups returns how many times it was asked for addresses of IPv4.
+func (s *NameServer) Lookups() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
+}
+
+// Resolver returns a resolver that asks the server.
+func (s *NameServer) Resolver() *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, "udp", s.conn.LocalAddr().String())
+		if err == nil { // Otherwise it waits on when nobody else does.
+			context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })
+		}
+		return c, err
+	}}
+}
+
+func (s *NameServer) serve(running *sync.WaitGroup) {
+	for {
+		buf := make([]byte, 1500)
+		n, from, err := s.conn.ReadFrom(buf)
+		if err != nil {
+			return
+		}
+		response, delay := s.response(buf[:n])
+		if response == nil {
+			continue
+		}
+		running.Go(func() {
+			time.Sleep(delay)
+			_, _ = s.conn.WriteTo(response, from)
+		})
+	}
+}
+
+// response makes the response to a question (RFC 1035, section 4); nil for silence.
+func (s *NameServer) response(question []byte) ([]byte, time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end := 12
+	for question[end] != 0 {
+		end += int(question[end]) + 1
+	}
+	end += 5
+	const typeA = 1
+	asksA := binary.BigEndian.Uint16(question[end-4:]) == typeA
+	if asksA {
+		s.asked++
+	}
+	if s.silent {
+		return nil, 0
+	}
+	a := slices.Clone(question[:end])
+	a[2], a[3] = 0x84, s.rcode
+	clear(a[6:12])
+	if s.rcode != 0 || !asksA {
+		return a, s.delay
+	}
+	binary.BigEndian.PutUint16(a[6:], uint16(len(s.addrs)))
+	for _, ip := range s.addrs {
+		a = append(a, 0xc0, 12, 0, typeA, 0, 1, 0, 0, 0, 0, 0, 4)
+		v4 := ip.As4()
+		a = append(a, v4[:]...)
+	}
+	return a, s.delay
+}

@@ -1,0 +1,161 @@
+package protocoltest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"testing"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+)
+
+// NetHTTP returns net/http's client for the options, as a yardstick: for what is sent, for
+// what comes of responses, and for what an exchange costs. What it knows of a failure is
+// coarse: what is no broken connection, no timeout and no status is ReasonProtocol. With
+// FollowRedirects it follows them itself. It is closed with the test.
+func NetHTTP(tb testing.TB, o httpreq.Options) protocol.Client {
+	tb.Helper()
+	varying, err := httpreq.NewVarying(o, o.WithDefaults().Logger)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	d, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: []string{protocol.HTTP1}, Timeout: o.ConnectTimeout, Wire: o.Wire})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	n := &netHTTP{options: o.WithDefaults(), varying: varying, dialer: d, codes: httpreq.NewCodes()}
+	n.transport = &http.Transport{
+		DialContext:         func(ctx context.Context, _, addr string) (net.Conn, error) { return n.dial(ctx, addr, false) },
+		DialTLSContext:      func(ctx context.Context, _, addr string) (net.Conn, error) { return n.dial(ctx, addr, true) },
+		DisableKeepAlives:   !o.KeepAlive,
+		DisableCompression:  true,
+		MaxIdleConnsPerHost: o.MaxConns,
+		MaxConnsPerHost:     o.MaxConns,
+
+		MaxResponseHeaderBytes: 1 << 20,
+	}
+	n.client = http.Client{Transport: n.transport}
+	if !o.FollowRedirects {
+		n.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
+	c := protocol.NewWaiting(n)
+	tb.Cleanup(c.Close)
+	return c
+}
+
+// netHTTP is net/http's client for a mix.
+type netHTTP struct {
+	options   httpreq.Options
+	varying   httpreq.Varying
+	dialer    *dial.Dialer
+	transport *http.Transport
+	client    http.Client
+	codes     httpreq.Codes
+}
+
+var _ protocol.Doer = (*netHTTP)(nil)
+
+// dial makes a connection that reports to the Wire.
+func (n *netHTTP) dial(ctx context.Context, addr string, secure bool) (net.Conn, error) {
+	r, err := n.dialer.Origin(dial.Target{Addr: addr, Secure: secure}).Connect(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Conn.Open(r.Phases); err != nil {
+		return nil, err
+	}
+	if secure {
+		return r.TLS, nil
+	}
+	return r.Conn, nil
+}
+
+// Do implements protocol.Doer.
+func (n *netHTTP) Do(ctx context.Context, r protocol.Request) protocol.Result {
+	res := protocol.Result{Sent: time.Now()}
+	if r.Entry < 0 || r.Entry >= len(n.options.Entries) {
+		return n.end(res, fmt.Errorf("entry %d: %w", r.Entry, httpreq.ErrNoEntry))
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.options.Timeout)
+	defer cancel()
+	reused := false
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+		if reused = i.Reused; reused {
+			res.Sent = time.Now()
+		}
+	}})
+	e := n.options.Entries[r.Entry]
+	req, err := n.request(ctx, e, r)
+	if err != nil {
+		return n.end(res, err)
+	}
+	resp, err := n.client.Do(req)
+	if err != nil {
+		return n.end(res, err)
+	}
+	res.Code = n.codes.Text(resp.StatusCode)
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		var size int64
+		size, err = io.Copy(io.Discard, io.LimitReader(resp.Body, n.options.MaxResponseBytes+1))
+		if size > n.options.MaxResponseBytes {
+			err = httpreq.ErrBodyTooLong
+		}
+	}
+	_ = resp.Body.Close() // What could fail has been read.
+	if err == nil && !e.Expect.Contains(resp.StatusCode) {
+		res.Done, res.Reason, res.Err = time.Now(), protocol.ReasonStatus, httpreq.StatusError(resp.StatusCode)
+		return res
+	}
+	return n.end(res, err)
+}
+
+// request returns an entry's request.
+func (n *netHTTP) request(ctx context.Context, e httpreq.Entry, r protocol.Request) (*http.Request, error) {
+	p, err := e.Prepare(n.options.UserAgent)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, p.Method, "http://unused/", bytes.NewReader(p.Body))
+	if err != nil {
+		return nil, err
+	}
+	if req.URL, err = req.URL.Parse(p.URL.Origin() + p.Target()); err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", "")
+	for _, f := range p.Head(n.varying, r, time.Now()).Fields {
+		switch f.Name {
+		case "Host":
+			req.Host = f.Value
+		case "User-Agent":
+			req.Header.Set(f.Name, f.Value)
+		default:
+			req.Header[f.Name] = append(req.Header[f.Name], f.Value)
+		}
+	}
+	return req, nil
+}
+
+// end ends an exchange with an error; nil for none.
+func (n *netHTTP) end(res protocol.Result, err error) protocol.Result {
+	res.Done, res.Err = time.Now(), err
+	if err != nil {
+		if res.Reason = dial.Reason(err); res.Reason == protocol.ReasonNone {
+			res.Reason = protocol.ReasonProtocol
+		}
+	}
+	return res
+}
+
+// Close implements protocol.Doer.
+func (n *netHTTP) Close() {
+	n.transport.CloseIdleConnections()
+	n.dialer.Close()
+}
