@@ -67,7 +67,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 			return opened == i+1 && c.origins[0].learned.Load() == 1 && c.origins[0].pick(nil) == nil
 		})
 	}
-	wantReason(t, c, protocol.ReasonDenied)
+	wantReason(t, c, protocol.ReasonLocal)
 	close(let)
 	for _, results := range all {
 		if r := <-results; r.Failed() {
