@@ -67,7 +67,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 			return opened == i+1 && c.entries[0].origin.learned.Load() == 1 && c.entries[0].origin.pick(new(job)) == nil
 		})
 	}
-	wantReason(t, c, protocol.ReasonDenied)
+	wantReason(t, c, protocol.ReasonLocal)
 	close(let)
 	for _, results := range all {
 		if r := <-results; r.Failed() {
