@@ -47,6 +47,11 @@ type Options struct {
 	Web *toolkit.FlagConfig
 	// EnableControl allows requests over HTTP that change the rate.
 	EnableControl bool
+	// AllowedHosts and ExternalURL name the hosts that such requests may be sent to.
+	AllowedHosts []string
+	ExternalURL  string
+	// MaxConnections bounds the connections to the web server; 0 is its default.
+	MaxConnections int
 	// Hangups ask for the configuration to be read again: SIGHUP. May be nil.
 	Hangups <-chan os.Signal
 	// getenv looks up the environment variables of the configuration; nil is
@@ -109,6 +114,8 @@ func New(o Options) (*App, error) {
 		SetOverride:   control.Set,
 		ClearOverride: control.Clear,
 		Logger:        o.Logger,
+
+		AllowedHosts: o.AllowedHosts, ExternalURL: o.ExternalURL, MaxConnections: o.MaxConnections,
 	}
 	if a.fleet != nil {
 		shown.Fleet = func() web.FleetStatus { return fleetStatus(a.fleet, r.current().Fleet) }

@@ -226,7 +226,7 @@ func TestEveryChangeAndRefusalIsLoggedWithWhoAsked(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := httptest.NewRequestWithContext(context.Background(), tc.method, override, strings.NewReader(tc.body))
-			r.Header, r.RemoteAddr = asJSON(), "127.0.0.1:4711"
+			r.Header, r.RemoteAddr, r.Host = asJSON(), "127.0.0.1:4711", "localhost:9870"
 			h.ServeHTTP(httptest.NewRecorder(), r)
 			for _, want := range tc.want {
 				if !strings.Contains(logs.String(), want) {
