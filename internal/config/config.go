@@ -258,7 +258,8 @@ type Expect struct {
 // Parse reads a configuration. Errors name the file, and relative names of files in it
 // are taken from its folder. getenv tells the value of an environment variable and
 // whether it is set. The error is an Errors with everything that is wrong with the file,
-// and Config is then nil.
+// and Config is then nil: up to a hundred errors are listed. What a file costs is bounded:
+// its size by MaxSize, and what aliases and variables make of it.
 func Parse(filename string, content []byte, getenv func(string) (string, bool)) (*Config, error) {
 	r := newReport(filename)
 	root := r.readDocument(content)
@@ -269,9 +270,11 @@ func Parse(filename string, content []byte, getenv func(string) (string, bool)) 
 	d := newDecoder(r, getenv)
 	d.value(root, "", field{}, reflect.ValueOf(c).Elem())
 	c.secrets = d.secrets
-	v := validator{report: r}
-	v.fleet(c.Fleet)
-	v.scenarios(c.Scenarios)
+	v := validator{report: r, knots: new(int)}
+	if !r.stopped {
+		v.fleet(c.Fleet)
+		v.scenarios(c.Scenarios)
+	}
 	if err := r.sorted(); err != nil {
 		return nil, err
 	}

@@ -94,7 +94,7 @@ func TestEveryValueArrives(t *testing.T) {
 	if r.Name != "a.b-c_D9" || r.Weight != 1000000 || r.Method != "PURGE" || r.Body != "Several\nlines.\n" {
 		t.Errorf("request %+v", r)
 	}
-	if r.URL.Host != "example.org:8443" || r.URL.Path != "/a/b;c" || r.URL.RawQuery != "d=e&f=%C3%A9" ||
+	if r.URL.Authority() != "example.org:8443" || r.URL.Target != "/a/b;c?d=e&f=%C3%A9" ||
 		r.URL.String() != "https://example.org:8443/a/b;c?d=e&f=%C3%A9" {
 		t.Errorf("url %v", r.URL)
 	}
