@@ -123,7 +123,7 @@ func New(o Options) (*Dialer, error) {
 	if o.Net.DialContext == nil {
 		o.Net.DialContext = new(net.Dialer).DialContext
 	}
-	source, err := newTLSSource(o.TLS, o.Logger)
+	source, err := newTLSSource(o.TLS, o.Wire, o.Logger)
 	if err != nil {
 		return nil, err
 	}

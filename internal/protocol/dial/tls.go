@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 )
 
@@ -35,21 +36,23 @@ type tlsSource struct {
 }
 
 // newTLSSource returns the configuration of TLS.
-func newTLSSource(t TLS, logger *slog.Logger) (tlsSource, error) {
-	value, err := reloading.New(logger, t.config, t.CAFile, t.CertFile, t.KeyFile)
+func newTLSSource(t TLS, wire protocol.Wire, logger *slog.Logger) (tlsSource, error) {
+	value, err := reloading.New(reloading.Options{
+		Paths: []string{t.CAFile, t.CertFile, t.KeyFile}, Failed: wire.FileFailed, Logger: logger,
+	}, t.config)
 	return tlsSource{value}, err
 }
 
 // config returns the configuration that the texts and files make now.
-func (t TLS) config() (*tls.Config, error) {
+func (t TLS) config(files reloading.Files) (*tls.Config, error) {
 	if t.MaxVersion != 0 && t.MaxVersion < t.MinVersion {
 		return nil, errors.New("tls: highest version is below the lowest")
 	}
-	roots, err := t.roots()
+	roots, err := t.roots(files)
 	if err != nil {
 		return nil, fmt.Errorf("tls: CA: %w", err)
 	}
-	own, err := t.certificates()
+	own, err := t.certificates(files)
 	if err != nil {
 		return nil, fmt.Errorf("tls: client certificate: %w", err)
 	}
@@ -64,8 +67,8 @@ func (t TLS) config() (*tls.Config, error) {
 }
 
 // roots returns the certificates to trust; nil for the system's.
-func (t TLS) roots() (*x509.CertPool, error) {
-	pem, err := reloading.TextOrFile(t.CA, t.CAFile)
+func (t TLS) roots(files reloading.Files) (*x509.CertPool, error) {
+	pem, err := files.TextOr(t.CA, t.CAFile)
 	if err != nil || (pem == "" && t.CAFile == "") {
 		return nil, err
 	}
@@ -77,12 +80,12 @@ func (t TLS) roots() (*x509.CertPool, error) {
 }
 
 // certificates returns the client's own certificate, if there is one.
-func (t TLS) certificates() ([]tls.Certificate, error) {
-	cert, err := reloading.TextOrFile(t.Cert, t.CertFile)
+func (t TLS) certificates(files reloading.Files) ([]tls.Certificate, error) {
+	cert, err := files.TextOr(t.Cert, t.CertFile)
 	if err != nil {
 		return nil, err
 	}
-	key, err := reloading.TextOrFile(t.Key, t.KeyFile)
+	key, err := files.TextOr(t.Key, t.KeyFile)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,101 @@
+package reloading
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+)
+
+const (
+	// Patience is how long a file is waited for.
+	Patience = 5 * time.Second
+	// MaxSize bounds a file with a credential or certificates, in bytes.
+	MaxSize = 1 << 20
+)
+
+// ReadFile returns the content of a regular file of at most limit bytes. It returns an error
+// when the file system has not responded within Patience; a goroutine then waits for it.
+func ReadFile(path string, limit int) ([]byte, error) {
+	return readFile(system{}, path, limit)
+}
+
+func readFile(d disk, path string, limit int) ([]byte, error) {
+	content, err := within(Patience, func() ([]byte, error) { return d.read(path, limit) })
+	return content, describe(err, []string{path})
+}
+
+// within returns what f returns, or errHangs if that takes too long.
+func within[T any](limit time.Duration, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-timer.C:
+		var zero T
+		return zero, errHangs
+	}
+}
+
+// disk is a file system, which may not respond.
+type disk interface {
+	stat(path string) (os.FileInfo, error)
+	read(path string, limit int) ([]byte, error)
+}
+
+// system is the file system of the operating system.
+type system struct{}
+
+var _ disk = system{}
+
+func (system) stat(path string) (os.FileInfo, error) { return os.Stat(path) }
+
+// read opens without waiting: a pipe that nobody writes to would be waited for.
+func (system) read(path string, limit int) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // The path comes from the operator.
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // It has only been read.
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("found %s %q, expected a regular file", kind(info.Mode()), path)
+	}
+	content, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > limit {
+		return nil, fmt.Errorf("found more than %d bytes in %q, expected fewer", limit, path)
+	}
+	return content, nil
+}
+
+// kind names what is no regular file.
+func kind(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "the folder"
+	case m&fs.ModeNamedPipe != 0:
+		return "the pipe"
+	case m&fs.ModeDevice != 0:
+		return "the device"
+	default:
+		return "the special file"
+	}
+}
