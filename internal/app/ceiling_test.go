@@ -23,7 +23,7 @@ func oneShot(t *testing.T, seen *atomic.Int64) string {
 	}
 	var serving sync.WaitGroup
 	serve := func(c net.Conn) {
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		r := bufio.NewReader(c)
 		for first := true; ; first = false {
 			req, readErr := http.ReadRequest(r)
@@ -48,7 +48,7 @@ func oneShot(t *testing.T, seen *atomic.Int64) string {
 		}
 	})
 	t.Cleanup(func() {
-		l.Close()
+		_ = l.Close()
 		serving.Wait()
 	})
 	return l.Addr().String()
@@ -72,7 +72,7 @@ func loop(t *testing.T, seen *atomic.Int64) string {
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = s.Serve(l) })
 	t.Cleanup(func() {
-		s.Close()
+		_ = s.Close()
 		serving.Wait()
 	})
 	return l.Addr().String()
