@@ -222,7 +222,7 @@ func TestAConnectionNeedsNoDescriptor(t *testing.T) {
 // TestAResponseComesAfterTheRequestIsWritten is for who looks whether a connection can be used
 // again: what has been responded to has been written.
 func TestAResponseComesAfterTheRequestIsWritten(t *testing.T) {
-	near, far := protocoltest.Pipe()
+	near, far := protocoltest.BufferedPipe()
 	c, err := dial.NewConn(near, protocol.Discard{})
 	if err != nil {
 		t.Fatal(err)

@@ -97,7 +97,7 @@ func (w *world) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, 
 }
 
 func (w *world) dial(_ context.Context, _, addr string) (net.Conn, error) {
-	near, far := protocoltest.Pipe()
+	near, far := protocoltest.BufferedPipe()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if host, _, _ := net.SplitHostPort(addr); slices.Contains(w.refused, host) {
