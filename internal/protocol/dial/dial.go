@@ -75,6 +75,9 @@ type Options struct {
 	// ResolveGrace is for how long beyond that connections go to the old addresses while the
 	// name cannot be resolved again; 0 is as long as ResolveEvery, and less is not at all.
 	ResolveGrace time.Duration
+	// Descriptors are what connections share with those of other clients; nil is no end of
+	// them.
+	Descriptors *Descriptors
 	// Net is how the network is reached.
 	Net Net
 	// Wire is told of lookups, connections and bytes; nil is protocol.Discard.
@@ -86,13 +89,14 @@ type Options struct {
 
 // Dialer makes the connections of one client. Close it. Safe for concurrent use.
 type Dialer struct {
-	net     Net
-	tls     tlsSource
-	timeout time.Duration
-	every   time.Duration
-	grace   time.Duration
-	wire    protocol.Wire
-	logger  *slog.Logger
+	net         Net
+	tls         tlsSource
+	timeout     time.Duration
+	every       time.Duration
+	grace       time.Duration
+	descriptors *Descriptors
+	wire        protocol.Wire
+	logger      *slog.Logger
 	// clear is what is spoken in the clear, and next what TLS offers.
 	clear string
 	next  []string
@@ -129,7 +133,7 @@ func New(o Options) (*Dialer, error) {
 	}
 	d := &Dialer{
 		net: o.Net, tls: source, timeout: o.Timeout, every: o.ResolveEvery, grace: max(0, o.ResolveGrace),
-		wire: o.Wire, logger: o.Logger, next: o.NextProtos,
+		descriptors: o.Descriptors, wire: o.Wire, logger: o.Logger, next: o.NextProtos,
 	}
 	if len(o.NextProtos) > 0 {
 		d.clear = o.NextProtos[0]

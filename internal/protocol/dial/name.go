@@ -363,6 +363,11 @@ func (n *name) resolve(ctx context.Context) ([]string, error) {
 	if n.port == "" {
 		return nil, &net.AddrError{Err: "missing port in address", Addr: n.host}
 	}
+	end, err := n.dialer.descriptors.lookup(ctx)
+	if err != nil {
+		return nil, &net.DNSError{Err: "too many lookups are on their way", Name: n.host, IsTimeout: true}
+	}
+	defer end()
 	ips, err := n.dialer.net.resolver().LookupNetIP(ctx, "ip", n.host)
 	if err == nil && len(ips) == 0 {
 		err = &net.DNSError{Err: "no addresses", Name: n.host, IsNotFound: true}

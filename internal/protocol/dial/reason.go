@@ -45,6 +45,8 @@ func (e *Error) reason() protocol.Reason {
 		return protocol.ReasonDNS
 	}
 	switch {
+	case errors.Is(e.Err, ErrNoDescriptor):
+		return protocol.ReasonLocal
 	case isDenied(e.Err):
 		return protocol.ReasonDenied
 	case errors.Is(e.Err, context.Canceled), errors.Is(e.Err, ErrClosed):

@@ -96,6 +96,9 @@ type Options struct {
 	Traceparent TraceMode
 	// TLS is for https URLs.
 	TLS dial.TLS
+	// Descriptors are what the client's connections share with those of other clients; nil is
+	// no end of them.
+	Descriptors *dial.Descriptors
 	// Net is how the network is reached.
 	Net dial.Net
 	// BasicAuth, if not nil, authenticates with a user name and a password.
@@ -145,6 +148,7 @@ func (o Options) Dialing(protocols ...string) dial.Options {
 		Timeout:      o.ConnectTimeout,
 		ResolveEvery: o.ResolveEvery,
 		ResolveGrace: o.ResolveGrace,
+		Descriptors:  o.Descriptors,
 		Net:          o.Net,
 		Wire:         o.Wire,
 		Logger:       o.Logger,
