@@ -25,7 +25,7 @@ func overview() *board {
 		lines, reaching(1.1)))
 	b.row("Target's answers")
 	b.place(12, 9, chart("Failure ratio of each scenario",
-		"Part of the requests that failed, whatever the reason. Requests that were canceled while stopping are left out.", ratio,
+		"Part of the requests that failed. Failures of the exporter's own (local, denied, canceled) are left out: see the failures by reason.", ratio,
 		query("{{scenario}}", failureRatio(ofScenarios, "scenario", "")), lines, reaching(0.01)))
 	b.place(12, 9, chart("p99 of each scenario",
 		"99 % of the requests took less, from the time at which they were due to the last byte.", seconds,

@@ -94,11 +94,11 @@ func deliveredPart(of, by string) string {
 // no ratio.
 func over0(a, b string) string { return a + "\n/\n(" + b + " > 0)" }
 
-// failureRatio is the part of the requests that failed. Canceled ones, which we gave up
-// ourselves while stopping, say nothing about the target.
+// failureRatio is the part of the requests that failed. Failures of our own say nothing
+// about the target.
 func failureRatio(of, by, ago string) string {
 	return over0(
-		sum(by, rateAgo(metric("traffic_request_failures_total", of, `reason!="canceled"`), ago)),
+		sum(by, rateAgo(metric("traffic_request_failures_total", of, `reason!~"local|denied|canceled"`), ago)),
 		sum(by, rateAgo(metric("traffic_requests_total", of), ago)))
 }
 

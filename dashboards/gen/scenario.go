@@ -96,7 +96,7 @@ func (b *board) latency() {
 
 func (b *board) failures() {
 	b.place(12, 9, chart("Failures by reason",
-		"Failed requests per second. Canceled ones were given up by the exporter itself while stopping.", perSecond,
+		"Failed requests per second. Local, denied and canceled ones say nothing about the target: the exporter's machine or max_rate was in the way, or it was stopping.", perSecond,
 		query("{{reason}}", sum("reason", rate(metric("traffic_request_failures_total", ofRequest)))), stacked, reasons))
 	b.place(12, 9, chart("Answers by code",
 		"Answers per second by the protocol's code, those that were expected and those that were not.", perSecond,
@@ -108,6 +108,14 @@ func (b *board) failures() {
 	b.place(12, 9, chart("Failure ratio by request",
 		"Part of the requests that failed, of each request of the mix.", ratio,
 		query("{{request}}", failureRatio(ofRequest, "request", "")), lines, reaching(0.01)))
+	b.place(12, 9, chart("Retries and redirects",
+		"Requests per second on the wire beyond the first one of each slot: repeated since the connection ended without a response, or redirected to. They count towards max_rate.", perSecond,
+		query("retries", sum("", rate(metric("traffic_request_retries_total", ofRequest)))),
+		query("redirects", sum("", rate(metric("traffic_request_redirects_total", ofRequest)))),
+		lines, named("retries", colored("red")), named("redirects", colored("blue"))))
+	b.place(12, 9, chart("Retries and redirects that were not sent",
+		"Requests per second that were withheld: beyond max_rate, beyond the budget of retries, or while stopping.", perSecond,
+		query("{{kind}}, {{reason}}", sum("kind, reason", rate(metric("traffic_requests_withheld_total", ofRequest)))), stacked, withheld))
 }
 
 func (b *board) traffic() {
@@ -144,16 +152,21 @@ func (b *board) connections() {
 		"99 % of the connections took less for resolving, connecting and the TLS handshake. A step that was not needed has no values.", seconds,
 		query("{{phase}}", quantile("0.99", "phase", "traffic_connect_phase_seconds", ofScenario)),
 		logarithmic, pointed, named("dns", colored("purple")), named("connect", colored("blue")), named("tls", colored("orange"))))
-	b.place(8, 9, chart("Bytes",
+	b.place(6, 9, chart("DNS failures and outdated addresses",
+		"Attempts per second to resolve a name that failed, and connections that were made to an address older than dns_ttl meanwhile.", perSecondOf,
+		query("failures", sum("", rate(metric("traffic_dns_failures_total", ofScenario)))),
+		query("to outdated addresses", sum("", rate(metric("traffic_dns_outdated_connections_total", ofScenario)))),
+		lines, named("failures", colored("red")), named("to outdated addresses", colored("orange"))))
+	b.place(6, 9, chart("Bytes",
 		"Bytes per second on the wire, with TLS, headers and framing.", bytesPerSec,
 		query("received", sum("", rate(metric("traffic_received_bytes_total", ofScenario)))),
 		query("sent", sum("", rate(metric("traffic_sent_bytes_total", ofScenario)))),
 		named("received", colored("green")), named("sent", colored("blue"))))
-	b.place(8, 9, chart("Received bytes of a request",
+	b.place(6, 9, chart("Received bytes of a request",
 		"Bytes received for each finished request, in the mean: a page that grows or comes back empty shows here.", byteCount,
 		query("received", over0(sum("", rate(metric("traffic_received_bytes_total", ofScenario))), delivered(ofScenario, ""))),
 		named("received", colored("green"))))
-	b.place(8, 9, chart("Slots in flight", "Slots that have come due and have not ended yet: they wait for an answer, or for a connection.", count,
+	b.place(6, 9, chart("Slots in flight", "Slots that have come due and have not ended yet: they wait for an answer, or for a connection.", count,
 		query("in flight", sum("", metric("traffic_slots_in_flight", ofScenario))), named("in flight", colored("orange"))))
 }
 

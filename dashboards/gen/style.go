@@ -294,10 +294,11 @@ func dashes() []grafana.Property {
 func dashed(color string) []grafana.Property { return append(dashes(), colored(color)) }
 
 // reasons gives each reason for a failure its colour, the same everywhere: what is
-// wrong with the network in reds and purples, what the target answers in oranges and
+// wrong with the network or the exporter in reds and purples, what the target answers in oranges and
 // yellows.
 func reasons(p *grafana.Panel) {
 	colors := map[protocol.Reason]string{
+		protocol.ReasonLocal:          "semi-dark-purple",
 		protocol.ReasonDenied:         "dark-purple",
 		protocol.ReasonDNS:            "purple",
 		protocol.ReasonRefused:        "dark-red",
@@ -327,6 +328,21 @@ func drops(p *grafana.Panel) {
 	}
 	for r := range engine.DropReason(engine.NumDropReasons) {
 		named(r.String(), colored(mustHave(colors, r)))(p)
+	}
+	largestFirst(p)
+}
+
+// withheld gives each reason for not sending a retry or a redirect its colour.
+func withheld(p *grafana.Panel) {
+	colors := map[engine.WithheldReason]string{
+		engine.WithheldRateCap:     "purple",
+		engine.WithheldRetryBudget: "orange",
+		engine.WithheldShutdown:    "text",
+	}
+	for r := range engine.WithheldReason(engine.NumWithheldReasons) {
+		for e := range protocol.Extra(protocol.NumExtras) {
+			named(e.String()+", "+r.String(), colored(mustHave(colors, r)))(p)
+		}
 	}
 	largestFirst(p)
 }

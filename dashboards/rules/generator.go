@@ -70,6 +70,53 @@ and
 			description: "Scenario {{ $labels.scenario }} sends {{ $value | humanizePercentage }} of its target rate, as too many of its requests fail.",
 		},
 		{
+			name: "TrafficLocalFailures", severity: warning, concern: generator,
+			expr: `
+(
+  sum without (REPLICA, request) (rate(traffic_request_failures_total{reason=~"local|denied"}[5m]))
+/ ignoring (reason) group_left ()
+  sum without (REPLICA, request, code) (rate(traffic_requests_total[5m]))
+> 0.01
+)
+and ignoring (reason)
+` + sending,
+			wait:        5 * time.Minute,
+			summary:     "Requests fail because of the exporter's own machine or configuration.",
+			description: "{{ $value | humanizePercentage }} of the requests of scenario {{ $labels.scenario }} fail for the reason {{ $labels.reason }}, which is no fault of the target.",
+		},
+		{
+			name: "TrafficDNSFailing", severity: warning, concern: generator,
+			// Two failures at least, and more than a quarter: one packet that is lost is not
+			// worth a call, and resolvers are asked seldom.
+			expr: `
+(
+  (
+    sum without (REPLICA) (rate(traffic_dns_failures_total[10m]))
+  / ignoring (phase)
+    (
+      histogram_count(sum without (REPLICA) (rate(traffic_connect_phase_seconds{phase="dns"}[10m])))
+    or
+      sum without (REPLICA) (rate(traffic_connect_phase_seconds_count{phase="dns"}[10m]))
+    )
+  > 0.25
+  and
+    sum without (REPLICA) (increase(traffic_dns_failures_total[10m])) >= 1.5
+  )
+or
+  (
+    sum without (REPLICA) (rate(traffic_dns_outdated_connections_total[10m]))
+  /
+    sum without (REPLICA, protocol) (rate(traffic_connections_opened_total[10m]))
+  > 0.25
+  )
+)
+and
+` + sending,
+			wait:        2 * time.Minute,
+			summary:     "The names of a scenario's targets cannot be resolved.",
+			description: "{{ $value | humanizePercentage }} of what scenario {{ $labels.scenario }} asks of DNS fails, or of its connections go to addresses that are outdated. Requests fail when the grace is over.",
+		},
+		{
 			name: "TrafficOverrideForgotten", severity: info, concern: delivery,
 			expr:        `max without (REPLICA) (traffic_override_active) == 1`,
 			wait:        12 * time.Hour,

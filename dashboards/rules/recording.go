@@ -15,7 +15,7 @@ func recording() group {
 		{record: "scenario:traffic_target_rate:max", expr: `max without (REPLICA) (traffic_target_rate)`},
 		{record: "scenario:traffic_slo_objective_ratio:max", expr: `max without (REPLICA) (traffic_slo_objective_ratio)`},
 		{record: "scenario:traffic_requests:rate5m", expr: `sum without (REPLICA, request, code) (rate(traffic_requests_total[5m]))`},
-		{record: "scenario:traffic_request_failures:rate5m", expr: `sum without (REPLICA, request, reason) (rate(traffic_request_failures_total{reason!="canceled"}[5m]))`},
+		{record: "scenario:traffic_request_failures:rate5m", expr: `sum without (REPLICA, request, reason) (rate(traffic_request_failures_total{reason!~"OURS"}[5m]))`},
 		// Comparisons with 0 drop what is not a number, as there was nothing to divide by:
 		// quantiles over time would take it for a very small value.
 		{record: "scenario:traffic_request_failures_per_requests:ratio_rate5m", expr: `
@@ -24,7 +24,7 @@ scenario:traffic_request_failures:rate5m
 (
   scenario:traffic_requests:rate5m
 -
-  sum without (REPLICA, request, reason) (rate(traffic_request_failures_total{reason="canceled"}[5m]))
+  sum without (REPLICA, request, reason) (rate(traffic_request_failures_total{reason=~"OURS"}[5m]))
 )
 >= 0`},
 		{record: "scenario:traffic_slots_finished_per_target_rate:ratio_rate5m", expr: `
@@ -77,7 +77,7 @@ sum without (REPLICA, request, good) (rate(traffic_slo_requests_total{good="fals
 sum without (REPLICA, request, good) (rate(traffic_slo_requests_total[WINDOW]))
 >= 0`, "WINDOW", window)},
 			rule{record: failedRatio(window), expr: strings.ReplaceAll(`
-sum without (REPLICA, request, reason) (rate(traffic_request_failures_total{reason!="canceled"}[WINDOW]))
+sum without (REPLICA, request, reason) (rate(traffic_request_failures_total{reason!~"OURS"}[WINDOW]))
 /
 sum without (REPLICA, request, good) (rate(traffic_slo_requests_total[WINDOW]))
 >= 0`, "WINDOW", window)},

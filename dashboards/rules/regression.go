@@ -67,7 +67,7 @@ and
     ` + noise + `
 )
 and
-sum without (REPLICA, request, reason) (increase(traffic_request_failures_total{reason!="canceled"}[30m])) >= 20
+sum without (REPLICA, request, reason) (increase(traffic_request_failures_total{reason!~"OURS"}[30m])) >= 20
 and` + alike
 
 // regressionAlerts tell that a scenario is worse than it was, with an SLO or without.

@@ -21,6 +21,10 @@ import (
 // Name is the name of the file of rules, without its extension.
 const Name = "traffic-exporter"
 
+// ours matches the reasons of failures that say nothing about the target, as
+// protocol.Reason.Ours does: an expression writes OURS for them.
+const ours = "local|denied|canceled"
+
 // replica are the labels that tell replicas of a fleet apart: an expression writes
 // REPLICA for them.
 const replica = "instance, pod, node"
@@ -33,7 +37,7 @@ type group struct {
 }
 
 // rule is a recording rule or an alert. Its expression is PromQL, in which REPLICA
-// stands for the labels of replicas.
+// stands for the labels of replicas and OURS for reasons of our own.
 type rule struct {
 	record, alert      string
 	expr               string
@@ -75,7 +79,7 @@ func File(scale float64) ([]byte, error) {
 	for _, g := range groups() {
 		out := yamlGroup{Name: g.name, Interval: s.format(g.interval)}
 		for _, r := range g.rules {
-			expr, err := s.expr(strings.ReplaceAll(strings.TrimSpace(r.expr), "REPLICA", replica))
+			expr, err := s.expr(strings.NewReplacer("REPLICA", replica, "OURS", ours).Replace(strings.TrimSpace(r.expr)))
 			if err != nil {
 				return nil, err
 			}

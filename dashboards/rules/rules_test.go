@@ -14,6 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/traffic-exporter/traffic_exporter/dashboards/rules"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
 // scrape is the longest scrape interval that the rules are made for.
@@ -88,8 +89,23 @@ func TestTheFileIsUpToDate(t *testing.T) {
 	}
 }
 
+func TestReasonsOfOurOwnAreThoseOfTheProtocol(t *testing.T) {
+	var ours []string
+	for r := range protocol.Reason(protocol.NumReasons) {
+		if r.Ours() {
+			ours = append(ours, r.String())
+		}
+	}
+	content := read(t, rules.Name+".yaml")
+	for _, match := range regexp.MustCompile(`reason[!=]~"([^"]*canceled[^"]*)"`).FindAllStringSubmatch(content, -1) {
+		if got := strings.Split(match[1], "|"); !slices.Equal(got, ours) {
+			t.Fatalf("reasons %q, want %q", got, ours)
+		}
+	}
+}
+
 func TestAlertsSayWhatTheyAreAbout(t *testing.T) {
-	name := regexp.MustCompile(`^Traffic([A-Z][a-z]+)+$`)
+	name := regexp.MustCompile(`^Traffic(DNS|[A-Z][a-z]+)+$`)
 	for _, r := range load(t, 1).all() {
 		if r.Alert == "" {
 			continue
@@ -213,7 +229,7 @@ func TestExpressionsUseWhatExists(t *testing.T) {
 		}
 		own := regexp.MustCompile(`\bscenario:[a-zA-Z0-9_:]+`).ReplaceAllString(r.Expr, "")
 		for _, name := range regexp.MustCompile(`\btraffic_[a-z_]+`).FindAllString(own, -1) {
-			name = strings.TrimSuffix(name, "_bucket")
+			name = strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_count")
 			if name != "traffic_exporter_build_info" && !strings.Contains(documented, "| `"+name+"` |") {
 				t.Errorf("%s%s uses %s, which docs/metrics.md does not know", r.Record, r.Alert, name)
 			}

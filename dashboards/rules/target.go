@@ -33,7 +33,7 @@ func targetAlerts() group {
 		expr: `
 scenario:traffic_request_failures_per_requests:ratio_rate5m > 0.999
 and
-sum without (REPLICA, request, reason) (increase(traffic_request_failures_total{reason!="canceled"}[5m])) >= 3
+sum without (REPLICA, request, reason) (increase(traffic_request_failures_total{reason!~"OURS"}[5m])) >= 3
 and
 ` + sending,
 		wait:        time.Minute,

@@ -42,8 +42,18 @@ type guarded struct {
 // Finished implements engine.Recorder.
 func (g *guarded) Finished(o engine.Outcome) {
 	g.Recorder.Finished(o)
-	if o.Result.Reason != protocol.ReasonCanceled {
+	if !o.Result.Reason.Ours() {
 		g.guard.Ended(o.Result.Sent, o.Result.Done, o.Result.Failed())
+	}
+}
+
+// Extra implements engine.Recorder. A request that is repeated has failed once, however the
+// repeat ends: a target that ends each connection without a response is to be spared.
+func (g *guarded) Extra(entry int, e protocol.Extra) {
+	g.Recorder.Extra(entry, e)
+	if e == protocol.Retry {
+		now := time.Now()
+		g.guard.Ended(now, now, true)
 	}
 }
 

@@ -9,16 +9,19 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/traffic-exporter/traffic_exporter/internal/backoff"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// counter is a Recorder that counts what has finished.
-type counter struct{ finished int }
+// counter is a Recorder that counts what has finished and what was sent beside.
+type counter struct{ finished, extras, withheld int }
 
-func (*counter) Due(uint64)                        {}
-func (*counter) Dropped(engine.DropReason, uint64) {}
-func (c *counter) Finished(engine.Outcome)         { c.finished++ }
+func (*counter) Due(uint64)                                            {}
+func (*counter) Dropped(engine.DropReason, uint64)                     {}
+func (c *counter) Finished(engine.Outcome)                             { c.finished++ }
+func (c *counter) Extra(int, protocol.Extra)                           { c.extras++ }
+func (c *counter) Withheld(int, protocol.Extra, engine.WithheldReason) { c.withheld++ }
 
 func TestOneFailureAMinuteIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -55,4 +58,54 @@ func TestOneFailureAMinuteIsLogged(t *testing.T) {
 			t.Errorf("%d outcomes were recorded, want all 302", all.finished)
 		}
 	})
+}
+
+func TestWhatAGuardTakesForAFailure(t *testing.T) {
+	ended := func(r protocol.Reason) func(*guarded) {
+		return func(g *guarded) {
+			now := time.Now()
+			g.Finished(engine.Outcome{Result: protocol.Result{Sent: now, Done: now, Reason: r}})
+		}
+	}
+	for _, tc := range []struct {
+		name   string
+		each   func(*guarded)
+		spares bool
+	}{
+		{"a success", ended(protocol.ReasonNone), false},
+		{"a refused connection", ended(protocol.ReasonRefused), true},
+		{"no descriptor left", ended(protocol.ReasonLocal), false},
+		{"a redirect beyond max_rate", ended(protocol.ReasonDenied), false},
+		{"canceled", ended(protocol.ReasonCanceled), false},
+		{"a success by a repeat", func(g *guarded) {
+			g.Extra(0, protocol.Retry)
+			ended(protocol.ReasonNone)(g)
+		}, true},
+		{"a success by a redirect", func(g *guarded) {
+			g.Extra(0, protocol.Redirect)
+			ended(protocol.ReasonNone)(g)
+		}, false},
+		{"a repeat that was withheld", func(g *guarded) {
+			g.Withheld(0, protocol.Retry, engine.WithheldRetryBudget)
+			ended(protocol.ReasonReset)(g)
+		}, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := backoff.Policy{Limit: 0.4, Over: 10 * time.Second, To: 0.1, Recover: time.Minute}
+				var all counter
+				g := &guarded{Recorder: &all, guard: backoff.New("s", p, nil, slog.New(slog.DiscardHandler))}
+				for range 200 {
+					tc.each(g)
+					time.Sleep(100 * time.Millisecond)
+				}
+				if spares := g.guard.Ratio(time.Now()) < 1; spares != tc.spares {
+					t.Errorf("the target is spared: %t, want %t", spares, tc.spares)
+				}
+				if all.finished != 200 {
+					t.Errorf("%d outcomes were recorded, want 200", all.finished)
+				}
+			})
+		})
+	}
 }

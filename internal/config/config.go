@@ -107,7 +107,8 @@ type Limits struct {
 	// How many requests may be unanswered at a time in each replica; slots beyond it are
 	// dropped and counted. It is also the limit of connections.
 	MaxInFlight int `yaml:"max_in_flight" default:"500" min:"1" max:"100000"`
-	// The rate that the whole fleet never exceeds: it clamps rate. Left out, there is no limit.
+	// The most requests a second that the whole fleet puts on the wire: it clamps rate, and holds
+	// back repeats and redirects beyond it. Left out, there is no limit.
 	MaxRate Rate `yaml:"max_rate"`
 	// How late a slot may be sent. Slots that are overdue by more, after a stall or a step
 	// of the clock, are dropped and counted: there is no catch-up burst.

@@ -21,6 +21,8 @@ type ledger struct {
 	finished uint64
 	dropped  [NumDropReasons]uint64
 	outcomes []Outcome
+	extras   [protocol.NumExtras]int
+	withheld [protocol.NumExtras][NumWithheldReasons]int
 }
 
 var _ Recorder = (*ledger)(nil)
@@ -46,6 +48,18 @@ func (l *ledger) Finished(o Outcome) {
 		l.outcomes = append(l.outcomes, o)
 	}
 	l.check()
+}
+
+func (l *ledger) Extra(_ int, e protocol.Extra) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.extras[e]++
+}
+
+func (l *ledger) Withheld(_ int, e protocol.Extra, why WithheldReason) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.withheld[e][why]++
 }
 
 func (l *ledger) check() {
@@ -91,6 +105,9 @@ type sent struct {
 // fake is a Client that answers after a while and remembers what it was asked.
 type fake struct {
 	answer func(protocol.Request) time.Duration // nil: at once
+	// extra is asked for so many times in each call, before it ends.
+	extra  protocol.Extra
+	asks   int
 	mu     sync.Mutex
 	sent   []sent
 	closed int
@@ -108,6 +125,9 @@ var _ protocol.Client = (*fake)(nil)
 func (f *fake) Start(c *protocol.Call) {
 	res := protocol.Result{Sent: time.Now(), Code: "200"}
 	down := f.begin(c.Request, res.Sent)
+	for range f.asks {
+		c.Admits(f.extra)
+	}
 	if f.answer == nil {
 		f.end(c, res)
 		return

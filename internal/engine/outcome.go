@@ -62,11 +62,42 @@ func (r DropReason) String() string {
 	}
 }
 
+// WithheldReason is why a repeat or a redirect was not sent: a closed set.
+type WithheldReason uint8
+
+// The reasons for not sending one more request of an exchange.
+const (
+	// WithheldRateCap: it would have been beyond this replica's share of max_rate.
+	WithheldRateCap WithheldReason = iota
+	// WithheldRetryBudget: too many of the recent requests had been repeated.
+	WithheldRetryBudget
+	// WithheldShutdown: the process was stopping.
+	WithheldShutdown
+
+	// NumWithheldReasons is the size of an array indexed by WithheldReason.
+	NumWithheldReasons = int(iota)
+)
+
+// String returns the reason as it stands in labels.
+func (r WithheldReason) String() string {
+	switch r {
+	case WithheldRateCap:
+		return "rate_cap"
+	case WithheldRetryBudget:
+		return "retry_budget"
+	case WithheldShutdown:
+		return "shutdown"
+	default:
+		return "unknown"
+	}
+}
+
 // Recorder keeps the ledger of one scenario. Its methods are plain calls on the
 // sending path: safe for concurrent use, quick, never blocking.
 //
 // The law of the ledger: due = finished + in flight + dropped. Due comes first for
-// each slot, then exactly one of Dropped and Finished.
+// each slot, then exactly one of Dropped and Finished. Between Due and Finished there may be
+// any number of Extra and Withheld, which are about requests on the wire and not about slots.
 type Recorder interface {
 	// Due tells that n more slots of this replica have come due.
 	Due(n uint64)
@@ -74,4 +105,10 @@ type Recorder interface {
 	Dropped(r DropReason, n uint64)
 	// Finished tells that the request of a due slot has ended, well or badly.
 	Finished(o Outcome)
+	// Extra counts one more request on the wire for a slot that is being sent: a repeat or
+	// a redirect of an entry of the mix.
+	Extra(entry int, e protocol.Extra)
+	// Withheld counts a repeat or a redirect that was not sent. The exchange then ends with
+	// what there is.
+	Withheld(entry int, e protocol.Extra, why WithheldReason)
 }

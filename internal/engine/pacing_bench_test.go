@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
 // delays is a Recorder that keeps the send delays of a number of slots.
@@ -24,7 +26,9 @@ func newDelays(n int) *delays {
 	return &delays{all: make([]time.Duration, n), done: make(chan struct{})}
 }
 
-func (*delays) Due(uint64) {}
+func (*delays) Due(uint64)                                   {}
+func (*delays) Extra(int, protocol.Extra)                    {}
+func (*delays) Withheld(int, protocol.Extra, WithheldReason) {}
 
 // Dropped counts as the worst.
 func (d *delays) Dropped(_ DropReason, n uint64) {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
@@ -17,7 +18,9 @@ type runner struct {
 	sc    Scenario
 	pacer *pacer
 	mix   mix
-	cap   rateCap
+	gate  gate
+	// begun is when the runner began, on the monotonic clock.
+	begun time.Time
 
 	// cut says that what has not been sent is not to be sent any more.
 	cut atomic.Bool
@@ -34,13 +37,15 @@ type runner struct {
 // newRunner returns a runner whose first slot is the first one due at or after from.
 func newRunner(sc Scenario, arcs Arcs, c *clock, w waiter, from reading) *runner {
 	r := &runner{
-		sc:  sc,
-		mix: newMix(sc.Weights),
-		cap: rateCap{max: sc.Limits.MaxRate},
+		sc:    sc,
+		mix:   newMix(sc.Weights),
+		gate:  gate{cap: rateCap{max: sc.Limits.MaxRate}},
+		begun: from.mono,
 	}
 	r.flights.New = func() any {
 		f := &flight{runner: r}
 		f.call.Done = f.end
+		f.call.Admit = f.admit
 		return f
 	}
 	r.pacer = newPacer(&r.sc, arcs, c, w, from)
@@ -81,10 +86,20 @@ func (r *runner) refuse(t *turn) (DropReason, bool) {
 		return DropBackOff, true
 	case r.inFlight.Load() >= int64(r.sc.Limits.MaxInFlight):
 		return DropInFlight, true
-	case !r.cap.allow(t.slot.Due, t.ratio):
+	case !r.gate.slot(t.now.mono.Add(t.slot.Due.Sub(t.now.wall)).Sub(r.begun), t.ratio):
 		return DropRateCap, true
 	}
 	return 0, false
+}
+
+// withhold reports whether one more request must not be put on the wire now, and why.
+func (r *runner) withhold(e protocol.Extra) (WithheldReason, bool) {
+	if r.cut.Load() {
+		return WithheldShutdown, true
+	}
+	now := r.pacer.clock.look()
+	why, ok := r.gate.extra(e, now.mono.Sub(r.begun), r.pacer.arcs.Arc(now.wall).Ratio())
+	return why, !ok
 }
 
 // send starts the request of a slot.
@@ -120,6 +135,17 @@ type flight struct {
 	runner *runner
 	turn   turn
 	call   protocol.Call
+}
+
+// admit decides on one more request on the wire, and counts it. The client calls it.
+func (f *flight) admit(e protocol.Extra) bool {
+	r, entry := f.runner, f.call.Request.Entry
+	if why, ok := r.withhold(e); ok {
+		r.sc.Recorder.Withheld(entry, e, why)
+		return false
+	}
+	r.sc.Recorder.Extra(entry, e)
+	return true
 }
 
 // end records how the request went. The client calls it.

@@ -44,8 +44,8 @@ type Limits struct {
 	// MaxInFlight is the number of requests that may be unanswered at a time. With 0
 	// nothing is sent.
 	MaxInFlight int
-	// MaxRate is the ceiling of the whole fleet's rate in slots per second, of which
-	// the engine enforces this replica's part; 0 is none.
+	// MaxRate is the ceiling of the whole fleet's requests on the wire per second, repeats
+	// and redirects included, of which the engine enforces this replica's share; 0 is none.
 	MaxRate float64
 	// LateAfter is how overdue a slot may be and still be sent. A slot beyond it tells
 	// that the process was stalled.

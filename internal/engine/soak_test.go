@@ -94,8 +94,10 @@ func newCountdown(n int) *countdown {
 	return c
 }
 
-func (*countdown) Due(uint64)                 {}
-func (*countdown) Dropped(DropReason, uint64) {}
+func (*countdown) Due(uint64)                                   {}
+func (*countdown) Dropped(DropReason, uint64)                   {}
+func (*countdown) Extra(int, protocol.Extra)                    {}
+func (*countdown) Withheld(int, protocol.Extra, WithheldReason) {}
 
 func (c *countdown) Finished(Outcome) {
 	if c.left.Add(-1) == 0 {

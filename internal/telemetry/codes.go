@@ -9,9 +9,11 @@ import (
 )
 
 const (
-	// maxCodes is how many codes a request may get in answer before further ones are
-	// counted together: room for every status of HTTP, and no target can go beyond.
-	maxCodes = 600
+	// maxCodes is how many codes a request may get in response before further ones are
+	// counted together: room for every status of HTTP, of three digits, those above 599
+	// included, which servers do send, and no target can go beyond. Prometheus has to bear a
+	// target that sends them all, so there is no room for more.
+	maxCodes = 1000
 	// otherCode stands for all codes beyond maxCodes.
 	otherCode = "other"
 )

@@ -65,6 +65,9 @@ type collector struct {
 	requests  *prometheus.CounterVec
 	failures  *prometheus.CounterVec
 	verdicts  *prometheus.CounterVec
+	retries   *prometheus.CounterVec
+	redirects *prometheus.CounterVec
+	withheld  *prometheus.CounterVec
 
 	targetDesc, shareDesc, overrideDesc, backOffDesc, objectiveDesc, latencyDesc *prometheus.Desc
 
@@ -92,10 +95,16 @@ func newCollector(name string) *collector {
 			"Finished requests, by the protocol's code; the code is empty where there was no answer.",
 			labelRequest, "code"),
 		failures: f.counters("traffic_request_failures_total",
-			"Failed requests, by reason; canceled ones were given up by us while stopping.", labelRequest, "reason"),
+			"Failed requests, by reason; local, denied and canceled ones say nothing about the target.", labelRequest, "reason"),
 		verdicts: f.counters("traffic_slo_requests_total",
-			"Requests judged against the SLO: good ones succeeded within its latency. Canceled ones are not judged.",
+			"Requests judged against the SLO: good ones succeeded within its latency. Local, denied and canceled failures are not judged.",
 			labelRequest, "good"),
+		retries: f.counters("traffic_request_retries_total",
+			"Requests that were sent once more, since the connection of the first attempt ended without a response.", labelRequest),
+		redirects: f.counters("traffic_request_redirects_total",
+			"Requests that were sent because a response redirected to them.", labelRequest),
+		withheld: f.counters("traffic_requests_withheld_total",
+			"Retries and redirects that were not sent, by reason.", labelRequest, "kind", "reason"),
 		targetDesc: f.desc("traffic_target_rate", "Requests per second that the whole fleet should send now."),
 		shareDesc:  f.desc("traffic_share_rate", "Requests per second that this replica should send now."),
 		overrideDesc: f.desc("traffic_override_active",
@@ -112,13 +121,13 @@ func newCollector(name string) *collector {
 // durations and services depend on the bounds, so a change of those replaces them.
 func (c *collector) durations(bounds []float64) *prometheus.HistogramVec {
 	return c.factory.histograms("traffic_request_duration_seconds",
-		"Time from a request's due time to the last byte, free of coordinated omission. Canceled requests are not observed.",
+		"Time from a request's due time to the last byte, free of coordinated omission. Local, denied and canceled failures are not observed.",
 		bounds, labelRequest, "outcome")
 }
 
 func (c *collector) services(bounds []float64) *prometheus.HistogramVec {
 	return c.factory.histograms("traffic_request_service_seconds",
-		"Time from a request's actual send to the last byte. Canceled requests are not observed.",
+		"Time from a request's actual send to the last byte. Local, denied and canceled failures are not observed.",
 		bounds, labelRequest)
 }
 
@@ -147,6 +156,9 @@ func (c *collector) prune(old, s *Scenario) {
 		gone := prometheus.Labels{labelRequest: e.codes.request}
 		c.failures.DeletePartialMatch(gone)
 		c.verdicts.DeletePartialMatch(gone)
+		c.retries.DeletePartialMatch(gone)
+		c.redirects.DeletePartialMatch(gone)
+		c.withheld.DeletePartialMatch(gone)
 		s.durations.DeletePartialMatch(gone)
 		s.services.DeletePartialMatch(gone)
 	}
@@ -193,7 +205,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 // parts are the collectors that this one is made of while s is its shape.
 func (c *collector) parts(s *Scenario) []prometheus.Collector {
 	return append(c.wire.parts(),
-		c.ledger, c.sendDelay, c.requests, c.failures, c.verdicts, s.durations, s.services)
+		c.ledger, c.sendDelay, c.requests, c.failures, c.verdicts, c.retries, c.redirects, c.withheld, s.durations, s.services)
 }
 
 func value(f func() float64) float64 {

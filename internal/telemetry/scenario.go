@@ -81,6 +81,14 @@ func (s *Scenario) Finished(o engine.Outcome) {
 	s.ledger.finish()
 }
 
+// Extra implements engine.Recorder.
+func (s *Scenario) Extra(entry int, e protocol.Extra) { s.entries[entry].extras[e].Inc() }
+
+// Withheld implements engine.Recorder.
+func (s *Scenario) Withheld(entry int, e protocol.Extra, why engine.WithheldReason) {
+	s.entries[entry].withheld[e][why].Inc()
+}
+
 // Resolved implements protocol.Wire.
 func (s *Scenario) Resolved(took time.Duration, err error) { s.wire.Resolved(took, err) }
 
@@ -105,6 +113,8 @@ type entry struct {
 	failures [protocol.NumReasons]prometheus.Counter
 	// good and bad are nil without an SLO.
 	good, bad prometheus.Counter
+	extras    [protocol.NumExtras]prometheus.Counter
+	withheld  [protocol.NumExtras][engine.NumWithheldReasons]prometheus.Counter
 }
 
 // newEntry creates the series of a request, or finds those that exist.
@@ -120,6 +130,14 @@ func newEntry(c *collector, s *Scenario, name string, old *Scenario) entry {
 	}
 	for r := protocol.ReasonNone + 1; int(r) < protocol.NumReasons; r++ {
 		e.failures[r] = c.failures.WithLabelValues(name, r.String())
+	}
+	e.extras[protocol.Retry] = c.retries.WithLabelValues(name)
+	e.extras[protocol.Redirect] = c.redirects.WithLabelValues(name)
+	for kind := range e.withheld {
+		for why := range e.withheld[kind] {
+			e.withheld[kind][why] = c.withheld.WithLabelValues(
+				name, protocol.Extra(kind).String(), engine.WithheldReason(why).String())
+		}
 	}
 	if s.slo != nil {
 		e.good = c.verdicts.WithLabelValues(name, "true")
@@ -141,14 +159,14 @@ func (s *Scenario) codesOf(name string) *codes {
 	return s.entries[i].codes
 }
 
-// record counts the outcome. A canceled request was given up by us: how long it took
-// until then, and whether it would have been good, says nothing about the target.
+// record counts the outcome. A failure of our own says nothing about the target: neither how
+// long it took, nor whether the request would have been good.
 func (e *entry) record(o engine.Outcome, slo *SLO) {
 	e.codes.inc(o.Result.Code)
 	latency, series := o.Latency(), e.success
 	if reason := o.Result.Reason; reason != protocol.ReasonNone {
 		e.failures[reason].Inc()
-		if reason == protocol.ReasonCanceled {
+		if reason.Ours() {
 			return
 		}
 		series = e.failure

@@ -1,6 +1,7 @@
 package telemetry_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -28,7 +29,11 @@ func TestEverySeriesStartsAtZero(t *testing.T) {
 		}
 	}
 	for name, n := range map[string]int{
-		"traffic_request_failures_total":   2 * 11,
+		"traffic_request_failures_total":   2 * 12,
+		"traffic_request_retries_total":    2,
+		"traffic_request_redirects_total":  2,
+		"traffic_requests_withheld_total":  2 * 2 * 3,
+		"traffic_dns_failures_total":       1,
 		"traffic_requests_total":           2,
 		"traffic_slots_dropped_total":      5,
 		"traffic_slo_requests_total":       4,
@@ -51,6 +56,8 @@ func TestFinishedCountsEachOutcomeOnce(t *testing.T) {
 		outcome(protocol.ReasonStatus, "500", ms, ms),
 		outcome(protocol.ReasonTimeout, "", ms, 10*time.Second),
 		outcome(protocol.ReasonCanceled, "", ms, 50*ms),
+		outcome(protocol.ReasonLocal, "", ms, 50*ms),
+		outcome(protocol.ReasonDenied, "302", ms, 50*ms),
 		ok(1),
 	} {
 		s.Due(1)
@@ -63,12 +70,13 @@ func TestFinishedCountsEachOutcomeOnce(t *testing.T) {
 	want := `
 # HELP traffic_requests_total Finished requests, by the protocol's code; the code is empty where there was no answer.
 # TYPE traffic_requests_total counter
-traffic_requests_total{code="",request="browse",scenario="storefront"} 2
+traffic_requests_total{code="",request="browse",scenario="storefront"} 3
 traffic_requests_total{code="",request="buy",scenario="storefront"} 0
 traffic_requests_total{code="200",request="browse",scenario="storefront"} 2
 traffic_requests_total{code="200",request="buy",scenario="storefront"} 1
+traffic_requests_total{code="302",request="browse",scenario="storefront"} 1
 traffic_requests_total{code="500",request="browse",scenario="storefront"} 1
-# HELP traffic_slo_requests_total Requests judged against the SLO: good ones succeeded within its latency. Canceled ones are not judged.
+# HELP traffic_slo_requests_total Requests judged against the SLO: good ones succeeded within its latency. Local, denied and canceled failures are not judged.
 # TYPE traffic_slo_requests_total counter
 traffic_slo_requests_total{good="false",request="browse",scenario="storefront"} 3
 traffic_slo_requests_total{good="false",request="buy",scenario="storefront"} 0
@@ -76,7 +84,7 @@ traffic_slo_requests_total{good="true",request="browse",scenario="storefront"} 1
 traffic_slo_requests_total{good="true",request="buy",scenario="storefront"} 1
 # HELP traffic_slots_due_total Slots of this replica's share whose time has come.
 # TYPE traffic_slots_due_total counter
-traffic_slots_due_total{scenario="storefront"} 13
+traffic_slots_due_total{scenario="storefront"} 15
 # HELP traffic_slots_dropped_total Slots that came due and were not sent, by reason.
 # TYPE traffic_slots_dropped_total counter
 traffic_slots_dropped_total{reason="back_off",scenario="storefront"} 0
@@ -86,7 +94,7 @@ traffic_slots_dropped_total{reason="rate_cap",scenario="storefront"} 0
 traffic_slots_dropped_total{reason="shutdown",scenario="storefront"} 0
 # HELP traffic_slots_finished_total Slots whose request has ended, well or badly.
 # TYPE traffic_slots_finished_total counter
-traffic_slots_finished_total{scenario="storefront"} 6
+traffic_slots_finished_total{scenario="storefront"} 8
 # HELP traffic_slots_in_flight Slots that have come due and have not ended yet.
 # TYPE traffic_slots_in_flight gauge
 traffic_slots_in_flight{scenario="storefront"} 2
@@ -100,25 +108,25 @@ traffic_slots_in_flight{scenario="storefront"} 2
 	}
 
 	all := scrape(t, reg)
-	for _, reason := range []string{"status", "timeout", "canceled"} {
+	for _, reason := range []string{"status", "timeout", "canceled", "local", "denied"} {
 		one := all.one(t, "traffic_request_failures_total", "request", "browse", "reason", reason)
 		if one.value != 1 {
 			t.Errorf("%v failures for %s, want 1", one.value, reason)
 		}
 	}
-	if got := all.where("traffic_request_failures_total").sum(); got != 3 {
-		t.Errorf("%v failures in all, want 3", got)
+	if got := all.where("traffic_request_failures_total").sum(); got != 5 {
+		t.Errorf("%v failures in all, want 5", got)
 	}
 	for _, tc := range []struct {
 		name       string
 		labels     []string
 		count, sum float64
 	}{
-		// A canceled request is in none of the durations.
+		// A failure of our own is in none of the durations.
 		{"traffic_request_duration_seconds", []string{"request", "browse", "outcome", "success"}, 2, 0.6},
 		{"traffic_request_duration_seconds", []string{"request", "browse", "outcome", "failure"}, 2, 10.003},
 		{"traffic_request_service_seconds", []string{"request", "browse"}, 4, 10.401},
-		{"traffic_send_delay_seconds", nil, 6, 0.204},
+		{"traffic_send_delay_seconds", nil, 8, 0.206},
 	} {
 		got := all.one(t, tc.name, tc.labels...)
 		if got.value != tc.count || got.sum < tc.sum-1e-6 || got.sum > tc.sum+1e-6 {
@@ -247,17 +255,24 @@ func TestLawOfTheLedgerHoldsInEachScrape(t *testing.T) {
 func TestWire(t *testing.T) {
 	reg, _, scenarios := open(t, storefront())
 	s := scenarios[0]
+	// What resolving took is counted when it was done, not with the connection.
 	s.Opened(protocol.Phases{Protocol: protocol.HTTP2, DNS: time.Millisecond, Connect: 2 * time.Millisecond, TLS: 3 * time.Millisecond})
 	s.Opened(protocol.Phases{Protocol: protocol.HTTP1, Connect: time.Millisecond})
 	s.Closed()
 	s.Transferred(100, 2000)
 	s.Transferred(1, 0)
 	s.Transferred(-5, -5)
+	s.Resolved(time.Millisecond, nil)
+	s.Resolved(time.Second, context.DeadlineExceeded)
+	s.Outdated()
 	all := scrape(t, reg)
 	for name, want := range map[string]float64{
 		"traffic_open_connections":     1,
 		"traffic_sent_bytes_total":     101,
 		"traffic_received_bytes_total": 2000,
+		"traffic_dns_failures_total":   1,
+
+		"traffic_dns_outdated_connections_total": 1,
 	} {
 		if got := all.one(t, name).value; got != want {
 			t.Errorf("%s = %v, want %v", name, got, want)
@@ -268,9 +283,44 @@ func TestWire(t *testing.T) {
 			t.Errorf("%v connections of %s, want 1", got, name)
 		}
 	}
-	for phase, want := range map[string]float64{"dns": 1, "connect": 2, "tls": 1} {
+	for phase, want := range map[string]float64{"dns": 2, "connect": 2, "tls": 1} {
 		if got := all.one(t, "traffic_connect_phase_seconds", "phase", phase).value; got != want {
 			t.Errorf("%v observations of %s, want %v", got, phase, want)
+		}
+	}
+}
+
+func TestRequestsOnTheWireAreCountedByKind(t *testing.T) {
+	reg, _, scenarios := open(t, storefront())
+	s := scenarios[0]
+	for i := range protocol.NumExtras {
+		for range i + 1 {
+			s.Extra(0, protocol.Extra(i))
+		}
+		for why := range engine.NumWithheldReasons {
+			for range 10*i + why + 1 {
+				s.Withheld(1, protocol.Extra(i), engine.WithheldReason(why))
+			}
+		}
+	}
+	all := scrape(t, reg)
+	for _, tc := range []struct {
+		name   string
+		labels []string
+		want   float64
+	}{
+		{"traffic_request_retries_total", []string{"request", "browse"}, 1},
+		{"traffic_request_retries_total", []string{"request", "buy"}, 0},
+		{"traffic_request_redirects_total", []string{"request", "browse"}, 2},
+		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "retry", "reason", "rate_cap"}, 1},
+		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "retry", "reason", "retry_budget"}, 2},
+		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "retry", "reason", "shutdown"}, 3},
+		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "redirect", "reason", "rate_cap"}, 11},
+		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "redirect", "reason", "shutdown"}, 13},
+		{"traffic_requests_withheld_total", []string{"request", "browse", "kind", "retry", "reason", "rate_cap"}, 0},
+	} {
+		if got := all.one(t, tc.name, tc.labels...).value; got != tc.want {
+			t.Errorf("%s%v = %v, want %v", tc.name, tc.labels, got, tc.want)
 		}
 	}
 }

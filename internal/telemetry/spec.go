@@ -45,7 +45,7 @@ type SLO struct {
 	Latency time.Duration
 }
 
-// good judges a request that was not canceled.
+// good judges a request that did not fail by our own doing.
 func (s SLO) good(failed bool, latency time.Duration) bool {
 	return !failed && latency <= s.Latency
 }
@@ -147,11 +147,12 @@ type Series struct {
 // Each code that a request then gets in answer adds one.
 func SeriesCount(spec ScenarioSpec) Series {
 	const (
-		// Sent and received bytes, connections open and opened by two protocols, target
-		// and share rate, override, back-off; due, finished, in flight.
-		scenario = 9 + 3
-		// Without ReasonNone, which is no failure; and the empty code.
-		request   = protocol.NumReasons - 1 + 1
+		// Sent and received bytes, connections open and opened by two protocols, failures and
+		// outdated connections of DNS, target and share rate, override, back-off; due,
+		// finished, in flight.
+		scenario = 11 + 3
+		// Without ReasonNone, which is no failure; the empty code; extras sent and withheld.
+		request   = protocol.NumReasons - 1 + 1 + protocol.NumExtras*(1+engine.NumWithheldReasons)
 		objective = 2
 		verdicts  = 2
 		// Of a classic histogram beside its bounds: +Inf, sum and count.

@@ -18,7 +18,10 @@ type wire struct {
 	opened   *prometheus.CounterVec
 	sent     prometheus.Counter
 	received prometheus.Counter
-	phases   *prometheus.HistogramVec
+	// unresolved and outdated are about names.
+	unresolved prometheus.Counter
+	outdated   prometheus.Counter
+	phases     *prometheus.HistogramVec
 
 	dns, connect, tls prometheus.Observer
 }
@@ -35,10 +38,13 @@ func newWire(f factory) *wire {
 		}),
 		opened: f.counters("traffic_connections_opened_total",
 			"Connections that were opened and ready for requests, by the protocol that is spoken on them.", "protocol"),
-		sent:     counter("traffic_sent_bytes_total", "Bytes written to connections, with TLS, headers and framing."),
-		received: counter("traffic_received_bytes_total", "Bytes read from connections, with TLS, headers and framing."),
+		sent:       counter("traffic_sent_bytes_total", "Bytes written to connections, with TLS, headers and framing."),
+		received:   counter("traffic_received_bytes_total", "Bytes read from connections, with TLS, headers and framing."),
+		unresolved: counter("traffic_dns_failures_total", "Attempts to resolve a name that failed."),
+		outdated: counter("traffic_dns_outdated_connections_total",
+			"Connections made to an address that is older than dns_ttl, since its name could not be resolved again."),
 		phases: f.histograms("traffic_connect_phase_seconds",
-			"Time that the steps of making a connection took; a step that was not needed is not observed.",
+			"Time that the steps of making connections took: dns for each attempt to resolve a name, failed ones included; a step that was not needed is not observed.",
 			phaseBounds(), "phase"),
 	}
 	w.dns = w.phases.WithLabelValues("dns")
@@ -54,14 +60,19 @@ func newWire(f factory) *wire {
 func openProtocols() []string { return []string{protocol.HTTP1, protocol.HTTP2} }
 
 func (w *wire) parts() []prometheus.Collector {
-	return []prometheus.Collector{w.open, w.opened, w.sent, w.received, w.phases}
+	return []prometheus.Collector{w.open, w.opened, w.sent, w.received, w.unresolved, w.outdated, w.phases}
 }
 
 // Resolved implements protocol.Wire.
-func (w *wire) Resolved(took time.Duration, _ error) { w.dns.Observe(seconds(took)) }
+func (w *wire) Resolved(took time.Duration, err error) {
+	w.dns.Observe(seconds(took))
+	if err != nil {
+		w.unresolved.Inc()
+	}
+}
 
 // Outdated implements protocol.Wire.
-func (w *wire) Outdated() {}
+func (w *wire) Outdated() { w.outdated.Inc() }
 
 // Opened implements protocol.Wire.
 func (w *wire) Opened(p protocol.Phases) {

@@ -45,9 +45,9 @@ func (e *Error) reason() protocol.Reason {
 		return protocol.ReasonDNS
 	}
 	switch {
-	case errors.Is(e.Err, ErrNoDescriptor):
+	case isLocal(e.Err):
 		return protocol.ReasonLocal
-	case isDenied(e.Err):
+	case errors.Is(e.Err, syscall.EACCES), errors.Is(e.Err, syscall.EPERM):
 		return protocol.ReasonDenied
 	case errors.Is(e.Err, context.Canceled), errors.Is(e.Err, ErrClosed):
 		return protocol.ReasonCanceled
@@ -61,10 +61,10 @@ func (e *Error) reason() protocol.Reason {
 	return protocol.ReasonRefused
 }
 
-// isDenied reports whether the local machine, or a bound of ours, is in the way:
-// descriptors, memory, permissions, or no port left to connect from.
-func isDenied(err error) bool {
-	if errors.Is(err, ErrTooManyConns) {
+// isLocal reports whether this machine, or a bound of ours, is in the way: descriptors,
+// memory, no port left to connect from.
+func isLocal(err error) bool {
+	if errors.Is(err, ErrTooManyConns) || errors.Is(err, ErrNoDescriptor) {
 		return true
 	}
 	errno, ok := errors.AsType[syscall.Errno](err)
@@ -72,8 +72,7 @@ func isDenied(err error) bool {
 		return false
 	}
 	switch errno {
-	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
-		syscall.EACCES, syscall.EPERM, syscall.EADDRNOTAVAIL, syscall.EADDRINUSE:
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL, syscall.EADDRINUSE:
 		return true
 	default:
 		return false

@@ -106,8 +106,8 @@ func TestEveryCallEndsOnceWhateverTheServerDoes(t *testing.T) {
 		if codes[protocol.ReasonNone].Load() == 0 || codes[protocol.ReasonProtocol].Load() == 0 {
 			t.Error("it was all the same")
 		}
-		if n := codes[protocol.ReasonDenied].Load(); n > 0 {
-			t.Errorf("%d were denied, though there was a connection for each", n)
+		if n := codes[protocol.ReasonLocal].Load(); n > 0 {
+			t.Errorf("%d had no connection, though there was a connection for each", n)
 		}
 		h := c.entries[0].host
 		protocoltest.Eventually(t, "those that are left are idle", func() bool {

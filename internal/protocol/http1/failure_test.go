@@ -53,11 +53,11 @@ func TestFailuresOfConnecting(t *testing.T) {
 		errno syscall.Errno
 		want  protocol.Reason
 	}{
-		{syscall.EMFILE, protocol.ReasonDenied},
-		{syscall.ENFILE, protocol.ReasonDenied},
+		{syscall.EMFILE, protocol.ReasonLocal},
+		{syscall.ENFILE, protocol.ReasonLocal},
 		{syscall.EACCES, protocol.ReasonDenied},
 		{syscall.EPERM, protocol.ReasonDenied},
-		{syscall.EADDRNOTAVAIL, protocol.ReasonDenied},
+		{syscall.EADDRNOTAVAIL, protocol.ReasonLocal},
 		{syscall.ECONNREFUSED, protocol.ReasonRefused},
 		{syscall.EHOSTUNREACH, protocol.ReasonRefused},
 		{syscall.ENETUNREACH, protocol.ReasonRefused},

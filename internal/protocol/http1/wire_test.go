@@ -87,7 +87,7 @@ func TestMoreConnectionsThanAllowedAreDenied(t *testing.T) {
 	results := make(chan protocol.Result, 1)
 	go func() { results <- c.Do(context.Background(), protocol.Request{}) }()
 	<-arrived
-	wantReason(t, c, protocol.ReasonDenied)
+	wantReason(t, c, protocol.ReasonLocal)
 	close(release)
 	if r := <-results; r.Failed() {
 		t.Error(r.Err)

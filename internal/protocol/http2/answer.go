@@ -126,7 +126,10 @@ func (s *stream) bodiless() bool {
 
 // complete ends a stream whose answer is complete.
 func (c *conn) complete(s *stream) {
-	c.used = true
+	if !c.used {
+		c.used = true
+		c.origin.pause.responded()
+	}
 	c.patience.earn(earnAnswer)
 	if s.length >= 0 && s.length != s.received && !s.bodiless() {
 		c.fault(s, breach(codeProtocol, "a body is not as long as its head says"))

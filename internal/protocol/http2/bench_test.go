@@ -11,7 +11,6 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
@@ -121,19 +120,14 @@ func BenchmarkExchange(b *testing.B) {
 		name string
 		body int
 	}{{"200B", 200}, {"10kB", 10_000}} {
-		for _, kind := range []string{"http2", "httpstd"} {
+		for _, kind := range []string{"http2", "net/http"} {
 			b.Run(size.name+"/"+kind, func(b *testing.B) {
 				o := benchOptions(b, size.body)
 				var c protocol.Client
 				if kind == "http2" {
 					c = client(b, o)
 				} else {
-					std, err := httpstd.New(o)
-					if err != nil {
-						b.Fatal(err)
-					}
-					c = protocol.NewWaiting(std)
-					b.Cleanup(c.Close)
+					c = protocoltest.NetHTTP(b, o)
 				}
 				calls := make([]protocol.Call, 100)
 				drive(b, c, calls, 1000)

@@ -128,13 +128,22 @@ func (c *Client) originOf(u uri.URI) *origin {
 // ReasonProtocol, and so does a Message that is no *httpreq.Prepared. Where the head of a
 // response came, the result has its status as code, even if the body failed.
 func (c *Client) Start(call *protocol.Call) {
-	j := job{call: call, start: time.Now()}
+	j := c.job(call, time.Now())
 	var err error
 	if j.entry, err = c.entryOf(call); err != nil {
 		j.fail(err)
 		return
 	}
 	j.entry.origin.start(&j)
+}
+
+// job returns a call that is started now.
+func (c *Client) job(call *protocol.Call, now time.Time) job {
+	j := job{call: call, start: now, deadline: call.Deadline}
+	if j.deadline.IsZero() {
+		j.deadline = now.Add(c.timeout)
+	}
+	return j
 }
 
 // entryOf returns what a call sends.

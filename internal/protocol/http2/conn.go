@@ -21,16 +21,18 @@ type conn struct {
 	// ready is how it was made.
 	ready dial.Ready
 
+	// born is when it was ready for requests.
+	born time.Time
 	// free is how many streams may be opened now, and busy how many are open, for those
 	// who look for a connection.
 	free, busy atomic.Int32
 
 	mu sync.Mutex
 
-	// streams are those that are open; ages and bodies are in lists.
-	streams streamTable
-	ages    streamList
-	bodies  streamList
+	// streams are those that are open; they are in lists as well.
+	streams           streamTable
+	streamsByDeadline streamList
+	bodies            streamList
 	// nextID is the id of the next stream, and limit how many may be open: the server's
 	// word. left is how many more streams there may ever be: ours.
 	nextID uint32
@@ -133,27 +135,29 @@ const (
 // newConn returns a connection that has said hello, into its buffer.
 func newConn(o *origin, r dial.Ready, now time.Time) *conn {
 	c := &conn{
-		client:    o.client,
-		origin:    o,
-		net:       r.Conn,
-		ready:     r,
-		ages:      streamList{which: byAge},
-		bodies:    streamList{which: byBody},
-		nextID:    1,
-		limit:     o.client.assumed(o),
-		left:      o.client.perConn,
-		encoder:   newEncoder(o.client.fields, len(o.client.entries)),
-		peer:      peer{maxFrame: maxFrame, window: firstWindow, headerList: maxWindow},
-		window:    firstWindow,
-		decoder:   newDecoder(o.client.tables),
-		patience:  newPatience(now),
-		heard:     now,
-		idleSince: now,
-		retireAt:  o.client.retireAt(now),
+		client:            o.client,
+		origin:            o,
+		net:               r.Conn,
+		ready:             r,
+		born:              now,
+		streamsByDeadline: streamList{which: byDeadline},
+		bodies:            streamList{which: byBody},
+		nextID:            1,
+		limit:             o.client.assumed(o),
+		left:              o.client.perConn,
+		encoder:           newEncoder(o.client.fields, len(o.client.entries)),
+		peer:              peer{maxFrame: maxFrame, window: firstWindow, headerList: maxWindow},
+		window:            firstWindow,
+		decoder:           newDecoder(o.client.tables),
+		patience:          newPatience(now),
+		heard:             now,
+		idleSince:         now,
+		retireAt:          o.client.retireAt(now),
 	}
 	if r.TLS != nil {
 		c.net = r.TLS
 	}
+	c.dirty = true
 	r.Conn.WhenWritten(c.resume)
 	c.out = append(c.out, preface...)
 	c.out = appendSettings(c.out, setting{settingPush, 0}, setting{settingInitialWindow, streamWindow},
@@ -215,12 +219,12 @@ func (c *conn) begin(j *job) bool {
 	c.left--
 	s.job, s.length, s.window, s.body = *j, -1, c.peer.window, j.entry.Body
 	c.heads = append(c.heads, s)
-	c.ages.insert(s)
+	c.streamsByDeadline.insert(s)
 	if len(s.body) > 0 {
 		c.bodies.insert(s)
 	}
 	c.room()
-	c.wake(s.start.Add(c.client.timeout))
+	c.wake(s.deadline)
 	full := len(c.out) >= writeAt
 	if !c.dirty && !full {
 		c.dirty = true

@@ -18,7 +18,8 @@ func (c *Client) OnForeign(f func(call *protocol.Call, r dial.Ready)) {
 
 // Adopt starts a call on a connection that was made for it and that agreed to HTTP/2.
 func (c *Client) Adopt(call *protocol.Call, r dial.Ready) {
-	j := job{call: call, start: r.Began, sent: r.Began}
+	j := c.job(call, r.Began)
+	j.sent = r.Began
 	var err error
 	if j.entry, err = c.entryOf(call); err != nil {
 		_ = r.Conn.Close() // Nothing was sent: there is nobody to tell.

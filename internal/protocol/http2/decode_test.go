@@ -16,8 +16,13 @@ func collected(t *tables, blocks [][]byte) (fields [][2]string, ok bool) {
 	d := newDecoder(t)
 	var h head
 	for _, block := range blocks {
-		h.reset(func(name, value []byte) { fields = append(fields, [2]string{string(name), string(value)}) })
-		if !d.decode(block, &h) {
+		seen := new(headTap)
+		h.reset(seen)
+		ok := d.decode(block, &h)
+		for _, f := range seen.fields {
+			fields = append(fields, [2]string{f.Name, f.Value})
+		}
+		if !ok {
 			return fields, false
 		}
 	}

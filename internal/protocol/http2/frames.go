@@ -69,8 +69,11 @@ func (c *conn) frame(kind, flags byte, id uint32, p []byte) *violation {
 }
 
 // useless takes a frame that brings nothing.
-func (c *conn) useless() *violation {
-	if !c.patience.spend(c.now) {
+func (c *conn) useless() *violation { return c.costs(1) }
+
+// costs takes what is as dear as so many frames that bring nothing.
+func (c *conn) costs(n int) *violation {
+	if !c.patience.spend(c.now, n) {
 		return breach(codeCalm, "too many frames that bring nothing")
 	}
 	return nil
@@ -83,6 +86,10 @@ func (c *conn) known(id uint32) *violation {
 	}
 	return nil
 }
+
+// tinyData is the size, in bytes, below which a DATA that does not end its stream brings
+// next to nothing: a body of such costs much and says little.
+const tinyData = 16
 
 // gotData deals with DATA: a piece of a body, which is counted and dropped.
 func (c *conn) gotData(flags byte, id uint32, p []byte) *violation {
@@ -100,7 +107,7 @@ func (c *conn) gotData(flags byte, id uint32, p []byte) *violation {
 	}
 	end := flags&flagEndStream != 0
 	s := c.streams.get(id)
-	if len(p) == 0 && (!end || s == nil) {
+	if len(p) < tinyData && (!end || s == nil) {
 		if v := c.useless(); v != nil {
 			return v
 		}
@@ -152,7 +159,8 @@ func (c *conn) gotReset(id uint32, p []byte) *violation {
 		return c.useless()
 	}
 	why := code(binary.BigEndian.Uint32(p))
-	if why == codeRefused && s.again == 0 {
+	if why == codeRefused && c.mayMove(s, true) {
+		s.avoid = c
 		c.repeat(s)
 		return nil
 	}
@@ -174,13 +182,8 @@ func (c *conn) gotPing(flags byte, id uint32, p []byte) *violation {
 	return c.useless()
 }
 
-// maxMoves is how often a request is sent anew because its server's connections end in
-// order. Where they do so after so many requests each, those that are made together end
-// together, so that once is not enough.
-const maxMoves = 5
-
-// gotGoAway deals with GOAWAY: no streams are opened any more, and those that the server
-// has not looked at are sent again elsewhere.
+// gotGoAway deals with GOAWAY (RFC 9113, section 6.8): no streams are opened any more, and
+// those that the server has not looked at are sent again elsewhere, unless it asks for less.
 func (c *conn) gotGoAway(id uint32, p []byte) *violation {
 	if id != 0 {
 		return breach(codeProtocol, "GOAWAY for a stream")
@@ -191,18 +194,15 @@ func (c *conn) gotGoAway(id uint32, p []byte) *violation {
 	last := binary.BigEndian.Uint32(p) & lastStream
 	c.goAway = &peerError{code: code(binary.BigEndian.Uint32(p[4:])), goAway: true}
 	c.retire()
-	most := 1
-	if c.goAway.code == codeNone {
-		most = maxMoves
-	}
-	for s := c.ages.first; s != nil; {
-		next := s.links[byAge].next
+	for s := c.streamsByDeadline.first; s != nil; {
+		next := s.links[byDeadline].next
 		switch {
 		case s.id <= last:
-		case s.again >= most:
-			c.end(s, c.goAway)
-		default:
+		case c.goAway.code != codeCalm && c.mayMove(s, true):
+			s.after = c.now
 			c.repeat(s)
+		default:
+			c.end(s, c.goAway)
 		}
 		s = next
 	}

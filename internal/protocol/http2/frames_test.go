@@ -125,7 +125,7 @@ func TestFailuresOfHTTP2OnTheWire(t *testing.T) {
 		{"has a line break in a value", frame(frameHeaders, flagEndHeaders, 1, status200+"\x00\x01a\x01\n"), false, protocol.ReasonProtocol, ""},
 		{"speaks of the connection", frame(frameHeaders, flagEndHeaders, 1, status200+"\x00\x0aconnection\x05close"), false, protocol.ReasonProtocol, ""},
 		{"has status 099", frame(frameHeaders, flagEndHeaders|flagEndStream, 1, "\x08\x03099"), false, protocol.ReasonProtocol, ""},
-		{"has status 999", frame(frameHeaders, flagEndHeaders|flagEndStream, 1, "\x08\x03999"), false, protocol.ReasonProtocol, ""},
+		{"has status 999", frame(frameHeaders, flagEndHeaders|flagEndStream, 1, "\x08\x03999"), false, protocol.ReasonStatus, "999"},
 		{"has status 20", frame(frameHeaders, flagEndHeaders|flagEndStream, 1, "\x08\x0220"), false, protocol.ReasonProtocol, ""},
 		{"has status 599", frame(frameHeaders, flagEndHeaders|flagEndStream, 1, "\x08\x03599"), false, protocol.ReasonStatus, "599"},
 		{"switches protocols", frame(frameHeaders, flagEndHeaders, 1, "\x08\x03101"), false, protocol.ReasonProtocol, ""},

@@ -24,7 +24,7 @@ func client(tb testing.TB, o httpreq.Options) *Client {
 }
 
 // begin starts a request and returns where its result will come.
-func begin(c *Client, r protocol.Request) <-chan protocol.Result {
+func begin(c protocol.Client, r protocol.Request) <-chan protocol.Result {
 	results := make(chan protocol.Result, 2)
 	call := &protocol.Call{Request: r}
 	call.Done = func() { results <- call.Result }
@@ -33,7 +33,7 @@ func begin(c *Client, r protocol.Request) <-chan protocol.Result {
 }
 
 // exchange makes one exchange and waits for it.
-func exchange(c *Client, r protocol.Request) protocol.Result {
+func exchange(c protocol.Client, r protocol.Request) protocol.Result {
 	results := begin(c, r)
 	c.Flush()
 	return <-results

@@ -64,10 +64,10 @@ func TestConnectionsAreBounded(t *testing.T) {
 		c.Flush()
 		protocoltest.Eventually(t, "the settings have come", func() bool {
 			opened, _ := w.Counts()
-			return opened == i+1 && c.origins[0].learned.Load() == 1 && c.origins[0].pick(nil) == nil
+			return opened == i+1 && c.entries[0].origin.learned.Load() == 1 && c.entries[0].origin.pick(new(job)) == nil
 		})
 	}
-	wantReason(t, c, protocol.ReasonDenied)
+	wantReason(t, c, protocol.ReasonLocal)
 	close(let)
 	for _, results := range all {
 		if r := <-results; r.Failed() {

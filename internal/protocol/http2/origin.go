@@ -36,9 +36,11 @@ type origin struct {
 	// all are all connections, and making is how many are being made.
 	all    map[*conn]struct{}
 	making int
-	// waiting are the jobs that wait for a connection, the oldest first. While there are
-	// any, connections are being made.
+	// waiting are the jobs that wait for a connection, the one that has to end first before
+	// the others. While there are any, connections are being made, unless it is not yet time
+	// for that or there is one that allows no streams for now.
 	waiting []job
+	pause   pause
 	// tended says that a goroutine looks after those that wait.
 	tended bool
 	closed bool
@@ -59,7 +61,7 @@ func (c *Client) assumed(o *origin) int { return int(o.learned.Load()) }
 // start sends the job on a connection, or lets it wait for one.
 func (o *origin) start(j *job) {
 	for {
-		c := o.pick(j.avoid)
+		c := o.pick(j)
 		if c == nil && o.wait(j) {
 			return
 		}
@@ -69,9 +71,9 @@ func (o *origin) start(j *job) {
 	}
 }
 
-// pick returns the connection with the fewest requests under way that has room for one
-// more, but not the one to avoid; nil if none has. Equals take turns.
-func (o *origin) pick(avoid *conn) *conn {
+// pick returns the connection with the fewest requests under way that has room for the job
+// and may be used for it; nil if there is none. Equals take turns.
+func (o *origin) pick(j *job) *conn {
 	conns := *o.usable.Load()
 	n := len(conns)
 	if n == 0 {
@@ -85,7 +87,7 @@ func (o *origin) pick(avoid *conn) *conn {
 	}
 	for i := range n {
 		c := conns[(from+i)%n]
-		if busy := c.busy.Load(); busy < fewest && c.free.Load() > 0 && c != avoid {
+		if busy := c.busy.Load(); busy < fewest && c.free.Load() > 0 && j.mayUse(c) {
 			best, fewest = c, busy
 		}
 	}
@@ -102,9 +104,9 @@ func (o *origin) wait(j *job) bool {
 		return true
 	}
 	if len(o.all)+o.making >= o.client.maxConns {
-		j.avoid = nil // There is not going to be another.
+		j.anywhere() // There is not going to be another.
 	}
-	if o.pick(j.avoid) != nil {
+	if o.pick(j) != nil {
 		o.mu.Unlock()
 		return false
 	}
@@ -119,10 +121,10 @@ func (o *origin) wait(j *job) bool {
 	return true
 }
 
-// queue puts a job among those that wait, by its age.
+// queue puts a job among those that wait, by its deadline.
 func (o *origin) queue(j job) {
 	i := len(o.waiting)
-	for i > 0 && o.waiting[i-1].start.After(j.start) {
+	for i > 0 && o.waiting[i-1].deadline.After(j.deadline) {
 		i--
 	}
 	o.waiting = slices.Insert(o.waiting, i, j)
@@ -145,6 +147,17 @@ func (o *origin) ahead() int {
 
 // grow makes connections for those that wait. It returns those who are one too many.
 func (o *origin) grow() (excess []job) {
+	if o.pause.left(time.Now()) > 0 {
+		return nil
+	}
+	if o.learned.Load() == 0 {
+		// The server allows no streams for now: another connection is of no more use.
+		if len(o.waiting) > 0 && len(o.all)+o.making == 0 {
+			o.making++
+			o.client.work.Go(o.make)
+		}
+		return nil
+	}
 	for o.ahead() > 0 && len(o.all)+o.making < o.client.maxConns {
 		o.making++
 		o.client.work.Go(o.make)
@@ -175,7 +188,7 @@ func (o *origin) serve() {
 			o.mu.Unlock()
 			return
 		}
-		c := o.pick(o.waiting[0].avoid)
+		c := o.pick(&o.waiting[0])
 		if c == nil {
 			excess := o.grow()
 			o.mu.Unlock()
@@ -266,6 +279,7 @@ func (o *origin) admit(r dial.Ready, made int) bool {
 	}
 	o.all[c] = struct{}{}
 	o.show(c)
+	o.client.dirt.add(c) // It says hello even if no request goes with that.
 	// It fails if it is closed already, which the reader will notice.
 	_ = r.Conn.Open(r.Phases)
 	o.client.work.Go(c.read)
@@ -279,7 +293,7 @@ const maxSpread = 16
 func (o *origin) spread() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	few := len(o.all)+o.making < o.client.maxConns && o.making == 0
+	few := len(o.all)+o.making < o.client.maxConns && o.making == 0 && o.pause.left(time.Now()) == 0
 	if !few || o.closed || o.client.perConn == 1 {
 		return
 	}
@@ -372,11 +386,19 @@ func (o *origin) watch() {
 		case <-o.kick:
 		case <-o.client.ctx.Done():
 		}
-		next := o.expire(time.Now())
+		now := time.Now()
+		next := o.expire(now)
 		if next.IsZero() {
 			return
 		}
-		timer.Reset(time.Until(next))
+		wait := next.Sub(now)
+		if left := o.pause.left(now); left > 0 {
+			wait = min(wait, left)
+		} else {
+			o.serve() // The pause may have ended.
+			o.client.Flush()
+		}
+		timer.Reset(wait)
 	}
 }
 
@@ -385,7 +407,7 @@ func (o *origin) watch() {
 func (o *origin) expire(now time.Time) (next time.Time) {
 	o.mu.Lock()
 	n := 0
-	for n < len(o.waiting) && !now.Before(o.waiting[n].start.Add(o.client.timeout)) {
+	for n < len(o.waiting) && !now.Before(o.waiting[n].deadline) {
 		n++
 	}
 	late := o.dequeue(0, n)
@@ -394,7 +416,7 @@ func (o *origin) expire(now time.Time) (next time.Time) {
 		err = unresolved
 	}
 	if len(o.waiting) > 0 {
-		next = o.waiting[0].start.Add(o.client.timeout)
+		next = o.waiting[0].deadline
 	} else {
 		o.tended = false
 	}

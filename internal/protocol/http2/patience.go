@@ -26,15 +26,15 @@ func newPatience(now time.Time) patience { return patience{left: maxPatience, fi
 // earn adds to the patience.
 func (p *patience) earn(n int) { p.left = min(maxPatience, p.left+n) }
 
-// spend takes some, and reports whether there was any left.
-func (p *patience) spend(now time.Time) bool {
+// spend takes as much as n frames cost, and reports whether there was any left.
+func (p *patience) spend(now time.Time, n int) bool {
 	if p.left > 0 {
-		p.left--
+		p.left -= n
 		return true
 	}
 	if back := int(now.Sub(p.filled) * patienceRate / time.Second); back > 0 {
 		p.filled = now
-		p.left = min(maxPatience, back) - 1
+		p.left = min(maxPatience, p.left+back) - n
 		return true
 	}
 	return false

@@ -93,11 +93,15 @@ func (c *conn) die(err error) {
 	case c.goAway != nil && (c.goAway.code != codeNone || errors.Is(err, io.EOF)):
 		err = c.goAway
 	}
+	if c.cause == nil && !c.used && c.nextID > 1 {
+		c.origin.pause.ended(c.now)
+	}
 	c.write()
 	c.dead = true
 	c.room()
-	for s := c.ages.first; s != nil; s = c.ages.first {
+	for s := c.streamsByDeadline.first; s != nil; s = c.streamsByDeadline.first {
 		if c.cause == nil && c.mayRepeat(s) {
+			s.after = c.now
 			c.repeat(s)
 		} else {
 			c.end(s, err)
@@ -143,13 +147,19 @@ func (c *conn) deliver(urgent bool) {
 // is gone: nothing of it was sent, or it does no harm, and the connection has worked
 // before.
 func (c *conn) mayRepeat(s *stream) bool {
-	return s.again == 0 && (!s.written || (c.used && !s.heard && s.entry.Idempotent))
+	return c.mayMove(s, c.used && !s.heard && s.entry.Idempotent)
+}
+
+// mayMove reports whether a stream's job can be sent once more, which is done once at most.
+// What was written may have been seen by the server, unless untouched says that it was not,
+// and is one more request on the wire.
+func (c *conn) mayMove(s *stream, untouched bool) bool {
+	return !s.again && (!s.written || untouched && s.call.Admits(protocol.Retry))
 }
 
 // repeat ends a stream, whose job is sent again.
 func (c *conn) repeat(s *stream) {
-	s.again++
-	s.avoid = c
+	s.again = true
 	c.repeats = append(c.repeats, s.job)
 	c.drop(s)
 }
@@ -186,7 +196,7 @@ func (c *conn) reset(s *stream, why code, err error) {
 
 // drop takes a stream out of the connection.
 func (c *conn) drop(s *stream) {
-	c.ages.remove(s)
+	c.streamsByDeadline.remove(s)
 	if len(s.body) > 0 {
 		c.bodies.remove(s)
 	}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpstd"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
@@ -146,7 +145,7 @@ func realOptions(t *testing.T, ca *protocoltest.Authority, secure bool, port int
 	for _, path := range paths {
 		for _, method := range []string{"GET", "HEAD", "POST"} {
 			e := root
-			e.URL, e.Method = root.URL.JoinPath(path), method
+			e.URL, e.Method = protocoltest.At(t, root.URL, path), method
 			if method == "POST" {
 				e.Body = bytes.Repeat([]byte("b"), 3000)
 			}
@@ -160,19 +159,15 @@ func realOptions(t *testing.T, ca *protocoltest.Authority, secure bool, port int
 // many at once.
 func compare(t *testing.T, o httpreq.Options) {
 	t.Helper()
-	std, err := httpstd.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer std.Close()
+	std := protocoltest.NetHTTP(t, o)
 	w := new(protocoltest.Wire)
 	o.Wire = w
 	c := client(t, o)
 	reasons := make([]protocol.Reason, len(o.Entries))
 	for i, e := range o.Entries {
-		got, want := exchange(c, protocol.Request{Entry: i}), std.Do(t.Context(), protocol.Request{Entry: i})
+		got, want := exchange(c, protocol.Request{Entry: i}), exchange(std, protocol.Request{Entry: i})
 		if got.Code != want.Code || got.Reason != want.Reason {
-			t.Errorf("%s %s: got %q, %q (%v), want %q, %q (%v)", e.Method, e.URL.Path, got.Code, got.Reason, got.Err, want.Code, want.Reason, want.Err)
+			t.Errorf("%s %s: got %q, %q (%v), want %q, %q (%v)", e.Method, e.URL.Target, got.Code, got.Reason, got.Err, want.Code, want.Reason, want.Err)
 		}
 		reasons[i] = got.Reason
 	}
@@ -185,7 +180,7 @@ func compare(t *testing.T, o httpreq.Options) {
 		for i, results := range all {
 			if r := <-results; r.Reason != reasons[i%len(reasons)] {
 				e := o.Entries[i%len(o.Entries)]
-				t.Errorf("%s %s: reason %q, not %q: %v", e.Method, e.URL.Path, r.Reason, reasons[i%len(reasons)], r.Err)
+				t.Errorf("%s %s: reason %q, not %q: %v", e.Method, e.URL.Target, r.Reason, reasons[i%len(reasons)], r.Err)
 			}
 		}
 	}

@@ -19,6 +19,7 @@ func (c *conn) gotSettings(flags byte, id uint32, p []byte) *violation {
 		// A server that sets no limit has none.
 		c.greeted, c.limit = true, maxOpen
 	}
+	settings := len(p) / 6
 	for ; len(p) > 0; p = p[6:] {
 		if v := c.set(setting{binary.BigEndian.Uint16(p), binary.BigEndian.Uint32(p[2:])}); v != nil {
 			return v
@@ -26,9 +27,9 @@ func (c *conn) gotSettings(flags byte, id uint32, p []byte) *violation {
 	}
 	c.out = appendAck(c.out)
 	c.urgent = true
-	c.origin.learned.Store(int32(max(1, c.limit)))
+	c.origin.learned.Store(int32(c.limit))
 	c.room()
-	return c.useless()
+	return c.costs(1 + settings/8)
 }
 
 // set takes one setting.
@@ -63,7 +64,7 @@ func (c *conn) setWindow(n int64) *violation {
 	}
 	by := n - c.peer.window
 	c.peer.window = n
-	for s := c.ages.first; s != nil; s = s.links[byAge].next {
+	for s := c.streamsByDeadline.first; s != nil; s = s.links[byDeadline].next {
 		if s.window += by; s.window > maxWindow {
 			return breach(codeFlowControl, "SETTINGS_INITIAL_WINDOW_SIZE overflows a window")
 		}

@@ -10,13 +10,24 @@ import (
 type job struct {
 	call  *protocol.Call
 	entry *entry
-	// start is when it was started, and sent when it began to be sent; zero until then.
-	start, sent time.Time
-	// again is how often it has been sent before.
-	again int
-	// avoid is the connection that it has been on, whose server refused it.
+	// start is when it was started, deadline when it has to have ended, and sent when it
+	// began to be sent; zero until then.
+	start, deadline, sent time.Time
+	// again says that it was on a connection before, without an outcome. Then it goes to one
+	// that was made after that, so that it does not meet another one that is about to end,
+	// and not to the one to avoid, if it only was refused there.
+	again bool
+	after time.Time
 	avoid *conn
 }
+
+// mayUse reports whether the job may go to a connection.
+func (j *job) mayUse(c *conn) bool {
+	return c != j.avoid && (j.after.IsZero() || c.born.After(j.after))
+}
+
+// anywhere lets the job go to any connection.
+func (j *job) anywhere() { j.after, j.avoid = time.Time{}, nil }
 
 // stream is a job on a connection. It belongs to its connection, which uses it again.
 type stream struct {
@@ -41,8 +52,8 @@ type stream struct {
 
 // The lists of streams that a connection has.
 const (
-	// byAge has all streams, the oldest first.
-	byAge = iota
+	// byDeadline has all streams, the one that has to end first before the others.
+	byDeadline = iota
 	// byBody has those whose body is still to be sent.
 	byBody
 
@@ -60,10 +71,10 @@ type streamList struct {
 	first, last *stream
 }
 
-// insert adds a stream behind those that are not younger. In order that is the end.
+// insert adds a stream behind those that have to end no later. Normally that is the end.
 func (l *streamList) insert(s *stream) {
 	prev := l.last
-	for prev != nil && prev.start.After(s.start) {
+	for prev != nil && prev.deadline.After(s.deadline) {
 		prev = prev.links[l.which].prev
 	}
 	next := l.first

@@ -2,7 +2,9 @@ package http2
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
@@ -41,7 +43,7 @@ func newHeadTap(s *stream) *headTap {
 
 // field takes a field.
 func (t *headTap) field(name, value []byte) {
-	if t != nil && (len(name) == 0 || name[0] != ':') {
+	if t != nil {
 		t.fields = append(t.fields, protocol.Field{Name: string(name), Value: string(value)})
 	}
 }
@@ -51,7 +53,7 @@ func (t *headTap) end(status int) {
 	if t == nil {
 		return
 	}
-	h := protocol.Head{Status: status, Fields: t.fields}
+	h := protocol.Head{Status: status, Fields: slices.DeleteFunc(t.fields, func(f protocol.Field) bool { return strings.HasPrefix(f.Name, ":") })}
 	if status != 0 {
 		h.Line = "HTTP/2.0 " + strconv.Itoa(status)
 		if text := http.StatusText(status); text != "" {

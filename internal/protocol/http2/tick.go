@@ -17,7 +17,7 @@ func defaultHealth() health {
 
 // tick deals with what is due, and returns why the connection ends if it does.
 func (c *conn) tick() error {
-	for s := c.ages.first; s != nil && !c.now.Before(c.deadline(s)); s = c.ages.first {
+	for s := c.streamsByDeadline.first; s != nil && !c.now.Before(s.deadline); s = c.streamsByDeadline.first {
 		c.reset(s, codeCancel, errTimeout)
 	}
 	h := c.client.health
@@ -39,9 +39,6 @@ func (c *conn) tick() error {
 	return nil
 }
 
-// deadline returns when a stream has run out of time.
-func (c *conn) deadline(s *stream) time.Time { return s.start.Add(c.client.timeout) }
-
 // arm makes the reader look at the time when the next thing is due. Streams that are
 // opened later have no need to change that, unless there were none: theirs is no sooner.
 func (c *conn) arm() {
@@ -58,8 +55,8 @@ func (c *conn) arm() {
 	if !c.retired && !c.retireAt.IsZero() {
 		sooner(c.retireAt)
 	}
-	if s := c.ages.first; s != nil {
-		sooner(c.deadline(s))
+	if s := c.streamsByDeadline.first; s != nil {
+		sooner(s.deadline)
 	} else {
 		sooner(c.idleSince.Add(h.idle))
 	}

@@ -26,7 +26,7 @@ func NetHTTP(tb testing.TB, o httpreq.Options) protocol.Client {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: []string{protocol.HTTP1}, Timeout: o.ConnectTimeout, Wire: o.Wire})
+	d, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: nextProtos(o.Protocol), Timeout: o.ConnectTimeout, Wire: o.Wire})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -40,6 +40,7 @@ func NetHTTP(tb testing.TB, o httpreq.Options) protocol.Client {
 		MaxConnsPerHost:     o.MaxConns,
 
 		MaxResponseHeaderBytes: 1 << 20,
+		Protocols:              versions(o.Protocol),
 	}
 	n.client = http.Client{Transport: n.transport}
 	if !o.FollowRedirects {
@@ -48,6 +49,22 @@ func NetHTTP(tb testing.TB, o httpreq.Options) protocol.Client {
 	c := protocol.NewWaiting(n)
 	tb.Cleanup(c.Close)
 	return c
+}
+
+// nextProtos returns what TLS offers the server, and versions what net/http may speak.
+func nextProtos(p httpreq.Protocol) []string {
+	if p == httpreq.HTTP2 || p == httpreq.H2C {
+		return []string{protocol.HTTP2}
+	}
+	return []string{protocol.HTTP1}
+}
+
+func versions(p httpreq.Protocol) *http.Protocols {
+	var v http.Protocols
+	v.SetHTTP1(p == httpreq.Auto || p == httpreq.HTTP1)
+	v.SetHTTP2(p == httpreq.HTTP2)
+	v.SetUnencryptedHTTP2(p == httpreq.H2C)
+	return &v
 }
 
 // netHTTP is net/http's client for a mix.
