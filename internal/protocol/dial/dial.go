@@ -64,6 +64,9 @@ type Net struct {
 type Options struct {
 	// TLS is how to speak TLS.
 	TLS TLS
+	// FullHandshakes makes each TLS connection begin with a full handshake. Otherwise sessions
+	// are resumed where the server offers it (RFC 8446, section 2.2; RFC 5077).
+	FullHandshakes bool
 	// NextProtos are the protocols that TLS offers the server (ALPN), best first. In the
 	// clear the first one is spoken.
 	NextProtos []string
@@ -127,7 +130,7 @@ func New(o Options) (*Dialer, error) {
 	if o.Net.DialContext == nil {
 		o.Net.DialContext = new(net.Dialer).DialContext
 	}
-	source, err := newTLSSource(o.TLS, o.Logger)
+	source, err := newTLSSource(o.TLS, o.FullHandshakes, o.Logger)
 	if err != nil {
 		return nil, err
 	}
