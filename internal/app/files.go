@@ -63,7 +63,7 @@ func Check(w io.Writer, files []string) error {
 func checkClients(cfg *config.Config) error {
 	var errs []error
 	for _, sc := range cfg.Scenarios {
-		client, err := newClient(sc, protocol.Discard{}, slog.New(slog.DiscardHandler))
+		client, err := newClient(sc, protocol.Discard{}, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			errs = append(errs, err)
 			continue

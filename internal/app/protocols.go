@@ -33,7 +33,7 @@ func constructors() map[config.Protocol]constructor {
 }
 
 // newClient makes the client that the scenario's protocol asks for.
-func newClient(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (protocol.Client, error) {
+func newClient(sc config.Scenario, wire protocol.Wire, descriptors *dial.Descriptors, logger *slog.Logger) (protocol.Client, error) {
 	construct, ok := constructors()[sc.HTTPConfig.Protocol]
 	if !ok {
 		return nil, fmt.Errorf("scenario %q: unknown protocol %q", sc.Name, sc.HTTPConfig.Protocol)
@@ -42,6 +42,7 @@ func newClient(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (pro
 	if err != nil {
 		return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
 	}
+	o.Descriptors = descriptors
 	c, err := construct(o)
 	if err != nil {
 		return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)

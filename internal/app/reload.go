@@ -167,6 +167,7 @@ func (r *reloader) apply(cfg *config.Config) error {
 	}
 	r.running = next
 	r.config.Store(cfg)
+	r.builder.warn(cfg)
 	if r.applied != nil {
 		r.applied(cfg)
 	}

@@ -28,7 +28,7 @@ func Send(ctx context.Context, w io.Writer, file, scenario, request string) erro
 	if err != nil {
 		return err
 	}
-	client, err := newClient(sc, protocol.Discard{}, slog.New(slog.DiscardHandler))
+	client, err := newClient(sc, protocol.Discard{}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

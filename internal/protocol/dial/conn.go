@@ -60,6 +60,8 @@ type Conn struct {
 	failed error
 	// drains is what writes in the background.
 	drains sync.WaitGroup
+	// descriptors are where its own one came from; nil if nobody counts them.
+	descriptors *Descriptors
 	// gone is called when it has been closed; nil if nobody counts it.
 	gone func()
 }
@@ -95,6 +97,7 @@ func (c *Conn) Close() error {
 		c.wire.Closed()
 	}
 	err := c.Conn.Close()
+	c.descriptors.give()
 	c.countFor(nil)
 	return err
 }

@@ -29,14 +29,26 @@ type TLS struct {
 	MinVersion, MaxVersion uint16
 }
 
+// mostSessions is how many TLS sessions a client keeps to resume, one for each name.
+const mostSessions = 128
+
 // tlsSource is a configuration of TLS that is as current as its files.
 type tlsSource struct {
 	value *reloading.Value[*tls.Config]
 }
 
-// newTLSSource returns the configuration of TLS.
-func newTLSSource(t TLS, logger *slog.Logger) (tlsSource, error) {
-	value, err := reloading.New(logger, t.config, t.CAFile, t.CertFile, t.KeyFile)
+// newTLSSource returns the configuration of TLS. Unless all handshakes are to be full ones it
+// has a place for sessions to be resumed, which is a new one when a file changes: what was
+// agreed on with other certificates holds no longer.
+func newTLSSource(t TLS, full bool, logger *slog.Logger) (tlsSource, error) {
+	build := func() (*tls.Config, error) {
+		config, err := t.config()
+		if err == nil && !full {
+			config.ClientSessionCache = tls.NewLRUClientSessionCache(mostSessions)
+		}
+		return config, err
+	}
+	value, err := reloading.New(logger, build, t.CAFile, t.CertFile, t.KeyFile)
 	return tlsSource{value}, err
 }
 
