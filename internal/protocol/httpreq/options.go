@@ -87,8 +87,6 @@ type Options struct {
 	// ResolveGrace is for how long beyond that connections go to the old addresses while the
 	// name cannot be resolved again; 0 is as long as ResolveEvery, and less is not at all.
 	ResolveGrace time.Duration
-	// FullHandshakes keeps TLS sessions from being resumed.
-	FullHandshakes bool
 	// Proxy is the proxy to go through.
 	Proxy dial.ProxyOptions
 	// UserAgent is sent with entries that set no User-Agent of their own; empty
