@@ -25,6 +25,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/fleet"
 	"github.com/traffic-exporter/traffic_exporter/internal/override"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 	"github.com/traffic-exporter/traffic_exporter/internal/web"
 )
@@ -144,7 +145,7 @@ func (a *App) connect(r *reloader, metrics *telemetry.Metrics) (*controller, err
 		metrics.Fleet(func() telemetry.FleetState { return fleetState(f) })
 	}
 	c.ratio = func() float64 { return arcs.Arc(time.Now()).Ratio() }
-	r.builder = &builder{metrics: metrics, arcs: arcs, logger: a.logger}
+	r.builder = &builder{metrics: metrics, arcs: arcs, descriptors: dial.ProcessDescriptors(), logger: a.logger}
 	if a.fleet != nil {
 		r.builder.votes = a.fleet
 	}

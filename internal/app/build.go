@@ -8,6 +8,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
 
@@ -34,8 +35,10 @@ type builder struct {
 	// arcs tells this replica's part of the slots.
 	arcs engine.Arcs
 	// votes is how replicas tell each other that a target fails; nil for one on its own.
-	votes  backoff.Votes
-	logger *slog.Logger
+	votes backoff.Votes
+	// descriptors are what the connections of all scenarios share.
+	descriptors *dial.Descriptors
+	logger      *slog.Logger
 }
 
 // build returns the scenarios of cfg by name. What has not changed is taken from
@@ -78,12 +81,28 @@ func (b *builder) prepare(sc config.Scenario, old built) (built, error) {
 		return n, nil
 	}
 	n.wire = &lateWire{}
-	client, err := newClient(sc, n.wire, b.logger)
+	client, err := newClient(sc, n.wire, b.descriptors, b.logger)
 	if err != nil {
 		return built{}, err
 	}
 	n.scenario.Client = client
 	return n, nil
+}
+
+// warn logs that there may be more connections than the process can have, if so.
+func (b *builder) warn(cfg *config.Config) {
+	limit := b.descriptors.Limit()
+	if limit == 0 {
+		return
+	}
+	sum := 0
+	for _, sc := range cfg.Scenarios {
+		sum += sc.Limits.MaxInFlight
+	}
+	if sum > limit {
+		b.logger.Warn("more requests may be in flight than file descriptors allow for connections, raise the limit of open files or lower max_in_flight",
+			"max_in_flight", sum, "connections", limit)
+	}
 }
 
 // guard returns what spares the scenario's target: the old one, which knows how the

@@ -11,19 +11,15 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 // oneShot returns the address of a server that answers the first request of each connection
 // and ends the connection when a second one comes. It counts all of them.
 func oneShot(t *testing.T, seen *atomic.Int64) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var serving sync.WaitGroup
-	serve := func(c net.Conn) {
-		defer c.Close()
+	return accepting(t, func(c net.Conn) {
 		r := bufio.NewReader(c)
 		for first := true; ; first = false {
 			req, readErr := http.ReadRequest(r)
@@ -37,18 +33,53 @@ func oneShot(t *testing.T, seen *atomic.Int64) string {
 			}
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 		}
+	})
+}
+
+// refusing returns the address of a server of HTTP/2 that says of each request that it will
+// not process it and that the connection ends. It counts them.
+func refusing(t *testing.T, seen *atomic.Int64) string {
+	t.Helper()
+	return accepting(t, func(c net.Conn) {
+		f := http2.NewFramer(c, c)
+		if _, err := io.CopyN(io.Discard, c, int64(len(http2.ClientPreface))); err != nil || f.WriteSettings() != nil {
+			return
+		}
+		for {
+			frame, err := f.ReadFrame()
+			if err != nil {
+				return
+			}
+			if frame.Header().Type == http2.FrameHeaders {
+				seen.Add(1)
+				_ = f.WriteGoAway(0, http2.ErrCodeNo, nil)
+			}
+		}
+	})
+}
+
+// accepting returns the address of a server that serves each connection on its own.
+func accepting(t *testing.T, serve func(net.Conn)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
+	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
 			c, acceptErr := l.Accept()
 			if acceptErr != nil {
 				return
 			}
-			serving.Go(func() { serve(c) })
+			serving.Go(func() {
+				defer func() { _ = c.Close() }()
+				serve(c)
+			})
 		}
 	})
 	t.Cleanup(func() {
-		l.Close()
+		_ = l.Close()
 		serving.Wait()
 	})
 	return l.Addr().String()
@@ -72,7 +103,7 @@ func loop(t *testing.T, seen *atomic.Int64) string {
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = s.Serve(l) })
 	t.Cleanup(func() {
-		s.Close()
+		_ = s.Close()
 		serving.Wait()
 	})
 	return l.Addr().String()
@@ -88,6 +119,8 @@ func TestTheTargetSeesNoMoreThanMaxRate(t *testing.T) {
 		{"redirects by HTTP 2", "5/s", "5/s", "    http_config: {follow_redirects: true, protocol: h2c}\n", loop, 5},
 		{"redirects with room for some", "2/s", "5/s", "    http_config: {follow_redirects: true}\n", loop, 5},
 		{"connections that end", "5/s", "5/s", "", oneShot, 5},
+		{"requests that are refused", "5/s", "5/s", "    http_config: {protocol: h2c}\n", refusing, 5},
+		{"requests that are refused, with room for some", "15/s", "20/s", "    http_config: {protocol: h2c}\n", refusing, 20},
 		{"connections that end, with room for some", "15/s", "20/s", "", oneShot, 20},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -30,7 +30,7 @@ const (
 // or nil when the report says why not.
 func (r *report) readDocument(content []byte) *yaml.Node {
 	if len(content) > MaxSize {
-		r.at(place{line: 1, column: 1}, "", "found %d bytes, expected at most %d in a configuration file", len(content), MaxSize)
+		r.at(place{line: 1, column: 1}, "", "found more than %d bytes, expected fewer in a configuration file", MaxSize)
 		return nil
 	}
 	source := &slowReader{content: content}

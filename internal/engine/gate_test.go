@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,5 +113,30 @@ func TestToAdmitTakesNoAllocation(t *testing.T) {
 	f, _ := r.flights.Get().(*flight)
 	if n := testing.AllocsPerRun(1000, func() { f.call.Admits(protocol.Redirect) }); n > 0 {
 		t.Errorf("%g allocations", n)
+	}
+}
+
+func TestExtrasOfManyGoroutinesAreWithinTheCap(t *testing.T) {
+	const perSecond, seconds = 1000, 10
+	g := gate{cap: rateCap{max: perSecond}}
+	var sent atomic.Int64
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			for at := time.Duration(0); at <= seconds*time.Second; at += 100 * time.Microsecond {
+				if i == 0 && at%(2*time.Millisecond) == 0 {
+					if g.slot(at, 1) {
+						sent.Add(1)
+					}
+				} else if _, ok := g.extra(protocol.Redirect, at, 1); ok {
+					sent.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	// Whichever comes first moves the clock, so that late slots may borrow the slack.
+	if n := sent.Load(); n > perSecond*seconds+burstSlack+1 || n < perSecond*seconds/2 {
+		t.Errorf("%d requests in %d s at a cap of %d a second", n, seconds, perSecond)
 	}
 }

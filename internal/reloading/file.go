@@ -1,10 +1,12 @@
 package reloading
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -24,7 +26,7 @@ func ReadFile(path string, limit int) ([]byte, error) {
 
 func readFile(d disk, path string, limit int) ([]byte, error) {
 	content, err := within(Patience, func() ([]byte, error) { return d.read(path, limit) })
-	return content, describe(err, []string{path})
+	return content, describe(err, path)
 }
 
 // within returns what f returns, or errHangs if that takes too long.
@@ -47,6 +49,14 @@ func within[T any](limit time.Duration, f func() (T, error)) (T, error) {
 		var zero T
 		return zero, errHangs
 	}
+}
+
+// describe names the files of a look that has not ended.
+func describe(err error, paths ...string) error {
+	if errors.Is(err, errHangs) {
+		return &fs.PathError{Op: "read", Path: strings.Join(paths, ", "), Err: err}
+	}
+	return err
 }
 
 // disk is a file system, which may not respond.
@@ -74,28 +84,33 @@ func (system) read(path string, limit int) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("found %s %q, expected a regular file", kind(info.Mode()), path)
+		return nil, refuse(path, "found %s, expected a regular file", kind(info.Mode()))
 	}
 	content, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
 	if err != nil {
 		return nil, err
 	}
 	if len(content) > limit {
-		return nil, fmt.Errorf("found more than %d bytes in %q, expected fewer", limit, path)
+		return nil, refuse(path, "found more than %d bytes, expected fewer", limit)
 	}
 	return content, nil
+}
+
+// refuse returns an error about a file, such as the operating system returns.
+func refuse(path, format string, args ...any) error {
+	return &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf(format, args...)}
 }
 
 // kind names what is no regular file.
 func kind(m fs.FileMode) string {
 	switch {
 	case m.IsDir():
-		return "the folder"
+		return "a folder"
 	case m&fs.ModeNamedPipe != 0:
-		return "the pipe"
+		return "a pipe"
 	case m&fs.ModeDevice != 0:
-		return "the device"
+		return "a device"
 	default:
-		return "the special file"
+		return "a special file"
 	}
 }

@@ -16,10 +16,10 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 		t.Skip(err)
 	}
 	for path, want := range map[string]string{
-		pipe:        `found the pipe "` + pipe + `", expected a regular file`,
-		dir:         `found the folder "` + dir + `", expected a regular file`,
-		"/dev/zero": `found the device "/dev/zero", expected a regular file`,
-		write(t, filepath.Join(dir, "large"), "12345"): `found more than 4 bytes in "` + filepath.Join(dir, "large") + `", expected fewer`,
+		pipe:        "read " + pipe + ": found a pipe, expected a regular file",
+		dir:         "read " + dir + ": found a folder, expected a regular file",
+		"/dev/zero": "read /dev/zero: found a device, expected a regular file",
+		write(t, filepath.Join(dir, "large"), "12345"): "read " + filepath.Join(dir, "large") + ": found more than 4 bytes, expected fewer",
 	} {
 		if b, err := ReadFile(path, 4); err == nil || err.Error() != want {
 			t.Errorf("read %q, error %v, want %s", b, err, want)

@@ -4,7 +4,6 @@
 package reloading
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -75,7 +74,7 @@ func newValue[T any](o Options, build func(Files) (T, error), d disk) (*Value[T]
 	}
 	r.next.Store(int64(recheck))
 	if _, err := within(Patience, r.reload); err != nil {
-		return nil, describe(err, r.paths)
+		return nil, describe(err, r.paths...)
 	}
 	return r, nil
 }
@@ -200,12 +199,4 @@ func (f Files) TextOr(text, path string) (string, error) {
 		return "", fmt.Errorf("file %q is not among those that were read", path)
 	}
 	return strings.TrimSpace(content), nil
-}
-
-// describe names the files of a look that has not ended.
-func describe(err error, paths []string) error {
-	if errors.Is(err, errHangs) {
-		return fmt.Errorf("read %q: %w", strings.Join(paths, ", "), err)
-	}
-	return err
 }

@@ -178,7 +178,7 @@ func TestAStartDoesNotWaitForAFileSystemForEver(t *testing.T) {
 		d.hang.Store(&hang)
 		var builds int
 		_, err := newValue(Options{Paths: []string{"/net/token"}, Logger: slog.New(slog.DiscardHandler)}, bearer("/net/token", &builds), d)
-		if want := `read "/net/token": no response from the file system within 5s`; err == nil || err.Error() != want {
+		if want := "read /net/token: no response from the file system within 5s"; err == nil || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)
 		}
 		if _, err := readFile(d, "/net/config.yaml", 1); err == nil || !strings.Contains(err.Error(), "/net/config.yaml") {

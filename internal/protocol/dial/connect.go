@@ -82,6 +82,9 @@ func connectTo(ctx context.Context, addrs []string, try tryFunc) (*Conn, string,
 
 // isExhausted reports whether this machine has nothing left to connect with, wherever to.
 func isExhausted(err error) bool {
+	if errors.Is(err, ErrNoDescriptor) {
+		return true
+	}
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		if errors.Is(err, errno) {
 			return true
@@ -92,14 +95,29 @@ func isExhausted(err error) bool {
 
 // try connects to an address.
 func (d *Dialer) try(ctx context.Context, addr string) (*Conn, error) {
-	raw, err := d.net.DialContext(ctx, "tcp", addr)
+	c, err := d.open(ctx, addr)
 	if err != nil {
 		return nil, &Error{Step: StepConnect, Addr: addr, Err: err}
+	}
+	return c, nil
+}
+
+// open opens a connection that has a descriptor until it is closed.
+func (d *Dialer) open(ctx context.Context, addr string) (*Conn, error) {
+	if err := d.descriptors.take(); err != nil {
+		return nil, err
+	}
+	raw, err := d.net.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		d.descriptors.give()
+		return nil, err
 	}
 	c, err := NewConn(raw, d.wire)
 	if err != nil {
 		_ = raw.Close() // There is another error to report.
-		return nil, &Error{Step: StepConnect, Addr: addr, Err: err}
+		d.descriptors.give()
+		return nil, err
 	}
+	c.descriptors = d.descriptors
 	return c, nil
 }

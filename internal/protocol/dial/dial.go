@@ -64,6 +64,9 @@ type Net struct {
 type Options struct {
 	// TLS is how to speak TLS.
 	TLS TLS
+	// FullHandshakes makes each TLS connection begin with a full handshake. Otherwise sessions
+	// are resumed where the server offers it (RFC 8446, section 2.2; RFC 5077).
+	FullHandshakes bool
 	// NextProtos are the protocols that TLS offers the server (ALPN), best first. In the
 	// clear the first one is spoken.
 	NextProtos []string
@@ -75,6 +78,9 @@ type Options struct {
 	// ResolveGrace is for how long beyond that connections go to the old addresses while the
 	// name cannot be resolved again; 0 is as long as ResolveEvery, and less is not at all.
 	ResolveGrace time.Duration
+	// Descriptors are what connections share with those of other clients; nil is no end of
+	// them.
+	Descriptors *Descriptors
 	// Net is how the network is reached.
 	Net Net
 	// Wire is told of lookups, connections and bytes; nil is protocol.Discard.
@@ -86,13 +92,14 @@ type Options struct {
 
 // Dialer makes the connections of one client. Close it. Safe for concurrent use.
 type Dialer struct {
-	net     Net
-	tls     tlsSource
-	timeout time.Duration
-	every   time.Duration
-	grace   time.Duration
-	wire    protocol.Wire
-	logger  *slog.Logger
+	net         Net
+	tls         tlsSource
+	timeout     time.Duration
+	every       time.Duration
+	grace       time.Duration
+	descriptors *Descriptors
+	wire        protocol.Wire
+	logger      *slog.Logger
 	// clear is what is spoken in the clear, and next what TLS offers.
 	clear string
 	next  []string
@@ -123,13 +130,13 @@ func New(o Options) (*Dialer, error) {
 	if o.Net.DialContext == nil {
 		o.Net.DialContext = new(net.Dialer).DialContext
 	}
-	source, err := newTLSSource(o.TLS, o.Wire, o.Logger)
+	source, err := newTLSSource(o)
 	if err != nil {
 		return nil, err
 	}
 	d := &Dialer{
 		net: o.Net, tls: source, timeout: o.Timeout, every: o.ResolveEvery, grace: max(0, o.ResolveGrace),
-		wire: o.Wire, logger: o.Logger, next: o.NextProtos,
+		descriptors: o.Descriptors, wire: o.Wire, logger: o.Logger, next: o.NextProtos,
 	}
 	if len(o.NextProtos) > 0 {
 		d.clear = o.NextProtos[0]

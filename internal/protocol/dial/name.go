@@ -12,12 +12,16 @@ import (
 )
 
 const (
-	// retryEvery is the time between two lookups of a name that cannot be resolved while its
-	// old addresses are in use.
+	// retryEvery is the time between two queries for a name that are not responded to, and
+	// between two lookups of a name that cannot be resolved while its old addresses are in
+	// use.
 	retryEvery = time.Second
 	// longestWait is the longest that a connection waits for a lookup, where there are old
 	// addresses that it may go to.
 	longestWait = time.Second
+	// longestLookup is the longest that a lookup takes, and mostQueries how many times it asks.
+	longestLookup = 10 * time.Second
+	mostQueries   = 5
 	// failureHolds is how long a failure is everybody's who asks: a name that is not there
 	// must not cost the resolver a query for each request.
 	failureHolds = 100 * time.Millisecond
@@ -235,15 +239,11 @@ func (n *name) look(now time.Time) {
 // run makes a lookup.
 func (n *name) run(l *lookup) {
 	d := n.dialer
-	ctx, cancel := context.WithTimeout(d.ctx, d.timeout)
+	ctx, cancel := context.WithTimeout(d.ctx, min(d.timeout, longestLookup))
 	defer cancel()
-	begin := time.Now()
-	addrs, err := n.resolve(ctx)
-	took := time.Since(begin)
+	addrs, err := n.query(ctx)
 	if d.ctx.Err() != nil {
 		err = context.Canceled // It was not the resolver that failed.
-	} else {
-		d.wire.Resolved(took, err)
 	}
 	if err != nil {
 		n.fail(err)
@@ -255,6 +255,57 @@ func (n *name) run(l *lookup) {
 	n.mu.Unlock()
 	l.err = err
 	close(l.done)
+}
+
+// response is what came of a query.
+type response struct {
+	query int
+	addrs []string
+	err   error
+}
+
+// query asks the resolver until it responds, again each second: a query or its response may
+// have been lost, and what the resolver could not do a second ago it may be able to do now.
+// The Wire is told of the query that was responded to and, as failed, of those before it.
+func (n *name) query(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	responses := make(chan response, mostQueries)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	ticker := time.NewTicker(retryEvery)
+	defer ticker.Stop()
+	var asked []time.Time
+	for {
+		if i := len(asked); i < mostQueries {
+			asked = append(asked, time.Now())
+			running.Go(func() {
+				addrs, err := n.resolve(ctx)
+				responses <- response{i, addrs, err}
+			})
+		}
+		select {
+		case r := <-responses:
+			if ctx.Err() != nil {
+				r.query = 0 // None was responded to, and those that are given up end in any order.
+			}
+			n.report(asked[:r.query+1], r.err)
+			return r.addrs, r.err
+		case <-ticker.C:
+		}
+	}
+}
+
+// report tells the Wire of queries, of which the last one was responded to.
+func (n *name) report(asked []time.Time, err error) {
+	if n.dialer.ctx.Err() != nil {
+		return // It was us who gave them up.
+	}
+	now, last := time.Now(), len(asked)-1
+	for _, at := range asked[:last] {
+		n.dialer.wire.Resolved(now.Sub(at), errNoResponse)
+	}
+	n.dialer.wire.Resolved(now.Sub(asked[last]), err)
 }
 
 // fail takes a lookup that has failed, or hangs.
@@ -312,7 +363,12 @@ func (n *name) resolve(ctx context.Context) ([]string, error) {
 	if n.port == "" {
 		return nil, &net.AddrError{Err: "missing port in address", Addr: n.host}
 	}
-	ips, err := n.dialer.net.Resolver.LookupNetIP(ctx, "ip", n.host)
+	end, err := n.dialer.descriptors.lookup(ctx)
+	if err != nil {
+		return nil, &net.DNSError{Err: "too many lookups are on their way", Name: n.host, IsTimeout: true}
+	}
+	defer end()
+	ips, err := n.dialer.net.resolver().LookupNetIP(ctx, "ip", n.host)
 	if err == nil && len(ips) == 0 {
 		err = &net.DNSError{Err: "no addresses", Name: n.host, IsNotFound: true}
 	}
@@ -326,6 +382,15 @@ func (n *name) resolve(ctx context.Context) ([]string, error) {
 		}
 	}
 	return all, nil
+}
+
+// resolver returns who is to be asked. A net.Resolver makes one query of those for the same
+// name at the same time, which is one too few where that is lost.
+func (n Net) resolver() Resolver {
+	if r, ok := n.Resolver.(*net.Resolver); ok {
+		return &net.Resolver{PreferGo: r.PreferGo, StrictErrors: r.StrictErrors, Dial: r.Dial}
+	}
+	return n.Resolver
 }
 
 // dialResolver connects to a DNS server as net.Resolver does, but lets go of it when nobody

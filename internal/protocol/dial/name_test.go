@@ -303,6 +303,24 @@ func TestASlowResolverIsWaitedForWhereItMustBe(t *testing.T) {
 	})
 }
 
+// TestALostQueryIsNotTheEndOfALookup has a resolver that begins to respond while a query of
+// which it knows nothing is waited for.
+func TestALostQueryIsNotTheEndOfALookup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.fail(nil, true)
+		o, _ := w.origin(t, nil)
+		time.AfterFunc(1500*time.Millisecond, func() { w.resolveTo("10.0.0.1") })
+		if r := connect(t, o); r.Phases.DNS != 2*time.Second {
+			t.Errorf("it waited %s", r.Phases.DNS)
+		}
+		all, _ := w.wire.Resolutions()
+		if len(all) != 3 || all[0].Err == nil || all[0].Took != 2*time.Second || all[1].Err == nil || all[2].Err != nil || all[2].Took != 0 {
+			t.Errorf("the wire was told of %v", all)
+		}
+	})
+}
+
 func TestWithoutGraceANameThatIsGoneIsAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("10.0.0.1")
@@ -508,5 +526,31 @@ func TestRealResolversFail(t *testing.T) {
 				t.Error("the wire was not told of a failure")
 			}
 		})
+	}
+}
+
+func TestARealResolverIsAskedAgain(t *testing.T) {
+	names := protocoltest.NewNameServer(t, "127.0.0.1")
+	names.Silence()
+	w := new(protocoltest.Wire)
+	d, err := dial.New(dial.Options{
+		NextProtos: []string{protocol.HTTP1}, Timeout: protocoltest.Long, ResolveEvery: time.Hour,
+		Net: dial.Net{Resolver: names.Resolver()}, Wire: w,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	_, port, _ := net.SplitHostPort(protocoltest.Raw(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }))
+	o := d.Origin(dial.Target{Addr: "target.test:" + port})
+	made := make(chan dial.Ready)
+	go func() { made <- connect(t, o) }()
+	protocoltest.Eventually(t, "a query is lost", func() bool { return names.Lookups() > 0 })
+	names.Set("127.0.0.1")
+	if r := <-made; r.Phases.DNS > 4*time.Second { // The resolver's own timeout is 5 s.
+		t.Errorf("it waited %s", r.Phases.DNS)
+	}
+	if all, _ := w.Resolutions(); len(all) < 2 || all[0].Err == nil || all[len(all)-1].Err != nil {
+		t.Errorf("the wire was told of %v", all)
 	}
 }

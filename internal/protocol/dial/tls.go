@@ -5,10 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 )
 
@@ -30,16 +28,28 @@ type TLS struct {
 	MinVersion, MaxVersion uint16
 }
 
+// mostSessions is how many TLS sessions a client keeps to resume, one for each name.
+const mostSessions = 128
+
 // tlsSource is a configuration of TLS that is as current as its files.
 type tlsSource struct {
 	value *reloading.Value[*tls.Config]
 }
 
-// newTLSSource returns the configuration of TLS.
-func newTLSSource(t TLS, wire protocol.Wire, logger *slog.Logger) (tlsSource, error) {
+// newTLSSource returns the configuration of TLS. Unless all handshakes are to be full ones it
+// has a place for sessions to be resumed, which is a new one when a file changes: what was
+// agreed on with other certificates holds no longer.
+func newTLSSource(o Options) (tlsSource, error) {
+	build := func(files reloading.Files) (*tls.Config, error) {
+		config, err := o.TLS.config(files)
+		if err == nil && !o.FullHandshakes {
+			config.ClientSessionCache = tls.NewLRUClientSessionCache(mostSessions)
+		}
+		return config, err
+	}
 	value, err := reloading.New(reloading.Options{
-		Paths: []string{t.CAFile, t.CertFile, t.KeyFile}, Failed: wire.FileFailed, Logger: logger,
-	}, t.config)
+		Paths: []string{o.TLS.CAFile, o.TLS.CertFile, o.TLS.KeyFile}, Failed: o.Wire.FileFailed, Logger: o.Logger,
+	}, build)
 	return tlsSource{value}, err
 }
 

@@ -115,6 +115,13 @@ func TestANameWithoutAddressesIsAFailureOfDNS(t *testing.T) {
 	wantReason(t, c, protocol.ReasonDNS)
 }
 
+func TestWaitingForASilentResolverIsAFailureOfDNS(t *testing.T) {
+	names := protocoltest.NewNameServer(t)
+	names.Silence()
+	c := named(t, names, "80", func(o *httpreq.Options) { o.Timeout = short })
+	wantReason(t, c, protocol.ReasonDNS)
+}
+
 func TestABodyThatThePeerDoesNotReadHoldsNobodyUp(t *testing.T) {
 	let := make(chan struct{})
 	o := protocoltest.Options(t, "http://"+protocoltest.Raw(t, func(net.Conn) { <-let }))

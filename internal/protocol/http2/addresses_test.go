@@ -106,3 +106,11 @@ func TestAnAddressThatDoesNotAnswerIsNoHindrance(t *testing.T) {
 		t.Errorf("%d connections", opened)
 	}
 }
+
+func TestWaitingForASilentResolverIsAFailureOfDNS(t *testing.T) {
+	o, port, _ := twoServers(t)
+	o.Timeout = short
+	c, names := named(t, o, port)
+	names.Silence()
+	wantReason(t, c, protocol.ReasonDNS)
+}

@@ -87,6 +87,8 @@ type Options struct {
 	// ResolveGrace is for how long beyond that connections go to the old addresses while the
 	// name cannot be resolved again; 0 is as long as ResolveEvery, and less is not at all.
 	ResolveGrace time.Duration
+	// Proxy is the proxy to go through.
+	Proxy dial.ProxyOptions
 	// UserAgent is sent with entries that set no User-Agent of their own; empty
 	// sends none.
 	UserAgent string
@@ -96,6 +98,12 @@ type Options struct {
 	Traceparent TraceMode
 	// TLS is for https URLs.
 	TLS dial.TLS
+	// FullHandshakes makes each TLS connection begin with a full handshake; otherwise sessions
+	// are resumed where the server offers it.
+	FullHandshakes bool
+	// Descriptors are what the client's connections share with those of other clients; nil is
+	// no end of them.
+	Descriptors *dial.Descriptors
 	// Net is how the network is reached.
 	Net dial.Net
 	// BasicAuth, if not nil, authenticates with a user name and a password.
@@ -140,14 +148,16 @@ func (o Options) WithDefaults() Options {
 // best one first.
 func (o Options) Dialing(protocols ...string) dial.Options {
 	return dial.Options{
-		TLS:          o.TLS,
-		NextProtos:   protocols,
-		Timeout:      o.ConnectTimeout,
-		ResolveEvery: o.ResolveEvery,
-		ResolveGrace: o.ResolveGrace,
-		Net:          o.Net,
-		Wire:         o.Wire,
-		Logger:       o.Logger,
+		TLS:            o.TLS,
+		FullHandshakes: o.FullHandshakes,
+		NextProtos:     protocols,
+		Timeout:        o.ConnectTimeout,
+		ResolveEvery:   o.ResolveEvery,
+		ResolveGrace:   o.ResolveGrace,
+		Descriptors:    o.Descriptors,
+		Net:            o.Net,
+		Wire:           o.Wire,
+		Logger:         o.Logger,
 	}
 }
 

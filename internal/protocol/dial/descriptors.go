@@ -1,0 +1,93 @@
+package dial
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+)
+
+const (
+	// reserve is how many descriptors are left to everything but connections to targets: the
+	// listener and those who scrape, the fleet, files, and 2 sockets for each of
+	// mostLookups. Where there are few, it is half of them.
+	reserve = 128
+	// mostLookups is how many queries for names are on their way at a time.
+	mostLookups = 16
+)
+
+// ErrNoDescriptor is a connection for which the process has no descriptor to spare.
+var ErrNoDescriptor = errors.New("no file descriptor to spare for a connection")
+
+// Descriptors are the file descriptors that all clients of the process have for their
+// connections together, so that there are some left for everything else. A nil Descriptors
+// has no end of them. Safe for concurrent use.
+type Descriptors struct {
+	limit int64
+	used  atomic.Int64
+	// lookups has room for those that are on their way.
+	lookups chan struct{}
+}
+
+// NewDescriptors returns so many descriptors.
+func NewDescriptors(n int) *Descriptors {
+	return &Descriptors{limit: int64(n), lookups: make(chan struct{}, mostLookups)}
+}
+
+// ProcessDescriptors returns what the process may open (RLIMIT_NOFILE), raised as far as it
+// can be, without a reserve of 128 or, if that is less, half of it. It returns nil where the
+// system has no bound that it tells.
+func ProcessDescriptors() *Descriptors {
+	n, ok := raiseFileLimit()
+	if !ok {
+		return nil
+	}
+	return NewDescriptors(n - min(reserve, n/2))
+}
+
+// Limit returns how many connections there may be at a time; 0 for no bound.
+func (d *Descriptors) Limit() int {
+	if d == nil {
+		return 0
+	}
+	return int(d.limit)
+}
+
+// InUse returns how many connections there are, those that are being made included.
+func (d *Descriptors) InUse() int {
+	if d == nil {
+		return 0
+	}
+	return int(d.used.Load())
+}
+
+// take takes one, or fails as ErrNoDescriptor.
+func (d *Descriptors) take() error {
+	if d == nil {
+		return nil
+	}
+	if d.used.Add(1) > d.limit {
+		d.used.Add(-1)
+		return ErrNoDescriptor
+	}
+	return nil
+}
+
+// give gives one back.
+func (d *Descriptors) give() {
+	if d != nil {
+		d.used.Add(-1)
+	}
+}
+
+// lookup waits until a name may be looked up, and returns what to call at the end of that.
+func (d *Descriptors) lookup(ctx context.Context) (end func(), err error) {
+	if d == nil {
+		return func() {}, nil
+	}
+	select {
+	case d.lookups <- struct{}{}:
+		return func() { <-d.lookups }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
