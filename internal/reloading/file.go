@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -23,6 +24,10 @@ const (
 func ReadFile(path string, limit int) ([]byte, error) {
 	return readFile(system{}, path, limit)
 }
+
+// Read returns the content of a regular file of at most limit bytes. It waits for the file
+// system, however long that takes.
+func Read(path string, limit int) ([]byte, error) { return system{}.read(path, limit) }
 
 func readFile(d disk, path string, limit int) ([]byte, error) {
 	content, err := within(Patience, func() ([]byte, error) { return d.read(path, limit) })
@@ -57,6 +62,26 @@ func describe(err error, paths ...string) error {
 		return &fs.PathError{Op: "read", Path: strings.Join(paths, ", "), Err: err}
 	}
 	return err
+}
+
+// Alarm calls ring, once, unless it is stopped before that time is over. When stop returns,
+// ring has returned or will not be called.
+func Alarm(after time.Duration, ring func()) (stop func()) {
+	var mu sync.Mutex
+	stopped := false
+	timer := time.AfterFunc(after, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !stopped {
+			ring()
+		}
+	})
+	return func() {
+		timer.Stop()
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+	}
 }
 
 // disk is a file system, which may not respond.

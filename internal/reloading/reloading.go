@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -53,8 +52,6 @@ type Value[T any] struct {
 	stamps           []os.FileInfo
 	// disk is where the files are.
 	disk disk
-
-	mu sync.Mutex // serialises reports
 }
 
 // New returns the value that build makes from the files now, or why it cannot be made.
@@ -102,19 +99,9 @@ func (r *Value[T]) due() {
 // look makes the value anew if the files changed.
 func (r *Value[T]) look() {
 	defer r.looking.Store(false)
-	ended := false // Guarded by mu.
-	slow := time.AfterFunc(Patience, func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if !ended {
-			r.report(false, errHangs)
-		}
-	})
+	stop := Alarm(Patience, func() { r.report(false, errHangs) })
 	changed, err := r.reload()
-	slow.Stop()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	ended = true
+	stop()
 	r.report(changed, err)
 }
 

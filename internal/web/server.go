@@ -17,6 +17,8 @@ import (
 	"github.com/grafana/dskit/services"
 	"github.com/prometheus/client_golang/prometheus"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 )
 
 const (
@@ -80,7 +82,7 @@ type Options struct {
 // Server is a service that listens from its start to its stop. It fails if an
 // address cannot be listened on.
 type Server struct {
-	services.Service
+	services.NamedService
 
 	flags     *toolkit.FlagConfig
 	server    *http.Server
@@ -99,7 +101,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{flags: o.Flags, server: newServer(handler), logger: o.Logger}
 	newConns(cmp.Or(o.MaxConnections, DefaultMaxConnections), o.Logger).bound(s.server)
-	s.Service = services.NewBasicService(s.listen, s.serve, s.stop).WithName("web")
+	s.NamedService = services.NewBasicService(s.listen, s.serve, s.stop).WithName("web")
 	return s, nil
 }
 
@@ -127,6 +129,12 @@ func (s *Server) Addrs() []net.Addr {
 // listen opens the TCP listeners itself, so that a port in use fails the start and
 // port 0 can be asked for. Other kinds of listeners are left to the toolkit.
 func (s *Server) listen(ctx context.Context) error {
+	if file := *s.flags.WebConfigFile; file != "" {
+		// The toolkit would wait for a pipe, or a file system, for ever.
+		if _, err := reloading.ReadFile(file, reloading.MaxSize); err != nil {
+			return fmt.Errorf("web configuration: %w", err)
+		}
+	}
 	if err := toolkit.Validate(*s.flags.WebConfigFile); err != nil {
 		return fmt.Errorf("web configuration %q: %w", *s.flags.WebConfigFile, err)
 	}
