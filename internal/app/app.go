@@ -235,8 +235,12 @@ func stopAll(ctx context.Context, started []services.Service) error {
 	return errors.Join(errs...)
 }
 
-// stop stops a service, and waits for that for a bounded time.
+// stop stops a service, and waits for that for a bounded time. It is not told again that
+// one has failed, which is why all are stopped.
 func stop(ctx context.Context, s services.Service) error {
+	if s.State() == services.Failed {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	err := services.StopAndAwaitTerminated(ctx, s)

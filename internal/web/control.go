@@ -81,14 +81,14 @@ func (c controller) answer(w http.ResponseWriter, r *http.Request, asked request
 }
 
 // asker names who sent a request that does not say: the user who has authenticated, or
-// else the address that it came from.
+// else somebody at the address that it came from.
 func asker(r *http.Request) string {
 	if user, _, ok := r.BasicAuth(); ok && user != "" {
 		return user
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
-		return r.RemoteAddr
+		host = r.RemoteAddr
 	}
-	return host
+	return "somebody at " + host
 }
