@@ -218,14 +218,15 @@ func start(ctx, background context.Context, s services.Service) error {
 	if err := s.StartAsync(background); err != nil {
 		return err
 	}
-	err := s.AwaitRunning(ctx)
-	if failure := s.FailureCase(); failure != nil {
+	awaited := s.AwaitRunning(ctx)
+	switch failure := s.FailureCase(); {
+	case failure != nil:
 		return failure
-	}
-	if ctx.Err() != nil {
+	case ctx.Err() == nil:
+		return awaited
+	default:
 		return nil // It is to stop; that is no failure.
 	}
-	return err
 }
 
 // stopAll stops services in the reverse order of their start.

@@ -124,6 +124,7 @@ func (stuck) Close() {}
 // slots is a Recorder that counts what is due.
 type slots struct {
 	engine.Recorder // Of which nothing else is called.
+
 	due atomic.Uint64
 }
 
