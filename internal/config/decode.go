@@ -263,7 +263,7 @@ func (d *decoder) header(n *yaml.Node, path string, h Header) Header {
 		d.hide(n)
 	}
 	d.value(n, path, field{}, reflect.ValueOf(&h.Value).Elem())
-	if place := d.places[path]; place.text != h.Value && strings.Contains(place.text, "${") {
+	if stands := d.places[path]; stands.text != h.Value && strings.Contains(stands.text, "${") {
 		h.Secret = true
 	}
 	return h
