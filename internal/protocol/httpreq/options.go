@@ -102,6 +102,8 @@ type Options struct {
 	// Descriptors are what the client's connections share with those of other clients; nil is
 	// no end of them.
 	Descriptors *dial.Descriptors
+	// Proxy is what connections are made through.
+	Proxy dial.ProxyOptions
 	// Net is how the network is reached.
 	Net dial.Net
 	// BasicAuth, if not nil, authenticates with a user name and a password.
@@ -153,6 +155,7 @@ func (o Options) Dialing(protocols ...string) dial.Options {
 		ResolveEvery:   o.ResolveEvery,
 		ResolveGrace:   o.ResolveGrace,
 		Descriptors:    o.Descriptors,
+		Proxy:          o.Proxy,
 		Net:            o.Net,
 		Wire:           o.Wire,
 		Logger:         o.Logger,
