@@ -31,7 +31,7 @@ func scenarioText(name, rate, url, more string) string {
 
 func parse(t *testing.T, scenarios ...string) *config.Config {
 	t.Helper()
-	cfg, err := config.Parse("test.yaml", []byte("scenarios:\n"+strings.Join(scenarios, "")), os.LookupEnv)
+	cfg, err := config.Parse("test.yaml", []byte("scenarios:\n"+strings.Join(scenarios, "")), os.LookupEnv, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

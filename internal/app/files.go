@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 
@@ -11,13 +12,33 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// load reads and parses one configuration file for a command.
-func load(file string) (*config.Config, error) {
+// load reads and parses one configuration file for a command. look may be nil, where the
+// files that it names do not matter.
+func load(file string, look config.Look) (*config.Config, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	return config.Parse(file, content, os.LookupEnv)
+	return config.Parse(file, content, os.LookupEnv, look)
+}
+
+// readable tells why a file that the configuration names cannot be read; nil if it can. It
+// does not wait, as opening a pipe would.
+func readable(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return errors.New("found no regular file")
+	}
+	if err == nil {
+		var f *os.File
+		if f, err = os.Open(path); err == nil { //nolint:gosec // The path comes from the operator's configuration.
+			err = f.Close()
+		}
+	}
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return failed.Err // The path is told already.
+	}
+	return err
 }
 
 // Check validates files, tells which are good, and returns the errors of all others.
@@ -25,7 +46,7 @@ func load(file string) (*config.Config, error) {
 func Check(w io.Writer, files []string) error {
 	var errs []error
 	for _, file := range files {
-		cfg, err := load(file)
+		cfg, err := load(file, readable)
 		if err == nil {
 			err = checkClients(cfg)
 		}

@@ -15,7 +15,7 @@ import (
 // Preview draws the rate of each scenario for a day from an instant on, with its
 // peak, its requests and the number of its series, and the sums.
 func Preview(w io.Writer, file string, from time.Time) error {
-	cfg, err := load(file)
+	cfg, err := load(file, nil)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"time"
 
@@ -93,6 +92,9 @@ func httpOptions(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (h
 		MaxConnAge:       time.Duration(h.MaxConnAge),
 		MaxConnRequests:  h.MaxConnRequests,
 		ResolveEvery:     time.Duration(h.DNSTTL),
+		ResolveGrace:     grace(h),
+		FullHandshakes:   !h.TLSSessionResumption,
+		Proxy:            proxyOptions(h),
 		FollowRedirects:  h.FollowRedirects,
 		MaxResponseBytes: int64(h.MaxResponseBytes),
 		MaxConns:         sc.Limits.MaxInFlight,
@@ -117,6 +119,34 @@ func httpOptions(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (h
 	var err error
 	o.Entries, err = entries(sc.Requests)
 	return o, err
+}
+
+// grace returns for how long old addresses do, as dial has it.
+func grace(h config.HTTPConfig) time.Duration {
+	switch {
+	case h.DNSGrace == nil:
+		return time.Duration(h.DNSTTL)
+	case *h.DNSGrace == 0:
+		return -1
+	default:
+		return time.Duration(*h.DNSGrace)
+	}
+}
+
+// proxyOptions translates the settings of the proxy.
+func proxyOptions(h config.HTTPConfig) dial.ProxyOptions {
+	return dial.ProxyOptions{
+		URL: h.ProxyURL.URL, NoProxy: h.NoProxy, FromEnvironment: h.ProxyFromEnvironment, ConnectHeader: fields(h.ProxyConnectHeader),
+	}
+}
+
+// fields translates header fields.
+func fields(h config.Headers) []protocol.Field {
+	var all []protocol.Field
+	for _, f := range h {
+		all = append(all, protocol.Field(f))
+	}
+	return all
 }
 
 func httpProtocol(p config.Protocol) httpreq.Protocol {
@@ -144,15 +174,11 @@ func entries(requests []config.Request) ([]httpreq.Entry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("request %q: %w", r.Name, err)
 		}
-		var fields []protocol.Field
-		for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
-			fields = append(fields, protocol.Field{Name: name, Value: r.Headers[name]})
-		}
 		all = append(all, httpreq.Entry{
 			Method: r.Method,
 			URL:    r.URL.URI,
-			Fields: fields,
-			Body:   []byte(r.Body),
+			Fields: fields(r.Headers),
+			Body:   r.Body.Bytes(),
 			Expect: expect,
 		})
 	}

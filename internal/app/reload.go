@@ -144,7 +144,7 @@ func (r *reloader) read() (*config.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	return config.Parse(r.file, content, r.getenv)
+	return config.Parse(r.file, content, r.getenv, readable)
 }
 
 // apply builds the scenarios of cfg and puts them in the place of the running ones.

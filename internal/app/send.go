@@ -20,7 +20,7 @@ import (
 // error if the request failed. A request that is named is sent in place of the one
 // that the slot would be.
 func Send(ctx context.Context, w io.Writer, file, scenario, request string) error {
-	cfg, err := load(file)
+	cfg, err := load(file, readable)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -44,6 +45,15 @@ func listenAddress(text string) bool {
 func reachableAddress(text string) bool {
 	a, err := netip.ParseAddrPort(text)
 	return err == nil && listenAddress(text) && !a.Addr().Unmap().IsUnspecified() && a.Port() != 0
+}
+
+// goodPort reports whether the text is a port, or empty.
+func goodPort(port string) bool {
+	if port == "" {
+		return true
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
 }
 
 // hostPort reports whether the text is a name or an IP address, and a port.

@@ -43,8 +43,7 @@ func instead(typeName, key string) string {
 		return "write headers in requests instead"
 	case "HTTPConfig.timeout":
 		return "write timeout in the scenario instead"
-	case "HTTPConfig.proxy_url", "HTTPConfig.no_proxy", "HTTPConfig.proxy_from_environment",
-		"HTTPConfig.proxy_connect_header", "HTTPConfig.oauth2", "HTTPConfig.http_config_file",
+	case "HTTPConfig.oauth2", "HTTPConfig.http_config_file",
 		"BasicAuth.username_ref", "BasicAuth.password_ref", "Authorization.credentials_ref",
 		"Config.data",
 		"Scenario.data", "Scenario.steps",

@@ -142,7 +142,11 @@ type HTTPConfig struct {
 	MaxConnRequests int `yaml:"max_conn_requests" default:"0" min:"0"`
 	// How long the addresses of a host are used before its name is resolved again. New connections go to all addresses in turn.
 	DNSTTL Duration `yaml:"dns_ttl" default:"30s" min:"1s" max:"1d"`
-	// Whether redirects are followed, up to 10. Otherwise a redirect is the answer. Then connections are kept and names resolved as net/http does, whatever the three keys above say.
+	// How long beyond dns_ttl new connections may go to the old addresses while the name cannot be resolved; each is counted. Then they fail
+	// with reason dns. As long as dns_ttl when left out; 0 is not at all.
+	DNSGrace *Duration `yaml:"dns_grace" min:"0s" max:"1d"`
+	// Whether redirects are followed, up to 10, all within one timeout. Otherwise a redirect is the response. Each counts against max_rate.
+	// Credentials, cookies, headers with names such as X-Api-Key and values from the environment go to no other origin.
 	FollowRedirects bool `yaml:"follow_redirects" default:"false"`
 	// How long an answer may be; a larger one fails with reason protocol.
 	MaxResponseBytes Bytes `yaml:"max_response_bytes" default:"10MiB" min:"1" max:"64GiB"`
@@ -152,6 +156,16 @@ type HTTPConfig struct {
 	SlotHeader bool `yaml:"slot_header" default:"true"`
 	// Whether requests carry W3C trace context, with the sampled flag, without it, or not at all.
 	Traceparent Traceparent `yaml:"traceparent" default:"sampled" oneof:"sampled unsampled none"`
+	// Whether a TLS session is resumed where the server offers that, as browsers do. Otherwise each handshake is a full one.
+	TLSSessionResumption bool `yaml:"tls_session_resumption" default:"true"`
+	// The proxy to go through: http, https, socks5 or socks5h. Its URL may have user info.
+	ProxyURL ProxyURL `yaml:"proxy_url"`
+	// Hosts to reach without it: names, domains, addresses and ranges of addresses, separated by commas.
+	NoProxy string `yaml:"no_proxy"`
+	// Whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment say which proxy to go through. Otherwise they are ignored.
+	ProxyFromEnvironment bool `yaml:"proxy_from_environment" default:"false"`
+	// Headers of the CONNECT that asks a proxy for a connection.
+	ProxyConnectHeader Headers `yaml:"proxy_connect_header" format:"secrets"`
 	// TLS for https URLs. Left out, certificates are verified against the system's roots.
 	TLSConfig *TLSConfig `yaml:"tls_config"`
 	// HTTP basic authentication. Not together with authorization.
@@ -240,11 +254,11 @@ type Request struct {
 	Method string `yaml:"method" default:"GET" format:"token"`
 	// Where to: an absolute http or https URL without user info and fragment.
 	URL URL `yaml:"url" required:"true"`
-	// Headers by name; Host may be among them. Refused are those that are sent anyway or
-	// that belong to the connection, such as Content-Length and Connection.
+	// Headers by name, with a value or a list of values; Host may be among them. HTTP/1.1 sends them in this order and with this
+	// spelling. Refused are those that are sent anyway or that belong to the connection, such as Content-Length and Connection.
 	Headers Headers `yaml:"headers"`
 	// The body.
-	Body string `yaml:"body"`
+	Body Body `yaml:"body"`
 	// Which answers are a success.
 	Expect Expect `yaml:"expect"`
 }
@@ -255,18 +269,22 @@ type Expect struct {
 	Status []StatusRange `yaml:"status" default:"2xx 3xx" min:"1" max:"100"`
 }
 
+// Look tells what is wrong with a file that the configuration names; nil if it can be read.
+type Look func(path string) error
+
 // Parse reads a configuration. Errors name the file, and relative names of files in it
 // are taken from its folder. getenv tells the value of an environment variable and
-// whether it is set. The error is an Errors with everything that is wrong with the file,
-// and Config is then nil.
-func Parse(filename string, content []byte, getenv func(string) (string, bool)) (*Config, error) {
+// whether it is set. look is asked about each file that is named; nil takes them as they
+// are. The error is an Errors with everything that is wrong with the file, and Config is
+// then nil.
+func Parse(filename string, content []byte, getenv func(string) (string, bool), look Look) (*Config, error) {
 	r := newReport(filename)
 	root := r.readDocument(content)
 	if root == nil {
 		return nil, r.sorted()
 	}
 	c := &Config{root: root}
-	d := newDecoder(r, getenv)
+	d := newDecoder(r, getenv, look)
 	d.value(root, "", field{}, reflect.ValueOf(c).Elem())
 	c.secrets = d.secrets
 	v := validator{report: r}

@@ -22,6 +22,7 @@ const maxAliased = 250_000
 type decoder struct {
 	*report
 	getenv func(string) (string, bool)
+	look   Look
 	// secrets are the nodes that must not be shown.
 	secrets map[*yaml.Node]bool
 	// following are the anchors whose aliases are being followed.
@@ -30,9 +31,9 @@ type decoder struct {
 	fields    map[reflect.Type][]field
 }
 
-func newDecoder(r *report, getenv func(string) (string, bool)) *decoder {
+func newDecoder(r *report, getenv func(string) (string, bool), look Look) *decoder {
 	return &decoder{
-		report: r, getenv: getenv,
+		report: r, getenv: getenv, look: look,
 		secrets:   map[*yaml.Node]bool{},
 		following: map[*yaml.Node]bool{},
 		fields:    map[reflect.Type][]field{},
@@ -61,11 +62,11 @@ func (d *decoder) value(n *yaml.Node, path string, f field, v reflect.Value) {
 		d.at(position(n), path, "found nothing, expected %s%s", want(f, v), leaveOut(f))
 	case n.Kind == yaml.MappingNode && kind == reflect.Struct && (!isText || len(d.fieldsOf(v.Type())) > 0):
 		d.mapping(n, path, v)
-	case n.Kind == yaml.MappingNode && kind == reflect.Map:
-		d.headers(n, path, v)
-	case n.Kind == yaml.SequenceNode && kind == reflect.Slice:
+	case n.Kind == yaml.MappingNode && v.Type() == reflect.TypeFor[Headers]():
+		d.headers(n, path, f, v)
+	case n.Kind == yaml.SequenceNode && kind == reflect.Slice && v.Type() != reflect.TypeFor[Headers]():
 		d.list(n, path, f, v)
-	case n.Kind == yaml.ScalarNode && (isText || kind != reflect.Struct && kind != reflect.Map && kind != reflect.Slice):
+	case n.Kind == yaml.ScalarNode && (isText || kind != reflect.Struct && kind != reflect.Slice):
 		d.scalar(n, path, f, v)
 	default:
 		d.at(position(n), path, "found %s, expected %s", shown(n, v), want(f, v))
@@ -224,18 +225,48 @@ func findField(fields []field, key string) (field, bool) {
 	return field{}, false
 }
 
-// headers sets a map of texts.
-func (d *decoder) headers(n *yaml.Node, path string, v reflect.Value) {
-	v.Set(reflect.MakeMap(v.Type()))
+// headers sets header fields. A field that has several values is there several times.
+func (d *decoder) headers(n *yaml.Node, path string, f field, v reflect.Value) {
+	var all Headers
 	for _, p := range d.pairs(n, path) {
-		name := p.key.Value
-		if protocol.SecretName(name) {
-			d.hide(p.value)
+		h := Header{Name: p.key.Value, Secret: f.format == "secrets" || protocol.SecretName(p.key.Value)}
+		at := join(path, h.Name)
+		if kindBehind(p.value) != yaml.SequenceNode {
+			all = append(all, d.header(p.value, at, h))
+			continue
 		}
-		element := reflect.New(v.Type().Elem()).Elem()
-		d.value(p.value, join(path, name), field{}, element)
-		v.SetMapIndex(reflect.ValueOf(name), element)
+		value, done := d.follow(p.value, at)
+		if value != nil && len(value.Content) == 0 {
+			d.at(position(value), at, "found an empty list, expected values")
+		} else if value != nil {
+			d.places[at] = position(value)
+			for i, one := range value.Content {
+				all = append(all, d.header(one, element(at, i), h))
+			}
+		}
+		done()
 	}
+	v.Set(reflect.ValueOf(all))
+}
+
+// kindBehind returns the kind of a node, or of what it is an alias for.
+func kindBehind(n *yaml.Node) yaml.Kind {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias.Kind
+	}
+	return n.Kind
+}
+
+// header returns a header field with its value.
+func (d *decoder) header(n *yaml.Node, path string, h Header) Header {
+	if h.Secret {
+		d.hide(n)
+	}
+	d.value(n, path, field{}, reflect.ValueOf(&h.Value).Elem())
+	if place := d.places[path]; place.text != h.Value && strings.Contains(place.text, "${") {
+		h.Secret = true
+	}
+	return h
 }
 
 // hide marks a secret, by way of aliases too.
@@ -259,7 +290,7 @@ func (d *decoder) list(n *yaml.Node, path string, f field, v reflect.Value) {
 
 // scalar sets everything that is written as one text.
 func (d *decoder) scalar(n *yaml.Node, path string, f field, v reflect.Value) {
-	if isSecret(v) {
+	if isSecret(v) || v.Type() == reflect.TypeFor[ProxyURL]() && strings.Contains(n.Value, "@") {
 		d.hide(n)
 	}
 	text, err := expand(n.Value, d.getenv)
@@ -276,8 +307,23 @@ func (d *decoder) scalar(n *yaml.Node, path string, f field, v reflect.Value) {
 		d.at(position(n), path, "%s", problem(n, v, err))
 		return
 	}
-	if f.format == "file" && !filepath.IsAbs(text) {
-		v.SetString(filepath.Join(filepath.Dir(d.file), text))
+	if f.format == "file" {
+		d.named(n, path, text, v)
+	}
+}
+
+// named sets the name of a file, which is taken from the folder of the configuration, and has
+// somebody look at it.
+func (d *decoder) named(n *yaml.Node, path, text string, v reflect.Value) {
+	if !filepath.IsAbs(text) {
+		text = filepath.Join(filepath.Dir(d.file), text)
+	}
+	v.SetString(text)
+	if d.look == nil {
+		return
+	}
+	if err := d.look(text); err != nil {
+		d.note(position(n), path, "%s: %v", quote(text), err)
 	}
 }
 

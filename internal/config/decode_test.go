@@ -1,7 +1,9 @@
 package config_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -39,13 +41,13 @@ func TestLeftOutKeysHaveTheirDefaults(t *testing.T) {
 	want := config.HTTPConfig{
 		Protocol: config.ProtocolAuto, ConnectTimeout: config.Duration(5 * time.Second), KeepAlive: true,
 		MaxConnAge: config.Duration(5 * time.Minute), DNSTTL: config.Duration(30 * time.Second),
-		MaxResponseBytes: 10 << 20, SlotHeader: true, Traceparent: config.TraceparentSampled,
+		MaxResponseBytes: 10 << 20, SlotHeader: true, TLSSessionResumption: true, Traceparent: config.TraceparentSampled,
 	}
-	if s.HTTPConfig != want {
+	if !reflect.DeepEqual(s.HTTPConfig, want) {
 		t.Errorf("http_config %+v, want %+v", s.HTTPConfig, want)
 	}
 	r := s.Requests[0]
-	if r.Weight != 1 || r.Method != "GET" || r.Headers != nil || r.Body != "" {
+	if r.Weight != 1 || r.Method != "GET" || r.Headers != nil || r.Body.Bytes() != nil {
 		t.Errorf("request %+v", r)
 	}
 	if got := r.Expect.Status; !reflect.DeepEqual(got, []config.StatusRange{{Low: 200, High: 299}, {Low: 300, High: 399}}) {
@@ -91,16 +93,16 @@ func TestEveryValueArrives(t *testing.T) {
 		t.Errorf("basic_auth %+v, want %+v", got, want)
 	}
 	r := s.Requests[0]
-	if r.Name != "a.b-c_D9" || r.Weight != 1000000 || r.Method != "PURGE" || r.Body != "Several\nlines.\n" {
+	if r.Name != "a.b-c_D9" || r.Weight != 1000000 || r.Method != "PURGE" || string(r.Body.Bytes()) != "Several\nlines.\n" {
 		t.Errorf("request %+v", r)
 	}
-	if r.URL.Host != "example.org:8443" || r.URL.Path != "/a/b;c" || r.URL.RawQuery != "d=e&f=%C3%A9" ||
+	if r.URL.Authority() != "example.org:8443" || r.URL.Target != "/a/b;c?d=e&f=%C3%A9" ||
 		r.URL.String() != "https://example.org:8443/a/b;c?d=e&f=%C3%A9" {
 		t.Errorf("url %v", r.URL)
 	}
 	if want := (config.Headers{
-		"Host": "other.example.org:8080", "Traffic-Slot": "mine", "traceparent": "mine",
-		"X-Empty": "", "X-Number": "7", "X-Yes": "yes", "X-Quoted": `a, "b"`,
+		{Name: "Host", Value: "other.example.org:8080"}, {Name: "Traffic-Slot", Value: "mine"}, {Name: "traceparent", Value: "mine"},
+		{Name: "X-Empty"}, {Name: "X-Number", Value: "7"}, {Name: "X-Yes", Value: "yes"}, {Name: "X-Quoted", Value: `a, "b"`},
 	}); !reflect.DeepEqual(r.Headers, want) {
 		t.Errorf("headers %v, want %v", r.Headers, want)
 	}
@@ -121,8 +123,8 @@ func TestVariablesAreExpandedAsText(t *testing.T) {
 		{"credentials", string(s.HTTPConfig.Authorization.Credentials), "hunter2 from the environment"},
 		{"weight", fmt.Sprint(r.Weight), "7"},
 		{"url", r.URL.String(), "http://127.0.0.1:9871/"},
-		{"header", r.Headers["X-Cost"], "5$, ${TEST_NUMBER}, $$, $$${x}, 77"},
-		{"body", r.Body, "hunter2\n    requests: []\n"},
+		{"header", r.Headers.Get("X-Cost"), "5$, ${TEST_NUMBER}, $$, $$${x}, 77"},
+		{"body", string(r.Body.Bytes()), "hunter2\n    requests: []\n"},
 		{"status", fmt.Sprint(r.Expect.Status), "[207]"},
 	} {
 		if test.got != test.want {
@@ -132,7 +134,7 @@ func TestVariablesAreExpandedAsText(t *testing.T) {
 }
 
 func TestWithoutEnvironmentNoVariableIsSet(t *testing.T) {
-	_, err := config.Parse("x.yaml", []byte(with("timeout: ${HOME}")), nil)
+	_, err := config.Parse("x.yaml", []byte(with("timeout: ${HOME}")), nil, nil)
 	if err == nil || !strings.Contains(err.Error(), `variable "HOME" is not set`) {
 		t.Errorf("error %v", err)
 	}
@@ -170,7 +172,7 @@ func TestAliasesCannotGrowWithoutEnd(t *testing.T) {
 		}
 		text.WriteString("]}}\n")
 	}
-	_, err := config.Parse("x.yaml", []byte(text.String()), nil)
+	_, err := config.Parse("x.yaml", []byte(text.String()), nil, nil)
 	if err == nil || !strings.Contains(err.Error(), "aliases make the file larger than") || strings.Count(err.Error(), "\n") > 0 {
 		t.Errorf("error %v", err)
 	}
@@ -178,7 +180,7 @@ func TestAliasesCannotGrowWithoutEnd(t *testing.T) {
 
 func TestNamesOfFilesAreTakenFromTheFolderOfTheConfiguration(t *testing.T) {
 	text := with("http_config: {basic_auth: {username_file: secrets/user, password_file: /run/password}}")
-	c, err := config.Parse(filepath.Join("etc", "traffic", "config.yaml"), []byte(text), nil)
+	c, err := config.Parse(filepath.Join("etc", "traffic", "config.yaml"), []byte(text), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,5 +200,52 @@ func TestHashIsOfTheContent(t *testing.T) {
 func TestLongestTimeoutIsOfAllScenarios(t *testing.T) {
 	if got := load(t, "testdata/good-http.yaml").LongestTimeout(); got != 10*time.Minute {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestHeadersKeepTheirOrderAndSpelling(t *testing.T) {
+	s := load(t, "testdata/good-headers.yaml").Scenarios[0]
+	if want := (config.Headers{
+		{Name: "x-b", Value: "1"}, {Name: "X-A", Value: "2"}, {Name: "X-A", Value: "3"}, {Name: "Accept", Value: "a"},
+		{Name: "X-Env", Value: "7", Secret: true}, {Name: "X-Api-Key", Value: "hunter2", Secret: true},
+	}); !reflect.DeepEqual(s.Requests[0].Headers, want) {
+		t.Errorf("headers %v", s.Requests[0].Headers)
+	}
+	h := s.HTTPConfig
+	if want := (config.Headers{
+		{Name: "X-Via", Value: "hunter2", Secret: true}, {Name: "X-Via", Value: "hunter2", Secret: true}, {Name: "X-One", Value: "hunter2", Secret: true},
+	}); !reflect.DeepEqual(h.ProxyConnectHeader, want) {
+		t.Errorf("headers of the proxy %v", h.ProxyConnectHeader)
+	}
+	if p := h.ProxyURL; p.Host != "proxy.example.org:3128" || p.User.Username() != "user" || h.NoProxy != "example.org,10.0.0.0/8" || h.TLSSessionResumption || h.DNSGrace == nil || *h.DNSGrace != 0 {
+		t.Errorf("http_config %+v", h)
+	}
+	if u := s.Requests[0].URL; u.Authority() != "xn--bcher-kva.example" || u.Target != "/a%2Fb%7Cc" || u.String() != "http://bücher.example/a%2Fb|c" {
+		t.Errorf("url %+v", u)
+	}
+	if b := s.Requests[0].Body.Bytes(); string(b) != "{{ as it is }}" || s.Requests[1].Body.Bytes() != nil {
+		t.Errorf("body %q", b)
+	}
+}
+
+func TestFilesThatCannotBeReadAreListedWithAllElse(t *testing.T) {
+	text := with(`http_config: {tls_config: {ca_file: ca.pem}, basic_auth: {username: u, password_file: /etc/password}}
+` + `timeout: never
+requests: [{name: r, url: "https://127.0.0.1/"}]`)
+	look := func(path string) error {
+		if path == "/etc/password" {
+			return errors.New("permission denied")
+		}
+		return fs.ErrNotExist
+	}
+	_, err := config.Parse("x.yaml", []byte(text), nil, look)
+	for _, want := range []string{
+		`http_config.tls_config.ca_file: "ca.pem": file does not exist`,
+		`http_config.basic_auth.password_file: "/etc/password": permission denied`,
+		`timeout: found "never"`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no %s in\n%v", want, err)
+		}
 	}
 }

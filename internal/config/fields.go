@@ -65,6 +65,9 @@ func want(f field, v reflect.Value) string {
 	if d, ok := reflect.TypeAssert[described](v); ok {
 		return d.expectation()
 	}
+	if v.Type() == reflect.TypeFor[Headers]() {
+		return "a mapping"
+	}
 	switch v.Kind() {
 	case reflect.Bool:
 		return "true or false"
@@ -74,7 +77,7 @@ func want(f field, v reflect.Value) string {
 		return "a number"
 	case reflect.Slice:
 		return "a list"
-	case reflect.Struct, reflect.Map:
+	case reflect.Struct:
 		return "a mapping"
 	default:
 		return "a text"

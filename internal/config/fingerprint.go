@@ -46,6 +46,9 @@ func canonical(v reflect.Value) string {
 	if v.Kind() == reflect.Pointer {
 		return canonical(v.Elem())
 	}
+	if b, ok := reflect.TypeAssert[Body](v); ok && b.Verbatim == "" {
+		return strconv.QuoteToASCII(b.text)
+	}
 	if v.Kind() == reflect.Struct {
 		if fields := fieldsOf(v.Type()); len(fields) > 0 {
 			return canonicalStruct(v, fields)
@@ -53,6 +56,9 @@ func canonical(v reflect.Value) string {
 	}
 	if s, ok := reflect.TypeAssert[Secret](v); ok {
 		return strconv.QuoteToASCII(string(s))
+	}
+	if h, ok := reflect.TypeAssert[Headers](v); ok {
+		return canonicalHeaders(h)
 	}
 	if m, ok := reflect.TypeAssert[encoding.TextMarshaler](v); ok {
 		text, err := m.MarshalText()
@@ -68,8 +74,6 @@ func canonical(v reflect.Value) string {
 			parts[i] = canonical(v.Index(i))
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
-	case reflect.Map:
-		return canonicalMap(v)
 	case reflect.String:
 		return strconv.QuoteToASCII(v.String())
 	default:
@@ -89,11 +93,21 @@ func canonicalStruct(v reflect.Value, fields []field) string {
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 
-func canonicalMap(v reflect.Value) string {
-	parts := make([]string, 0, v.Len())
-	for _, key := range v.MapKeys() {
-		parts = append(parts, strconv.QuoteToASCII(key.String())+": "+canonical(v.MapIndex(key)))
+// canonicalHeaders returns header fields in their order, which counts. Those of one name are
+// together, where the first of them is.
+func canonicalHeaders(h Headers) string {
+	var parts []string
+	for i, f := range h {
+		if slices.ContainsFunc(h[:i], func(g Header) bool { return g.Name == f.Name }) {
+			continue
+		}
+		var values []string
+		for _, g := range h[i:] {
+			if g.Name == f.Name {
+				values = append(values, strconv.QuoteToASCII(g.Value))
+			}
+		}
+		parts = append(parts, strconv.QuoteToASCII(f.Name)+": ["+strings.Join(values, ", ")+"]")
 	}
-	slices.Sort(parts)
 	return "{" + strings.Join(parts, ", ") + "}"
 }

@@ -89,7 +89,7 @@ func TestFingerprintsDoNotDependOnHowItIsWritten(t *testing.T) {
 
 func TestFingerprintsOfTheEnvironmentsValuesDiffer(t *testing.T) {
 	of := func(password string) string {
-		c, err := config.Parse("x.yaml", []byte(with(fingerprinted)), func(string) (string, bool) { return password, true })
+		c, err := config.Parse("x.yaml", []byte(with(fingerprinted)), func(string) (string, bool) { return password, true }, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestTheCanonicalFormMeansTheSame(t *testing.T) {
 // sameAgain fails if the canonical form of a configuration does not parse to the same.
 func sameAgain(t *testing.T, c *config.Config) {
 	t.Helper()
-	again, err := config.Parse("canonical.yaml", []byte(c.Canonical()), nil)
+	again, err := config.Parse("canonical.yaml", []byte(c.Canonical()), nil, nil)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, c.Canonical())
 	}

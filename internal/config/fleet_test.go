@@ -89,7 +89,7 @@ func TestEveryValueOfAFleetArrives(t *testing.T) {
 
 func TestFilesOfAFleetAreTakenFromTheFolderOfTheConfiguration(t *testing.T) {
 	of := func(section string) config.Fleet {
-		c, err := config.Parse(filepath.Join("etc", "config.yaml"), []byte(withFleet(section)), nil)
+		c, err := config.Parse(filepath.Join("etc", "config.yaml"), []byte(withFleet(section)), nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,13 +158,13 @@ func TestAddressesAreThoseThatSomebodyCanBeAt(t *testing.T) {
 		},
 	} {
 		for _, text := range test.good {
-			if _, err := config.Parse("x.yaml", []byte(withFleet(fmt.Sprintf(test.section, text))), nil); err != nil {
+			if _, err := config.Parse("x.yaml", []byte(withFleet(fmt.Sprintf(test.section, text))), nil, nil); err != nil {
 				t.Error(err)
 			}
 		}
 		for _, text := range test.bad {
 			section := fmt.Sprintf(test.section, text)
-			if _, err := config.Parse("x.yaml", []byte(withFleet(section)), nil); err == nil || strings.Contains(err.Error(), "\n") {
+			if _, err := config.Parse("x.yaml", []byte(withFleet(section)), nil, nil); err == nil || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%s: error %v", section, err)
 			}
 		}

@@ -22,7 +22,7 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		c, err := config.Parse("fuzz.yaml", content, environment)
+		c, err := config.Parse("fuzz.yaml", content, environment, nil)
 		if err == nil {
 			sameAgain(t, c)
 			if _, failure := c.Redacted(); failure != nil {

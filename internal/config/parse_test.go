@@ -48,7 +48,7 @@ func contentOf(tb testing.TB, name string) []byte {
 // load parses a file that has to be good.
 func load(t *testing.T, name string) *config.Config {
 	t.Helper()
-	c, err := config.Parse(filepath.Base(name), contentOf(t, name), environment)
+	c, err := config.Parse(filepath.Base(name), contentOf(t, name), environment, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func load(t *testing.T, name string) *config.Config {
 // parse parses a text that has to be good.
 func parse(t *testing.T, text string) *config.Config {
 	t.Helper()
-	c, err := config.Parse("config.yaml", []byte(text), environment)
+	c, err := config.Parse("config.yaml", []byte(text), environment, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestEveryMistakeIsToldAsPinned(t *testing.T) {
 	}
 	for _, name := range names {
 		t.Run(filepath.Base(name), func(t *testing.T) {
-			c, err := config.Parse(filepath.Base(name), contentOf(t, name), environment)
+			c, err := config.Parse(filepath.Base(name), contentOf(t, name), environment, nil)
 			if err == nil || c != nil {
 				t.Fatalf("config %v, error %v", c, err)
 			}
@@ -106,7 +106,7 @@ func TestEveryMistakeIsToldAsPinned(t *testing.T) {
 }
 
 func TestErrorsCanBeTakenApart(t *testing.T) {
-	_, err := config.Parse("x.yaml", contentOf(t, "testdata/invalid-several.yaml"), environment)
+	_, err := config.Parse("x.yaml", contentOf(t, "testdata/invalid-several.yaml"), environment, nil)
 	var all config.Errors
 	if !errors.As(err, &all) || len(all) < 8 {
 		t.Fatalf("not Errors, or too few: %v", err)

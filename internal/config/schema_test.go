@@ -125,7 +125,7 @@ func TestTheExampleIsHarmlessToTry(t *testing.T) {
 	var shapes []string
 	for _, s := range load(t, exampleFile).Scenarios {
 		for _, r := range s.Requests {
-			if r.URL.Host != "127.0.0.1:9871" {
+			if r.URL.Authority() != "127.0.0.1:9871" {
 				t.Errorf("%s: %s goes elsewhere: %v", s.Name, r.Name, r.URL)
 			}
 		}
@@ -149,7 +149,7 @@ func TestTheFleetsOfTheExampleLoad(t *testing.T) {
 	for _, part := range strings.SplitAfter(string(contentOf(t, exampleFile)), "\n# fleet:\n")[1:] {
 		section, _, _ := strings.Cut(part, "\n\n")
 		text := "fleet:\n" + strings.ReplaceAll("\n"+section, "\n# ", "\n") + "\n" + with("")
-		c, err := config.Parse("example.yaml", []byte(text), getenv)
+		c, err := config.Parse("example.yaml", []byte(text), getenv, nil)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}

@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"strings"
 )
 
 // hidden stands in the place of every secret that is printed.
@@ -36,23 +35,39 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 // LogValue returns a stand-in.
 func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 
-// Headers are header values by name, as written in the file. Printed, those that are
-// likely to be secret are hidden.
-type Headers map[string]string
+// Header is a header field as the file has it. Of one that is likely to be secret, or that
+// comes from the environment, the value is not printed.
+type Header struct {
+	Name, Value string
+	Secret      bool
+}
+
+// Headers are header fields in the order of the file.
+type Headers []Header
 
 var (
 	_ fmt.Formatter  = Headers{}
 	_ slog.LogValuer = Headers{}
 )
 
-// public returns the headers with a stand-in for each secret.
-func (h Headers) public() map[string]string {
-	shown := make(map[string]string, len(h))
-	for name, value := range h {
-		if protocol.SecretName(name) {
-			value = hidden
+// Get returns the value of the first field of that name; empty if there is none.
+func (h Headers) Get(name string) string {
+	for _, f := range h {
+		if strings.EqualFold(f.Name, name) {
+			return f.Value
 		}
-		shown[name] = value
+	}
+	return ""
+}
+
+// public returns the fields with a stand-in for each secret, in the order of the file.
+func (h Headers) public() [][2]string {
+	shown := make([][2]string, 0, len(h))
+	for _, f := range h {
+		if f.Secret {
+			f.Value = hidden
+		}
+		shown = append(shown, [2]string{f.Name, f.Value})
 	}
 	return shown
 }

@@ -154,7 +154,7 @@ func TestACertificateAndItsKeyMustBelongTogether(t *testing.T) {
 	cert, _ := pair(t)
 	_, key := pair(t)
 	keys := fmt.Sprintf("http_config: {tls_config: {cert: %q, key: %q}}\nrequests: [{name: r, url: \"https://a/\"}]", cert, key)
-	_, err := config.Parse("x.yaml", []byte(with(keys)), nil)
+	_, err := config.Parse("x.yaml", []byte(with(keys)), nil, nil)
 	if err == nil || !strings.Contains(err.Error(), "cannot be used together") || leaks(err.Error()) != "" {
 		t.Errorf("error %v", err)
 	}

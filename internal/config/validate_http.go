@@ -6,6 +6,8 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
 func (v validator) http(path string, s Scenario) {
@@ -20,9 +22,30 @@ func (v validator) http(path string, s Scenario) {
 	if h.Authorization != nil {
 		v.authorization(join(at, "authorization"), *h.Authorization)
 	}
+	v.proxy(at, h)
 	if h.TLSConfig != nil {
 		v.tls(join(at, "tls_config"), *h.TLSConfig)
 		v.tlsIsUsed(path, s)
+	}
+}
+
+// proxy checks the settings of the proxy, as Prometheus does.
+func (v validator) proxy(at string, h HTTPConfig) {
+	chosen := h.ProxyURL.URL != nil || h.ProxyFromEnvironment
+	switch {
+	case h.ProxyFromEnvironment && h.ProxyURL.URL != nil:
+		v.fail(join(at, "proxy_from_environment"), "found together with proxy_url, expected only one of them")
+	case h.ProxyFromEnvironment && h.NoProxy != "":
+		v.fail(join(at, "proxy_from_environment"), "found together with no_proxy, expected only one of them")
+	case h.NoProxy != "" && h.ProxyURL.URL == nil:
+		v.fail(join(at, "no_proxy"), "found without proxy_url, expected both or none")
+	case len(h.ProxyConnectHeader) > 0 && !chosen:
+		v.fail(join(at, "proxy_connect_header"), "found without proxy_url or proxy_from_environment, expected one of them")
+	}
+	for _, f := range h.ProxyConnectHeader {
+		if at := join(join(at, "proxy_connect_header"), f.Name); !token(f.Name) || !headerValue(f.Value) {
+			v.fail(at, "found what is no header: line breaks, other control characters or spaces around the value")
+		}
 	}
 }
 
@@ -134,8 +157,8 @@ func (v validator) request(path string, r Request, h HTTPConfig) {
 	case standardMethod(strings.ToUpper(r.Method)) && !standardMethod(r.Method):
 		v.fail(at, "found %s, expected %s: methods are case-sensitive", v.found(at), strings.ToUpper(r.Method))
 	}
-	if at := join(path, "body"); strings.Contains(r.Body, "{{") {
-		v.fail(at, "found a template, which is not supported by this version")
+	if at := join(path, "body"); r.Body.isTemplate() {
+		v.fail(at, "found a template, which is not supported by this version: write {verbatim: ...} to send braces as they are")
 	}
 	v.headers(join(path, "headers"), r.Headers, h)
 }
@@ -146,18 +169,22 @@ func standardMethod(method string) bool {
 
 func (v validator) headers(path string, headers Headers, h HTTPConfig) {
 	seen := map[string]string{}
-	for _, name := range sortedKeys(headers) {
-		at := join(path, name)
-		canonical := textproto.CanonicalMIMEHeaderKey(name)
-		switch {
-		case !token(name) || len(name) > 256:
-			v.fail(at, "found the header name %s, expected 1 to 256 letters, digits and -", quote(name))
-		case seen[canonical] != "":
-			v.fail(at, "found the header twice, as %s and %s", seen[canonical], name)
-		default:
-			v.header(at, canonical, headers[name], h)
+	for i, f := range headers {
+		if i > 0 && headers[i-1].Name == f.Name {
+			v.header(join(path, f.Name), textproto.CanonicalMIMEHeaderKey(f.Name), f.Value, h)
+			continue // One more value of the same field.
 		}
-		seen[canonical] = name
+		at := join(path, f.Name)
+		canonical := textproto.CanonicalMIMEHeaderKey(f.Name)
+		switch {
+		case !token(f.Name) || len(f.Name) > 256:
+			v.fail(at, "found the header name %s, expected 1 to 256 letters, digits and -", quote(f.Name))
+		case seen[canonical] != "":
+			v.fail(at, "found the header twice, as %s and %s: write its values as a list", seen[canonical], f.Name)
+		default:
+			v.header(at, canonical, f.Value, h)
+		}
+		seen[canonical] = f.Name
 	}
 }
 
@@ -173,6 +200,10 @@ func (v validator) header(at, name, value string, h HTTPConfig) {
 		v.fail(at, "found a template, which is not supported by this version")
 	case name == "Host" && !hostValue(value):
 		v.fail(at, "found %s, expected a host such as example.org or example.org:8080", v.found(at))
+	case name == "Host":
+		if _, err := uri.ASCIIHostPort(value); err != nil {
+			v.fail(at, "found %s, expected a host that IDNA can convert", v.found(at))
+		}
 	}
 }
 
@@ -204,13 +235,4 @@ func refusal(name string, h HTTPConfig) string {
 // hostValue reports whether the text can be a Host header.
 func hostValue(host string) bool {
 	return host != "" && !strings.ContainsAny(host, " \t/\\?#@\",<>{}|^`%")
-}
-
-func sortedKeys(h Headers) []string {
-	names := make([]string, 0, len(h))
-	for name := range h {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

@@ -13,8 +13,7 @@ import (
 type Tap interface {
 	// Connection is called when a request is about to be sent on it.
 	Connection(c Connection)
-	// Request is called with the request as it is on the wire, pseudo-headers left out. The
-	// body is whole.
+	// Request is called with the request as it is on the wire. The body is whole.
 	Request(h Head, body []byte)
 	// Response is called with each head of a response.
 	Response(h Head)
@@ -25,7 +24,7 @@ type Tap interface {
 
 // Head is the head of a request or of a response.
 type Head struct {
-	// Line is the first line, as HTTP/1.1 writes it whatever is spoken; empty for trailers.
+	// Line is the first line, written as HTTP/1.1 does whatever is spoken; empty for trailers.
 	Line string
 	// Status is a response's; 0 for requests and trailers.
 	Status int

@@ -80,7 +80,11 @@ func (m *model) schema() ([]byte, error) {
 // definition returns the schema of a struct. A rate shape may be written as a rate.
 func (m *model) definition(t *typeDoc) object {
 	s := m.structure(t)
-	if t.name != "RateShape" {
+	switch t.name {
+	case "RateShape":
+	case "Body":
+		return object{"description": s["description"], "anyOf": []object{anyText(""), s}}
+	default:
 		return s
 	}
 	var one []object
@@ -138,7 +142,8 @@ func (m *model) value(k key) object {
 	case pattern(k.typ) != "":
 		return textual(k.typ)
 	case k.typ == "Headers":
-		return object{"type": "object", "additionalProperties": anyText("")}
+		values := object{"type": "array", "items": anyText("")}
+		return object{"type": "object", "additionalProperties": object{"anyOf": []object{anyText(""), values}}}
 	}
 	switch k.typ {
 	case "bool":

@@ -16,6 +16,15 @@ import (
 // maxPending is how much a Conn keeps of what its socket does not take.
 const maxPending = 64 << 20
 
+// A response that comes in many small pieces costs a system call for each. After maxTrickle
+// reads of less than trickleSize bytes without a write in between, each read is preceded by a
+// pause, so that what comes meanwhile is read at once.
+const (
+	maxTrickle   = 1000
+	trickleSize  = 256
+	tricklePause = time.Millisecond
+)
+
 // errPending is a peer that does not read while more and more is to be written.
 var errPending = errors.New("too much is waiting to be written")
 
@@ -49,6 +58,8 @@ type Conn struct {
 
 	// parked is to be called before the next wait.
 	parked func()
+	// trickle is how many reads brought next to nothing since something was written.
+	trickle atomic.Int32
 
 	// mu guards what waits to be written, and whether somebody writes it.
 	mu      sync.Mutex
@@ -134,9 +145,15 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	if c.trickle.Load() > maxTrickle {
+		time.Sleep(tricklePause)
+	}
 	n, err := c.read(p)
 	if n > 0 {
 		c.wire.Transferred(0, n)
+		if n < trickleSize {
+			c.trickle.Add(1)
+		}
 		return n, nil
 	}
 	if err == nil {
@@ -167,6 +184,9 @@ func (c *Conn) writePlain(p []byte) (int, error) {
 
 // Write implements net.Conn. It takes all of p, or fails.
 func (c *Conn) Write(p []byte) (int, error) {
+	if c.trickle.Load() > 0 {
+		c.trickle.Store(0)
+	}
 	c.mu.Lock()
 	busy, failed := c.busy, c.failed
 	c.mu.Unlock()

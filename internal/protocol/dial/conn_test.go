@@ -245,3 +245,39 @@ func TestAResponseComesAfterTheRequestIsWritten(t *testing.T) {
 	c.Wait()
 	echo.Wait()
 }
+
+// TestATrickleIsReadInLargerPieces has a peer that writes a byte every 10 µs: what it costs
+// to read them is bounded by the time that they take.
+func TestATrickleIsReadInLargerPieces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := protocoltest.BufferedPipe()
+		c, err := dial.NewConn(ours, protocol.Discard{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const all = 100_000
+		go func() {
+			for range all {
+				_, _ = theirs.Write([]byte("x"))
+				time.Sleep(10 * time.Microsecond)
+			}
+			_ = theirs.Close()
+		}()
+		buf := make([]byte, 4096)
+		reads, got := 0, 0
+		for {
+			n, err := c.Read(buf)
+			got += n
+			if err != nil {
+				break
+			}
+			reads++
+		}
+		_ = c.Close()
+		c.Wait()
+		// A thousand at first, and then one for each millisecond of a second.
+		if got != all || reads > 2100 {
+			t.Errorf("%d reads for %d bytes", reads, got)
+		}
+	})
+}

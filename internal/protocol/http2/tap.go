@@ -24,7 +24,15 @@ func (c *conn) tapRequest(j *job) {
 		over.TLS = &s
 	}
 	tap.Connection(over)
-	tap.Request(j.entry.Head(c.client.varying, j.call.Request, j.start), j.entry.Body)
+	h := j.entry.Head(c.client.varying, j.call.Request, j.start)
+	h.Line = j.entry.Method + " " + j.entry.Target() + " HTTP/2.0"
+	for i := range h.Fields {
+		f := &h.Fields[i]
+		if f.Name = strings.ToLower(f.Name); f.Name == "host" {
+			f.Name = ":authority"
+		}
+	}
+	tap.Request(h, j.entry.Body)
 }
 
 // headTap collects the fields of a header block for a tap. A nil headTap does nothing.

@@ -164,7 +164,7 @@ func (s Suite) reportsToATap(t *testing.T) {
 				w.Header().Set("X-End", "1")
 			})
 			c := s.client(t, o)
-			const same = "request GET / HTTP/1.1 \nresponse 103\nresponse 200\nbody hello\nresponse 0\n"
+			same := "request GET / " + f.version() + " \nresponse 103\nresponse 200\nbody hello\nresponse 0\n"
 			for _, reused := range []string{"false", "true"} {
 				var tap recorder
 				if r := c.run(&protocol.Call{Tap: &tap}); r.Failed() {

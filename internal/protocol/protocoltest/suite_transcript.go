@@ -13,6 +13,14 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/transcript"
 )
 
+// version returns what first lines say of the flavour.
+func (f Flavour) version() string {
+	if f.Major == 2 {
+		return "HTTP/2.0"
+	}
+	return "HTTP/1.1"
+}
+
 // shown returns the transcript of one exchange.
 func shown(t *testing.T, c protocol.Client, r protocol.Request) (string, protocol.Result) {
 	t.Helper()
@@ -59,8 +67,13 @@ func (s Suite) writesAnExchangeDown(t *testing.T) {
 			if f.TLS {
 				mustContain(t, all, "* TLS 1.3, TLS_", `* certificate "CN=test" for ["target.test"] by "CN=test authority", valid until `)
 			}
-			mustContain(t, all, "> POST / HTTP/1.1\n> Host: other.test\n> x-lower: 1\n> X-Api-Key: <hidden>\n> X-Env: <hidden>\n",
-				"> User-Agent: traffic_exporter/test\n> Content-Length: 8\n> Traffic-Slot: s/g/7\n> Authorization: Bearer <hidden>\n>\nquestion\n",
+			request := "> POST / HTTP/1.1\n> Host: other.test\n> x-lower: 1\n> X-Api-Key: <hidden>\n> X-Env: <hidden>\n" +
+				"> User-Agent: traffic_exporter/test\n> Content-Length: 8\n> Traffic-Slot: s/g/7\n> Authorization: Bearer <hidden>\n>\nquestion\n"
+			if f.Major == 2 {
+				request = "> POST / HTTP/2.0\n> :authority: other.test\n> x-lower: 1\n> x-api-key: <hidden>\n> x-env: <hidden>\n" +
+					"> user-agent: traffic_exporter/test\n> content-length: 8\n> traffic-slot: s/g/7\n> authorization: Bearer <hidden>\n>\nquestion\n"
+			}
+			mustContain(t, all, request,
 				fmt.Sprintf("< HTTP/%d.", f.Major), " 200 OK\n")
 			for _, name := range []string{"< x-answer: yes\n", "< set-cookie: <hidden>\n"} {
 				mustContain(t, strings.ToLower(all), name)

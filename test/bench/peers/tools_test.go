@@ -153,7 +153,7 @@ func TestConfigurationsOfTheExporterAreValid(t *testing.T) {
 		for _, p := range protocols() {
 			for _, at := range []rate{flatOut, 100, 20000} {
 				text := e.config(job{Protocol: p, Rate: at, URL: p.url("127.0.0.1:8080")})
-				if _, err := config.Parse("config.yaml", []byte(text), os.LookupEnv); err != nil {
+				if _, err := config.Parse("config.yaml", []byte(text), os.LookupEnv, nil); err != nil {
 					t.Errorf("%v\n%s", err, text)
 				}
 			}
