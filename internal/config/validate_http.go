@@ -57,7 +57,7 @@ func (v validator) exclusive(path, key, text string) bool {
 		v.fail(file, "found together with %s, expected only one of them", key)
 	}
 	if v.given(inline) && v.ok(inline) && text == "" {
-		v.fail(inline, "found an empty text: to do without, leave the key out")
+		v.fail(inline, "found an empty string: to do without, leave the key out")
 	}
 	return v.given(inline) || v.given(file)
 }
