@@ -182,8 +182,8 @@ func TestAConnectionNeedsNoDescriptor(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 3 {
-			if n, err := c.Write([]byte("hello ")); n != 6 || err != nil {
-				t.Fatal(n, err)
+			if n, writeErr := c.Write([]byte("hello ")); n != 6 || writeErr != nil {
+				t.Fatal(n, writeErr)
 			}
 		}
 		if !c.Unwritten() {
