@@ -42,7 +42,7 @@ func newClient(sc config.Scenario, wire protocol.Wire, descriptors *dial.Descrip
 	if err != nil {
 		return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
 	}
-	o.Descriptors = descriptors
+	o.Descriptors, o.Logger = descriptors, o.Logger.With("scenario", sc.Name)
 	c, err := construct(o)
 	if err != nil {
 		return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
