@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
 // load reads and parses one configuration file for a command. look may be nil, where the
@@ -31,7 +29,7 @@ func readable(path string) error {
 	}
 	if err == nil {
 		var f *os.File
-		if f, err = os.Open(path); err == nil { //nolint:gosec // The path comes from the operator's configuration.
+		if f, err = os.Open(path); err == nil {
 			err = f.Close()
 		}
 	}
@@ -63,7 +61,7 @@ func Check(w io.Writer, files []string) error {
 func checkClients(cfg *config.Config) error {
 	var errs []error
 	for _, sc := range cfg.Scenarios {
-		client, err := newClient(sc, protocol.Discard{}, nil, slog.New(slog.DiscardHandler))
+		client, err := newClient(sc, apart())
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -255,7 +255,8 @@ type Request struct {
 	// Where to: an absolute http or https URL without user info and fragment.
 	URL URL `yaml:"url" required:"true"`
 	// Headers by name, with a value or a list of values; Host may be among them. HTTP/1.1 sends them in this order and with this
-	// spelling. Refused are those that are sent anyway or that belong to the connection, such as Content-Length and Connection.
+	// spelling. A secret is hidden in transcripts, and no redirect carries it to another origin: what is written as {secret: ...}, what comes from the
+	// environment, and what has a name such as Authorization, Cookie or X-Api-Key. Refused are those that are sent anyway or that belong to the connection, such as Content-Length and Connection.
 	Headers Headers `yaml:"headers"`
 	// The body.
 	Body Body `yaml:"body"`

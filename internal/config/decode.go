@@ -154,7 +154,7 @@ func (d *decoder) pairs(n *yaml.Node, path string) []pair {
 		case key.Kind == yaml.ScalarNode && key.Tag == "!!merge":
 			merged = append(merged, d.merge(value, path)...)
 		case key.Kind != yaml.ScalarNode:
-			d.note(position(key), path, "found %s as a key, expected a text", kindOf(key))
+			d.note(position(key), path, "found %s as a key, expected a string", kindOf(key))
 		case lines[key.Value] > 0:
 			d.note(position(key), path, "duplicate key %s, first on line %d", quote(key.Value), lines[key.Value])
 		default:
@@ -262,9 +262,14 @@ func (d *decoder) header(n *yaml.Node, path string, h Header) Header {
 	if h.Secret {
 		d.hide(n)
 	}
-	d.value(n, path, field{}, reflect.ValueOf(&h.Value).Elem())
-	if place := d.places[path]; place.text != h.Value && strings.Contains(place.text, "${") {
-		h.Secret = true
+	var value HeaderValue
+	d.value(n, path, field{}, reflect.ValueOf(&value).Elem())
+	h.Value = value.plain
+	stands := d.places[path].text
+	if kindBehind(n) == yaml.MappingNode {
+		h.Value, h.Secret = string(value.Secret), true
+	} else if stands != h.Value && strings.Contains(stands, "${") {
+		h.Secret = true // It comes from the environment.
 	}
 	return h
 }

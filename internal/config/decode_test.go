@@ -101,8 +101,13 @@ func TestEveryValueArrives(t *testing.T) {
 		t.Errorf("url %v", r.URL)
 	}
 	if want := (config.Headers{
-		{Name: "Host", Value: "other.example.org:8080"}, {Name: "Traffic-Slot", Value: "mine"}, {Name: "traceparent", Value: "mine"},
-		{Name: "X-Empty"}, {Name: "X-Number", Value: "7"}, {Name: "X-Yes", Value: "yes"}, {Name: "X-Quoted", Value: `a, "b"`},
+		{Name: "Host", Value: "other.example.org:8080"},
+		{Name: "Traffic-Slot", Value: "mine"},
+		{Name: "traceparent", Value: "mine"},
+		{Name: "X-Empty"},
+		{Name: "X-Number", Value: "7"},
+		{Name: "X-Yes", Value: "yes"},
+		{Name: "X-Quoted", Value: `a, "b"`},
 	}); !reflect.DeepEqual(r.Headers, want) {
 		t.Errorf("headers %v, want %v", r.Headers, want)
 	}
@@ -206,8 +211,13 @@ func TestLongestTimeoutIsOfAllScenarios(t *testing.T) {
 func TestHeadersKeepTheirOrderAndSpelling(t *testing.T) {
 	s := load(t, "testdata/good-headers.yaml").Scenarios[0]
 	if want := (config.Headers{
-		{Name: "x-b", Value: "1"}, {Name: "X-A", Value: "2"}, {Name: "X-A", Value: "3"}, {Name: "Accept", Value: "a"},
-		{Name: "X-Env", Value: "7", Secret: true}, {Name: "X-Api-Key", Value: "hunter2", Secret: true},
+		{Name: "x-b", Value: "1"},
+		{Name: "X-A", Value: "2"},
+		{Name: "X-A", Value: "3"},
+		{Name: "Accept", Value: "a"},
+		{Name: "X-Env", Value: "7", Secret: true},
+		{Name: "X-Api-Key", Value: "hunter2", Secret: true}, {Name: "X-Own", Value: "hunter2", Secret: true},
+		{Name: "X-Two", Value: "a"}, {Name: "X-Two", Value: "hunter2", Secret: true},
 	}); !reflect.DeepEqual(s.Requests[0].Headers, want) {
 		t.Errorf("headers %v", s.Requests[0].Headers)
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
 // Fingerprint returns a hash of the whole scenario: secrets and what the environment
@@ -103,8 +105,12 @@ func canonicalHeaders(h Headers) string {
 		}
 		var values []string
 		for _, g := range h[i:] {
+			value := strconv.QuoteToASCII(g.Value)
+			if g.Secret && !protocol.SecretName(g.Name) {
+				value = `{"secret": ` + value + "}"
+			}
 			if g.Name == f.Name {
-				values = append(values, strconv.QuoteToASCII(g.Value))
+				values = append(values, value)
 			}
 		}
 		parts = append(parts, strconv.QuoteToASCII(f.Name)+": ["+strings.Join(values, ", ")+"]")

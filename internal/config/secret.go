@@ -42,6 +42,22 @@ type Header struct {
 	Secret      bool
 }
 
+// HeaderValue is a value of a header: a string, or a mapping for one that is a secret.
+type HeaderValue struct {
+	// A value that is not shown, and that no redirect carries to another host, whatever the header's name.
+	Secret Secret `yaml:"secret" required:"true"`
+
+	plain string
+}
+
+func (HeaderValue) expectation() string { return "a string or {secret: ...}" }
+
+// UnmarshalText sets the value from a string.
+func (h *HeaderValue) UnmarshalText(text []byte) error {
+	*h = HeaderValue{plain: string(text)}
+	return nil
+}
+
 // Headers are header fields in the order of the file.
 type Headers []Header
 

@@ -43,8 +43,8 @@ func (v validator) proxy(at string, h HTTPConfig) {
 		v.fail(join(at, "proxy_connect_header"), "found without proxy_url or proxy_from_environment, expected one of them")
 	}
 	for _, f := range h.ProxyConnectHeader {
-		if at := join(join(at, "proxy_connect_header"), f.Name); !token(f.Name) || !headerValue(f.Value) {
-			v.fail(at, "found what is no header: line breaks, other control characters or spaces around the value")
+		if !token(f.Name) || !headerValue(f.Value) {
+			v.fail(join(join(at, "proxy_connect_header"), f.Name), "found what is no header: line breaks, other control characters or spaces around the value")
 		}
 	}
 }
@@ -57,7 +57,7 @@ func (v validator) exclusive(path, key, text string) bool {
 		v.fail(file, "found together with %s, expected only one of them", key)
 	}
 	if v.given(inline) && v.ok(inline) && text == "" {
-		v.fail(inline, "found an empty text: to do without, leave the key out")
+		v.fail(inline, "found an empty string: to do without, leave the key out")
 	}
 	return v.given(inline) || v.given(file)
 }

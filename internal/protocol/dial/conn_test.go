@@ -182,8 +182,8 @@ func TestAConnectionNeedsNoDescriptor(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 3 {
-			if n, writeErr := c.Write([]byte("hello ")); n != 6 || writeErr != nil {
-				t.Fatal(n, writeErr)
+			if n, failed := c.Write([]byte("hello ")); n != 6 || failed != nil {
+				t.Fatal(n, failed)
 			}
 		}
 		if !c.Unwritten() {

@@ -114,7 +114,7 @@ func (n *name) current(ctx context.Context) (found, error) {
 		return found{addrs: n.fixed}, nil
 	}
 	begin := time.Now()
-	f, l, err := n.ask(begin) //nolint:contextcheck // A lookup outlives who begins it: others wait for it, too.
+	f, l, err := n.ask(begin) //nolint:contextcheck // A lookup is shared, and belongs to the Dialer.
 	if err == nil && l != nil {
 		f, err = n.wait(ctx, l)
 	}

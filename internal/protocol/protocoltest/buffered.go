@@ -34,10 +34,7 @@ func (pipeAddr) Network() string { return "pipe" }
 // String implements net.Addr.
 func (pipeAddr) String() string { return "pipe" }
 
-// Read implements net.Conn.
-func (p *pipeEnd) Read(b []byte) (int, error) { return p.in.read(b) }
-
-// Write implements net.Conn.
+func (p *pipeEnd) Read(b []byte) (int, error)  { return p.in.read(b) }
 func (p *pipeEnd) Write(b []byte) (int, error) { return p.out.write(b) }
 
 // WriteNow writes what there is room for.
