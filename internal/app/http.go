@@ -92,7 +92,7 @@ func httpOptions(sc config.Scenario, in surroundings) (httpreq.Options, error) {
 		TLS:              tlsOptions(h.TLSConfig),
 		Descriptors:      in.descriptors,
 		Wire:             in.wire,
-		Logger:           in.logger,
+		Logger:           in.logger.With("scenario", sc.Name),
 	}
 	if a := h.BasicAuth; a != nil {
 		o.BasicAuth = &httpreq.BasicAuth{
