@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/app"
+	"github.com/traffic-exporter/traffic_exporter/internal/web"
 )
 
 func main() {
@@ -91,6 +93,12 @@ func addRun(cli *kingpin.Application, _ io.Writer, logger func() *slog.Logger) c
 		Default("5s").DurationVar(&o.WatchInterval)
 	cmd.Flag("web.enable-control", "Allow requests over HTTP that change the rate.").
 		BoolVar(&o.EnableControl)
+	cmd.Flag("web.allowed-hosts", "With --web.enable-control, names or addresses under which requests that change something may be sent to this replica, beside localhost and the address that it is reached at. Comma-separated or repeated.").
+		PlaceHolder("HOST").StringsVar(&o.AllowedHosts)
+	cmd.Flag("web.external-url", "The URL under which this replica is reached from outside, such as through an ingress. Its host is an allowed one.").
+		PlaceHolder("URL").StringVar(&o.ExternalURL)
+	cmd.Flag("web.max-connections", "How many connections are open to the web server at a time; for another one the longest idle one is closed.").
+		Default(strconv.Itoa(web.DefaultMaxConnections)).IntVar(&o.MaxConnections)
 	o.Web = kingpinflag.AddFlags(cmd, ":9870")
 	return commands{cmd.FullCommand(): func(ctx context.Context) error {
 		o.Logger = logger()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/user"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -54,7 +55,7 @@ func addRateSet(rate *kingpin.CmdClause, all commands, stdout io.Writer, o *cont
 	cmd.Flag("for", "How long, such as 30m. Either this or --until.").StringVar(&wanted.For)
 	until := cmd.Flag("until", "Until when (RFC 3339).").String()
 	cmd.Flag("reason", "Why, for those who look at the graphs.").Required().StringVar(&wanted.Reason)
-	cmd.Flag("by", "Who asks. Your user name at this host if left out.").StringVar(&wanted.By)
+	cmd.Flag("by", "Who asks; your user name at this host when left out.").StringVar(&wanted.By)
 	all[cmd.FullCommand()] = func(ctx context.Context) error {
 		value, err := control.Change(*change)
 		if err != nil {
@@ -85,7 +86,7 @@ func addRateClear(rate *kingpin.CmdClause, all commands, stdout io.Writer, o *co
 	var wanted web.ClearRequest
 	scenario := cmd.Arg("scenario", "Name of the scenario.").Required().String()
 	cmd.Flag("reason", "Why.").StringVar(&wanted.Reason)
-	cmd.Flag("by", "Who asks. Your user name at this host if left out.").StringVar(&wanted.By)
+	cmd.Flag("by", "Who asks; your user name at this host when left out.").StringVar(&wanted.By)
 	all[cmd.FullCommand()] = func(ctx context.Context) error {
 		if wanted.By == "" {
 			wanted.By = whoAsks()
@@ -103,13 +104,16 @@ func addRateClear(rate *kingpin.CmdClause, all commands, stdout io.Writer, o *co
 	}
 }
 
-// whoAsks returns the user at this host. It is empty if the user is not known: the
-// server names who has authenticated, or the address, then.
+// whoAsks returns the user at this host. It is empty if neither is known: the server names
+// who has authenticated, or the address, then.
 func whoAsks() string {
-	user := os.Getenv("USER")
-	host, err := os.Hostname()
-	if user == "" || err != nil {
-		return user
+	name := os.Getenv("USER")
+	if u, err := user.Current(); name == "" && err == nil {
+		name = u.Username // Containers and cron set no USER.
 	}
-	return user + "@" + host
+	host, err := os.Hostname()
+	if name == "" || err != nil {
+		return name
+	}
+	return name + "@" + host
 }

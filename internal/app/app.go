@@ -36,6 +36,9 @@ const (
 	// leaveTimeout bounds the handing over to the fleet: the announcement, which may
 	// wait a second for its turn, and the settling.
 	leaveTimeout = 6 * time.Second
+	// stopTimeout bounds the end of each part beyond what it has to wait for: none takes
+	// as long unless it hangs.
+	stopTimeout = 10 * time.Second
 )
 
 // Options says where and how the process runs. What it sends is in the file.
@@ -48,11 +51,18 @@ type Options struct {
 	Web *toolkit.FlagConfig
 	// EnableControl allows requests over HTTP that change the rate.
 	EnableControl bool
+	// AllowedHosts and ExternalURL name the hosts that such requests may be sent to.
+	AllowedHosts []string
+	ExternalURL  string
+	// MaxConnections bounds the connections to the web server; 0 is its default.
+	MaxConnections int
 	// Hangups ask for the configuration to be read again: SIGHUP. May be nil.
 	Hangups <-chan os.Signal
 	// getenv looks up the environment variables of the configuration; nil is
 	// os.LookupEnv.
 	getenv func(string) (string, bool)
+	// read reads the configuration again; nil is reloading.Read.
+	read func(file string, limit int) ([]byte, error)
 
 	Logger *slog.Logger
 }
@@ -110,6 +120,8 @@ func New(o Options) (*App, error) {
 		SetOverride:   control.Set,
 		ClearOverride: control.Clear,
 		Logger:        o.Logger,
+
+		AllowedHosts: o.AllowedHosts, ExternalURL: o.ExternalURL, MaxConnections: o.MaxConnections,
 	}
 	if a.fleet != nil {
 		shown.Fleet = func() web.FleetStatus { return fleetStatus(a.fleet, r.current().Fleet) }
@@ -168,10 +180,13 @@ func (a *App) Run(ctx context.Context) error {
 	var started []services.Service
 	for _, s := range a.services() {
 		watcher.WatchService(s)
-		if err := services.StartAndAwaitRunning(background, s); err != nil {
+		if err := start(ctx, background, s); err != nil {
 			return errors.Join(err, stopAll(background, started))
 		}
 		started = append(started, s)
+		if ctx.Err() != nil {
+			return a.stop(background)
+		}
 	}
 	a.unready.Store(nil)
 	if a.announce != nil {
@@ -196,13 +211,43 @@ func (a *App) services() []services.Service {
 	return all
 }
 
+// start starts a service and waits until it runs, or until ctx ends.
+func start(ctx, background context.Context, s services.Service) error {
+	if err := s.StartAsync(background); err != nil {
+		return err
+	}
+	err := s.AwaitRunning(ctx)
+	if failure := s.FailureCase(); failure != nil {
+		return failure
+	}
+	if ctx.Err() != nil {
+		return nil // It is to stop; that is no failure.
+	}
+	return err
+}
+
 // stopAll stops services in the reverse order of their start.
 func stopAll(ctx context.Context, started []services.Service) error {
 	var errs []error
 	for _, s := range slices.Backward(started) {
-		errs = append(errs, services.StopAndAwaitTerminated(ctx, s))
+		errs = append(errs, stop(ctx, s))
 	}
 	return errors.Join(errs...)
+}
+
+// stop stops a service, and waits for that for a bounded time. It is not told again that
+// one has failed, which is why all are stopped.
+func stop(ctx context.Context, s services.Service) error {
+	if s.State() == services.Failed {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	err := services.StopAndAwaitTerminated(ctx, s)
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s does not end within %v", services.DescribeService(s), stopTimeout)
+	}
+	return err
 }
 
 func (a *App) stop(ctx context.Context) error {
@@ -210,27 +255,41 @@ func (a *App) stop(ctx context.Context) error {
 	a.setUnready("stopping")
 	a.logger.Info("stopping")
 	a.handOver(ctx)
-	errReload := services.StopAndAwaitTerminated(ctx, a.reloader)
-
-	drain, cancel := context.WithTimeout(ctx, a.reloader.current().LongestTimeout()+drainGrace)
-	defer cancel()
-	if err := a.engine.Stop(drain); err != nil {
-		// Requests that had to be cut off are counted as canceled; the stop went well.
-		a.logger.Warn("requests in flight were canceled", "err", err)
-	}
-	var errFleet error
+	errs := []error{stop(ctx, a.reloader), a.stopEngine(ctx)}
 	if a.fleet != nil {
-		errFleet = services.StopAndAwaitTerminated(ctx, a.fleet)
+		errs = append(errs, stop(ctx, a.fleet))
 	}
-	errWeb := services.StopAndAwaitTerminated(ctx, a.server)
+	errs = append(errs, stop(ctx, a.server))
 	a.logger.Info("stopped", "took_seconds", time.Since(begin).Seconds())
-	return errors.Join(errReload, errFleet, errWeb)
+	return errors.Join(errs...)
+}
+
+// stopEngine ends the sending: what is in flight may end within the longest timeout. A
+// scenario that hangs, in whatever, does not hold up the stop.
+func (a *App) stopEngine(ctx context.Context) error {
+	timeout := a.reloader.current().LongestTimeout() + drainGrace
+	drain, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- a.engine.Stop(drain) }()
+	timer := time.NewTimer(timeout + stopTimeout)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		if err != nil {
+			// Requests that had to be cut off are counted as canceled; the stop went well.
+			a.logger.Warn("requests in flight were canceled", "err", err)
+		}
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("the scenarios do not end within %v", timeout+stopTimeout)
+	}
 }
 
 // handOver leaves the fleet in order: this replica's slots are sent until they are
 // others'.
 func (a *App) handOver(ctx context.Context) {
-	if a.fleet == nil {
+	if a.fleet == nil || a.fleet.State() != services.Running {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)

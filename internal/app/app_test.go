@@ -77,11 +77,11 @@ func TestABuildKeepsWhatDidNotChange(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &builder{arcs: engine.Alone{}, metrics: telemetry.New(prometheus.NewRegistry()), logger: slog.New(slog.DiscardHandler)}
-			one, err := b.build(parse(t, first), nil)
+			one, err := build(b, parse(t, first), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			two, err := b.build(parse(t, tc.second), one)
+			two, err := build(b, parse(t, tc.second), one)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,16 +96,25 @@ func TestABuildKeepsWhatDidNotChange(t *testing.T) {
 	}
 }
 
+// build prepares and exposes scenarios.
+func build(b *builder, cfg *config.Config, running map[string]built) (map[string]built, error) {
+	next, err := b.prepare(cfg, running)
+	if err == nil {
+		err = b.expose(cfg, next, running)
+	}
+	return next, err
+}
+
 func TestAFailedBuildTouchesNothing(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	b := &builder{arcs: engine.Alone{}, metrics: telemetry.New(reg), logger: slog.New(slog.DiscardHandler)}
-	one, err := b.build(parse(t, scenarioText("s", "10/s", url, "")), nil)
+	one, err := build(b, parse(t, scenarioText("s", "10/s", url, "")), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := series(t, reg)
 	bad := scenarioText("bad", "1/s", "https://127.0.0.1:1/", "    http_config: {tls_config: {ca_file: /nowhere/ca.pem}}\n")
-	_, err = b.build(parse(t, scenarioText("s", "20/s", url, ""), scenarioText("new", "1/s", url, ""), bad), one)
+	_, err = build(b, parse(t, scenarioText("s", "20/s", url, ""), scenarioText("new", "1/s", url, ""), bad), one)
 	if err == nil || !strings.Contains(err.Error(), "/nowhere/ca.pem") || !strings.Contains(err.Error(), `"bad"`) {
 		t.Errorf("error %v, want one that names the scenario and the file", err)
 	}
@@ -141,6 +150,12 @@ func startApp(t *testing.T, o Options) running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return runApp(t, a)
+}
+
+// runApp runs an App that has not been started yet, likewise.
+func runApp(t *testing.T, a *App) running {
+	t.Helper()
 	ready := make(chan []net.Addr, 1)
 	a.announce = func(addrs []net.Addr) { ready <- addrs }
 	ctx, cancel := context.WithCancel(context.Background())
@@ -172,6 +187,25 @@ func startApp(t *testing.T, o Options) running {
 func (r running) get(t *testing.T, path string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.base+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+// post sends a request without a body.
+func (r running) post(t *testing.T, path string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.base+path, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}

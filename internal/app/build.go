@@ -41,37 +41,43 @@ type builder struct {
 	logger      *slog.Logger
 }
 
-// build returns the scenarios of cfg by name. What has not changed is taken from
-// running: whole scenarios, or their clients with their connections. On an error
-// nothing of what runs has been touched.
-func (b *builder) build(cfg *config.Config, running map[string]built) (map[string]built, error) {
+// prepare returns the scenarios of cfg by name, without their metrics: expose has to
+// follow. What has not changed is taken from running: whole scenarios, or their clients
+// with their connections. It reads files, which may take long. On an error nothing of what
+// runs has been touched.
+func (b *builder) prepare(cfg *config.Config, running map[string]built) (map[string]built, error) {
 	next := make(map[string]built, len(cfg.Scenarios))
 	for _, sc := range cfg.Scenarios {
-		n, err := b.prepare(sc, running[sc.Name])
+		n, err := b.prepareOne(sc, running[sc.Name])
 		if err != nil {
 			discard(next, running)
 			return nil, err
 		}
 		next[sc.Name] = n
 	}
-	// From here on nothing fails but by a mistake in the program.
+	return next, nil
+}
+
+// expose creates the metrics of what prepare has returned and completes it. Nothing fails
+// but by a mistake in the program.
+func (b *builder) expose(cfg *config.Config, next, running map[string]built) error {
 	for _, sc := range cfg.Scenarios {
 		n := next[sc.Name]
 		if running[sc.Name].whole == n.whole {
 			continue
 		}
 		var err error
-		if next[sc.Name], err = b.expose(sc, n); err != nil {
+		if next[sc.Name], err = b.exposeOne(sc, n); err != nil {
 			discard(next, running)
-			return nil, err
+			return err
 		}
 	}
-	return next, nil
+	return nil
 }
 
-// prepare makes the client of a scenario, or takes it, or all, from the old one; old
+// prepareOne makes the client of a scenario, or takes it, or all, from the old one; old
 // is the zero built if there is none.
-func (b *builder) prepare(sc config.Scenario, old built) (built, error) {
+func (b *builder) prepareOne(sc config.Scenario, old built) (built, error) {
 	n := built{whole: sc.Fingerprint(), client: sc.ClientFingerprint(), guard: b.guard(sc, old.guard)}
 	switch {
 	case old.whole == n.whole:
@@ -121,8 +127,8 @@ func (b *builder) guard(sc config.Scenario, old *backoff.Guard) *backoff.Guard {
 	return backoff.New(sc.Name, p, b.votes, b.logger)
 }
 
-// expose creates the scenario's metrics and completes it.
-func (b *builder) expose(sc config.Scenario, n built) (built, error) {
+// exposeOne creates the scenario's metrics and completes it.
+func (b *builder) exposeOne(sc config.Scenario, n built) (built, error) {
 	n.rate = newRate(sc.Timeline(), n.guard)
 	spec := b.spec(sc, n.rate)
 	recorder, err := b.metrics.Scenario(spec)

@@ -8,31 +8,34 @@ import (
 	"os"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
+	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 )
 
 // load reads and parses one configuration file for a command. look may be nil, where the
 // files that it names do not matter.
 func load(file string, look config.Look) (*config.Config, error) {
-	content, err := os.ReadFile(file)
+	content, err := readAll(file)
 	if err != nil {
 		return nil, err
 	}
 	return config.Parse(file, content, os.LookupEnv, look)
 }
 
-// readable tells why a file that the configuration names cannot be read; nil if it can. It
-// does not wait, as opening a pipe would.
+// readAll reads a configuration for a command. It may come from a pipe, which is waited for:
+// people end a command that takes too long.
+func readAll(file string) (content []byte, err error) {
+	f, err := os.Open(file) //nolint:gosec // The path comes from the command line.
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // It has only been read.
+	// One byte more than it may have, so that the parser sees that it is too large.
+	return io.ReadAll(io.LimitReader(f, config.MaxSize+1))
+}
+
+// readable tells why a file that the configuration names cannot be read; nil if it can.
 func readable(path string) error {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		return errors.New("found no regular file")
-	}
-	if err == nil {
-		var f *os.File
-		if f, err = os.Open(path); err == nil {
-			err = f.Close()
-		}
-	}
+	_, err := reloading.ReadFile(path, reloading.MaxSize)
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
 		return failed.Err // The path is told already.
 	}

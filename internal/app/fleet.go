@@ -12,6 +12,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/fleet"
+	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 	"github.com/traffic-exporter/traffic_exporter/internal/web"
 )
@@ -68,7 +69,7 @@ func secret(inline config.Secret, file string) (string, error) {
 	if file == "" {
 		return string(inline), nil
 	}
-	b, err := os.ReadFile(file)
+	b, err := reloading.ReadFile(file, reloading.MaxSize)
 	if err != nil {
 		return "", fmt.Errorf("fleet: %w", err)
 	}

@@ -84,7 +84,7 @@ func (c *controller) find(name string) (config.Scenario, *scenarioRate, error) {
 			}
 		}
 	}
-	return config.Scenario{}, nil, refuse(http.StatusNotFound, "there is no scenario %q", name)
+	return config.Scenario{}, nil, refuse(http.StatusNotFound, "%v", noScenario(cfg, name))
 }
 
 // change returns what a request asks for.

@@ -51,9 +51,8 @@ type day struct {
 // newDay looks at a timeline for 24 hours from the last full column before an instant.
 func newDay(t *timeline.Timeline, from time.Time) day {
 	d := day{from: from.Truncate(chartColumn)}
-	for column := range chartColumns {
-		start := d.from.Add(time.Duration(column) * chartColumn)
-		d.means = append(d.means, t.Integral(start, start.Add(chartColumn))/chartColumn.Seconds())
+	for _, slots := range t.Integrals(d.from, chartColumn, chartColumns) {
+		d.means = append(d.means, slots/chartColumn.Seconds())
 	}
 	end := d.from.Add(24 * time.Hour)
 	d.requests = t.Count(d.from, end)

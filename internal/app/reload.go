@@ -16,6 +16,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
+	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
 
@@ -23,14 +24,28 @@ import (
 // when a replica joins.
 var errFleetChanged = errors.New("the section fleet has changed, which needs a restart")
 
+// errSlow is a file that is not there in time.
+var errSlow = errors.New("no response from the file system")
+
+// errStopping refuses a reload that ends when the process stops.
+var errStopping = errors.New("the process stops")
+
+// reloadPatience is how long a reload is waited for: files may be on a file system that does
+// not respond.
+const reloadPatience = 2 * reloading.Patience
+
 // reloader owns what a reload replaces: the configuration and the scenarios built
 // from it. It is a service that reloads when asked to and when the file's content
 // changes. All that can fail in a reload comes before anything live is touched.
+//
+// Files are read by jobs, of which there is one at a time. A job may never end; nobody
+// waits for it longer than patience, and it holds no lock meanwhile.
 type reloader struct {
-	services.Service
+	services.NamedService
 
 	file    string
 	getenv  func(string) (string, bool)
+	read    func(file string, limit int) ([]byte, error)
 	every   time.Duration
 	hangups <-chan os.Signal
 	metrics *telemetry.Metrics
@@ -42,45 +57,57 @@ type reloader struct {
 	// applied, if not nil, is told the configuration that runs.
 	applied func(*config.Config)
 
-	// mu serialises reloads and guards what they replace.
-	mu sync.Mutex
+	// patience is how long a job is waited for.
+	patience time.Duration
+	// turn is held by the job that runs, and ended receives when one has ended.
+	turn, ended chan struct{}
 	// seen is the hash of the content that was last looked at, good or bad, so that
-	// a bad file is reported once.
-	seen    string
-	running map[string]built
+	// a bad file is reported once. It is the job's.
+	seen string
+	// overdue says that a job was not done in time, so that the file has to be read again.
+	overdue atomic.Bool
+	stopped atomic.Bool
 
-	config atomic.Pointer[config.Config]
+	// mu serialises changes of what runs.
+	mu      sync.Mutex
+	running atomic.Pointer[map[string]built]
+	config  atomic.Pointer[config.Config]
 }
 
 // newReloader reads the configuration, so that a bad one fails the start, and
 // builds nothing yet.
 func newReloader(o Options, metrics *telemetry.Metrics) (*reloader, error) {
 	r := &reloader{
-		file:    o.ConfigFile,
-		getenv:  os.LookupEnv,
-		every:   o.WatchInterval,
-		hangups: o.Hangups,
-		metrics: metrics,
-		logger:  o.Logger,
+		file:     o.ConfigFile,
+		getenv:   os.LookupEnv,
+		read:     reloading.Read,
+		every:    o.WatchInterval,
+		hangups:  o.Hangups,
+		metrics:  metrics,
+		logger:   o.Logger,
+		patience: reloadPatience,
+		turn:     make(chan struct{}, 1),
+		ended:    make(chan struct{}, 1),
 	}
 	if o.getenv != nil {
 		r.getenv = o.getenv
 	}
-	cfg, err := r.read()
+	if o.read != nil {
+		r.read = o.read
+	}
+	content, err := reloading.ReadFile(r.file, config.MaxSize)
+	cfg, err := r.parse(content, err)
 	if err != nil {
 		return nil, err
 	}
+	r.running.Store(&map[string]built{})
 	r.config.Store(cfg)
-	r.Service = services.NewBasicService(r.start, r.watch, nil).WithName("reloader")
+	r.NamedService = services.NewBasicService(r.start, r.watch, nil).WithName("reloader")
 	return r, nil
 }
 
 // start applies the configuration that New has read.
-func (r *reloader) start(context.Context) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.apply(r.config.Load())
-}
+func (r *reloader) start(context.Context) error { return r.apply(r.config.Load()) }
 
 // watch reloads on a hangup and when the file's content differs from what was last
 // looked at. It looks at the content because a ConfigMap is changed by swapping a
@@ -92,54 +119,109 @@ func (r *reloader) watch(ctx context.Context) error {
 		defer ticker.Stop()
 		ticks = ticker.C
 	}
+	asked := false
 	for {
 		select {
 		case <-ctx.Done():
+			r.stopped.Store(true)
 			return nil
 		case <-r.hangups:
 			r.logger.Info("reload requested by SIGHUP")
-			_ = r.Reload() // Logged and counted there; the old configuration goes on.
+			asked = true
 		case <-ticks:
-			if r.changed() {
-				_ = r.Reload()
-			}
+			r.try(r.look)
+		case <-r.ended:
 		case <-r.overrides.News():
 			r.applyOverrides()
+		}
+		if asked && r.try(func() { _ = r.reload() }) { // Logged and counted there.
+			asked = false
 		}
 	}
 }
 
-// changed reports whether the file differs from what was last looked at.
-func (r *reloader) changed() bool {
-	content, err := os.ReadFile(r.file)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return fingerprint(content, err) != r.seen
+// try begins a job, unless there is one.
+func (r *reloader) try(job func()) bool {
+	select {
+	case r.turn <- struct{}{}:
+		go r.run(job)
+		return true
+	default:
+		return false
+	}
+}
+
+// run runs a job and gives its turn back. The log is told when that takes too long.
+func (r *reloader) run(job func()) {
+	stop := reloading.Alarm(r.patience, func() {
+		r.overdue.Store(true)
+		r.metrics.ReloadFailed()
+		r.logger.Error("the configuration cannot be read, the old one stays", "file", r.file, "err", errSlow)
+	})
+	job()
+	stop()
+	<-r.turn
+	select {
+	case r.ended <- struct{}{}:
+	default: // It will be known.
+	}
+}
+
+// look reloads if the file differs from what was last looked at.
+func (r *reloader) look() {
+	content, err := r.read(r.file, config.MaxSize)
+	if overdue := r.overdue.Swap(false); overdue || fingerprint(content, err) != r.seen {
+		_ = r.finish(content, err) // Logged and counted there; the old configuration goes on.
+	}
 }
 
 // Reload reads the file and applies it. On an error the old configuration goes on
-// as it was. Safe for concurrent use.
+// as it was. It waits for files for a bounded time; a reload that takes longer is
+// finished in the background. Safe for concurrent use.
 func (r *reloader) Reload() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	cfg, err := r.read()
+	timer := time.NewTimer(r.patience)
+	defer timer.Stop()
+	select {
+	case r.turn <- struct{}{}:
+	case <-timer.C:
+		return fmt.Errorf("another reload has not ended for %v: %w", r.patience, errSlow)
+	}
+	timer.Reset(r.patience)
+	done := make(chan error, 1)
+	go r.run(func() { done <- r.reload() })
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("the reload has not ended for %v and goes on in the background: %w", r.patience, errSlow)
+	}
+}
+
+// reload is the job that Reload waits for.
+func (r *reloader) reload() error {
+	content, err := r.read(r.file, config.MaxSize)
+	r.overdue.Store(false)
+	return r.finish(content, err)
+}
+
+// finish applies the content of the file, and logs and counts why it cannot.
+func (r *reloader) finish(content []byte, err error) error {
+	cfg, err := r.parse(content, err)
 	if err == nil && cfg.FleetFingerprint() != r.current().FleetFingerprint() {
 		err = errFleetChanged
 	}
 	if err == nil {
 		err = r.apply(cfg)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errStopping) {
 		r.metrics.ReloadFailed()
 		r.logger.Error("reload failed, the old configuration stays", "file", r.file, "err", err)
-		return err
 	}
-	return nil
+	return err
 }
 
-// read reads and parses the file and remembers its content as seen.
-func (r *reloader) read() (*config.Config, error) {
-	content, err := os.ReadFile(r.file)
+// parse parses what reading the file gave and remembers it as seen.
+func (r *reloader) parse(content []byte, err error) (*config.Config, error) {
 	r.seen = fingerprint(content, err)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
@@ -149,23 +231,28 @@ func (r *reloader) read() (*config.Config, error) {
 
 // apply builds the scenarios of cfg and puts them in the place of the running ones.
 func (r *reloader) apply(cfg *config.Config) error {
-	next, err := r.builder.build(cfg, r.running)
+	running := *r.running.Load()
+	next, err := r.builder.prepare(cfg, running)
 	if err != nil {
 		return err
 	}
+	if r.stopped.Load() {
+		discard(next, running)
+		return errStopping
+	}
+	if err := r.builder.expose(cfg, next, running); err != nil {
+		return err
+	}
+	r.replace(next)
 	kept := 0
-	for name, b := range next {
-		if old, ok := r.running[name]; ok && old.whole == b.whole {
+	for name, old := range running {
+		n, ok := next[name]
+		if !ok {
+			r.metrics.Remove(name)
+		} else if old.whole == n.whole {
 			kept++
 		}
 	}
-	r.run(next)
-	for name := range r.running {
-		if _, ok := next[name]; !ok {
-			r.metrics.Remove(name)
-		}
-	}
-	r.running = next
 	r.config.Store(cfg)
 	r.builder.warn(cfg)
 	if r.applied != nil {
@@ -177,9 +264,17 @@ func (r *reloader) apply(cfg *config.Config) error {
 	return nil
 }
 
-// run makes the engine run scenarios, with the changes of their rates laid over what
+// replace makes the engine run other scenarios.
+func (r *reloader) replace(next map[string]built) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lay(next)
+	r.running.Store(&next)
+}
+
+// lay makes the engine run scenarios, with the changes of their rates laid over what
 // the file says.
-func (r *reloader) run(all map[string]built) {
+func (r *reloader) lay(all map[string]built) {
 	book := r.overrides.Book()
 	scenarios := make([]engine.Scenario, 0, len(all))
 	for name, b := range all {
@@ -194,14 +289,12 @@ func (r *reloader) run(all map[string]built) {
 func (r *reloader) applyOverrides() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.run(r.running)
+	r.lay(*r.running.Load())
 }
 
 // rate returns the rate of a scenario that runs, or nil.
 func (r *reloader) rate(scenario string) *scenarioRate {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.running[scenario].rate
+	return (*r.running.Load())[scenario].rate
 }
 
 // Config returns the running configuration with its secrets hidden.

@@ -60,14 +60,25 @@ func comingRequest(sc config.Scenario, now time.Time) protocol.Request {
 }
 
 func findScenario(cfg *config.Config, name string) (config.Scenario, error) {
-	var names []string
 	for _, sc := range cfg.Scenarios {
 		if sc.Name == name {
 			return sc, nil
 		}
+	}
+	return config.Scenario{}, noScenario(cfg, name)
+}
+
+// noScenario names the scenarios that there are.
+func noScenario(cfg *config.Config, name string) error {
+	const most = 20
+	var names []string
+	for _, sc := range cfg.Scenarios[:min(most, len(cfg.Scenarios))] {
 		names = append(names, sc.Name)
 	}
-	return config.Scenario{}, fmt.Errorf("no scenario %q: there is %s", name, strings.Join(names, ", "))
+	if more := len(cfg.Scenarios) - most; more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return fmt.Errorf("no scenario %q: there is %s", name, strings.Join(names, ", "))
 }
 
 func findRequest(sc config.Scenario, name string) (int, error) {

@@ -276,8 +276,9 @@ type Look func(path string) error
 // Parse reads a configuration. Errors name the file, and relative names of files in it
 // are taken from its folder. getenv tells the value of an environment variable and
 // whether it is set. look is asked about each file that is named; nil takes them as they
-// are. The error is an Errors with everything that is wrong with the file, and Config is
-// then nil.
+// are. The error is an Errors with everything that is wrong with the file, up to a hundred
+// mistakes, and Config is then nil. What a file costs is bounded: its size by MaxSize, and
+// what aliases and variables make of it.
 func Parse(filename string, content []byte, getenv func(string) (string, bool), look Look) (*Config, error) {
 	r := newReport(filename)
 	root := r.readDocument(content)
@@ -288,9 +289,11 @@ func Parse(filename string, content []byte, getenv func(string) (string, bool), 
 	d := newDecoder(r, getenv, look)
 	d.value(root, "", field{}, reflect.ValueOf(c).Elem())
 	c.secrets = d.secrets
-	v := validator{report: r}
-	v.fleet(c.Fleet)
-	v.scenarios(c.Scenarios)
+	v := validator{report: r, knots: new(int)}
+	if !r.stopped {
+		v.fleet(c.Fleet)
+		v.scenarios(c.Scenarios)
+	}
 	if err := r.sorted(); err != nil {
 		return nil, err
 	}

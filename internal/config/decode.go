@@ -13,10 +13,6 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// maxAliased bounds how many values a file may have by way of aliases, so that a
-// small file cannot grow without end.
-const maxAliased = 250_000
-
 // decoder sets Go values from a tree of YAML. It is strict, reports everything that is
 // wrong and remembers where each value stands, none of which yaml.v3's own does.
 type decoder struct {
@@ -27,8 +23,9 @@ type decoder struct {
 	secrets map[*yaml.Node]bool
 	// following are the anchors whose aliases are being followed.
 	following map[*yaml.Node]bool
-	aliased   int
-	fields    map[reflect.Type][]field
+	// aliased and expanded are how many values and bytes the file has grown by.
+	aliased, expanded int
+	fields            map[reflect.Type][]field
 }
 
 func newDecoder(r *report, getenv func(string) (string, bool), look Look) *decoder {
@@ -114,30 +111,43 @@ func isSecret(v reflect.Value) bool { return v.Type() == reflect.TypeFor[Secret]
 // follow returns what an alias stands for, or nil when the report says why not. Call
 // done when the node has been dealt with.
 func (d *decoder) follow(n *yaml.Node, path string) (target *yaml.Node, done func()) {
-	if n.Kind != yaml.AliasNode {
-		if len(d.following) > 0 {
-			d.aliased++
+	target, done = n, func() {}
+	if n.Kind == yaml.AliasNode {
+		target = n.Alias
+		if d.following[target] {
+			d.at(position(n), path, "the alias %q is within what it stands for", "*"+n.Value)
+			return nil, done
 		}
-		if d.aliased > maxAliased {
-			d.tooLarge(n)
-			return nil, func() {}
-		}
-		return n, func() {}
+		d.following[target] = true
+		done = func() { delete(d.following, n.Alias) }
 	}
-	anchor := n.Alias
-	if d.following[anchor] {
-		d.at(position(n), path, "the alias %q is within what it stands for", "*"+n.Value)
+	if !d.afford(target) {
+		done()
 		return nil, func() {}
 	}
-	d.following[anchor] = true
-	return anchor, func() { delete(d.following, anchor) }
+	return target, done
 }
 
-// tooLarge reports, once, that aliases make the file grow too much.
-func (d *decoder) tooLarge(n *yaml.Node) {
-	if !d.bad[""] {
-		d.at(position(n), "", "aliases make the file larger than %d values", maxAliased)
+// afford reports whether the file may have one more value, and reports, once, that
+// aliases make it grow too much.
+func (d *decoder) afford(n *yaml.Node) bool {
+	if len(d.following) > 0 {
+		d.aliased++
+		d.expanded += len(n.Value)
 	}
+	switch {
+	case d.aliased > maxAliased:
+		d.stop(n, "aliases make the file larger than %d values", maxAliased)
+	case d.expanded > maxExpanded:
+		d.stop(n, "aliases and environment variables make the file larger by more than %d bytes", maxExpanded)
+	}
+	return !d.stopped
+}
+
+// stop reports that a limit is exceeded, and ends the decoding.
+func (d *decoder) stop(n *yaml.Node, format string, limit int) {
+	d.at(position(n), "", format, limit)
+	d.stopped = true
 }
 
 // pair is a key of a mapping and its value.
@@ -151,6 +161,8 @@ func (d *decoder) pairs(n *yaml.Node, path string) []pair {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		switch {
+		case !d.afford(key):
+			return own
 		case key.Kind == yaml.ScalarNode && key.Tag == "!!merge":
 			merged = append(merged, d.merge(value, path)...)
 		case key.Kind != yaml.ScalarNode:
@@ -197,6 +209,9 @@ func (d *decoder) mapping(n *yaml.Node, path string, v reflect.Value) {
 	fields := d.fieldsOf(v.Type())
 	there := map[string]bool{}
 	for _, p := range d.pairs(n, path) {
+		if d.stopped {
+			return
+		}
 		key := p.key.Value
 		there[key] = true
 		if f, ok := findField(fields, key); ok {
@@ -284,10 +299,11 @@ func (d *decoder) hide(n *yaml.Node) {
 
 // list sets a slice.
 func (d *decoder) list(n *yaml.Node, path string, f field, v reflect.Value) {
-	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
-	if !f.within(v) {
-		d.at(position(n), path, "found %d elements, expected %s", v.Len(), f.bounds())
+	if size := reflect.ValueOf(make([]struct{}, len(n.Content))); !f.within(size) {
+		d.at(position(n), path, "found %d elements, expected %s", len(n.Content), f.bounds())
+		return
 	}
+	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	for i, one := range n.Content {
 		d.value(one, element(path, i), field{format: f.format}, v.Index(i))
 	}
@@ -298,11 +314,17 @@ func (d *decoder) scalar(n *yaml.Node, path string, f field, v reflect.Value) {
 	if isSecret(v) || v.Type() == reflect.TypeFor[ProxyURL]() && strings.Contains(n.Value, "@") {
 		d.hide(n)
 	}
-	text, err := expand(n.Value, d.getenv)
+	text, err := expand(n.Value, d.getenv, maxExpanded-d.expanded)
+	if errors.Is(err, errTooLarge) {
+		d.expanded = maxExpanded + 1
+		d.afford(n)
+		return
+	}
 	if err != nil {
 		d.at(position(n), path, "%v", err)
 		return
 	}
+	d.expanded += max(0, len(text)-len(n.Value))
 	// Quotes make a text of a number, unless a variable has to be quoted.
 	if quoted := n.ShortTag() == "!!str" && text == n.Value; quoted && isPlain(v) {
 		d.at(position(n), path, "found %s, expected %s%s", shown(n, v), want(f, v), unquote(f, v, text))

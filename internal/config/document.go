@@ -10,9 +10,29 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+const (
+	// MaxSize bounds a configuration file, in bytes: what a ConfigMap holds. The tree that
+	// is made of a file takes up to some hundred times its size.
+	MaxSize = 1 << 20
+	// maxExpanded bounds how many bytes aliases and environment variables add to a file,
+	// and maxAliased how many values aliases add, so that a small file cannot grow
+	// without end.
+	maxExpanded = 4 << 20
+	maxAliased  = 50_000
+	// maxKnots bounds the knots of the curves of all scenarios together.
+	maxKnots = 1_000_000
+	// maxErrors bounds the mistakes that are reported. With more, the rest of the file is
+	// not looked at.
+	maxErrors = 100
+)
+
 // readDocument parses the content as exactly one YAML document and returns its root,
 // or nil when the report says why not.
 func (r *report) readDocument(content []byte) *yaml.Node {
+	if len(content) > MaxSize {
+		r.at(place{line: 1, column: 1}, "", "found more than %d bytes, expected fewer in a configuration file", MaxSize)
+		return nil
+	}
 	source := &slowReader{content: content}
 	decoder := yaml.NewDecoder(source)
 	var document, second yaml.Node

@@ -1,14 +1,19 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
 )
 
+// errTooLarge says that variables make a text grow by more than it may.
+var errTooLarge = errors.New("too large")
+
 // expand replaces ${NAME} by the variable's value and $${ by ${. Whatever the values
-// hold, it is text: the structure of the file stands already.
-func expand(text string, getenv func(string) (string, bool)) (string, error) {
+// hold, it is text: the structure of the file stands already. The values may have room
+// bytes in all.
+func expand(text string, getenv func(string) (string, bool), room int) (string, error) {
 	var out strings.Builder
 	for {
 		before, rest, found := strings.Cut(text, "${")
@@ -28,6 +33,9 @@ func expand(text string, getenv func(string) (string, bool)) (string, error) {
 		value, err := lookup(name, getenv)
 		if err != nil {
 			return "", err
+		}
+		if room -= len(value); room < 0 {
+			return "", errTooLarge
 		}
 		out.WriteString(before + value)
 		text = after

@@ -68,6 +68,8 @@ type report struct {
 	places map[string]place
 	// bad holds the paths of wrong values, tainted those and all paths above them.
 	bad, tainted map[string]bool
+	// stopped says that the rest of the file is not looked at.
+	stopped bool
 }
 
 func newReport(file string) *report {
@@ -85,6 +87,13 @@ func (r *report) at(p place, path, format string, args ...any) {
 
 // note reports a problem that leaves the value at path fit to be judged further.
 func (r *report) note(p place, path, format string, args ...any) {
+	if r.stopped {
+		return
+	}
+	if len(r.errs) == maxErrors {
+		r.stopped = true
+		path, format, args = "", "found more than %d mistakes, the rest of the file has not been checked", []any{maxErrors}
+	}
 	r.errs = append(r.errs, Error{
 		File: r.file, Line: p.line, Column: p.column, Path: path, Problem: fmt.Sprintf(format, args...),
 	})

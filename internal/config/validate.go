@@ -8,7 +8,11 @@ import (
 
 // validator checks what the tags cannot say: what values mean and how they go together.
 // It builds the timelines, which is the last check of a rate.
-type validator struct{ *report }
+type validator struct {
+	*report
+	// knots are those of the curves of all scenarios so far.
+	knots *int
+}
 
 func (v validator) scenarios(scenarios []Scenario) {
 	v.unique("scenarios", len(scenarios), func(i int) string { return scenarios[i].Name })
@@ -89,8 +93,16 @@ func (v validator) timeline(path string, s Scenario) *timeline.Timeline {
 	if s.Arrivals == ArrivalsPoisson {
 		arrivals = timeline.Poisson
 	}
+	shape := s.Rate.compile()
+	if *v.knots > maxKnots {
+		return nil // That has been reported.
+	}
+	if *v.knots += timeline.Knots(shape); *v.knots > maxKnots {
+		v.fail(rate, "the rates up to here have about %d knots in all, expected at most %d: use fewer steps or longer periods", *v.knots, maxKnots)
+		return nil
+	}
 	t, err := timeline.New(timeline.Options{
-		Name: s.Name, Shape: s.Rate.compile(), Arrivals: arrivals, Location: location, MaxRate: float64(s.Limits.MaxRate),
+		Name: s.Name, Shape: shape, Arrivals: arrivals, Location: location, MaxRate: float64(s.Limits.MaxRate),
 	})
 	if err != nil {
 		v.fail(rate, "%v", err)

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -125,7 +126,7 @@ func (c *Client) do(ctx context.Context, method string, u *url.URL, body []byte,
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return err
+		return c.unreached(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
@@ -133,6 +134,15 @@ func (c *Client) do(ctx context.Context, method string, u *url.URL, body []byte,
 		return fmt.Errorf("%s %s: read the answer: %w", method, u.Redacted(), err)
 	}
 	return decode(resp, answer, data)
+}
+
+// unreached says what to do about a replica that was not reached.
+func (c *Client) unreached(err error) error {
+	_, unknown := errors.AsType[*net.DNSError](err)
+	if op, ok := errors.AsType[*net.OpError](err); unknown || ok && op.Op == "dial" {
+		return fmt.Errorf("%w\nno replica is reached at %s: name another one by --url or TRAFFIC_EXPORTER_URL", err, c.base.Redacted())
+	}
+	return err
 }
 
 // decode reads the data of an answer. What the server says of an error is returned as

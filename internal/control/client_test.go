@@ -184,8 +184,9 @@ func TestAServerThatIsNotThereIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Scenarios(t.Context()); err == nil || !strings.Contains(err.Error(), ts.URL) {
-		t.Errorf("error %v, want one that names %s", err, ts.URL)
+	_, err = c.Scenarios(t.Context())
+	if want := "no replica is reached at " + ts.URL + ": name another one by --url"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
 	}
 }
 

@@ -64,7 +64,7 @@ const ringKey = "members"
 // stop it as others. It fails if gossip cannot be listened for. All methods are safe for
 // concurrent use.
 type Fleet struct {
-	services.Service
+	services.NamedService
 
 	o      Options
 	id     string
@@ -128,12 +128,12 @@ func New(o Options) (*Fleet, error) {
 	f.view.Why = "starting"
 	f.windows.Store(&window{})
 	f.overrides = newOverrides(o.Logger)
-	s, err := newStore(o, f.refused, f.kitLog)
+	s, err := newStore(o, f.id, f.refused, f.kitLog)
 	if err != nil {
 		return nil, err
 	}
 	f.store = s
-	f.Service = services.NewBasicService(f.start, f.run, f.stop).WithName("fleet")
+	f.NamedService = services.NewBasicService(f.start, f.run, f.stop).WithName("fleet")
 	return f, nil
 }
 
@@ -152,16 +152,45 @@ func (f *Fleet) Memberlist() http.Handler { return f.store.page() }
 // runs.
 func (f *Fleet) SetConfig(hash uint64) { f.config.Store(hash) }
 
-// start listens for gossip and makes the clients of the store. It does not wait for
-// anybody.
+// start listens for gossip and makes the clients of the store.
 func (f *Fleet) start(ctx context.Context) error {
 	if err := f.store.start(ctx); err != nil {
 		return err
 	}
-	members, errMembers := f.store.client(ring.GetCodec())
-	overrides, errOverrides := f.store.client(overridesCodec{})
-	if err := errors.Join(errMembers, errOverrides); err != nil {
+	if err := f.connect(ctx); err != nil {
 		return errors.Join(err, f.store.stop(context.WithoutCancel(ctx)))
+	}
+	return nil
+}
+
+// connect makes the clients of the store. Where that needs the store to be there, as with a
+// password for etcd, it tries until it is.
+func (f *Fleet) connect(ctx context.Context) error {
+	for {
+		err := f.makeClients()
+		if err == nil {
+			return nil
+		}
+		if !isAway(err) || ctx.Err() != nil {
+			return fmt.Errorf("%s: %w", f.store.name, err)
+		}
+		f.logger.Warn("the fleet's store is not reached, trying again", "store", f.store.name, "err", err)
+		select {
+		case <-ctx.Done():
+			return nil // It is to stop.
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+func (f *Fleet) makeClients() error {
+	members, err := f.store.client(ring.GetCodec())
+	if err != nil {
+		return err
+	}
+	overrides, err := f.store.client(overridesCodec{})
+	if err != nil {
+		return err
 	}
 	f.members = members
 	f.overrides.connect(overrides)

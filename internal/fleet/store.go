@@ -3,11 +3,14 @@ package fleet
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +28,8 @@ import (
 
 // store is where the fleet keeps what it shares.
 type store struct {
+	// name is what it is and where, for people.
+	name       string
 	config     kv.Config
 	registerer prometheus.Registerer
 	logger     log.Logger
@@ -36,13 +41,15 @@ type store struct {
 	watcher *services.FailureWatcher
 }
 
-func newStore(o Options, refused *atomic.Uint64, logger log.Logger) (*store, error) {
-	s := &store{registerer: o.Registerer, logger: logger, address: o.Name, watcher: services.NewFailureWatcher()}
+func newStore(o Options, id string, refused *atomic.Uint64, logger log.Logger) (*store, error) {
+	s := &store{name: o.Store, registerer: o.Registerer, logger: logger, address: o.Name, watcher: services.NewFailureWatcher()}
 	flagext.DefaultValues(clientFlags{&s.config})
 	s.config.Store = o.Store
 	s.config.Prefix = o.Cluster + "/"
 	switch o.Store {
 	case StoreEtcd:
+		quietEtcd()
+		s.name += " at " + strings.Join(o.Etcd.Endpoints, ", ")
 		c := &s.config.Etcd
 		c.Endpoints, c.UserName, c.Password = o.Etcd.Endpoints, o.Etcd.Username, flagext.SecretWithValue(o.Etcd.Password)
 		c.DialTimeout = storeTimeout
@@ -52,17 +59,40 @@ func newStore(o Options, refused *atomic.Uint64, logger log.Logger) (*store, err
 			c.TLS.ServerName, c.TLS.InsecureSkipVerify = t.ServerName, t.InsecureSkipVerify
 		}
 	case StoreConsul:
+		s.name += " at " + o.Consul.Address
 		c := &s.config.Consul
 		c.Host, c.ACLToken = o.Consul.Address, flagext.SecretWithValue(o.Consul.Token)
 		// A change has to be heard within a second: there is one watch for each key.
 		c.WatchKeyRateLimit, c.CasRetryDelay = 10, 100*time.Millisecond
 	case StoreMemberlist:
-		return s, s.useGossip(o, refused)
+		return s, s.useGossip(o, id, refused)
 	default:
 		return nil, fmt.Errorf("unknown store %q", o.Store)
 	}
 	return s, nil
 }
+
+// quietEtcd keeps etcd's client from writing its own log, in its own format: what it cannot do
+// is reported by its caller. Whoever sets ETCD_CLIENT_DEBUG gets it.
+func quietEtcd() {
+	if _, set := os.LookupEnv("ETCD_CLIENT_DEBUG"); !set {
+		_ = os.Setenv("ETCD_CLIENT_DEBUG", "fatal") // It fails only for names that are none.
+	}
+}
+
+// isAway reports whether an error says that the store does not respond, and not that it
+// refuses.
+func isAway(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded)
+}
+
+// gossipService gives the gossip a name, so that errors do not print all that it is.
+type gossipService struct{ services.Service }
+
+var _ services.NamedService = gossipService{}
+
+// ServiceName implements services.NamedService.
+func (gossipService) ServiceName() string { return "gossip" }
 
 // clientFlags sets the defaults of the stores' clients, which dskit keeps in flags.
 type clientFlags struct{ config *kv.Config }
@@ -71,7 +101,7 @@ type clientFlags struct{ config *kv.Config }
 func (c clientFlags) RegisterFlags(f *flag.FlagSet) { c.config.RegisterFlagsWithPrefix("", "", f) }
 
 // useGossip sets up memberlist.
-func (s *store) useGossip(o Options, refused *atomic.Uint64) error {
+func (s *store) useGossip(o Options, id string, refused *atomic.Uint64) error {
 	listen, err := netip.ParseAddrPort(o.Memberlist.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -89,6 +119,8 @@ func (s *store) useGossip(o Options, refused *atomic.Uint64) error {
 
 	var c memberlist.KVConfig
 	flagext.DefaultValues(&c)
+	// The page of the gossip calls members as all others do.
+	c.NodeName, c.RandomizeNodeName = id, false
 	// Heartbeats are small: compressing them costs more than it saves.
 	c.EnableCompression = false
 	// Bounds the work that a large fleet's heartbeats make.
@@ -174,7 +206,7 @@ func (s *store) start(ctx context.Context) error {
 	if err := services.StartAndAwaitRunning(context.WithoutCancel(ctx), s.gossip); err != nil {
 		return err
 	}
-	s.watcher.WatchService(s.gossip)
+	s.watcher.WatchService(gossipService{s.gossip})
 	_, err := s.gossip.GetMemberlistKV() // Listens and joins in the background.
 	return err
 }

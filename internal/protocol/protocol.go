@@ -150,6 +150,9 @@ type Wire interface {
 	// Outdated is called for each connection that is made to an address that is older than
 	// it should be, since the name could not be resolved again.
 	Outdated()
+	// FileFailed is called for each look at the files of a credential or certificates that
+	// fails, so that the last good value holds, and once a second while one does not end.
+	FileFailed()
 	// Opened is called once for each connection that is ready for requests.
 	Opened(p Phases)
 	// Closed is called once for each opened connection when it is gone.
@@ -169,6 +172,9 @@ func (Discard) Resolved(time.Duration, error) {}
 
 // Outdated implements Wire.
 func (Discard) Outdated() {}
+
+// FileFailed implements Wire.
+func (Discard) FileFailed() {}
 
 // Opened implements Wire.
 func (Discard) Opened(Phases) {}

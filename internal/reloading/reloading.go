@@ -1,4 +1,6 @@
-// Package reloading keeps values that are made from files as current as the files.
+// Package reloading reads files that may be changed, may be away, or may be on a file
+// system that does not respond: nobody waits for them longer than Patience. It keeps values that
+// are made from files as current as the files.
 package reloading
 
 import (
@@ -6,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -14,74 +15,129 @@ import (
 // recheck is the least time between two looks at the same files.
 const recheck = time.Second
 
-// Value is a value made from files that is made anew when they change. Looking
-// at it costs an atomic load; at most once a second one caller looks at the files'
-// names, and reads them only when they changed. The last good value holds while the
-// files are away or make no sense. Safe for concurrent use.
+// errHangs is a look at files that has not ended.
+var errHangs = fmt.Errorf("no response from the file system within %v", Patience)
+
+// Options say what a Value is made from.
+type Options struct {
+	// Paths are the files. Empty ones are left out; without any the value never changes.
+	Paths []string
+	// Failed, if not nil, is called for each look at the files that fails, and once a second
+	// while one does not end. It may be called concurrently and must not block.
+	Failed func()
+	// Logger is told once when looks begin to fail and once when they cease to.
+	Logger *slog.Logger
+}
+
+// Value is a value made from files that is made anew when they change. Getting it never
+// waits for a file: the files are looked at in the background, at most once a second and
+// only while somebody gets the value. They are read when they have changed. The last good
+// value holds while the files are away, make no sense or cannot be read in time. Safe for
+// concurrent use.
+//
+// Nobody waits for a look that is going on, since the file system may never respond. There
+// is one at most for each Value.
 type Value[T any] struct {
 	paths  []string
-	build  func() (T, error)
+	build  func(Files) (T, error)
+	failed func()
 	logger *slog.Logger
 	born   time.Time
 	value  atomic.Pointer[T]
 	// next is the time since born at which the files are due to be looked at.
 	next atomic.Int64
-
-	mu      sync.Mutex // guards what follows; never waited for
-	stamps  []os.FileInfo
-	failing bool
+	// looking says that somebody looks at the files, who owns stamps then, and failing that
+	// the last look has failed or does not end.
+	looking, failing atomic.Bool
+	stamps           []os.FileInfo
+	// disk is where the files are.
+	disk disk
 }
 
-// New returns the value that build makes from the files now, or why it
-// cannot be made. Empty paths are left out; without any the value never changes.
-func New[T any](logger *slog.Logger, build func() (T, error), paths ...string) (*Value[T], error) {
-	r := &Value[T]{build: build, logger: logger, born: time.Now()}
-	for _, p := range paths {
+// New returns the value that build makes from the files now, or why it cannot be made.
+func New[T any](o Options, build func(Files) (T, error)) (*Value[T], error) {
+	return newValue(o, build, system{})
+}
+
+func newValue[T any](o Options, build func(Files) (T, error), d disk) (*Value[T], error) {
+	r := &Value[T]{build: build, failed: o.Failed, logger: o.Logger, born: time.Now(), disk: d}
+	for _, p := range o.Paths {
 		if p != "" {
 			r.paths = append(r.paths, p)
 		}
 	}
+	if r.failed == nil {
+		r.failed = func() {}
+	}
 	r.next.Store(int64(recheck))
-	if _, err := r.reload(); err != nil {
-		return nil, err
+	if _, err := within(Patience, r.reload); err != nil {
+		return nil, describe(err, r.paths...)
 	}
 	return r, nil
 }
 
 // Get returns the value, fresh to about a second.
 func (r *Value[T]) Get(now time.Time) T {
-	if len(r.paths) > 0 && int64(now.Sub(r.born)) >= r.next.Load() && r.mu.TryLock() {
-		r.refresh(now)
-		r.mu.Unlock()
+	if len(r.paths) > 0 {
+		since := int64(now.Sub(r.born))
+		if next := r.next.Load(); since >= next && r.next.CompareAndSwap(next, since+int64(recheck)) {
+			r.due()
+		}
 	}
 	return *r.value.Load()
 }
 
-// refresh makes the value anew if the files changed, and tells the log when that
-// begins or ceases to fail.
-func (r *Value[T]) refresh(now time.Time) {
-	r.next.Store(int64(now.Sub(r.born) + recheck))
+// due begins a look at the files, unless one is going on.
+func (r *Value[T]) due() {
+	if r.looking.CompareAndSwap(false, true) {
+		go r.look()
+	} else if r.failing.Load() {
+		r.failed() // Or the one that does not end would count only once.
+	}
+}
+
+// look makes the value anew if the files changed.
+func (r *Value[T]) look() {
+	defer r.looking.Store(false)
+	stop := Alarm(Patience, func() { r.report(false, errHangs) })
 	changed, err := r.reload()
+	stop()
+	r.report(changed, err)
+}
+
+// report tells the log when looks begin or cease to fail.
+func (r *Value[T]) report(changed bool, err error) {
+	was := r.failing.Swap(err != nil)
+	if err != nil {
+		r.failed()
+	}
 	switch {
-	case err != nil && !r.failing:
+	case err != nil && !was:
 		r.logger.Warn("keeping the last good value of files that cannot be used", "files", r.paths, "err", err)
-	case err == nil && (changed || r.failing):
+	case err == nil && (changed || was):
 		r.logger.Info("files read again", "files", r.paths)
 	}
-	r.failing = err != nil
 }
 
 // reload makes the value anew unless the files are the same as the last time. The
 // stamps are taken before the files are read, so a change in between is seen later.
 func (r *Value[T]) reload() (changed bool, err error) {
-	stamps, err := stat(r.paths)
+	stamps, err := r.stat()
 	if err != nil {
 		return false, err
 	}
 	if r.value.Load() != nil && sameFiles(stamps, r.stamps) {
 		return false, nil
 	}
-	v, err := r.build()
+	files := make(Files, len(r.paths))
+	for _, p := range r.paths {
+		content, err := r.disk.read(p, MaxSize)
+		if err != nil {
+			return false, err
+		}
+		files[p] = string(content)
+	}
+	v, err := r.build(files)
 	if err != nil {
 		return false, err
 	}
@@ -91,10 +147,10 @@ func (r *Value[T]) reload() (changed bool, err error) {
 }
 
 // stat returns the state of all files, through symbolic links.
-func stat(paths []string) ([]os.FileInfo, error) {
-	infos := make([]os.FileInfo, 0, len(paths))
-	for _, p := range paths {
-		info, err := os.Stat(p)
+func (r *Value[T]) stat() ([]os.FileInfo, error) {
+	infos := make([]os.FileInfo, 0, len(r.paths))
+	for _, p := range r.paths {
+		info, err := r.disk.stat(p)
 		if err != nil {
 			return nil, err
 		}
@@ -113,18 +169,21 @@ func sameFiles(a, b []os.FileInfo) bool {
 	return len(a) == len(b)
 }
 
-// TextOrFile returns the text, or where there is a file its content without space
+// Files are the contents of the files of a Value, by their paths.
+type Files map[string]string
+
+// TextOr returns the text, or where there is a path the content of that file without space
 // around it.
-func TextOrFile(text, path string) (string, error) {
+func (f Files) TextOr(text, path string) (string, error) {
 	if path == "" {
 		return text, nil
 	}
 	if text != "" {
 		return "", fmt.Errorf("file %q excludes a value beside it", path)
 	}
-	content, err := os.ReadFile(path) //nolint:gosec // The path comes from the operator's configuration.
-	if err != nil {
-		return "", err
+	content, ok := f[path]
+	if !ok {
+		return "", fmt.Errorf("file %q is not among those that were read", path)
 	}
-	return strings.TrimSpace(string(content)), nil
+	return strings.TrimSpace(content), nil
 }

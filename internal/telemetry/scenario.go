@@ -95,6 +95,9 @@ func (s *Scenario) Resolved(took time.Duration, err error) { s.wire.Resolved(too
 // Outdated implements protocol.Wire.
 func (s *Scenario) Outdated() { s.wire.Outdated() }
 
+// FileFailed implements protocol.Wire.
+func (s *Scenario) FileFailed() { s.wire.FileFailed() }
+
 // Opened implements protocol.Wire.
 func (s *Scenario) Opened(p protocol.Phases) { s.wire.Opened(p) }
 

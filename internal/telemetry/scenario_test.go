@@ -265,6 +265,7 @@ func TestWire(t *testing.T) {
 	s.Resolved(time.Millisecond, nil)
 	s.Resolved(time.Second, context.DeadlineExceeded)
 	s.Outdated()
+	s.FileFailed()
 	all := scrape(t, reg)
 	for name, want := range map[string]float64{
 		"traffic_open_connections":     1,
@@ -273,6 +274,7 @@ func TestWire(t *testing.T) {
 		"traffic_dns_failures_total":   1,
 
 		"traffic_dns_outdated_connections_total": 1,
+		"traffic_file_reload_failures_total":     1,
 	} {
 		if got := all.one(t, name).value; got != want {
 			t.Errorf("%s = %v, want %v", name, got, want)

@@ -148,9 +148,9 @@ type Series struct {
 func SeriesCount(spec ScenarioSpec) Series {
 	const (
 		// Sent and received bytes, connections open and opened by two protocols, failures and
-		// outdated connections of DNS, target and share rate, override, back-off; due,
-		// finished, in flight.
-		scenario = 11 + 3
+		// outdated connections of DNS, failures of files, target and share rate, override,
+		// back-off; due, finished, in flight.
+		scenario = 12 + 3
 		// Without ReasonNone, which is no failure; the empty code; extras sent and withheld.
 		request   = protocol.NumReasons - 1 + 1 + protocol.NumExtras*(1+engine.NumWithheldReasons)
 		objective = 2

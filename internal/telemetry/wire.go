@@ -21,6 +21,7 @@ type wire struct {
 	// unresolved and outdated are about names.
 	unresolved prometheus.Counter
 	outdated   prometheus.Counter
+	fileFailed prometheus.Counter
 	phases     *prometheus.HistogramVec
 
 	dns, connect, tls prometheus.Observer
@@ -43,6 +44,8 @@ func newWire(f factory) *wire {
 		unresolved: counter("traffic_dns_failures_total", "Attempts to resolve a name that failed."),
 		outdated: counter("traffic_dns_outdated_connections_total",
 			"Connections made to an address that is older than dns_ttl, since its name could not be resolved again."),
+		fileFailed: counter("traffic_file_reload_failures_total",
+			"Looks at the files of credentials and certificates that failed or did not end, up to one a second: the last good ones are in use."),
 		phases: f.histograms("traffic_connect_phase_seconds",
 			"Time that the steps of making connections took: dns for each attempt to resolve a name, failed ones included; a step that was not needed is not observed.",
 			phaseBounds(), "phase"),
@@ -60,7 +63,7 @@ func newWire(f factory) *wire {
 func openProtocols() []string { return []string{protocol.HTTP1, protocol.HTTP2} }
 
 func (w *wire) parts() []prometheus.Collector {
-	return []prometheus.Collector{w.open, w.opened, w.sent, w.received, w.unresolved, w.outdated, w.phases}
+	return []prometheus.Collector{w.open, w.opened, w.sent, w.received, w.unresolved, w.outdated, w.fileFailed, w.phases}
 }
 
 // Resolved implements protocol.Wire.
@@ -73,6 +76,9 @@ func (w *wire) Resolved(took time.Duration, err error) {
 
 // Outdated implements protocol.Wire.
 func (w *wire) Outdated() { w.outdated.Inc() }
+
+// FileFailed implements protocol.Wire.
+func (w *wire) FileFailed() { w.fileFailed.Inc() }
 
 // Opened implements protocol.Wire.
 func (w *wire) Opened(p protocol.Phases) {

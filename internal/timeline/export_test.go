@@ -22,3 +22,14 @@ func DayStart(loc *time.Location, year int, month time.Month, dayOfMonth int) ti
 	number := time.Date(year, month, dayOfMonth, 0, 0, 0, 0, time.UTC).Unix() / 86400
 	return calendar{loc: loc, days: 1}.dayStart(number)
 }
+
+// Looks is at how many ends of pieces Peak looks.
+func (t *Timeline) Looks(from, to time.Time) int {
+	n := 0
+	for run := range t.runs(from, to) {
+		for range run.ends() {
+			n++
+		}
+	}
+	return n
+}

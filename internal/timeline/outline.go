@@ -26,3 +26,21 @@ func (t *Timeline) Integral(from, to time.Time) float64 {
 	}
 	return slots
 }
+
+// Integrals returns the integrals of the rate over n steps of time, one after the other
+// from an instant on. It draws each segment only once.
+func (t *Timeline) Integrals(from time.Time, step time.Duration, n int) []float64 {
+	all := make([]float64, n)
+	for run := range t.runs(from, from.Add(time.Duration(n)*step)) {
+		i := int(run.from.Sub(from) / step)
+		for part := run; part.from.Before(run.until); i++ {
+			part.until = run.until
+			if end := from.Add(time.Duration(i+1) * step); end.Before(part.until) {
+				part.until = end
+			}
+			all[i] += part.integral()
+			part.from = part.until
+		}
+	}
+	return all
+}

@@ -71,3 +71,57 @@ func TestADayThatTheClocksSkipHasNoPart(t *testing.T) {
 		t.Errorf("peak %v", rate)
 	}
 }
+
+func TestShortPeriodsCostNoMoreThanLongOnes(t *testing.T) {
+	sine := func(period time.Duration) timeline.Shape {
+		return timeline.Sine{Mean: 10, Amplitude: 5, Period: period}
+	}
+	from := time.Date(2026, 6, 15, 10, 20, 0, 1, time.UTC)
+	for name, tc := range map[string]struct {
+		shape timeline.Shape
+		most  int
+	}{
+		"1 ms": {sine(time.Millisecond), 2 * 2 * 2 * 64},
+		"7, 11 and 13 ms": {
+			timeline.Sum{Shapes: []timeline.Shape{sine(7 * time.Millisecond), sine(11 * time.Millisecond), sine(13 * time.Millisecond)}},
+			2 * 2 * 2 * 64 * (11*13 + 7*13 + 7*11),
+		},
+	} {
+		tl := newTimeline(t, timeline.Options{Name: "x", Shape: tc.shape})
+		if n := tl.Looks(from, from.Add(24*time.Hour)); n == 0 || n > tc.most {
+			t.Errorf("%s: Peak looks at %d rates, want at most %d", name, n, tc.most)
+		}
+	}
+}
+
+func TestIntegralsAreThoseOfTheSteps(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	for range 50 {
+		tl := newTimeline(t, timeline.Options{Name: "x", Shape: business(1), Location: zone(t, "Europe/Berlin")})
+		from := time.Unix(1_774_000_000+rng.Int64N(30_000_000), rng.Int64N(1e9))
+		step := time.Duration(1 + rng.Int64N(int64(40*time.Hour)))
+		for i, got := range tl.Integrals(from, step, 9) {
+			start := from.Add(time.Duration(i) * step)
+			if want := tl.Integral(start, start.Add(step)); math.Abs(got-want) > 1e-6 {
+				t.Errorf("from %v in steps of %v: step %d is %v, want %v", from, step, i, got, want)
+			}
+		}
+	}
+}
+
+func TestKnotsAreKnownBeforeTheyAreDrawn(t *testing.T) {
+	for name, tc := range map[string]struct {
+		shape timeline.Shape
+		want  int
+	}{
+		"none":         {nil, 0},
+		"a constant":   {timeline.Steady{Rate: 1}, 0},
+		"a sine":       {timeline.Sine{Mean: 1, Period: time.Hour}, 64},
+		"a bad one":    {timeline.Sine{Mean: -1, Period: time.Hour}, 0},
+		"far too many": {timeline.Sum{Shapes: []timeline.Shape{business(1), timeline.Sine{Mean: 1, Period: time.Millisecond}}}, 0},
+	} {
+		if got := timeline.Knots(tc.shape); got != tc.want {
+			t.Errorf("%s has %d knots, want %d", name, got, tc.want)
+		}
+	}
+}

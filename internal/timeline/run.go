@@ -59,12 +59,14 @@ func (r run) integral() float64 {
 
 // ends returns the first and the last moment of each piece of the curve in the run,
 // with the rates between which it is linear. The left side of a jump counts for the
-// moment before it.
+// moment before it. Of a curve that repeats it looks at two periods: the second one is
+// whole, so that the ones after it are like it, or it is the last.
 func (r run) ends() iter.Seq2[time.Time, float64] {
 	return func(yield func(time.Time, float64) bool) {
 		first, last := r.from.Sub(r.seg.Start), r.until.Sub(r.seg.Start)
 		period := r.seg.curve.period
-		for start := first - first%period; start < last; start += period {
+		start := first - first%period
+		for range 2 {
 			for _, p := range r.seg.curve.pieces {
 				p.at += start
 				from, to := max(p.at, first), min(p.end(), last)
@@ -75,6 +77,7 @@ func (r run) ends() iter.Seq2[time.Time, float64] {
 					return
 				}
 			}
+			start += period
 		}
 	}
 }

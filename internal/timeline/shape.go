@@ -18,6 +18,9 @@ const (
 	// MaxKnots is the highest number of knots that a curve has.
 	MaxKnots = 100_000
 
+	// maxEstimate is up to how many knots a curve is drawn to see how many they are.
+	maxEstimate = 4 * MaxKnots
+
 	day  = 24 * time.Hour
 	week = 7 * day
 	// maxParameter bounds the rates and factors in shapes, which may be scaled or

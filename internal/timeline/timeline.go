@@ -87,7 +87,7 @@ func New(o Options) (*Timeline, error) {
 		l = periodic(cycle)
 	}
 	// An estimate, to find out before they are drawn; knots may coincide.
-	if n := p.knots(l.length); n > 4*MaxKnots {
+	if n := p.knots(l.length); n > maxEstimate {
 		return nil, fmt.Errorf("the curve has about %d knots, more than %d: its periods are too short for a segment of %v", n, MaxKnots, l.length)
 	}
 	t.curve = newCurve(t.shape.draw(l))
@@ -99,6 +99,26 @@ func New(o Options) (*Timeline, error) {
 		t.curve = newCurve(t.shape.draw(l))
 	}
 	return t, nil
+}
+
+// Knots returns how many knots the curve of a shape has at most, without drawing it. It
+// is 0 if New refuses the shape before it draws it.
+func Knots(s Shape) int {
+	if s == nil {
+		return 0
+	}
+	p, err := s.plan()
+	if err != nil {
+		return 0
+	}
+	length := p.cycle()
+	if length == 0 {
+		length = time.Duration(p.days) * day
+	}
+	if n := p.knots(length); n <= maxEstimate {
+		return n
+	}
+	return 0
 }
 
 func (o Options) check() error {

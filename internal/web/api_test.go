@@ -71,13 +71,13 @@ func TestChangesAreCarriedOut(t *testing.T) {
 	}{
 		"a rate for a time":              {"PUT", "", good, `set storefront: {"rate":"600/s","for":"30m","reason":"spike","by":"ada"}`},
 		"a factor until an instant":      {"PUT", "", `{"factor":0,"until":"2026-03-29T12:00:00+02:00","reason":"quiet","by":"ada"}`, `set storefront: {"factor":0,"until":"2026-03-29T12:00:00+02:00","reason":"quiet","by":"ada"}`},
-		"by whoever asks":                {"PUT", "", `{"factor":2,"for":"1h","reason":"x"}`, `set storefront: {"factor":2,"for":"1h","reason":"x","by":"127.0.0.1"}`},
-		"null is as if it was left out":  {"PUT", "", `{"factor":2,"rate":null,"until":null,"for":"1h","reason":"x","by":null}`, `set storefront: {"factor":2,"for":"1h","reason":"x","by":"127.0.0.1"}`},
+		"by whoever asks":                {"PUT", "", `{"factor":2,"for":"1h","reason":"x"}`, `set storefront: {"factor":2,"for":"1h","reason":"x","by":"somebody at 127.0.0.1"}`},
+		"null is as if it was left out":  {"PUT", "", `{"factor":2,"rate":null,"until":null,"for":"1h","reason":"x","by":null}`, `set storefront: {"factor":2,"for":"1h","reason":"x","by":"somebody at 127.0.0.1"}`},
 		"a reason of 200 characters":     {"PUT", "", `{"factor":2,"for":"1h","by":"a","reason":"` + strings.Repeat("ä", 200) + `"}`, `set storefront: {"factor":2,"for":"1h","reason":"` + strings.Repeat("ä", 200) + `","by":"a"}`},
-		"a clear":                        {"DELETE", "", "", `clear storefront: {"by":"127.0.0.1"}`},
+		"a clear":                        {"DELETE", "", "", `clear storefront: {"by":"somebody at 127.0.0.1"}`},
 		"a clear with a body":            {"DELETE", "", `{"reason":"over","by":"ada"}`, `clear storefront: {"reason":"over","by":"ada"}`},
 		"a clear with a query":           {"DELETE", "?reason=all+over&by=ada", "", `clear storefront: {"reason":"all over","by":"ada"}`},
-		"a clear with an empty question": {"DELETE", "?", "", `clear storefront: {"by":"127.0.0.1"}`},
+		"a clear with an empty question": {"DELETE", "?", "", `clear storefront: {"by":"somebody at 127.0.0.1"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := stubs{control: true}
@@ -214,8 +214,8 @@ func TestEveryChangeAndRefusalIsLoggedWithWhoAsked(t *testing.T) {
 		want         []string
 	}{
 		"a change":  {"PUT", good, nil, []string{`level=INFO msg="rate changed" action=set scenario=storefront by=ada reason=spike user="" remote_address=127.0.0.1:`, "rate=600"}},
-		"a clear":   {"DELETE", "", nil, []string{`level=INFO msg="rate changed" action=clear scenario=storefront by=127.0.0.1 `}},
-		"a refusal": {"PUT", "{}", nil, []string{`level=INFO msg="change of the rate refused" action=set scenario=storefront by=127.0.0.1 `, "remote_address=127.0.0.1:", "found neither rate nor factor"}},
+		"a clear":   {"DELETE", "", nil, []string{`level=INFO msg="rate changed" action=clear scenario=storefront by="somebody at 127.0.0.1" `}},
+		"a refusal": {"PUT", "{}", nil, []string{`level=INFO msg="change of the rate refused" action=set scenario=storefront by="somebody at 127.0.0.1" `, "remote_address=127.0.0.1:", "found neither rate nor factor"}},
 		"a failure": {"PUT", good, errors.New("store is away"), []string{`level=ERROR msg="change of the rate failed"`, `err="store is away"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -226,7 +226,7 @@ func TestEveryChangeAndRefusalIsLoggedWithWhoAsked(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := httptest.NewRequestWithContext(context.Background(), tc.method, override, strings.NewReader(tc.body))
-			r.Header, r.RemoteAddr = asJSON(), "127.0.0.1:4711"
+			r.Header, r.RemoteAddr, r.Host = asJSON(), "127.0.0.1:4711", "localhost:9870"
 			h.ServeHTTP(httptest.NewRecorder(), r)
 			for _, want := range tc.want {
 				if !strings.Contains(logs.String(), want) {

@@ -11,6 +11,7 @@ import (
 type controller struct {
 	Options
 	origins *http.CrossOriginProtection
+	hosts   hosts
 }
 
 func (c controller) set(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +39,7 @@ func (c controller) clear(w http.ResponseWriter, r *http.Request) {
 }
 
 // permit tells why a request may not change anything, or nil. A page of another origin
-// must not be able to make a browser ask.
+// must not be able to make a browser ask, and neither must one whose name resolves to us.
 func (c controller) permit(r *http.Request) error {
 	if !c.Control {
 		return refuse(http.StatusForbidden, "control is off: start with --web.enable-control")
@@ -46,7 +47,7 @@ func (c controller) permit(r *http.Request) error {
 	if err := c.origins.Check(r); err != nil {
 		return refuse(http.StatusForbidden, "%v", err)
 	}
-	return nil
+	return c.hosts.check(r)
 }
 
 // request is what the log tells of a request, besides where it came from.
@@ -80,14 +81,14 @@ func (c controller) answer(w http.ResponseWriter, r *http.Request, asked request
 }
 
 // asker names who sent a request that does not say: the user who has authenticated, or
-// else the address that it came from.
+// else somebody at the address that it came from.
 func asker(r *http.Request) string {
 	if user, _, ok := r.BasicAuth(); ok && user != "" {
 		return user
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
-		return r.RemoteAddr
+		host = r.RemoteAddr
 	}
-	return host
+	return "somebody at " + host
 }

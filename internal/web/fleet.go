@@ -12,8 +12,13 @@ import (
 	"time"
 )
 
-// maxSkew is the difference of clocks above which the page marks it.
-const maxSkew = 500 * time.Millisecond
+const (
+	// maxSkew is the difference of clocks above which the page marks it.
+	maxSkew = 500 * time.Millisecond
+	// onTheWay is how long heartbeats take, at most, on their way through the fleet: smaller
+	// differences of clocks are not told from it.
+	onTheWay = 200 * time.Millisecond
+)
 
 //go:embed fleet.html
 var fleetHTML string
@@ -147,12 +152,13 @@ func clock(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-// offset writes a difference of clocks: milliseconds below a second.
+// offset writes a difference of clocks: milliseconds below a second, and none that may just
+// as well be the time of heartbeats on their way.
 func offset(seconds float64) string {
 	ms := math.Round(seconds * 1000)
 	switch {
-	case ms == 0:
-		return "0 ms"
+	case math.Abs(ms) <= float64(onTheWay.Milliseconds()):
+		return fmt.Sprintf("within %d ms", onTheWay.Milliseconds())
 	case math.Abs(ms) < 1000:
 		return fmt.Sprintf("%+.0f ms", ms)
 	default:

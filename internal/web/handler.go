@@ -2,16 +2,11 @@ package web
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/pprof"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
-
-// maxScrapes bounds the scrapes that are answered at one time.
-const maxScrapes = 20
 
 func newHandler(o Options) (http.Handler, error) {
 	landing, err := toolkit.NewLandingPage(toolkit.LandingConfig{
@@ -29,22 +24,27 @@ func newHandler(o Options) (http.Handler, error) {
 		return nil, fmt.Errorf("fleet page: %w", err)
 	}
 
+	hosts, err := newHosts(o.AllowedHosts, o.ExternalURL)
+	if err != nil {
+		return nil, err
+	}
+
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", landing)
-	mux.Handle("GET /metrics", metricsHandler(o))
+	mux.Handle("GET /metrics", newScrapes(o))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "traffic_exporter is healthy.")
 	})
 	mux.HandleFunc("GET /-/ready", readyHandler(o.Ready))
 	// Reloading only applies what is in the file already, and a page of another
 	// origin must not be able to make a browser ask for it.
-	reload := http.NewCrossOriginProtection().Handler(reloadHandler(o.Reload, o.Logger))
+	reload := http.NewCrossOriginProtection().Handler(reloadHandler(o, hosts))
 	mux.Handle("POST /-/reload", reload)
 	mux.Handle("PUT /-/reload", reload)
 	mux.HandleFunc("GET /config", configHandler(o.Config))
 	mux.Handle("GET /fleet", fleet)
 	mux.Handle("GET /memberlist", memberlistHandler(o.Memberlist))
-	addAPI(mux, o)
+	addAPI(mux, o, hosts)
 
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -73,17 +73,6 @@ func links(o Options) []toolkit.LandingLinks {
 	return all
 }
 
-func metricsHandler(o Options) http.Handler {
-	return promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{
-		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
-		// A scrape with most of the series beats none, and the error is counted.
-		ErrorHandling:       promhttp.ContinueOnError,
-		Registry:            o.Registry,
-		EnableOpenMetrics:   true,
-		MaxRequestsInFlight: maxScrapes,
-	})
-}
-
 func readyHandler(ready func() error) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		if err := ready(); err != nil {
@@ -94,10 +83,14 @@ func readyHandler(ready func() error) http.HandlerFunc {
 	}
 }
 
-func reloadHandler(reload func() error, logger *slog.Logger) http.Handler {
+func reloadHandler(o Options, hosts hosts) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		logger.Info("reload requested", "remote_address", r.RemoteAddr)
-		if err := reload(); err != nil {
+		if err := hosts.check(r); o.Control && err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
+		o.Logger.Info("reload requested", "remote_address", r.RemoteAddr)
+		if err := o.Reload(); err != nil {
 			http.Error(w, fmt.Sprintf("failed to reload the configuration:\n%v", err), http.StatusInternalServerError)
 			return
 		}

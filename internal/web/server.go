@@ -4,6 +4,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,14 +17,28 @@ import (
 	"github.com/grafana/dskit/services"
 	"github.com/prometheus/client_golang/prometheus"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 )
 
 const (
-	// readHeaderTimeout ends connections that do not get round to asking.
+	// readHeaderTimeout and readTimeout end connections that do not get round to asking.
 	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second
+	// writeTimeout bounds the time from a request to the end of its response: what a slow
+	// scrape takes. Profiles and traces extend it by as long as they were asked for.
+	writeTimeout = time.Minute
+	// idleTimeout is longer than most scrape intervals: a scrape finds its connection open.
+	idleTimeout = 3 * time.Minute
+	// maxHeader bounds the header of a request, in bytes.
+	maxHeader = 64 << 10
 	// shutdownTimeout bounds the wait for open requests when stopping.
 	shutdownTimeout = 3 * time.Second
 )
+
+// DefaultMaxConnections is how many connections a Server has at a time unless told
+// otherwise.
+const DefaultMaxConnections = 64
 
 // Options is what a Server shows and where.
 type Options struct {
@@ -41,6 +56,14 @@ type Options struct {
 	Config func() ([]byte, error)
 	// Control allows requests that change the rate (--web.enable-control).
 	Control bool
+	// AllowedHosts are names of this server (--web.allowed-hosts), and ExternalURL has one
+	// more in it (--web.external-url). With Control a request that changes something has
+	// to name one of them, localhost or the address that it is sent to.
+	AllowedHosts []string
+	ExternalURL  string
+	// MaxConnections bounds the connections (--web.max-connections); 0 is
+	// DefaultMaxConnections.
+	MaxConnections int
 	// Scenarios tells the scenarios as they run now.
 	Scenarios func() []ScenarioStatus
 	// SetOverride changes the rate of a scenario, ClearOverride ends the change. Both
@@ -59,7 +82,7 @@ type Options struct {
 // Server is a service that listens from its start to its stop. It fails if an
 // address cannot be listened on.
 type Server struct {
-	services.Service
+	services.NamedService
 
 	flags     *toolkit.FlagConfig
 	server    *http.Server
@@ -73,13 +96,24 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{
-		flags:  o.Flags,
-		server: &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderTimeout},
-		logger: o.Logger,
+	if o.MaxConnections < 0 {
+		return nil, fmt.Errorf("--web.max-connections: found %d, expected 1 or more", o.MaxConnections)
 	}
-	s.Service = services.NewBasicService(s.listen, s.serve, s.stop).WithName("web")
+	s := &Server{flags: o.Flags, server: newServer(handler), logger: o.Logger}
+	newConns(cmp.Or(o.MaxConnections, DefaultMaxConnections), o.Logger).bound(s.server)
+	s.NamedService = services.NewBasicService(s.listen, s.serve, s.stop).WithName("web")
 	return s, nil
+}
+
+func newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+	}
 }
 
 // Addrs returns the addresses that the server listens on, once it runs. It does
@@ -95,6 +129,12 @@ func (s *Server) Addrs() []net.Addr {
 // listen opens the TCP listeners itself, so that a port in use fails the start and
 // port 0 can be asked for. Other kinds of listeners are left to the toolkit.
 func (s *Server) listen(ctx context.Context) error {
+	if file := *s.flags.WebConfigFile; file != "" {
+		// The toolkit would wait for a pipe, or a file system, for ever.
+		if _, err := reloading.ReadFile(file, reloading.MaxSize); err != nil {
+			return fmt.Errorf("web configuration: %w", err)
+		}
+	}
 	if err := toolkit.Validate(*s.flags.WebConfigFile); err != nil {
 		return fmt.Errorf("web configuration %q: %w", *s.flags.WebConfigFile, err)
 	}

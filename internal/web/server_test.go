@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +10,9 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +38,42 @@ type stubs struct {
 	// webConfig is the web configuration file, logs where logs go.
 	webConfig string
 	logs      io.Writer
+	// maxConns bounds the connections, hosts and externalURL allow names of hosts.
+	maxConns    int
+	hosts       []string
+	externalURL string
+	// ready, if not nil, is asked in place of notReady.
+	ready func() error
+	// series are how many bytes of metrics there are, at least.
+	series int
+}
+
+// syncBuffer is a buffer for writers and readers at a time.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// fill registers metrics of so many bytes.
+func fill(reg *prometheus.Registry, bytes int) {
+	const each = 64 << 10
+	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "filler", Help: "Fills."}, []string{"number", "text"})
+	_ = reg.Register(v)
+	for i := range bytes / each {
+		v.WithLabelValues(strconv.Itoa(i), strings.Repeat("x", each)).Set(1)
+	}
 }
 
 // sampleScenario has an override in effect.
@@ -92,7 +131,13 @@ func options(addr string, st *stubs) Options {
 		SetOverride:   st.set,
 		ClearOverride: st.clear,
 		Logger:        slog.New(slog.NewTextHandler(logs, nil)),
+
+		AllowedHosts: st.hosts, ExternalURL: st.externalURL, MaxConnections: st.maxConns,
 	}
+	if st.ready != nil {
+		o.Ready = st.ready
+	}
+	fill(reg, st.series)
 	if !st.alone {
 		o.Fleet = func() FleetStatus { return sampleFleet(time.Now()) }
 		o.Memberlist = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -133,7 +133,7 @@ func New(o Options) (*Dialer, error) {
 	if o.Net.DialContext == nil {
 		o.Net.DialContext = new(net.Dialer).DialContext
 	}
-	source, err := newTLSSource(o.TLS, o.FullHandshakes, o.Logger)
+	source, err := newTLSSource(o)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
@@ -40,28 +39,30 @@ type tlsSource struct {
 // newTLSSource returns the configuration of TLS. Unless all handshakes are to be full ones it
 // has a place for sessions to be resumed, which is a new one when a file changes: what was
 // agreed on with other certificates holds no longer.
-func newTLSSource(t TLS, full bool, logger *slog.Logger) (tlsSource, error) {
-	build := func() (*tls.Config, error) {
-		config, err := t.config()
-		if err == nil && !full {
+func newTLSSource(o Options) (tlsSource, error) {
+	build := func(files reloading.Files) (*tls.Config, error) {
+		config, err := o.TLS.config(files)
+		if err == nil && !o.FullHandshakes {
 			config.ClientSessionCache = tls.NewLRUClientSessionCache(mostSessions)
 		}
 		return config, err
 	}
-	value, err := reloading.New(logger, build, t.CAFile, t.CertFile, t.KeyFile)
+	value, err := reloading.New(reloading.Options{
+		Paths: []string{o.TLS.CAFile, o.TLS.CertFile, o.TLS.KeyFile}, Failed: o.Wire.FileFailed, Logger: o.Logger,
+	}, build)
 	return tlsSource{value}, err
 }
 
 // config returns the configuration that the texts and files make now.
-func (t TLS) config() (*tls.Config, error) {
+func (t TLS) config(files reloading.Files) (*tls.Config, error) {
 	if t.MaxVersion != 0 && t.MaxVersion < t.MinVersion {
 		return nil, errors.New("tls: highest version is below the lowest")
 	}
-	roots, err := t.roots()
+	roots, err := t.roots(files)
 	if err != nil {
 		return nil, fmt.Errorf("tls: CA: %w", err)
 	}
-	own, err := t.certificates()
+	own, err := t.certificates(files)
 	if err != nil {
 		return nil, fmt.Errorf("tls: client certificate: %w", err)
 	}
@@ -76,8 +77,8 @@ func (t TLS) config() (*tls.Config, error) {
 }
 
 // roots returns the certificates to trust; nil for the system's.
-func (t TLS) roots() (*x509.CertPool, error) {
-	pem, err := reloading.TextOrFile(t.CA, t.CAFile)
+func (t TLS) roots(files reloading.Files) (*x509.CertPool, error) {
+	pem, err := files.TextOr(t.CA, t.CAFile)
 	if err != nil || (pem == "" && t.CAFile == "") {
 		return nil, err
 	}
@@ -89,12 +90,12 @@ func (t TLS) roots() (*x509.CertPool, error) {
 }
 
 // certificates returns the client's own certificate, if there is one.
-func (t TLS) certificates() ([]tls.Certificate, error) {
-	cert, err := reloading.TextOrFile(t.Cert, t.CertFile)
+func (t TLS) certificates(files reloading.Files) ([]tls.Certificate, error) {
+	cert, err := files.TextOr(t.Cert, t.CertFile)
 	if err != nil {
 		return nil, err
 	}
-	key, err := reloading.TextOrFile(t.Key, t.KeyFile)
+	key, err := files.TextOr(t.Key, t.KeyFile)
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 )
+
+// maxCredential bounds an Authorization header, in bytes: more is not a credential but
+// the wrong file.
+const maxCredential = 64 << 10
 
 // BasicAuth is a user name and a password, each given as it is or in a file that is
 // re-read when it changes.
@@ -36,7 +41,7 @@ type Credential struct {
 // NewCredential returns the credential of the options; nil if they have none. Its
 // errors name files, never what is in them.
 func NewCredential(o Options, logger *slog.Logger) (*Credential, error) {
-	var build func() (string, error)
+	var build func(reloading.Files) (string, error)
 	var paths []string
 	switch {
 	case o.BasicAuth != nil:
@@ -48,10 +53,18 @@ func NewCredential(o Options, logger *slog.Logger) (*Credential, error) {
 	default:
 		return nil, nil //nolint:nilnil // No credential is a valid credential.
 	}
-	value, err := reloading.New(logger, func() ([]string, error) {
-		h, err := build()
-		return []string{h}, err
-	}, paths...)
+	wire := o.Wire
+	if wire == nil {
+		wire = protocol.Discard{}
+	}
+	value, err := reloading.New(reloading.Options{Paths: paths, Failed: wire.FileFailed, Logger: logger},
+		func(files reloading.Files) ([]string, error) {
+			h, err := build(files)
+			if err == nil && len(h) > maxCredential {
+				err = fmt.Errorf("credentials make a header of %d bytes, expected at most %d", len(h), maxCredential)
+			}
+			return []string{h}, err
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -67,12 +80,12 @@ func (c *Credential) Get(now time.Time) []string {
 }
 
 // header returns the header's value.
-func (a BasicAuth) header() (string, error) {
-	username, err := reloading.TextOrFile(a.Username, a.UsernameFile)
+func (a BasicAuth) header(files reloading.Files) (string, error) {
+	username, err := files.TextOr(a.Username, a.UsernameFile)
 	if err != nil {
 		return "", fmt.Errorf("basic auth: username: %w", err)
 	}
-	password, err := reloading.TextOrFile(a.Password, a.PasswordFile)
+	password, err := files.TextOr(a.Password, a.PasswordFile)
 	if err != nil {
 		return "", fmt.Errorf("basic auth: password: %w", err)
 	}
@@ -81,8 +94,8 @@ func (a BasicAuth) header() (string, error) {
 
 // header returns the header's value. It refuses what would break the header, such
 // as a file of several lines.
-func (a Authorization) header() (string, error) {
-	credentials, err := reloading.TextOrFile(a.Credentials, a.CredentialsFile)
+func (a Authorization) header(files reloading.Files) (string, error) {
+	credentials, err := files.TextOr(a.Credentials, a.CredentialsFile)
 	if err != nil {
 		return "", fmt.Errorf("authorization: credentials: %w", err)
 	}

@@ -104,6 +104,7 @@ type Wire struct {
 	phases         []protocol.Phases
 	resolutions    []Resolution
 	outdated       int
+	files          int
 	negative       bool
 }
 
@@ -121,6 +122,20 @@ func (w *Wire) Outdated() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.outdated++
+}
+
+// FileFailed implements protocol.Wire.
+func (w *Wire) FileFailed() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.files++
+}
+
+// FileFailures returns how many looks at files have failed.
+func (w *Wire) FileFailures() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.files
 }
 
 // Resolutions returns the attempts to resolve names, and how many connections were made to

@@ -1,0 +1,141 @@
+package reloading
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// Patience is how long a file is waited for.
+	Patience = 5 * time.Second
+	// MaxSize bounds a file with a credential or certificates, in bytes.
+	MaxSize = 1 << 20
+)
+
+// ReadFile returns the content of a regular file of at most limit bytes. It returns an error
+// when the file system has not responded within Patience; a goroutine then waits for it.
+func ReadFile(path string, limit int) ([]byte, error) {
+	return readFile(system{}, path, limit)
+}
+
+// Read returns the content of a regular file of at most limit bytes. It waits for the file
+// system, however long that takes.
+func Read(path string, limit int) ([]byte, error) { return system{}.read(path, limit) }
+
+func readFile(d disk, path string, limit int) ([]byte, error) {
+	content, err := within(Patience, func() ([]byte, error) { return d.read(path, limit) })
+	return content, describe(err, path)
+}
+
+// within returns what f returns, or errHangs if that takes too long.
+func within[T any](limit time.Duration, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-timer.C:
+		var zero T
+		return zero, errHangs
+	}
+}
+
+// describe names the files of a look that has not ended.
+func describe(err error, paths ...string) error {
+	if errors.Is(err, errHangs) {
+		return &fs.PathError{Op: "read", Path: strings.Join(paths, ", "), Err: err}
+	}
+	return err
+}
+
+// Alarm calls ring, once, unless it is stopped before that time is over. When stop returns,
+// ring has returned or will not be called.
+func Alarm(after time.Duration, ring func()) (stop func()) {
+	var mu sync.Mutex
+	stopped := false
+	timer := time.AfterFunc(after, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !stopped {
+			ring()
+		}
+	})
+	return func() {
+		timer.Stop()
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+	}
+}
+
+// disk is a file system, which may not respond.
+type disk interface {
+	stat(path string) (os.FileInfo, error)
+	read(path string, limit int) ([]byte, error)
+}
+
+// system is the file system of the operating system.
+type system struct{}
+
+var _ disk = system{}
+
+func (system) stat(path string) (os.FileInfo, error) { return os.Stat(path) }
+
+// read opens without waiting: a pipe that nobody writes to would be waited for.
+func (system) read(path string, limit int) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // The path comes from the operator.
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // It has only been read.
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, refuse(path, "found %s, expected a regular file", kind(info.Mode()))
+	}
+	content, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > limit {
+		return nil, refuse(path, "found more than %d bytes, expected fewer", limit)
+	}
+	return content, nil
+}
+
+// refuse returns an error about a file, such as the operating system returns.
+func refuse(path, format string, args ...any) error {
+	return &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf(format, args...)}
+}
+
+// kind names what is no regular file.
+func kind(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a folder"
+	case m&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	case m&fs.ModeDevice != 0:
+		return "a device"
+	default:
+		return "a special file"
+	}
+}
