@@ -89,7 +89,7 @@ func (b *builder) prepareOne(sc config.Scenario, old built) (built, error) {
 		return n, nil
 	}
 	n.wire = &lateWire{}
-	client, err := newClient(sc, n.wire, b.descriptors, b.logger)
+	client, err := newClient(sc, surroundings{wire: n.wire, descriptors: b.descriptors, logger: b.logger})
 	if err != nil {
 		return built{}, err
 	}

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 )
 
@@ -66,7 +64,7 @@ func Check(w io.Writer, files []string) error {
 func checkClients(cfg *config.Config) error {
 	var errs []error
 	for _, sc := range cfg.Scenarios {
-		client, err := newClient(sc, protocol.Discard{}, nil, slog.New(slog.DiscardHandler))
+		client, err := newClient(sc, apart())
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -1,241 +1,55 @@
 package app
 
 import (
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
-
-	"github.com/prometheus/common/version"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http1"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http2"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpauto"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
-// constructor makes the client of a scenario out of its options.
-type constructor func(o httpreq.Options) (protocol.Client, error)
+// surroundings are what a client needs beside its scenario.
+type surroundings struct {
+	wire protocol.Wire
+	// descriptors are shared by all clients of the process; nil is no bound.
+	descriptors *dial.Descriptors
+	logger      *slog.Logger
+}
 
-// constructors is the table of protocols: what the configuration calls them, and what
-// makes their clients.
-func constructors() map[config.Protocol]constructor {
-	return map[config.Protocol]constructor{
-		config.ProtocolAuto:  newAuto,
-		config.ProtocolHTTP1: newHTTP1,
-		config.ProtocolHTTP2: newHTTP2,
-		config.ProtocolH2C:   newHTTP2,
+// apart are the surroundings of a client that the commands use for a moment.
+func apart() surroundings {
+	return surroundings{wire: protocol.Discard{}, logger: slog.New(slog.DiscardHandler)}
+}
+
+// family is a family of protocols, with options of its own.
+type family struct {
+	// schemes are those of its URLs.
+	schemes []string
+	// client makes the client of a scenario whose URLs have them.
+	client func(config.Scenario, surroundings) (protocol.Client, error)
+}
+
+// families is the table of protocols.
+func families() []family {
+	return []family{
+		{schemes: []string{"http", "https"}, client: newHTTP},
 	}
 }
 
-// newClient makes the client that the scenario's protocol asks for.
-func newClient(sc config.Scenario, wire protocol.Wire, descriptors *dial.Descriptors, logger *slog.Logger) (protocol.Client, error) {
-	construct, ok := constructors()[sc.HTTPConfig.Protocol]
-	if !ok {
-		return nil, fmt.Errorf("scenario %q: unknown protocol %q", sc.Name, sc.HTTPConfig.Protocol)
-	}
-	o, err := httpOptions(sc, wire, logger)
-	if err != nil {
-		return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
-	}
-	o.Descriptors = descriptors
-	c, err := construct(o)
-	if err != nil {
-		return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
-	}
-	if !sc.HTTPConfig.FollowRedirects {
+// newClient makes the client that the scenario's URLs ask for.
+func newClient(sc config.Scenario, in surroundings) (protocol.Client, error) {
+	scheme := sc.Requests[0].URL.Scheme
+	for _, f := range families() {
+		if !slices.Contains(f.schemes, scheme) {
+			continue
+		}
+		c, err := f.client(sc, in)
+		if err != nil {
+			return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
+		}
 		return c, nil
 	}
-	f, err := httpreq.NewFollower(o, c)
-	if err != nil {
-		c.Close()
-		return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
-	}
-	return f, nil
-}
-
-func newHTTP1(o httpreq.Options) (protocol.Client, error) { return http1.New(o) }
-
-func newHTTP2(o httpreq.Options) (protocol.Client, error) { return http2.New(o) }
-
-// newAuto makes a client that finds out what its targets speak.
-func newAuto(o httpreq.Options) (protocol.Client, error) {
-	one, err := http1.New(o)
-	if err != nil {
-		return nil, err
-	}
-	if !o.FollowRedirects && !slices.ContainsFunc(o.Entries, isSecure) {
-		return one, nil
-	}
-	two, err := http2.New(o)
-	if err != nil {
-		one.Close()
-		return nil, err
-	}
-	return httpauto.New(o, one, two), nil
-}
-
-func isSecure(e httpreq.Entry) bool { return e.URL.Secure() }
-
-// httpOptions translates what the configuration says of HTTP.
-func httpOptions(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) (httpreq.Options, error) {
-	h := sc.HTTPConfig
-	o := httpreq.Options{
-		Protocol:         httpProtocol(h.Protocol),
-		ConnectTimeout:   time.Duration(h.ConnectTimeout),
-		Timeout:          time.Duration(sc.Timeout),
-		KeepAlive:        h.KeepAlive,
-		MaxConnAge:       time.Duration(h.MaxConnAge),
-		MaxConnRequests:  h.MaxConnRequests,
-		ResolveEvery:     time.Duration(h.DNSTTL),
-		ResolveGrace:     grace(h),
-		FullHandshakes:   !h.TLSSessionResumption,
-		Proxy:            proxyOptions(h),
-		FollowRedirects:  h.FollowRedirects,
-		MaxResponseBytes: int64(h.MaxResponseBytes),
-		MaxConns:         sc.Limits.MaxInFlight,
-		UserAgent:        userAgent(h.UserAgent),
-		SlotHeader:       h.SlotHeader,
-		Traceparent:      traceMode(h.Traceparent),
-		TLS:              tlsOptions(h.TLSConfig),
-		Wire:             wire,
-		Logger:           logger,
-	}
-	if a := h.BasicAuth; a != nil {
-		o.BasicAuth = &httpreq.BasicAuth{
-			Username: a.Username, UsernameFile: a.UsernameFile,
-			Password: string(a.Password), PasswordFile: a.PasswordFile,
-		}
-	}
-	if a := h.Authorization; a != nil {
-		o.Authorization = &httpreq.Authorization{
-			Type: a.Type, Credentials: string(a.Credentials), CredentialsFile: a.CredentialsFile,
-		}
-	}
-	var err error
-	o.Entries, err = entries(sc.Requests)
-	return o, err
-}
-
-// grace returns for how long old addresses do, as dial has it.
-func grace(h config.HTTPConfig) time.Duration {
-	switch {
-	case h.DNSGrace == nil:
-		return time.Duration(h.DNSTTL)
-	case *h.DNSGrace == 0:
-		return -1
-	default:
-		return time.Duration(*h.DNSGrace)
-	}
-}
-
-// proxyOptions translates the settings of the proxy.
-func proxyOptions(h config.HTTPConfig) dial.ProxyOptions {
-	return dial.ProxyOptions{
-		URL: h.ProxyURL.URL, NoProxy: h.NoProxy, FromEnvironment: h.ProxyFromEnvironment, ConnectHeader: fields(h.ProxyConnectHeader),
-	}
-}
-
-// fields translates header fields.
-func fields(h config.Headers) []protocol.Field {
-	var all []protocol.Field
-	for _, f := range h {
-		all = append(all, protocol.Field(f))
-	}
-	return all
-}
-
-func httpProtocol(p config.Protocol) httpreq.Protocol {
-	switch p {
-	case config.ProtocolHTTP1:
-		return httpreq.HTTP1
-	case config.ProtocolHTTP2:
-		return httpreq.HTTP2
-	case config.ProtocolH2C:
-		return httpreq.H2C
-	default:
-		return httpreq.Auto
-	}
-}
-
-// entries translates the requests of a mix.
-func entries(requests []config.Request) ([]httpreq.Entry, error) {
-	all := make([]httpreq.Entry, 0, len(requests))
-	for _, r := range requests {
-		var ranges []httpreq.StatusRange
-		for _, s := range r.Expect.Status {
-			ranges = append(ranges, httpreq.StatusRange{First: s.Low, Last: s.High})
-		}
-		expect, err := httpreq.NewStatuses(ranges...)
-		if err != nil {
-			return nil, fmt.Errorf("request %q: %w", r.Name, err)
-		}
-		all = append(all, httpreq.Entry{
-			Method: r.Method,
-			URL:    r.URL.URI,
-			Fields: fields(r.Headers),
-			Body:   r.Body.Bytes(),
-			Expect: expect,
-		})
-	}
-	return all, nil
-}
-
-// userAgent returns what requests call themselves: what the configuration says, or
-// this program, so that whoever finds them in a log knows where to ask.
-func userAgent(configured string) string {
-	if configured != "" {
-		return configured
-	}
-	v := version.Version
-	if v == "" {
-		v = "unknown"
-	}
-	return "traffic_exporter/" + v + " (+https://github.com/traffic-exporter/traffic_exporter)"
-}
-
-func traceMode(t config.Traceparent) httpreq.TraceMode {
-	switch t {
-	case config.TraceparentNone:
-		return httpreq.TraceNone
-	case config.TraceparentUnsampled:
-		return httpreq.TraceUnsampled
-	default:
-		return httpreq.TraceSampled
-	}
-}
-
-func tlsOptions(t *config.TLSConfig) dial.TLS {
-	if t == nil {
-		return dial.TLS{MinVersion: tls.VersionTLS12}
-	}
-	return dial.TLS{
-		CA: t.CA, CAFile: t.CAFile,
-		Cert: t.Cert, CertFile: t.CertFile,
-		Key: string(t.Key), KeyFile: t.KeyFile,
-		ServerName:         t.ServerName,
-		InsecureSkipVerify: t.InsecureSkipVerify,
-		MinVersion:         tlsVersion(t.MinVersion),
-		MaxVersion:         tlsVersion(t.MaxVersion),
-	}
-}
-
-// tlsVersion translates a version; 0 for none.
-func tlsVersion(v config.TLSVersion) uint16 {
-	switch v {
-	case "TLS10":
-		return tls.VersionTLS10
-	case "TLS11":
-		return tls.VersionTLS11
-	case "TLS12":
-		return tls.VersionTLS12
-	case "TLS13":
-		return tls.VersionTLS13
-	default:
-		return 0
-	}
+	return nil, fmt.Errorf("scenario %q: no protocol for %s URLs", sc.Name, scheme)
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -28,7 +27,7 @@ func Send(ctx context.Context, w io.Writer, file, scenario, request string) erro
 	if err != nil {
 		return err
 	}
-	client, err := newClient(sc, protocol.Discard{}, nil, slog.New(slog.DiscardHandler))
+	client, err := newClient(sc, apart())
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func want(f field, v reflect.Value) string {
 	case reflect.Struct:
 		return "a mapping"
 	default:
-		return "a text"
+		return "a string"
 	}
 }
 

@@ -1,11 +1,9 @@
 package config
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 )
 
 // hidden stands in the place of every secret that is printed.
@@ -34,55 +32,6 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // LogValue returns a stand-in.
 func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
-
-// Header is a header field as the file has it. Of one that is likely to be secret, or that
-// comes from the environment, the value is not printed.
-type Header struct {
-	Name, Value string
-	Secret      bool
-}
-
-// Headers are header fields in the order of the file.
-type Headers []Header
-
-var (
-	_ fmt.Formatter  = Headers{}
-	_ slog.LogValuer = Headers{}
-)
-
-// Get returns the value of the first field of that name; empty if there is none.
-func (h Headers) Get(name string) string {
-	for _, f := range h {
-		if strings.EqualFold(f.Name, name) {
-			return f.Value
-		}
-	}
-	return ""
-}
-
-// public returns the fields with a stand-in for each secret, in the order of the file.
-func (h Headers) public() [][2]string {
-	shown := make([][2]string, 0, len(h))
-	for _, f := range h {
-		if f.Secret {
-			f.Value = hidden
-		}
-		shown = append(shown, [2]string{f.Name, f.Value})
-	}
-	return shown
-}
-
-// Format writes the headers without secrets, whatever the verb.
-func (h Headers) Format(f fmt.State, _ rune) { fmt.Fprint(f, h.public()) }
-
-// LogValue returns the headers without secrets.
-func (h Headers) LogValue() slog.Value { return slog.AnyValue(h.public()) }
-
-// MarshalYAML returns the headers without secrets.
-func (h Headers) MarshalYAML() (any, error) { return h.public(), nil }
-
-// MarshalJSON returns the headers without secrets.
-func (h Headers) MarshalJSON() ([]byte, error) { return json.Marshal(h.public()) }
 
 var _ fmt.Formatter = HTTPConfig{}
 

@@ -78,7 +78,7 @@ func (v validator) etcd(path string, e Etcd) {
 	user := join(path, "username")
 	switch {
 	case v.given(user) && v.ok(user) && e.Username == "":
-		v.fail(user, "found an empty text: to do without, leave the key out")
+		v.fail(user, "found an empty string: to do without, leave the key out")
 	case v.given(user) && !password:
 		v.fail(path, "found a user name without its password, expected password or password_file")
 	case password && !v.given(user):

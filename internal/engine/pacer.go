@@ -2,6 +2,7 @@ package engine
 
 import (
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/share"
@@ -123,6 +124,24 @@ func (p *pacer) next() (turn, bool) {
 	}
 }
 
+// hold waits for room to send a turn where slots are due together: until the waiter is
+// woken, or the turn's millisecond is over. It returns false when that is so, or when there
+// is no such time to be used: where each slot has its own instant, after a step of the clock
+// and once halted.
+func (p *pacer) hold(t *turn) bool {
+	p.look()
+	left := p.round.left(t.due, p.now.wall)
+	if p.halted || p.now.era != t.now.era || left <= 0 {
+		return false
+	}
+	p.wait(left)
+	// More of the responses may be at hand: they go first, so that there is room for as many
+	// requests at once.
+	runtime.Gosched()
+	p.look()
+	return !p.halted && p.now.era == t.now.era && p.round.left(t.due, p.now.wall) > 0
+}
+
 // wait waits, about as long as it is told.
 func (p *pacer) wait(d time.Duration) {
 	if p.idle != nil {
@@ -190,21 +209,21 @@ func (p *pacer) due() time.Time {
 	return due
 }
 
-// drop drops this replica's slots that have come due until now, if any, for a reason. It
-// does not walk them. Those that are due at the end of this millisecond are left.
+// drop drops this replica's slots whose time is over by now, if any, for a reason. It does
+// not walk them.
 func (p *pacer) drop(reason DropReason) {
 	if p.halted {
 		return
 	}
-	now := p.round.begun(p.now.wall)
-	n := p.owned(p.seen, now)
+	over := p.round.over(p.now.wall)
+	n := p.owned(p.seen, over)
 	if n == 0 {
 		return
 	}
 	p.sc.Recorder.Due(n)
 	p.sc.Recorder.Dropped(reason, n)
-	p.cursor.Seek(now)
-	p.seen, p.taken = now, now
+	p.cursor.Seek(over)
+	p.seen, p.taken = over, over
 	p.held = false
 }
 

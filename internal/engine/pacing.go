@@ -40,10 +40,19 @@ type rounding struct {
 
 func newRounding(p Pacing) rounding { return rounding{pacing: p, second: math.MinInt64} }
 
-// begun returns the latest instant by now before which all slots are to be sent by now.
-func (r *rounding) begun(now time.Time) time.Time {
+// left returns how much longer a slot with this due time may wait for room at an instant:
+// until the next ones come due where they come in groups, and else not at all.
+func (r *rounding) left(due, now time.Time) time.Duration {
+	if !r.coarse {
+		return 0
+	}
+	return due.Add(grid).Sub(now)
+}
+
+// over returns the instant before which slots have no time left.
+func (r *rounding) over(now time.Time) time.Time {
 	if r.coarse {
-		return now.Truncate(grid)
+		return now.Truncate(grid).Add(1 - grid)
 	}
 	return now
 }

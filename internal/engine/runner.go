@@ -10,6 +10,14 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
+const (
+	// batchOf is which part of MaxInFlight has to have ended for a runner that waits for
+	// room to be woken: one wake-up for each would cost more than the request.
+	batchOf = 4
+	// never is a number of requests that there never is.
+	never = -1
+)
+
 // runner sends one scenario's slots. One goroutine waits for each slot and starts its
 // request itself when it is due: to hand it to another goroutine would make it later
 // and cost a switch. The client does not wait for answers, so that a slow one delays
@@ -29,6 +37,10 @@ type runner struct {
 	// inFlight are the requests that have no answer yet. Only the runner's goroutine
 	// adds to them.
 	inFlight atomic.Int64
+	// wakeAt is how many of them have to be left for the runner to be woken, or never.
+	wakeAt atomic.Int64
+	// crowded is the due time of the last slots that have had to wait for room.
+	crowded time.Time
 	// flights keeps the flights that have ended for the next ones.
 	flights sync.Pool
 	work    sync.WaitGroup
@@ -42,6 +54,7 @@ func newRunner(sc Scenario, arcs Arcs, c *clock, w waiter, from reading) *runner
 		gate:  gate{cap: rateCap{max: sc.Limits.MaxRate}},
 		begun: from.mono,
 	}
+	r.wakeAt.Store(never)
 	r.flights.New = func() any {
 		f := &flight{runner: r}
 		f.call.Done = f.end
@@ -67,7 +80,7 @@ func (r *runner) run() {
 		if reason, ok := r.refuse(&t); ok {
 			r.sc.Recorder.Dropped(reason, 1)
 			if reason == DropInFlight {
-				// So will be all others that are due by now: there is no need to look at each.
+				// So will be all others whose time is over: there is no need to look at each.
 				r.pacer.drop(reason)
 			}
 			continue
@@ -84,7 +97,7 @@ func (r *runner) refuse(t *turn) (DropReason, bool) {
 		return DropShutdown, true
 	case r.sc.Sparing != nil && r.sc.Sparing.Spares(t.slot):
 		return DropBackOff, true
-	case r.inFlight.Load() >= int64(r.sc.Limits.MaxInFlight):
+	case !r.room(t):
 		return DropInFlight, true
 	case !r.gate.slot(t.now.mono.Add(t.slot.Due.Sub(t.now.wall)).Sub(r.begun), t.ratio):
 		return DropRateCap, true
@@ -100,6 +113,29 @@ func (r *runner) withhold(e protocol.Extra) (WithheldReason, bool) {
 	now := r.pacer.clock.look()
 	why, ok := r.gate.extra(e, now.mono.Sub(r.begun), r.pacer.arcs.Arc(now.wall).Ratio())
 	return why, !ok
+}
+
+// room waits for one more request to be allowed, as long as the turn may wait for that. It
+// returns false if none is.
+func (r *runner) room(t *turn) bool {
+	most := int64(r.sc.Limits.MaxInFlight)
+	if t.due.Equal(r.crowded) && r.pacer.round.left(t.due, t.now.wall) <= 0 && !r.pacer.halted {
+		return false // What had to wait is not sent beyond its time.
+	}
+	for r.inFlight.Load() >= most {
+		r.crowded = t.due
+		if !r.hold(t, min(most-1, most-most/batchOf)) {
+			return r.pacer.halted && r.inFlight.Load() < most
+		}
+	}
+	return true
+}
+
+// hold waits until so few requests are in flight, as long as the turn may wait for that.
+func (r *runner) hold(t *turn, few int64) bool {
+	r.wakeAt.Store(few)
+	defer r.wakeAt.Store(never)
+	return r.inFlight.Load() <= few || r.pacer.hold(t)
 }
 
 // send starts the request of a slot.
@@ -160,7 +196,9 @@ func (f *flight) end() {
 	})
 	f.call.Result.Err = nil // It may hold on to much.
 	r.flights.Put(f)
-	r.inFlight.Add(-1)
+	if r.inFlight.Add(-1) == r.wakeAt.Load() {
+		r.pacer.waiter.wake()
+	}
 	r.work.Done()
 }
 

@@ -238,3 +238,29 @@ func TestWhatIsDueTogetherIsFlushedTogether(t *testing.T) {
 		}
 	})
 }
+
+// TestRoomThatComesWithinAMillisecondIsUsed has more slots than a target responds to at once:
+// those of a millisecond are sent as responses make room for them, until it is over.
+func TestRoomThatComesWithinAMillisecondIsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, client, book := scenario(t, 200_000)
+		sc.Limits.MaxInFlight = 20
+		client.answer = func(protocol.Request) time.Duration { return 100 * time.Microsecond }
+		const seconds = 2
+		due := run(t, sc, seconds*time.Second)
+		// Twenty at a time, each for 100 µs, are ten times as many in a millisecond; once a
+		// millisecond it would be twenty.
+		if n := len(client.sent); n < seconds*150_000 || n > seconds*200_000 {
+			t.Errorf("%d requests in %d s", n, seconds)
+		}
+		if client.peak > 20 {
+			t.Errorf("%d at a time", client.peak)
+		}
+		for _, o := range book.outcomes {
+			if o.Delay > grid {
+				t.Fatalf("a slot was sent %s late", o.Delay)
+			}
+		}
+		book.settled(t, due)
+	})
+}

@@ -64,7 +64,9 @@ func (s *spinner) wait(d time.Duration) {
 		begin := time.Now()
 		s.rough.wait(nap)
 		s.rested = time.Now()
-		s.adapt(s.rested.Sub(begin) - nap)
+		if late := s.rested.Sub(begin) - nap; late >= 0 { // Or else it was woken.
+			s.adapt(late)
+		}
 		s.napped = true
 	case s.patient && !s.napped:
 		s.rough.wait(d)

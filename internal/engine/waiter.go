@@ -6,9 +6,10 @@ import "time"
 // others.
 type waiter interface {
 	// wait returns after d, or soon after wake. It may return too early, and it may be a
-	// little late: whoever waits looks at the clock again.
+	// little late: whoever waits looks at the clock again, and at what it was woken for.
 	wait(d time.Duration)
-	// wake ends what is being waited for and all that will be.
+	// wake ends the wait that is under way, or else the next one. Several calls before that
+	// wait returns end that one only.
 	wake()
 	// close releases what the waiter holds. Nothing is waited for after that.
 	close()
@@ -33,7 +34,7 @@ type timerWaiter struct {
 var _ waiter = (*timerWaiter)(nil)
 
 func newTimerWaiter() waiter {
-	t := &timerWaiter{timer: time.NewTimer(0), woken: make(chan struct{})}
+	t := &timerWaiter{timer: time.NewTimer(0), woken: make(chan struct{}, 1)}
 	t.timer.Stop()
 	return t
 }
@@ -46,6 +47,11 @@ func (t *timerWaiter) wait(d time.Duration) {
 	}
 }
 
-func (t *timerWaiter) wake() { close(t.woken) }
+func (t *timerWaiter) wake() {
+	select {
+	case t.woken <- struct{}{}:
+	default: // The wait that is to be ended has been told already.
+	}
+}
 
 func (t *timerWaiter) close() { t.timer.Stop() }

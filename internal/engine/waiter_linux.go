@@ -65,8 +65,11 @@ func newFileWaiter() (*fileWaiter, error) {
 // wait is allowed.
 func (w *fileWaiter) wait(d time.Duration) {
 	w.d, w.set = max(1, d), false
-	// What fails is the deadline, when the waiter is woken.
-	_ = w.conn.Read(w.armed)
+	if w.conn.Read(w.armed) != nil {
+		// The deadline, since the waiter was woken. Whoever wakes it again before the next
+		// line does so for what its owner is going to look at anyway.
+		_ = w.file.SetReadDeadline(time.Time{})
+	}
 }
 
 // arm is called first when the poller has forgotten earlier expiries, and then after
@@ -82,7 +85,7 @@ func (w *fileWaiter) arm(fd uintptr) bool {
 	return errno != 0
 }
 
-// wake ends every wait by a deadline that has passed.
+// wake ends a wait by a deadline that has passed, which wait then takes away.
 func (w *fileWaiter) wake() {
 	// It fails only when the file is closed, and then nobody waits.
 	_ = w.file.SetReadDeadline(time.Unix(1, 0))

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -64,14 +65,19 @@ func TestNothingIsWaitedForWhenTheTimeHasPassed(t *testing.T) {
 	}
 }
 
-func TestAWaiterThatIsWokenWaitsNoMore(t *testing.T) {
+func TestAWakeEndsOneWait(t *testing.T) {
 	for name, newOne := range inReal() {
 		t.Run(name, func(t *testing.T) {
 			// The two meet in each way that there is.
 			for range 500 {
 				w := newOne()
-				go w.wake()
-				returns(t, func() { w.wait(time.Hour); w.wait(time.Hour) })
+				var woken sync.WaitGroup
+				woken.Go(w.wake)
+				returns(t, func() { w.wait(time.Hour) })
+				woken.Wait()
+				w.wake()
+				w.wake() // Two before a wait are one.
+				returns(t, func() { w.wait(time.Hour) })
 				w.close()
 			}
 		})

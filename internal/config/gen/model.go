@@ -132,6 +132,9 @@ func text(doc *ast.CommentGroup) string {
 
 // walk lists the structs in the order in which one meets them.
 func (m *model) walk(name string) {
+	if name == "Headers" {
+		name = "HeaderValue"
+	}
 	t := m.types[name]
 	if t == nil || len(t.keys) == 0 || slices.Contains(m.order, name) {
 		return

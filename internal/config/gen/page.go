@@ -95,7 +95,7 @@ func (m *model) line(k key) string {
 	case k.isList:
 		return fmt.Sprintf("%s:\n  [ - %s ... ]", k.name, value)
 	case k.typ == "Headers":
-		return fmt.Sprintf("%s:\n  [ <string>: <string> | [<string>, ...] ... ]", k.name)
+		return fmt.Sprintf("%s:\n  [ <string>: <header_value> | [<header_value>, ...] ... ]", k.name)
 	case k.required:
 		return k.name + ": " + value
 	case k.hasOne:

@@ -82,7 +82,7 @@ func (m *model) definition(t *typeDoc) object {
 	s := m.structure(t)
 	switch t.name {
 	case "RateShape":
-	case "Body":
+	case "Body", "HeaderValue":
 		return object{"description": s["description"], "anyOf": []object{anyText(""), s}}
 	default:
 		return s
@@ -142,8 +142,8 @@ func (m *model) value(k key) object {
 	case pattern(k.typ) != "":
 		return textual(k.typ)
 	case k.typ == "Headers":
-		values := object{"type": "array", "items": anyText("")}
-		return object{"type": "object", "additionalProperties": object{"anyOf": []object{anyText(""), values}}}
+		value := m.value(key{typ: "HeaderValue"})
+		return object{"type": "object", "additionalProperties": object{"anyOf": []object{value, {"type": "array", "items": value}}}}
 	}
 	switch k.typ {
 	case "bool":

@@ -331,7 +331,8 @@ func opError(op string, err error) error {
 // Ready is a connection that was made for a call.
 type Ready struct {
 	Conn *Conn
-	// TLS is the TLS over Conn; nil in the clear.
+	// TLS is what is spoken over: the TLS with the target, or in the clear that with a proxy,
+	// if it has any; nil if Conn is spoken over as it is.
 	TLS *tls.Conn
 	// Addr is what it was made to, as host:port.
 	Addr   string

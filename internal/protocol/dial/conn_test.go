@@ -182,8 +182,8 @@ func TestAConnectionNeedsNoDescriptor(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 3 {
-			if n, err := c.Write([]byte("hello ")); n != 6 || err != nil {
-				t.Fatal(n, err)
+			if n, failed := c.Write([]byte("hello ")); n != 6 || failed != nil {
+				t.Fatal(n, failed)
 			}
 		}
 		if !c.Unwritten() {

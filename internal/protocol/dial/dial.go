@@ -81,6 +81,8 @@ type Options struct {
 	// Descriptors are what connections share with those of other clients; nil is no end of
 	// them.
 	Descriptors *Descriptors
+	// Proxy is what connections are made through.
+	Proxy ProxyOptions
 	// Net is how the network is reached.
 	Net Net
 	// Wire is told of lookups, connections and bytes; nil is protocol.Discard.
@@ -98,6 +100,7 @@ type Dialer struct {
 	every       time.Duration
 	grace       time.Duration
 	descriptors *Descriptors
+	proxies     proxies
 	wire        protocol.Wire
 	logger      *slog.Logger
 	// clear is what is spoken in the clear, and next what TLS offers.
@@ -134,9 +137,13 @@ func New(o Options) (*Dialer, error) {
 	if err != nil {
 		return nil, err
 	}
+	through, err := newProxies(o.Proxy)
+	if err != nil {
+		return nil, err
+	}
 	d := &Dialer{
 		net: o.Net, tls: source, timeout: o.Timeout, every: o.ResolveEvery, grace: max(0, o.ResolveGrace),
-		descriptors: o.Descriptors, wire: o.Wire, logger: o.Logger, next: o.NextProtos,
+		descriptors: o.Descriptors, proxies: through, wire: o.Wire, logger: o.Logger, next: o.NextProtos,
 	}
 	if len(o.NextProtos) > 0 {
 		d.clear = o.NextProtos[0]
@@ -186,7 +193,7 @@ func (d *Dialer) agree(ctx context.Context, c net.Conn, addr string) (over *tls.
 	if err != nil {
 		return nil, "", err
 	}
-	config := d.tls.configFor(host)
+	config := d.tls.configFor(host, addr)
 	config.NextProtos = d.next
 	over = tls.Client(c, config)
 	if err = over.HandshakeContext(ctx); err != nil {

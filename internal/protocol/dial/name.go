@@ -22,6 +22,9 @@ const (
 	// longestLookup is the longest that a lookup takes, and mostQueries how many times it asks.
 	longestLookup = 10 * time.Second
 	mostQueries   = 5
+	// warnEvery is the time between two warnings: a resolver that is only slow is one that hangs
+	// again and again.
+	warnEvery = time.Minute
 	// failureHolds is how long a failure is everybody's who asks: a name that is not there
 	// must not cost the resolver a query for each request.
 	failureHolds = 100 * time.Millisecond
@@ -53,6 +56,9 @@ type name struct {
 	running *lookup
 	// outage is when the lookups began to fail, or to hang; zero if they do not.
 	outage time.Time
+	// warned is when the log was told of an outage last, and said that it was told of this one.
+	warned time.Time
+	said   bool
 	// failure is what the last lookup failed for, at failedAt.
 	failure  error
 	failedAt time.Time
@@ -64,6 +70,16 @@ type lookup struct {
 	// done is closed at its end, and err set before.
 	done chan struct{}
 	err  error
+}
+
+// ended reports whether it has ended.
+func (l *lookup) ended() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // found are addresses to connect to.
@@ -98,7 +114,7 @@ func (n *name) current(ctx context.Context) (found, error) {
 		return found{addrs: n.fixed}, nil
 	}
 	begin := time.Now()
-	f, l, err := n.ask(begin)
+	f, l, err := n.ask(begin) //nolint:contextcheck // A lookup is shared, and belongs to the Dialer.
 	if err == nil && l != nil {
 		f, err = n.wait(ctx, l)
 	}
@@ -158,10 +174,12 @@ func (n *name) wait(ctx context.Context, l *lookup) (found, error) {
 	select {
 	case <-l.done:
 	case <-hangs:
-		n.fail(errNoResponse)
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		return n.old(), nil
+		if !l.ended() {
+			n.fail(errNoResponse)
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			return n.old(), nil
+		}
 	case <-ctx.Done():
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return found{}, ctx.Err()
@@ -218,7 +236,7 @@ func (n *name) waiting() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := time.Now()
-	if n.running == nil || n.fresh(now) || n.inGrace(now) {
+	if n.running == nil && n.outage.IsZero() || n.fresh(now) || n.inGrace(now) {
 		return nil
 	}
 	err := &net.DNSError{Err: errNoResponse.Error(), Name: n.host, IsTimeout: true}
@@ -312,23 +330,27 @@ func (n *name) report(asked []time.Time, err error) {
 func (n *name) fail(err error) {
 	now := time.Now()
 	n.mu.Lock()
-	begins := n.outage.IsZero() && !errors.Is(err, context.Canceled)
-	if begins {
+	ours := errors.Is(err, context.Canceled)
+	if n.outage.IsZero() && !ours {
 		n.outage = now
+	}
+	warn := !n.said && !ours && now.Sub(n.warned) >= warnEvery
+	if warn {
+		n.warned, n.said = now, true
 	}
 	if !errors.Is(err, errNoResponse) {
 		n.failure, n.failedAt = err, now
 	}
-	known, resolved := n.known != nil, n.resolved
-	if known {
+	serves, until := n.inGrace(now), n.resolved.Add(n.dialer.every+n.dialer.grace)
+	if n.known != nil {
 		n.due.Store(now.Add(retryEvery).UnixNano())
 	}
 	n.mu.Unlock()
-	switch grace := n.dialer.grace; {
-	case begins && known && grace > 0:
-		n.dialer.logger.Warn("name cannot be resolved again, its old addresses serve for a while", "name", n.host, "err", err,
-			"until", resolved.Add(n.dialer.every+grace))
-	case begins:
+	switch {
+	case !warn:
+	case serves:
+		n.dialer.logger.Warn("name cannot be resolved again, its old addresses serve for a while", "name", n.host, "err", err, "until", until)
+	default:
 		n.dialer.logger.Warn("name cannot be resolved", "name", n.host, "err", err)
 	}
 }
@@ -338,7 +360,8 @@ func (n *name) fail(err error) {
 func (n *name) succeed(addrs []string) {
 	now := time.Now()
 	n.mu.Lock()
-	outage := n.outage
+	outage, said := n.outage, n.said
+	n.said = false
 	n.outage, n.failure, n.resolved = time.Time{}, nil, now
 	n.due.Store(0)
 	if n.dialer.every > 0 {
@@ -349,7 +372,7 @@ func (n *name) succeed(addrs []string) {
 		n.known = addrs
 	}
 	n.mu.Unlock()
-	if !outage.IsZero() {
+	if said {
 		n.dialer.logger.Info("name is resolved again", "name", n.host, "outage_seconds", now.Sub(outage).Seconds())
 	}
 	if !same {

@@ -321,6 +321,30 @@ func TestALostQueryIsNotTheEndOfALookup(t *testing.T) {
 	})
 }
 
+// TestTheLogIsNotFilled has a resolver that is slow, and one that then fails for good.
+func TestTheLogIsNotFilled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld("10.0.0.1")
+		w.delay = time.Second
+		o, _ := w.origin(t, func(o *dial.Options) { o.ResolveEvery = time.Second })
+		for range 1000 { // For 50 s.
+			connect(t, o)
+			time.Sleep(50 * time.Millisecond)
+		}
+		if lines := w.logged(); len(lines) != 2 {
+			t.Errorf("slow: %d lines", len(lines))
+		}
+		w.fail(errors.New("it is gone"), false)
+		for range 100 {
+			_, _ = o.Connect(t.Context(), "")
+			time.Sleep(time.Second)
+		}
+		if lines := w.logged(); len(lines) != 3 {
+			t.Errorf("gone: %d lines", len(lines))
+		}
+	})
+}
+
 func TestWithoutGraceANameThatIsGoneIsAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("10.0.0.1")

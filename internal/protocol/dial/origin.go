@@ -2,6 +2,7 @@ package dial
 
 import (
 	"context"
+	"crypto/tls"
 	"maps"
 	"slices"
 	"sync"
@@ -18,6 +19,9 @@ type Target struct {
 	Addr string
 	// Secure asks for TLS.
 	Secure bool
+	// Forward says that in the clear a proxy that speaks HTTP may forward requests one by one.
+	// Otherwise it is asked for a tunnel.
+	Forward bool
 	// Changed, if not nil, is called with the addresses of the name each time that they are
 	// others than before: connections to addresses that are not among them are to be
 	// retired. Calls do not overlap. An Origin whose host is an address calls it at once.
@@ -30,7 +34,14 @@ type Target struct {
 type Origin struct {
 	dialer *Dialer
 	target Target
-	name   *name
+	// name is what connections are made to the addresses of: the target's or, where a proxy
+	// resolves that, the proxy's.
+	name *name
+	// proxy is nil without one; via is its name where it does not resolve the target's.
+	proxy *proxy
+	via   *name
+	// broken is why no connection can be made at all; nil if it can.
+	broken error
 
 	mu sync.Mutex
 	// at is what is known of addresses; of those that are not in it, nothing.
@@ -48,8 +59,31 @@ type address struct {
 // Origin returns an Origin without connections.
 func (d *Dialer) Origin(t Target) *Origin {
 	o := &Origin{dialer: d, target: t, at: make(map[string]*address)}
-	o.name = newName(d, t.Addr, o.changed)
+	o.proxy, o.broken = d.proxies.to(t)
+	addr := t.Addr
+	switch {
+	case o.proxy == nil:
+	case o.proxy.resolves:
+		addr = o.proxy.addr
+	default:
+		o.via = newName(d, o.proxy.addr, func([]string) {})
+	}
+	o.name = newName(d, addr, o.changed)
 	return o
+}
+
+// Forwards reports whether requests go to a proxy that forwards them, so that they have to be
+// in absolute form (RFC 9112, section 3.2.2), and returns the Proxy-Authorization that they
+// need; empty for none.
+func (o *Origin) Forwards() (authorization string, ok bool) {
+	if !o.forwards() {
+		return "", false
+	}
+	return o.proxy.authorization(), true
+}
+
+func (o *Origin) forwards() bool {
+	return o.proxy != nil && !o.proxy.socks && o.target.Forward && !o.target.Secure
 }
 
 // changed takes the addresses of the name.
@@ -120,6 +154,9 @@ func (o *Origin) connect(ctx context.Context, first string, only bool) (r Ready,
 	ctx, cancel := context.WithTimeout(ctx, o.dialer.timeout)
 	defer cancel()
 	r.Began = time.Now()
+	if o.broken != nil {
+		return r, &Error{Step: StepConnect, Addr: o.target.Addr, Err: o.broken}
+	}
 	f, err := o.name.current(ctx)
 	if err != nil {
 		return r, err
@@ -147,21 +184,51 @@ func (o *Origin) connect(ctx context.Context, first string, only bool) (r Ready,
 // open connects to one of the addresses and does what comes before the first request.
 func (o *Origin) open(ctx context.Context, r *Ready, addrs []string) (err error) {
 	begin := time.Now()
-	if r.Conn, r.Addr, err = connectTo(ctx, addrs, o.dialer.try); err != nil {
+	if r.Conn, r.Addr, err = connectTo(ctx, addrs, o.reach); err != nil {
 		return err
 	}
 	o.reached(addrs, r.Addr)
+	defer func() {
+		if err != nil {
+			_ = r.Conn.Close() // There is another error to report.
+		}
+	}()
+	over, err := o.through(ctx, r.Conn)
+	if err != nil {
+		return err
+	}
 	r.Phases.Protocol, r.Phases.Connect = o.dialer.clear, time.Since(begin)
 	if !o.target.Secure {
+		r.TLS, _ = over.(*tls.Conn) // A proxy's.
 		return nil
 	}
 	begin = time.Now()
-	if r.TLS, r.Phases.Protocol, err = o.dialer.handshake(ctx, r.Conn, o.target.Addr); err != nil {
-		_ = r.Conn.Close() // There is another error to report.
+	if r.TLS, r.Phases.Protocol, err = o.dialer.handshake(ctx, over, o.target.Addr); err != nil {
 		return err
 	}
 	r.Phases.TLS = time.Since(begin)
 	return nil
+}
+
+// reach makes a connection to an address of the name: directly, or by a proxy that is told
+// addresses.
+func (o *Origin) reach(ctx context.Context, addr string) (*Conn, error) {
+	if o.via == nil {
+		return o.dialer.try(ctx, addr)
+	}
+	f, err := o.via.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, _, err := connectTo(ctx, f.addrs, o.dialer.try)
+	if err != nil {
+		return nil, err
+	}
+	if err = o.proxy.socksTo(ctx, c, addr); err != nil {
+		_ = c.Close() // There is another error to report.
+		return nil, err
+	}
+	return c, nil
 }
 
 // Adopt has a connection count here from now on, in place of the Origin that made it. Use it

@@ -44,6 +44,9 @@ func (e *Error) reason() protocol.Reason {
 	if _, ok := errors.AsType[*net.DNSError](e.Err); ok {
 		return protocol.ReasonDNS
 	}
+	if refusal, ok := errors.AsType[*ProxyError](e.Err); ok {
+		return refusal.reason
+	}
 	switch {
 	case isLocal(e.Err):
 		return protocol.ReasonLocal
@@ -55,7 +58,7 @@ func (e *Error) reason() protocol.Reason {
 		return protocol.ReasonConnectTimeout
 	case e.Step == StepTLS:
 		return protocol.ReasonTLS
-	case errors.Is(e.Err, syscall.ECONNRESET):
+	case errors.Is(e.Err, syscall.ECONNRESET), errors.Is(e.Err, io.EOF), errors.Is(e.Err, io.ErrUnexpectedEOF):
 		return protocol.ReasonReset
 	}
 	return protocol.ReasonRefused

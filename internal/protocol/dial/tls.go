@@ -28,7 +28,7 @@ type TLS struct {
 	MinVersion, MaxVersion uint16
 }
 
-// mostSessions is how many TLS sessions a client keeps to resume, one for each name.
+// mostSessions is how many TLS sessions a client keeps to resume, one for each host and port.
 const mostSessions = 128
 
 // tlsSource is a configuration of TLS that is as current as its files.
@@ -117,11 +117,29 @@ func orText(path string) string {
 	return path
 }
 
-// configFor returns the configuration for a connection to the host.
-func (s tlsSource) configFor(host string) *tls.Config {
+// configFor returns the configuration for a connection to the host at addr.
+func (s tlsSource) configFor(host, addr string) *tls.Config {
 	config := s.value.Get(time.Now()).Clone()
 	if config.ServerName == "" {
 		config.ServerName = host
 	}
+	if config.ClientSessionCache != nil {
+		config.ClientSessionCache = sessions{config.ClientSessionCache, addr}
+	}
 	return config
 }
+
+// sessions are those with the server at an address: another one of the same name may know
+// nothing of them.
+type sessions struct {
+	all  tls.ClientSessionCache
+	addr string
+}
+
+// Get implements tls.ClientSessionCache.
+func (s sessions) Get(key string) (*tls.ClientSessionState, bool) {
+	return s.all.Get(s.addr + " " + key)
+}
+
+// Put implements tls.ClientSessionCache.
+func (s sessions) Put(key string, state *tls.ClientSessionState) { s.all.Put(s.addr+" "+key, state) }

@@ -29,7 +29,7 @@ type host struct {
 // newHost returns a host without connections.
 func newHost(c *Client, u uri.URI) *host {
 	h := &host{client: c, addr: u.Addr()}
-	h.origin = c.dialer.Origin(dial.Target{Addr: h.addr, Secure: u.Secure(), Changed: h.changed})
+	h.origin = c.dialer.Origin(dial.Target{Addr: h.addr, Secure: u.Secure(), Forward: true, Changed: h.changed})
 	return h
 }
 

@@ -22,7 +22,11 @@ type entry struct {
 
 // newEntry serialises a request. closes says that it asks for the end of its connection.
 func newEntry(p *httpreq.Prepared, h *host, closes bool) entry {
-	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", p.Method, p.Target(), p.Authority)
+	target, auth := h.target(p)
+	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", p.Method, target, p.Authority)
+	if auth != "" {
+		b = fmt.Appendf(b, "%s: %s\r\n", proxyAuthorization, auth)
+	}
 	for _, f := range p.Fields {
 		b = fmt.Appendf(b, "%s: %s\r\n", f.Name, f.Value)
 	}
@@ -30,6 +34,19 @@ func newEntry(p *httpreq.Prepared, h *host, closes bool) entry {
 		b = append(b, closeField...)
 	}
 	return entry{Prepared: p, host: h, head: b, method: methodOf(p.Method)}
+}
+
+// proxyAuthorization is the field that says to a proxy who asks.
+const proxyAuthorization = "Proxy-Authorization"
+
+// target returns what a request asks the host for: in absolute form, and with who asks, where a
+// proxy forwards it (RFC 9112, section 3.2.2).
+func (h *host) target(p *httpreq.Prepared) (target, authorization string) {
+	auth, forwards := h.origin.Forwards()
+	if !forwards {
+		return p.Target(), ""
+	}
+	return p.URL.Scheme + "://" + p.URL.Authority() + p.Target(), auth
 }
 
 // closeField asks for the end of the connection.

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"crypto/tls"
+	"slices"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
@@ -19,6 +20,11 @@ func (k *conn) tapRequest(x *exchange, reused bool) {
 	}
 	tap.Connection(c)
 	h := x.entry.Head(k.client.writer.Varying, x.call.Request, x.sent)
+	target, auth := x.entry.host.target(x.entry.Prepared)
+	h.Line = x.entry.Method + " " + target + " HTTP/1.1"
+	if auth != "" {
+		h.Fields = slices.Insert(h.Fields, 1, protocol.Field{Name: proxyAuthorization, Value: auth, Secret: true})
+	}
 	if !k.client.keepAlive {
 		h.Fields = append(h.Fields, protocol.Field{Name: "Connection", Value: "close"})
 	}

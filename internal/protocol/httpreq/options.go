@@ -87,8 +87,6 @@ type Options struct {
 	// ResolveGrace is for how long beyond that connections go to the old addresses while the
 	// name cannot be resolved again; 0 is as long as ResolveEvery, and less is not at all.
 	ResolveGrace time.Duration
-	// Proxy is the proxy to go through.
-	Proxy dial.ProxyOptions
 	// UserAgent is sent with entries that set no User-Agent of their own; empty
 	// sends none.
 	UserAgent string
@@ -104,6 +102,8 @@ type Options struct {
 	// Descriptors are what the client's connections share with those of other clients; nil is
 	// no end of them.
 	Descriptors *dial.Descriptors
+	// Proxy is what connections are made through.
+	Proxy dial.ProxyOptions
 	// Net is how the network is reached.
 	Net dial.Net
 	// BasicAuth, if not nil, authenticates with a user name and a password.
@@ -155,10 +155,43 @@ func (o Options) Dialing(protocols ...string) dial.Options {
 		ResolveEvery:   o.ResolveEvery,
 		ResolveGrace:   o.ResolveGrace,
 		Descriptors:    o.Descriptors,
+		Proxy:          o.Proxy,
 		Net:            o.Net,
 		Wire:           o.Wire,
 		Logger:         o.Logger,
 	}
+}
+
+// Mix is what both versions of HTTP make a client of.
+type Mix struct {
+	Options
+
+	Prepared []Prepared
+	Varying  Varying
+	// Dialer is the client's to close.
+	Dialer *dial.Dialer
+}
+
+// Mix prepares all that can be prepared for a client that speaks a protocol. It fails on
+// options that cannot work and on files that cannot be read.
+func (o Options) Mix(speaks string) (Mix, error) {
+	if err := o.Validate(); err != nil {
+		return Mix{}, err
+	}
+	m := Mix{Options: o.WithDefaults()}
+	for i, e := range o.Entries {
+		p, err := e.Prepare(o.UserAgent)
+		if err != nil {
+			return Mix{}, fmt.Errorf("entry %d: %w", i, err)
+		}
+		m.Prepared = append(m.Prepared, p)
+	}
+	var err error
+	if m.Varying, err = NewVarying(m.Options, m.Logger); err != nil {
+		return Mix{}, err
+	}
+	m.Dialer, err = dial.New(m.Dialing(speaks))
+	return m, err
 }
 
 // Validate reports everything that is wrong with the options, in one error.

@@ -28,8 +28,11 @@ type pipeEnd struct {
 // pipeAddr is the address of both ends.
 type pipeAddr struct{}
 
+// Network implements net.Addr.
 func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "pipe" }
+
+// String implements net.Addr.
+func (pipeAddr) String() string { return "pipe" }
 
 func (p *pipeEnd) Read(b []byte) (int, error)  { return p.in.read(b) }
 func (p *pipeEnd) Write(b []byte) (int, error) { return p.out.write(b) }
@@ -50,19 +53,25 @@ func (p *pipeEnd) CloseRead() error {
 	return nil
 }
 
-func (p *pipeEnd) LocalAddr() net.Addr  { return pipeAddr{} }
+// LocalAddr implements net.Conn.
+func (p *pipeEnd) LocalAddr() net.Addr { return pipeAddr{} }
+
+// RemoteAddr implements net.Conn.
 func (p *pipeEnd) RemoteAddr() net.Addr { return pipeAddr{} }
 
+// SetDeadline implements net.Conn.
 func (p *pipeEnd) SetDeadline(t time.Time) error {
 	_ = p.SetReadDeadline(t)
 	return p.SetWriteDeadline(t)
 }
 
+// SetReadDeadline implements net.Conn.
 func (p *pipeEnd) SetReadDeadline(t time.Time) error {
 	p.in.readUntil.set(p.in, t)
 	return nil
 }
 
+// SetWriteDeadline implements net.Conn.
 func (p *pipeEnd) SetWriteDeadline(t time.Time) error {
 	p.out.writeUntil.set(p.out, t)
 	return nil

@@ -36,20 +36,21 @@ func (l *requestLog) note(r *http.Request, more ...string) {
 	body, _ := io.ReadAll(r.Body)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	line := r.Method + " " + r.RequestURI
+	var line strings.Builder
+	line.WriteString(r.Method + " " + r.RequestURI)
 	for _, name := range append([]string{"Host", "Authorization", "X-Api-Key", "X-Env", "X-Plain", "Content-Type"}, more...) {
 		value := r.Header.Get(name)
 		if name == "Host" && r.Host != r.Context().Value(http.LocalAddrContextKey).(fmt.Stringer).String() {
 			value = r.Host
 		}
 		if value != "" {
-			line += " " + name + "=" + value
+			line.WriteString(" " + name + "=" + value)
 		}
 	}
 	if len(body) > 0 {
-		line += " " + string(body)
+		line.WriteString(" " + string(body))
 	}
-	l.lines = append(l.lines, line)
+	l.lines = append(l.lines, line.String())
 }
 
 // take returns the lines since the last call.
