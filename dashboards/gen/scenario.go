@@ -152,11 +152,12 @@ func (b *board) connections() {
 		"99 % of the connections took less for resolving, connecting and the TLS handshake. A step that was not needed has no values.", seconds,
 		query("{{phase}}", quantile("0.99", "phase", "traffic_connect_phase_seconds", ofScenario)),
 		logarithmic, pointed, named("dns", colored("purple")), named("connect", colored("blue")), named("tls", colored("orange"))))
-	b.place(6, 9, chart("DNS failures and outdated addresses",
-		"Attempts per second to resolve a name that failed, and connections that were made to an address older than dns_ttl meanwhile.", perSecondOf,
-		query("failures", sum("", rate(metric("traffic_dns_failures_total", ofScenario)))),
+	b.place(6, 9, chart("Stale names and files",
+		"Attempts per second to resolve a name that failed, connections that were made to an address older than dns_ttl meanwhile, and looks at files of credentials and certificates that failed.", perSecondOf,
+		query("DNS failures", sum("", rate(metric("traffic_dns_failures_total", ofScenario)))),
 		query("to outdated addresses", sum("", rate(metric("traffic_dns_outdated_connections_total", ofScenario)))),
-		lines, named("failures", colored("red")), named("to outdated addresses", colored("orange"))))
+		query("failures of files", sum("", rate(metric("traffic_file_reload_failures_total", ofScenario)))),
+		lines, named("DNS failures", colored("red")), named("to outdated addresses", colored("orange")), named("failures of files", colored("purple"))))
 	b.place(6, 9, chart("Bytes",
 		"Bytes per second on the wire, with TLS, headers and framing.", bytesPerSec,
 		query("received", sum("", rate(metric("traffic_received_bytes_total", ofScenario)))),
@@ -181,8 +182,9 @@ func (b *board) slots() {
 		"Slots that came due and were dropped, by reason.", perSecondOf,
 		query("{{reason}}", sum("reason", rate(metric("traffic_slots_dropped_total", ofScenario)))), stacked, drops))
 	b.place(8, 9, chart("Send delay",
-		"From the due time to the actual send: the generator's own lateness. Up to some 0.1 ms are usual, and below 15 us nothing is told apart.", seconds,
+		"From the due time to the actual send: the generator's own lateness. Up to some 0.1 ms are usual, and below 15 us nothing is told apart. Silent is for how long a replica whose sending hangs has sent nothing that was due.", seconds,
 		query("p50", quantile("0.5", "", "traffic_send_delay_seconds", ofScenario)),
 		query("p99", quantile("0.99", "", "traffic_send_delay_seconds", ofScenario)),
-		logarithmic, named("p50", colored("green")), named("p99", colored("orange"))))
+		query("silent", maxOf("", metric("traffic_silent_seconds", ofScenario))),
+		logarithmic, named("p50", colored("green")), named("p99", colored("orange")), named("silent", colored("red"))))
 }

@@ -117,6 +117,22 @@ and
 			description: "{{ $value | humanizePercentage }} of what scenario {{ $labels.scenario }} asks of DNS fails, or of its connections go to addresses that are outdated. Requests fail when the grace is over.",
 		},
 		{
+			name: "TrafficScenarioSilent", severity: warning, concern: delivery,
+			// A replica that does not send is missed by TrafficRateShort only if it has a good
+			// share, and by no counter: what nobody takes is not counted.
+			expr:        `max without (REPLICA) (traffic_silent_seconds) > 5`,
+			wait:        time.Minute,
+			summary:     "A replica does not send a scenario, though its requests are due.",
+			description: "The sending of scenario {{ $labels.scenario }} has hung for {{ $value | humanizeDuration }} on a replica.",
+		},
+		{
+			name: "TrafficFilesStale", severity: warning, concern: generator,
+			expr:        `sum without (REPLICA) (increase(traffic_file_reload_failures_total[5m])) > 1`,
+			wait:        10 * time.Minute,
+			summary:     "Credentials or certificates cannot be read again: the last good ones are in use.",
+			description: "A file with a credential or certificates of scenario {{ $labels.scenario }} is away, makes no sense or does not respond. Requests fail when the last good ones expire.",
+		},
+		{
 			name: "TrafficOverrideForgotten", severity: info, concern: delivery,
 			expr:        `max without (REPLICA) (traffic_override_active) == 1`,
 			wait:        12 * time.Hour,

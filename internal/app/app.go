@@ -74,8 +74,9 @@ type App struct {
 	server   *web.Server
 	engine   *engine.Engine
 	// fleet is nil for a replica on its own.
-	fleet  *fleet.Fleet
-	logger *slog.Logger
+	fleet    *fleet.Fleet
+	watchdog *watchdog
+	logger   *slog.Logger
 	// announce, if not nil, is told the addresses when the process is ready.
 	announce func([]net.Addr)
 	// unready is why the process is not ready; nil when it is.
@@ -154,6 +155,7 @@ func (a *App) connect(r *reloader, metrics *telemetry.Metrics) (*controller, err
 	if a.fleet != nil {
 		r.builder.votes = a.fleet
 	}
+	a.watchdog = newWatchdog(func() map[string]built { return *r.running.Load() }, arcs, a.logger)
 	a.engine = engine.New(engine.Options{Arcs: arcs, Logger: a.logger})
 	r.engine = a.engine
 	return c, nil
@@ -208,7 +210,7 @@ func (a *App) services() []services.Service {
 	if a.fleet != nil {
 		all = append(all, a.fleet)
 	}
-	return all
+	return append(all, a.watchdog)
 }
 
 // start starts a service and waits until it runs, or until ctx ends.
@@ -216,14 +218,15 @@ func start(ctx, background context.Context, s services.Service) error {
 	if err := s.StartAsync(background); err != nil {
 		return err
 	}
-	err := s.AwaitRunning(ctx)
-	if failure := s.FailureCase(); failure != nil {
+	awaited := s.AwaitRunning(ctx)
+	switch failure := s.FailureCase(); {
+	case failure != nil:
 		return failure
-	}
-	if ctx.Err() != nil {
+	case ctx.Err() == nil:
+		return awaited
+	default:
 		return nil // It is to stop; that is no failure.
 	}
-	return err
 }
 
 // stopAll stops services in the reverse order of their start.
@@ -255,7 +258,7 @@ func (a *App) stop(ctx context.Context) error {
 	a.setUnready("stopping")
 	a.logger.Info("stopping")
 	a.handOver(ctx)
-	errs := []error{stop(ctx, a.reloader), a.stopEngine(ctx)}
+	errs := []error{stop(ctx, a.watchdog), stop(ctx, a.reloader), a.stopEngine(ctx)}
 	if a.fleet != nil {
 		errs = append(errs, stop(ctx, a.fleet))
 	}
@@ -264,25 +267,32 @@ func (a *App) stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// stopEngine ends the sending: what is in flight may end within the longest timeout. A
-// scenario that hangs, in whatever, does not hold up the stop.
+// stopEngine ends the sending: what is in flight may end within the longest timeout.
 func (a *App) stopEngine(ctx context.Context) error {
 	timeout := a.reloader.current().LongestTimeout() + drainGrace
 	drain, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- a.engine.Stop(drain) }()
-	timer := time.NewTimer(timeout + stopTimeout)
-	defer timer.Stop()
-	select {
-	case err := <-done:
-		if err != nil {
+	return endWithin(drain, timeout+stopTimeout, func(drain context.Context) error {
+		if err := a.engine.Stop(drain); err != nil {
 			// Requests that had to be cut off are counted as canceled; the stop went well.
 			a.logger.Warn("requests in flight were canceled", "err", err)
 		}
 		return nil
+	})
+}
+
+// endWithin runs what ends the sending, but waits for it no longer than the limit: a
+// scenario that hangs, in whatever, does not hold up the stop.
+func endWithin(ctx context.Context, limit time.Duration, end func(context.Context) error) error {
+	done := make(chan error, 1)
+	go func() { done <- end(ctx) }()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
 	case <-timer.C:
-		return fmt.Errorf("the scenarios do not end within %v", timeout+stopTimeout)
+		return fmt.Errorf("the scenarios do not end within %v", limit)
 	}
 }
 
@@ -310,5 +320,5 @@ func (a *App) ready() error {
 			return errors.New(why)
 		}
 	}
-	return nil
+	return a.watchdog.check()
 }

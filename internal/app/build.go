@@ -21,7 +21,9 @@ type built struct {
 	wire          *lateWire
 	rate          *scenarioRate
 	// guard is nil without back_off.
-	guard    *backoff.Guard
+	guard *backoff.Guard
+	// due returns how many slots have been counted as due.
+	due      func() uint64
 	scenario engine.Scenario
 }
 
@@ -135,6 +137,7 @@ func (b *builder) exposeOne(sc config.Scenario, n built) (built, error) {
 	if err != nil {
 		return n, err
 	}
+	n.due = recorder.SlotsDue
 	if n.wire.Wire == nil {
 		n.wire.Wire = recorder
 	}
@@ -171,6 +174,7 @@ func discard(next, running map[string]built) {
 func (b *builder) spec(sc config.Scenario, r *scenarioRate) telemetry.ScenarioSpec {
 	spec := scenarioSpec(sc)
 	spec.TargetRate, spec.Overridden, spec.BackOffRatio = r.now, r.isOverridden, r.backOff
+	spec.SilentFor = r.silentFor
 	spec.ShareRate = func() float64 { return r.now() * b.arcs.Arc(time.Now()).Ratio() }
 	return spec
 }

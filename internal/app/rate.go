@@ -18,6 +18,8 @@ type scenarioRate struct {
 	// guard is nil if the target is never spared.
 	guard   *backoff.Guard
 	applied atomic.Pointer[appliedRate]
+	// silence is for how many nanoseconds slots have been due and none was counted.
+	silence atomic.Int64
 }
 
 // appliedRate is the rate as it runs.
@@ -87,6 +89,9 @@ func (r *scenarioRate) backOff() float64 {
 	}
 	return r.guard.Ratio(time.Now())
 }
+
+// silentFor returns for how many seconds slots have been due and none was counted.
+func (r *scenarioRate) silentFor() float64 { return time.Duration(r.silence.Load()).Seconds() }
 
 // isOverridden reports whether a change is in effect.
 func (r *scenarioRate) isOverridden() bool {

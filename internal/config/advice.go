@@ -47,6 +47,7 @@ func instead(typeName, key string) string {
 		"BasicAuth.username_ref", "BasicAuth.password_ref", "Authorization.credentials_ref",
 		"Config.data",
 		"Scenario.data", "Scenario.steps",
+		"Body.json", "Body.form", "Body.multipart", "Body.file", "Body.random", "Body.graphql", "Body.message",
 		"Request.steps", "Request.capture", "Request.pause", "Request.body_file",
 		"RateShape.replay", "RateShape.follow",
 		"Expect.body_contains", "Expect.body", "Expect.headers":

@@ -145,8 +145,8 @@ type HTTPConfig struct {
 	// How long beyond dns_ttl new connections may go to the old addresses while the name cannot be resolved; each is counted. Then they fail
 	// with reason dns. As long as dns_ttl when left out; 0 is not at all.
 	DNSGrace *Duration `yaml:"dns_grace" min:"0s" max:"1d"`
-	// Whether redirects are followed, up to 10, all within one timeout. Otherwise a redirect is the response. Each counts against max_rate.
-	// Credentials, cookies, headers with names such as X-Api-Key and values from the environment go to no other origin.
+	// Whether redirects are followed, up to 10, all within one timeout. Otherwise a redirect is the response. Each counts against max_rate,
+	// and the keys about connections hold for all. Credentials, cookies and all other headers that are secrets go to no other origin.
 	FollowRedirects bool `yaml:"follow_redirects" default:"false"`
 	// How long an answer may be; a larger one fails with reason protocol.
 	MaxResponseBytes Bytes `yaml:"max_response_bytes" default:"10MiB" min:"1" max:"64GiB"`
@@ -288,6 +288,7 @@ func Parse(filename string, content []byte, getenv func(string) (string, bool), 
 	c := &Config{root: root}
 	d := newDecoder(r, getenv, look)
 	d.value(root, "", field{}, reflect.ValueOf(c).Elem())
+	d.markHeaders()
 	c.secrets = d.secrets
 	v := validator{report: r, knots: new(int)}
 	if !r.stopped {

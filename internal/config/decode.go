@@ -10,7 +10,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
 // decoder sets Go values from a tree of YAML. It is strict, reports everything that is
@@ -21,6 +21,8 @@ type decoder struct {
 	look   Look
 	// secrets are the nodes that must not be shown.
 	secrets map[*yaml.Node]bool
+	// headers are header fields and, in the same order, the nodes of their values.
+	headers []headerNodes
 	// following are the anchors whose aliases are being followed.
 	following map[*yaml.Node]bool
 	// aliased and expanded are how many values and bytes the file has grown by.
@@ -60,7 +62,9 @@ func (d *decoder) value(n *yaml.Node, path string, f field, v reflect.Value) {
 	case n.Kind == yaml.MappingNode && kind == reflect.Struct && (!isText || len(d.fieldsOf(v.Type())) > 0):
 		d.mapping(n, path, v)
 	case n.Kind == yaml.MappingNode && v.Type() == reflect.TypeFor[Headers]():
-		d.headers(n, path, f, v)
+		d.mappingOfHeaders(n, path, f, v)
+	case n.Kind == yaml.ScalarNode && f.format == "secrets":
+		d.at(position(n), path, "found a secret, expected %s", want(f, v))
 	case n.Kind == yaml.SequenceNode && kind == reflect.Slice && v.Type() != reflect.TypeFor[Headers]():
 		d.list(n, path, f, v)
 	case n.Kind == yaml.ScalarNode && (isText || kind != reflect.Struct && kind != reflect.Slice):
@@ -240,55 +244,6 @@ func findField(fields []field, key string) (field, bool) {
 	return field{}, false
 }
 
-// headers sets header fields. A field that has several values is there several times.
-func (d *decoder) headers(n *yaml.Node, path string, f field, v reflect.Value) {
-	var all Headers
-	for _, p := range d.pairs(n, path) {
-		h := Header{Name: p.key.Value, Secret: f.format == "secrets" || protocol.SecretName(p.key.Value)}
-		at := join(path, h.Name)
-		if kindBehind(p.value) != yaml.SequenceNode {
-			all = append(all, d.header(p.value, at, h))
-			continue
-		}
-		value, done := d.follow(p.value, at)
-		if value != nil && len(value.Content) == 0 {
-			d.at(position(value), at, "found an empty list, expected values")
-		} else if value != nil {
-			d.places[at] = position(value)
-			for i, one := range value.Content {
-				all = append(all, d.header(one, element(at, i), h))
-			}
-		}
-		done()
-	}
-	v.Set(reflect.ValueOf(all))
-}
-
-// kindBehind returns the kind of a node, or of what it is an alias for.
-func kindBehind(n *yaml.Node) yaml.Kind {
-	if n.Kind == yaml.AliasNode {
-		return n.Alias.Kind
-	}
-	return n.Kind
-}
-
-// header returns a header field with its value.
-func (d *decoder) header(n *yaml.Node, path string, h Header) Header {
-	if h.Secret {
-		d.hide(n)
-	}
-	var value HeaderValue
-	d.value(n, path, field{}, reflect.ValueOf(&value).Elem())
-	h.Value = value.plain
-	stands := d.places[path].text
-	if kindBehind(n) == yaml.MappingNode {
-		h.Value, h.Secret = string(value.Secret), true
-	} else if stands != h.Value && strings.Contains(stands, "${") {
-		h.Secret = true // It comes from the environment.
-	}
-	return h
-}
-
 // hide marks a secret, by way of aliases too.
 func (d *decoder) hide(n *yaml.Node) {
 	d.secrets[n] = true
@@ -350,7 +305,11 @@ func (d *decoder) named(n *yaml.Node, path, text string, v reflect.Value) {
 		return
 	}
 	if err := d.look(text); err != nil {
-		d.note(position(n), path, "%s: %v", quote(text), err)
+		found := quote(n.Value)
+		if strings.Contains(n.Value, "${") {
+			found += " from the environment"
+		}
+		d.note(position(n), path, "found %s, which cannot be read: %v", found, err)
 	}
 }
 
@@ -388,6 +347,9 @@ func (f field) set(v reflect.Value, text string) error {
 func problem(n *yaml.Node, v reflect.Value, err error) string {
 	if masked, ok := errors.AsType[maskedError](err); ok {
 		return masked.Error()
+	}
+	if host, ok := errors.AsType[*uri.HostError](err); ok {
+		return hostProblem(n.Value, host)
 	}
 	found := shown(n, v)
 	if strings.Contains(n.Value, "${") {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -233,8 +234,57 @@ func TestHeadersKeepTheirOrderAndSpelling(t *testing.T) {
 	if u := s.Requests[0].URL; u.Authority() != "xn--bcher-kva.example" || u.Target != "/a%2Fb%7Cc" || u.String() != "http://bücher.example/a%2Fb|c" {
 		t.Errorf("url %+v", u)
 	}
-	if b := s.Requests[0].Body.Bytes(); string(b) != "{{ as it is }}" || s.Requests[1].Body.Bytes() != nil {
+	if b := s.Requests[0].Body.Bytes(); string(b) != "{{ as it is }}" || s.Requests[len(s.Requests)-1].Body.Bytes() != nil {
 		t.Errorf("body %q", b)
+	}
+}
+
+func TestNamesOfProxiesAreConverted(t *testing.T) {
+	for text, want := range map[string]string{
+		"http://b\u00fccher.example:3128":   "xn--bcher-kva.example:3128",
+		"https://Proxy.example":             "proxy.example",
+		"socks5h://u:p@[2001:db8::1]:1080/": "[2001:db8::1]:1080",
+		"socks5://[fe80::1%25eth0]":         "[fe80::1%eth0]",
+	} {
+		h := parse(t, with(fmt.Sprintf("http_config: {proxy_url: %q}", text))).Scenarios[0].HTTPConfig
+		if h.ProxyURL.Host != want {
+			t.Errorf("%s: got %s, want %s", text, h.ProxyURL.Host, want)
+		}
+	}
+}
+
+func TestHeadersWithSecretsAreMarked(t *testing.T) {
+	for header, want := range map[string][]config.Header{
+		`X-Tenant: a`:                     {{Value: "a"}},
+		`X-Tenant: "$${TEST_NUMBER}"`:     {{Value: "${TEST_NUMBER}"}},
+		`X-Tenant: "${TEST_NUMBER}"`:      {{Value: "7", Secret: true}},
+		`X-Tenant: [a, "${TEST_NUMBER}"]`: {{Value: "a"}, {Value: "7", Secret: true}},
+		`X-Tenant: {secret: a}`:           {{Value: "a", Secret: true}},
+		`X-Tenant: [a, {secret: b}]`:      {{Value: "a"}, {Value: "b", Secret: true}},
+		`X-Tenant: *mapping`:              {{Value: "hunter2", Secret: true}},
+		`X-Tenant: *anchored`:             {{Value: "hunter2", Secret: true}},
+		`X-Tenant: *later`:                {{Value: "hunter2", Secret: true}},
+		`X-Tenant: [*later]`:              {{Value: "hunter2", Secret: true}},
+		`X-Tenant: *variable`:             {{Value: "7", Secret: true}},
+		`X-Api-Key: [a, b]`:               {{Value: "a", Secret: true}, {Value: "b", Secret: true}},
+	} {
+		text := with(`http_config: {basic_auth: {username: &variable "${TEST_NUMBER}", password: &anchored hunter2}}
+requests:
+  - {name: first, url: "http://a/", headers: {X-Plain: &later hunter2, X-Other: &mapping {secret: hunter2}}}
+  - {name: second, url: "http://a/", headers: {` + header + `}}
+  - {name: third, url: "http://a/", headers: {Cookie: *later}}
+`)
+		name, _, _ := strings.Cut(header, ":")
+		for i := range want {
+			want[i].Name = name
+		}
+		requests := parse(t, text).Scenarios[0].Requests
+		if got := requests[1].Headers; !slices.Equal(got, want) {
+			t.Errorf("%s: got %#v, want %#v", header, got, want)
+		}
+		if !requests[0].Headers[0].Secret {
+			t.Error("a secret by way of an alias further down is not marked")
+		}
 	}
 }
 
@@ -250,8 +300,8 @@ requests: [{name: r, url: "https://127.0.0.1/"}]`)
 	}
 	_, err := config.Parse("x.yaml", []byte(text), nil, look)
 	for _, want := range []string{
-		`http_config.tls_config.ca_file: "ca.pem": file does not exist`,
-		`http_config.basic_auth.password_file: "/etc/password": permission denied`,
+		`http_config.tls_config.ca_file: found "ca.pem", which cannot be read: file does not exist`,
+		`http_config.basic_auth.password_file: found "/etc/password", which cannot be read: permission denied`,
 		`timeout: found "never"`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -6,15 +6,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
 // Fingerprint returns a hash of the whole scenario: secrets and what the environment
-// put into it count, its place in the file and the way it is written do not.
+// put into it count, its place in the file and the way it is written do not, except that
+// headers from the environment are secrets and others are not.
 func (s Scenario) Fingerprint() string { return fingerprint(s) }
 
 // ClientFingerprint returns a hash of what a client is built from: http_config,
@@ -59,6 +57,9 @@ func canonical(v reflect.Value) string {
 	if s, ok := reflect.TypeAssert[Secret](v); ok {
 		return strconv.QuoteToASCII(string(s))
 	}
+	if p, ok := reflect.TypeAssert[ProxyURL](v); ok && p.URL != nil {
+		return strconv.QuoteToASCII(p.URL.String())
+	}
 	if h, ok := reflect.TypeAssert[Headers](v); ok {
 		return canonicalHeaders(h)
 	}
@@ -91,29 +92,6 @@ func canonicalStruct(v reflect.Value, fields []field) string {
 			continue
 		}
 		parts = append(parts, strconv.QuoteToASCII(f.key)+": "+canonical(value))
-	}
-	return "{" + strings.Join(parts, ", ") + "}"
-}
-
-// canonicalHeaders returns header fields in their order, which counts. Those of one name are
-// together, where the first of them is.
-func canonicalHeaders(h Headers) string {
-	var parts []string
-	for i, f := range h {
-		if slices.ContainsFunc(h[:i], func(g Header) bool { return g.Name == f.Name }) {
-			continue
-		}
-		var values []string
-		for _, g := range h[i:] {
-			value := strconv.QuoteToASCII(g.Value)
-			if g.Secret && !protocol.SecretName(g.Name) {
-				value = `{"secret": ` + value + "}"
-			}
-			if g.Name == f.Name {
-				values = append(values, value)
-			}
-		}
-		parts = append(parts, strconv.QuoteToASCII(f.Name)+": ["+strings.Join(values, ", ")+"]")
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }

@@ -47,6 +47,7 @@ func TestFingerprintsTellWhatHasChanged(t *testing.T) {
 		{"weight", "weight: 2", "weight: 3", true},
 		{"header name", "Accept: a", "accept: a", true},
 		{"header value", "Accept: a", "Accept: b", true},
+		{"secrecy of a header", "Accept: a", "Accept: {secret: a}", true},
 		{"text from one key to another", "headers: {Accept: a}, body: x", "headers: {Accept: a, body: x}", true},
 		{"expectation", "body: x", "body: x, expect: {status: [200]}", true},
 		{"one more request", "body: x}", "body: x}\n  - {name: s, url: \"http://127.0.0.1/\"}", true},

@@ -16,13 +16,14 @@ var update = flag.Bool("update", false, "write the expected errors of testdata/i
 // environment is what the files in testdata can refer to.
 func environment(name string) (string, bool) {
 	value, ok := map[string]string{
-		"TEST_HOST":     "127.0.0.1:9871",
-		"TEST_TIMEOUT":  "3s",
-		"TEST_NUMBER":   "7",
-		"TEST_FALSE":    "false",
-		"TEST_PASSWORD": "hunter2 from the environment",
-		"TEST_HOSTILE":  "hunter2\n    requests: []\n",
-		"TEST_BINARY":   "\xff",
+		"TEST_HOST":        "127.0.0.1:9871",
+		"TEST_TIMEOUT":     "3s",
+		"TEST_NUMBER":      "7",
+		"TEST_FALSE":       "false",
+		"TEST_PASSWORD":    "hunter2 from the environment",
+		"TEST_HOSTILE":     "hunter2\n    requests: []\n",
+		"TEST_SECRET_NAME": "hunter2",
+		"TEST_BINARY":      "\xff",
 	}[name]
 	return value, ok
 }

@@ -34,10 +34,12 @@ http_config:
     key: |
       ` + indent(key) + `
   basic_auth: {username: mary, password: &p "hunter2 ${TEST_PASSWORD}"} # hunter2
+  proxy_url: http://mary:hunter2@proxy.example.org:3128
+  proxy_connect_header: {X-Via: [hunter2, hunter2], X-One: hunter2}
 requests:
   - name: r
     url: https://127.0.0.1/
-    headers: {Cookie: "s=hunter2", x-api-key: hunter2, Proxy-Authorization: hunter2, X-Auth-Token: *p, Accept: "${TEST_HOST}"}
+    headers: {Cookie: "s=hunter2", x-api-key: hunter2, Proxy-Authorization: hunter2, X-Auth-Token: *p, Accept: "${TEST_HOST}", X-User: "u ${TEST_PASSWORD}", X-Other: *p, X-Tenant: {secret: hunter2}}
   - {name: s, url: "https://127.0.0.1/", headers: {Set-Cookie: hunter2}}
 `)
 }
@@ -80,7 +82,8 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 	if got := string(h.BasicAuth.Password); got != "hunter2 hunter2 from the environment" {
 		t.Fatalf("password %q: nothing is proved", got)
 	}
-	neverPrinted(t, s, &s, h.TLSConfig, *h.TLSConfig, *h.BasicAuth, h.BasicAuth.Password, s.Requests, s.Requests[0], s.Requests[0].Headers)
+	neverPrinted(t, s, &s, h.TLSConfig, *h.TLSConfig, *h.BasicAuth, h.BasicAuth.Password, s.Requests, s.Requests[0], s.Requests[0].Headers, s.Requests[0].Headers[0],
+		h, &h, h.ProxyURL, &h.ProxyURL, h.ProxyConnectHeader)
 }
 
 // neverPrinted fails if a value shows its secrets, however it is printed.
@@ -115,7 +118,8 @@ func TestRedactedIsTheFileWithoutSecrets(t *testing.T) {
 	}
 	for _, want := range []string{
 		"name: a\n", "key: <secret>", "username: mary", "password: &p <secret>", "Cookie: <secret>", "x-api-key: <secret>",
-		"Proxy-Authorization: <secret>", "X-Auth-Token: *p", `Accept: "${TEST_HOST}"`, "BEGIN CERTIFICATE",
+		"Proxy-Authorization: <secret>", "X-Auth-Token: *p", `Accept: "${TEST_HOST}"`, `X-User: "u ${TEST_PASSWORD}"`, "X-Other: *p", "X-Tenant: {secret: <secret>}",
+		"proxy_url: <secret>", "X-Via: [<secret>, <secret>]", "X-One: <secret>", "BEGIN CERTIFICATE",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("lacks %q:\n%s", want, text)

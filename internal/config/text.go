@@ -1,70 +1,10 @@
 package config
 
 import (
-	"errors"
-	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
-
-// URL is an absolute http or https URL with a host, without user info and fragment.
-type URL struct {
-	uri.URI
-}
-
-func (URL) expectation() string { return "an absolute URL such as http://example.org/path" }
-
-// UnmarshalText sets the URL from its text. The error says what was expected.
-func (u *URL) UnmarshalText(text []byte) error {
-	s := string(text)
-	scheme, rest, absolute := strings.Cut(s, "://")
-	switch {
-	case strings.Contains(s, "{{"):
-		return maskedError("found a template, which is not supported by this version: write braces as %7B and %7D")
-	case absolute && strings.Contains(authorityOf(rest), "@"):
-		return maskedError("found user info in the URL, write it as http_config.basic_auth instead")
-	case !absolute || authorityOf(rest) == "":
-		return expectedError(u.expectation())
-	case !slices.Contains(schemes(), strings.ToLower(scheme)):
-		return expectedError("one of the schemes " + list(schemes(), "and"))
-	case strings.Contains(s, "#"):
-		return expectedError("no fragment, as it is never sent: write # as %23")
-	case strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c == 0x7f }):
-		return expectedError("no spaces in the URL: write them as %20")
-	}
-	read, err := uri.Parse(s)
-	if host, ok := errors.AsType[*uri.HostError](err); ok {
-		return expectedError("a host that IDNA can convert: " + host.Err.Error())
-	}
-	switch {
-	case errors.Is(err, uri.ErrPort):
-		return expectedError("a port of 1 to 65535")
-	case errors.Is(err, uri.ErrEscape):
-		return expectedError("two hexadecimal digits after each %: write % itself as %25")
-	case err != nil:
-		return expectedError(u.expectation())
-	}
-	*u = URL{URI: read}
-	return nil
-}
-
-// schemes are those of URLs that can be sent to.
-func schemes() []string { return []string{"http", "https"} }
-
-// authorityOf returns what stands between the scheme and the path.
-func authorityOf(rest string) string {
-	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-		return rest[:end]
-	}
-	return rest
-}
-
-// MarshalText returns the text of String.
-func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
 // StatusRange is a range of HTTP status codes, both ends included, written as a code
 // (301), a range (200-204) or a class (2xx).
@@ -188,43 +128,3 @@ func (t TimeOfWeek) String() string { return weekdays()[t.Day%7] + " " + t.At.St
 
 // MarshalText returns the text of String.
 func (t TimeOfWeek) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
-
-// ProxyURL is the URL of a proxy, which may have user info. It is printed without it.
-type ProxyURL struct {
-	*url.URL
-}
-
-func (ProxyURL) expectation() string {
-	return "the URL of a proxy such as http://proxy.example.org:3128"
-}
-
-// UnmarshalText sets the URL from its text. The error says what was expected.
-func (p *ProxyURL) UnmarshalText(text []byte) error {
-	u, err := url.Parse(string(text))
-	switch {
-	case err != nil || u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
-		return maskedError("expected " + p.expectation())
-	case !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme):
-		return maskedError("expected one of the schemes http, https, socks5 and socks5h")
-	case !goodPort(u.Port()):
-		return maskedError("expected a port of 1 to 65535")
-	}
-	*p = ProxyURL{u}
-	return nil
-}
-
-// String returns the URL without user info.
-func (p ProxyURL) String() string {
-	if p.URL == nil {
-		return ""
-	}
-	return p.Redacted()
-}
-
-// MarshalText returns the whole text, user info included, which fingerprints need.
-func (p ProxyURL) MarshalText() ([]byte, error) {
-	if p.URL == nil {
-		return nil, nil
-	}
-	return []byte(p.URL.String()), nil
-}

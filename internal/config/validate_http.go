@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -31,26 +32,36 @@ func (v validator) http(path string, s Scenario) {
 
 // proxy checks the settings of the proxy, as Prometheus does.
 func (v validator) proxy(at string, h HTTPConfig) {
-	chosen := h.ProxyURL.URL != nil || h.ProxyFromEnvironment
+	given := v.given(join(at, "proxy_url"))
 	switch {
-	case h.ProxyFromEnvironment && h.ProxyURL.URL != nil:
+	case h.ProxyFromEnvironment && given:
 		v.fail(join(at, "proxy_from_environment"), "found together with proxy_url, expected only one of them")
 	case h.ProxyFromEnvironment && h.NoProxy != "":
 		v.fail(join(at, "proxy_from_environment"), "found together with no_proxy, expected only one of them")
-	case h.NoProxy != "" && h.ProxyURL.URL == nil:
+	case h.NoProxy != "" && !given:
 		v.fail(join(at, "no_proxy"), "found without proxy_url, expected both or none")
-	case len(h.ProxyConnectHeader) > 0 && !chosen:
+	case len(h.ProxyConnectHeader) > 0 && !given && !h.ProxyFromEnvironment:
 		v.fail(join(at, "proxy_connect_header"), "found without proxy_url or proxy_from_environment, expected one of them")
 	}
 	for _, f := range h.ProxyConnectHeader {
-		if !token(f.Name) || !headerValue(f.Value) {
-			v.fail(join(join(at, "proxy_connect_header"), f.Name), "found what is no header: line breaks, other control characters or spaces around the value")
-		}
+		v.connectHeader(join(join(at, "proxy_connect_header"), f.Name), f)
+	}
+}
+
+// connectHeader checks a field of CONNECT, which has a host and no body.
+func (v validator) connectHeader(at string, f Header) {
+	switch name := textproto.CanonicalMIMEHeaderKey(f.Name); {
+	case !token(f.Name) || !headerValue(f.Value):
+		v.fail(at, "found what is no header: line breaks, other control characters or spaces around the value")
+	case name == "Host":
+		v.fail(at, "found the header Host, which follows from the URL: leave it out")
+	case name == "Content-Length" || name == "Transfer-Encoding":
+		v.fail(at, "found the header %s, but CONNECT has no body: leave it out", name)
 	}
 }
 
 // exclusive reports a key that is there together with the same key with _file, or that
-// has an empty text, and returns whether one of them is there.
+// has an empty string, and returns whether one of them is there.
 func (v validator) exclusive(path, key, text string) bool {
 	inline, file := join(path, key), join(path, key+"_file")
 	if v.given(inline) && v.given(file) {
@@ -173,6 +184,9 @@ func (v validator) headers(path string, headers Headers, h HTTPConfig) {
 	seen := map[string]string{}
 	for i, f := range headers {
 		if i > 0 && headers[i-1].Name == f.Name {
+			if strings.EqualFold(f.Name, "Host") {
+				v.fail(join(path, f.Name), "found several hosts, expected one")
+			}
 			v.header(join(path, f.Name), textproto.CanonicalMIMEHeaderKey(f.Name), f.Value, h)
 			continue // One more value of the same field.
 		}
@@ -200,12 +214,19 @@ func (v validator) header(at, name, value string, h HTTPConfig) {
 		v.fail(at, "found line breaks, other control characters or spaces around the value, expected what a header can carry")
 	case strings.Contains(value, "{{"):
 		v.fail(at, "found a template, which is not supported by this version")
-	case name == "Host" && !hostValue(value):
-		v.fail(at, "found %s, expected a host such as example.org or example.org:8080", v.found(at))
 	case name == "Host":
-		if _, err := uri.ASCIIHostPort(value); err != nil {
-			v.fail(at, "found %s, expected a host that IDNA can convert", v.found(at))
-		}
+		v.hostHeader(at, value)
+	}
+}
+
+func (v validator) hostHeader(at, value string) {
+	_, err := uri.ASCIIHostPort(value)
+	if !hostValue(value) || errors.Is(err, uri.ErrNoHost) {
+		v.fail(at, "found %s, expected a host such as example.org or example.org:8080", v.found(at))
+		return
+	}
+	if host, ok := errors.AsType[*uri.HostError](err); ok {
+		v.fail(at, "%s", hostProblem(v.place(at).text, host))
 	}
 }
 

@@ -131,8 +131,8 @@ func (r *Value[T]) reload() (changed bool, err error) {
 	}
 	files := make(Files, len(r.paths))
 	for _, p := range r.paths {
-		content, err := r.disk.read(p, MaxSize)
-		if err != nil {
+		var content []byte
+		if content, err = r.disk.read(p, MaxSize); err != nil {
 			return false, err
 		}
 		files[p] = string(content)

@@ -69,7 +69,7 @@ type collector struct {
 	redirects *prometheus.CounterVec
 	withheld  *prometheus.CounterVec
 
-	targetDesc, shareDesc, overrideDesc, backOffDesc, objectiveDesc, latencyDesc *prometheus.Desc
+	targetDesc, shareDesc, overrideDesc, backOffDesc, silentDesc, objectiveDesc, latencyDesc *prometheus.Desc
 
 	rates   atomic.Pointer[rates]
 	current atomic.Pointer[Scenario]
@@ -80,6 +80,7 @@ type rates struct {
 	target, share func() float64
 	overridden    func() bool
 	backOff       func() float64
+	silent        func() float64
 }
 
 func newCollector(name string) *collector {
@@ -109,6 +110,8 @@ func newCollector(name string) *collector {
 		shareDesc:  f.desc("traffic_share_rate", "Requests per second that this replica should send now."),
 		overrideDesc: f.desc("traffic_override_active",
 			"Whether the rate is another than the file's because of an override (1) or not (0)."),
+		silentDesc: f.desc("traffic_silent_seconds",
+			"For how long slots of this replica have been due and not one was taken: 0 unless its sending hangs."),
 		backOffDesc: f.desc("traffic_back_off_ratio",
 			"Part of the target rate that is sent now, from 0 to 1: less than 1 while the target is spared because it fails."),
 		objectiveDesc: f.desc("traffic_slo_objective_ratio",
@@ -133,7 +136,7 @@ func (c *collector) services(bounds []float64) *prometheus.HistogramVec {
 
 // reshape makes the scenario what spec says. Calls must not overlap.
 func (c *collector) reshape(spec ScenarioSpec) *Scenario {
-	c.rates.Store(&rates{target: spec.TargetRate, share: spec.ShareRate, overridden: spec.Overridden, backOff: spec.BackOffRatio})
+	c.rates.Store(&rates{target: spec.TargetRate, share: spec.ShareRate, overridden: spec.Overridden, backOff: spec.BackOffRatio, silent: spec.SilentFor})
 	old := c.current.Load()
 	if old != nil && old.isShapedBy(spec) {
 		return old
@@ -170,7 +173,7 @@ func (c *collector) prune(old, s *Scenario) {
 // Describe implements prometheus.Collector. It describes all that there may be,
 // whatever the shape: the registry knows the collector by it.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.targetDesc, c.shareDesc, c.overrideDesc, c.backOffDesc, c.objectiveDesc, c.latencyDesc} {
+	for _, d := range []*prometheus.Desc{c.targetDesc, c.shareDesc, c.overrideDesc, c.backOffDesc, c.silentDesc, c.objectiveDesc, c.latencyDesc} {
 		ch <- d
 	}
 	for _, part := range c.parts(c.current.Load()) {
@@ -192,6 +195,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		backOff = r.backOff()
 	}
 	gauge(c.backOffDesc, backOff)
+	silent := 0.0
+	if r.silent != nil {
+		silent = r.silent()
+	}
+	gauge(c.silentDesc, silent)
 	s := c.current.Load()
 	if s.slo != nil {
 		gauge(c.objectiveDesc, s.slo.Objective)

@@ -89,6 +89,9 @@ func (s *Scenario) Withheld(entry int, e protocol.Extra, why engine.WithheldReas
 	s.entries[entry].withheld[e][why].Inc()
 }
 
+// SlotsDue returns how many slots have come due.
+func (s *Scenario) SlotsDue() uint64 { return s.ledger.snapshot().due }
+
 // Resolved implements protocol.Wire.
 func (s *Scenario) Resolved(took time.Duration, err error) { s.wire.Resolved(took, err) }
 

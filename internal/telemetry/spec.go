@@ -34,6 +34,9 @@ type ScenarioSpec struct {
 	// BackOffRatio returns the part of the slots that is sent while the target is spared.
 	// It is called like those; nil reads as 1.
 	BackOffRatio func() float64
+	// SilentFor returns for how many seconds slots of this replica have been due without
+	// one being counted. It is called like those; nil reads as 0.
+	SilentFor func() float64
 }
 
 // SLO is a service level objective: the part of the requests that must succeed
@@ -149,8 +152,8 @@ func SeriesCount(spec ScenarioSpec) Series {
 	const (
 		// Sent and received bytes, connections open and opened by two protocols, failures and
 		// outdated connections of DNS, failures of files, target and share rate, override,
-		// back-off; due, finished, in flight.
-		scenario = 12 + 3
+		// back-off, silence; due, finished, in flight.
+		scenario = 13 + 3
 		// Without ReasonNone, which is no failure; the empty code; extras sent and withheld.
 		request   = protocol.NumReasons - 1 + 1 + protocol.NumExtras*(1+engine.NumWithheldReasons)
 		objective = 2

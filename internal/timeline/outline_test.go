@@ -101,8 +101,8 @@ func TestIntegralsAreThoseOfTheSteps(t *testing.T) {
 		from := time.Unix(1_774_000_000+rng.Int64N(30_000_000), rng.Int64N(1e9))
 		step := time.Duration(1 + rng.Int64N(int64(40*time.Hour)))
 		for i, got := range tl.Integrals(from, step, 9) {
-			start := from.Add(time.Duration(i) * step)
-			if want := tl.Integral(start, start.Add(step)); math.Abs(got-want) > 1e-6 {
+			begin := from.Add(time.Duration(i) * step)
+			if want := tl.Integral(begin, begin.Add(step)); math.Abs(got-want) > 1e-6 {
 				t.Errorf("from %v in steps of %v: step %d is %v, want %v", from, step, i, got, want)
 			}
 		}

@@ -103,7 +103,7 @@ func TestAConnectionIsCountedUntilItIsClosed(t *testing.T) {
 	s.Start()
 	defer s.Close()
 	for range 20 {
-		resp, err := http.Get(s.URL) //nolint:noctx // The server is in this process.
+		resp, err := http.Get(s.URL)
 		if err != nil {
 			t.Fatal(err)
 		}

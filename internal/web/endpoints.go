@@ -3,8 +3,8 @@ package web
 import "net/http"
 
 // addAPI adds the endpoints of the JSON API.
-func addAPI(mux *http.ServeMux, o Options, hosts hosts) {
-	c := controller{Options: o, origins: http.NewCrossOriginProtection(), hosts: hosts}
+func addAPI(mux *http.ServeMux, o Options, ours hosts) {
+	c := controller{Options: o, origins: http.NewCrossOriginProtection(), hosts: ours}
 	mux.HandleFunc("GET /api/v1/scenarios", scenariosHandler(o.Scenarios))
 	mux.HandleFunc("/api/v1/scenarios", notAllowed("GET", "HEAD"))
 	mux.HandleFunc("PUT /api/v1/scenarios/{name}/override", c.set)

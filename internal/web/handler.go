@@ -24,7 +24,7 @@ func newHandler(o Options) (http.Handler, error) {
 		return nil, fmt.Errorf("fleet page: %w", err)
 	}
 
-	hosts, err := newHosts(o.AllowedHosts, o.ExternalURL)
+	ours, err := newHosts(o.AllowedHosts, o.ExternalURL)
 	if err != nil {
 		return nil, err
 	}
@@ -38,13 +38,13 @@ func newHandler(o Options) (http.Handler, error) {
 	mux.HandleFunc("GET /-/ready", readyHandler(o.Ready))
 	// Reloading only applies what is in the file already, and a page of another
 	// origin must not be able to make a browser ask for it.
-	reload := http.NewCrossOriginProtection().Handler(reloadHandler(o, hosts))
+	reload := http.NewCrossOriginProtection().Handler(reloadHandler(o, ours))
 	mux.Handle("POST /-/reload", reload)
 	mux.Handle("PUT /-/reload", reload)
 	mux.HandleFunc("GET /config", configHandler(o.Config))
 	mux.Handle("GET /fleet", fleet)
 	mux.Handle("GET /memberlist", memberlistHandler(o.Memberlist))
-	addAPI(mux, o, hosts)
+	addAPI(mux, o, ours)
 
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -83,9 +83,9 @@ func readyHandler(ready func() error) http.HandlerFunc {
 	}
 }
 
-func reloadHandler(o Options, hosts hosts) http.Handler {
+func reloadHandler(o Options, ours hosts) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := hosts.check(r); o.Control && err != nil {
+		if err := ours.check(r); o.Control && err != nil {
 			http.Error(w, err.Error(), http.StatusForbidden)
 			return
 		}

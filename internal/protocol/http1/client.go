@@ -65,22 +65,14 @@ var _ protocol.Client = (*Client)(nil)
 // New returns a client for the options. It fails on options that cannot work and on files
 // that cannot be read; it does not connect.
 func New(o httpreq.Options) (*Client, error) {
-	if err := o.Validate(); err != nil {
-		return nil, err
-	}
-	o = o.WithDefaults()
-	varying, err := httpreq.NewVarying(o, o.Logger)
-	if err != nil {
-		return nil, err
-	}
-	d, err := dial.New(o.Dialing(protocol.HTTP1))
+	m, err := o.Mix(protocol.HTTP1)
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{
-		writer:      writer{varying},
+		writer:      writer{m.Varying},
 		codes:       httpreq.NewCodes(),
-		dialer:      d,
+		dialer:      m.Dialer,
 		timeout:     o.Timeout,
 		maxBody:     o.MaxResponseBytes,
 		keepAlive:   o.KeepAlive,
@@ -97,12 +89,9 @@ func New(o httpreq.Options) (*Client, error) {
 		c.look = max(shortestLook, min(c.look, c.maxAge))
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	for i, e := range o.Entries {
-		p, err := e.Prepare(o.UserAgent)
-		if err != nil {
-			return nil, fmt.Errorf("entry %d: %w", i, err)
-		}
-		c.entries = append(c.entries, newEntry(&p, c.hostOf(p.URL), !o.KeepAlive))
+	for i := range m.Prepared {
+		p := &m.Prepared[i]
+		c.entries = append(c.entries, newEntry(p, c.hostOf(p.URL), !o.KeepAlive))
 	}
 	return c, nil
 }

@@ -2,7 +2,6 @@ package http1
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -25,7 +24,7 @@ func TestSentIsTheStartOfAConnectionBeingMade(t *testing.T) {
 	// exchange, for the one that makes the connection and for the one that shares it.
 	let := make(chan struct{})
 	o := flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
-		s.Listener = gate{s.Listener, let}
+		s.Listener = protocoltest.Gate{Listener: s.Listener, Let: let}
 	})
 	c := client(t, o)
 	results := make(chan protocol.Result)
@@ -45,18 +44,6 @@ func TestSentIsTheStartOfAConnectionBeingMade(t *testing.T) {
 			t.Errorf("sent %s after the connection was made (reason %q)", r.Sent.Sub(opening), r.Reason)
 		}
 	}
-}
-
-// gate is a listener that holds back what it accepts.
-type gate struct {
-	net.Listener
-	let <-chan struct{}
-}
-
-func (g gate) Accept() (net.Conn, error) {
-	c, err := g.Listener.Accept()
-	<-g.let
-	return c, err
 }
 
 func TestOptionsThatCannotWorkAreRefused(t *testing.T) {

@@ -2,6 +2,7 @@ package http2
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -48,24 +49,19 @@ var _ protocol.Client = (*Client)(nil)
 // New returns a client for the options, whose protocol has to have HTTP/2 in it. It fails
 // on options that cannot work and on files that cannot be read; it does not connect.
 func New(o httpreq.Options) (*Client, error) {
-	if err := validate(o); err != nil {
-		return nil, err
+	if o.Protocol == httpreq.HTTP1 {
+		return nil, errors.New("this client does not speak HTTP/1.1")
 	}
-	o = o.WithDefaults()
-	varying, err := httpreq.NewVarying(o, o.Logger)
-	if err != nil {
-		return nil, err
-	}
-	dialer, err := dial.New(o.Dialing(protocol.HTTP2))
+	m, err := o.Mix(protocol.HTTP2)
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{
 		tables:   newTables(),
 		codes:    httpreq.NewCodes(),
-		varying:  varying,
+		varying:  m.Varying,
 		maxBody:  o.MaxResponseBytes,
-		dialer:   dialer,
+		dialer:   m.Dialer,
 		timeout:  o.Timeout,
 		health:   defaultHealth(),
 		maxConns: o.MaxConns,
@@ -73,25 +69,14 @@ func New(o httpreq.Options) (*Client, error) {
 		perConn:  perConn(o),
 	}
 	c.buffers.New = func() any { return new([readBuffer]byte) }
-	if err := c.prepare(o); err != nil {
-		return nil, err
+	set := fieldSet{tables: c.tables, ids: make(map[[2]string]uint32)}
+	for i := range m.Prepared {
+		p := &m.Prepared[i]
+		c.entries = append(c.entries, set.entry(i, p, c.originOf(p.URL)))
 	}
+	c.fields = set.fields
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
-}
-
-// validate reports what is wrong with the options.
-func validate(o httpreq.Options) error {
-	if err := o.Validate(); err != nil {
-		return err
-	}
-	for i, e := range o.Entries {
-		// With Auto those in the clear are another client's, which has to keep them.
-		if o.Protocol == httpreq.HTTP1 {
-			return fmt.Errorf("entry %d: URL %q: is not for HTTP/2", i, e.URL)
-		}
-	}
-	return nil
 }
 
 // perConn returns for how many requests a connection is used.
@@ -103,20 +88,6 @@ func perConn(o httpreq.Options) int {
 		return min(o.MaxConnRequests, maxStreams)
 	}
 	return maxStreams
-}
-
-// prepare prepares entries and origins.
-func (c *Client) prepare(o httpreq.Options) error {
-	set := fieldSet{tables: c.tables, ids: make(map[[2]string]uint32)}
-	for i, e := range o.Entries {
-		p, err := e.Prepare(o.UserAgent)
-		if err != nil {
-			return fmt.Errorf("entry %d: %w", i, err)
-		}
-		c.entries = append(c.entries, set.entry(i, &p, c.originOf(p.URL)))
-	}
-	c.fields = set.fields
-	return nil
 }
 
 // originOf returns the origin that a URL is of.

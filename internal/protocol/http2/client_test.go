@@ -1,7 +1,6 @@
 package http2
 
 import (
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -71,7 +70,7 @@ func TestSentIsTheStartOfAConnectionBeingMade(t *testing.T) {
 	let := make(chan struct{})
 	w := new(protocoltest.Wire)
 	o := flavours()[1].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
-		s.Listener = gate{s.Listener, let}
+		s.Listener = protocoltest.Gate{Listener: s.Listener, Let: let}
 	})
 	o.Wire = w
 	c := client(t, o)
@@ -85,16 +84,4 @@ func TestSentIsTheStartOfAConnectionBeingMade(t *testing.T) {
 		}
 	}
 	checkOne(t, w)
-}
-
-// gate is a listener that holds back what it accepts.
-type gate struct {
-	net.Listener
-	let <-chan struct{}
-}
-
-func (g gate) Accept() (net.Conn, error) {
-	c, err := g.Listener.Accept()
-	<-g.let
-	return c, err
 }

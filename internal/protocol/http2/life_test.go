@@ -25,7 +25,7 @@ func TestABurstSharesTheConnectionThatIsBeingMade(t *testing.T) {
 		let := make(chan struct{})
 		// Until the server says hello, it is not known how much it takes.
 		o := flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
-			s.Listener = gate{s.Listener, let}
+			s.Listener = protocoltest.Gate{Listener: s.Listener, Let: let}
 		})
 		o.Wire, o.MaxConns = w, 1000
 		c := client(t, o)

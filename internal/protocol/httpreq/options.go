@@ -162,6 +162,38 @@ func (o Options) Dialing(protocols ...string) dial.Options {
 	}
 }
 
+// Mix is what both versions of HTTP make a client of.
+type Mix struct {
+	Options
+
+	Prepared []Prepared
+	Varying  Varying
+	// Dialer is the client's to close.
+	Dialer *dial.Dialer
+}
+
+// Mix prepares all that can be prepared for a client that speaks a protocol. It fails on
+// options that cannot work and on files that cannot be read.
+func (o Options) Mix(speaks string) (Mix, error) {
+	if err := o.Validate(); err != nil {
+		return Mix{}, err
+	}
+	m := Mix{Options: o.WithDefaults()}
+	for i, e := range o.Entries {
+		p, err := e.Prepare(o.UserAgent)
+		if err != nil {
+			return Mix{}, fmt.Errorf("entry %d: %w", i, err)
+		}
+		m.Prepared = append(m.Prepared, p)
+	}
+	var err error
+	if m.Varying, err = NewVarying(m.Options, m.Logger); err != nil {
+		return Mix{}, err
+	}
+	m.Dialer, err = dial.New(m.Dialing(speaks))
+	return m, err
+}
+
 // Validate reports everything that is wrong with the options, in one error.
 func (o Options) Validate() error {
 	var errs []error

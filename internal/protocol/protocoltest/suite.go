@@ -52,6 +52,7 @@ func (s Suite) Run(t *testing.T) {
 		{"counts what the server counts", s.countsWhatTheServerCounts},
 		{"tells the phases", s.tellsThePhases},
 		{"tells of connections that the server drops", s.tellsOfConnectionsThatTheServerDrops},
+		{"tells failures of connecting", s.tellsFailuresOfConnecting},
 		{"tells failures of the handshake", s.tellsFailuresOfTheHandshake},
 		{"tells failures of HTTP/2", s.tellsFailuresOfHTTP2},
 		{"uploads to a slow reader", s.uploadsToASlowReader},
