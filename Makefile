@@ -62,8 +62,21 @@ chart: build $(HELM) $(PROMTOOL) $(PROMETHEUS) $(ALERTMANAGER) ## Lint, render a
 run-stack: build $(PROMETHEUS) $(ALERTMANAGER) ## Run three replicas, a target, Prometheus and Alertmanager on loopback.
 	TRAFFIC_EXPORTER=$(CURDIR)/traffic_exporter PROMETHEUS=$(PROMETHEUS) ALERTMANAGER=$(ALERTMANAGER) deploy/compose/run.sh
 
+# Where the tests need a program of the system that is not here and that nobody can install,
+# they say so and are skipped. RUNLEVEL has no server started that is installed.
+.PHONY: system-tools
+system-tools: ## Install what the tests need of the system, as root and where there is apt-get.
+	@for tool in nginx:nginx-light ip:iproute2 unshare:util-linux; do \
+		if PATH="$$PATH:/usr/sbin:/sbin" command -v "$${tool%%:*}" >/dev/null; then continue; fi; \
+		if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then continue; fi; \
+		export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+		apt-get install -qq -y --no-install-recommends "$${tool##*:}" >/dev/null 2>&1 || \
+			{ apt-get update -qq && apt-get install -qq -y --no-install-recommends "$${tool##*:}"; } >/dev/null 2>&1 || \
+			echo "$${tool##*:} cannot be installed: tests that need it are skipped"; \
+	done
+
 .PHONY: e2e
-e2e: build $(PROMETHEUS) $(PROMTOOL) $(ALERTMANAGER) $(ETCD) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.
+e2e: build system-tools $(PROMETHEUS) $(PROMTOOL) $(ALERTMANAGER) $(ETCD) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.
 	TRAFFIC_E2E_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_E2E_PROMETHEUS=$(PROMETHEUS) TRAFFIC_E2E_PROMTOOL=$(PROMTOOL) \
 	TRAFFIC_E2E_ALERTMANAGER=$(ALERTMANAGER) TRAFFIC_E2E_ETCD=$(ETCD) \
 		$(GO) test -tags e2e -count=1 -parallel 3 -timeout 10m ./test/e2e

@@ -123,11 +123,13 @@ func (v validator) tls(path string, t TLSConfig) {
 	}
 }
 
-// tlsIsUsed reports settings of TLS for requests that all go without it: most likely
-// an https is missing.
+// tlsIsUsed reports settings of TLS for requests that all go without it, and through no proxy
+// that speaks it: most likely an https is missing.
 func (v validator) tlsIsUsed(path string, s Scenario) {
 	at := below(path, "http_config.tls_config")
-	if s.HTTPConfig.FollowRedirects || !v.ok(join(path, "requests"), below(path, "http_config.follow_redirects")) {
+	proxy := s.HTTPConfig.ProxyURL.URL
+	overTLS := s.HTTPConfig.ProxyFromEnvironment || proxy != nil && proxy.Scheme == "https"
+	if s.HTTPConfig.FollowRedirects || overTLS || !v.ok(join(path, "requests"), below(path, "http_config.follow_redirects")) {
 		return
 	}
 	for _, r := range s.Requests {

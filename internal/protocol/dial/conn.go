@@ -133,7 +133,8 @@ func (c *Conn) Wait() { c.drains.Wait() }
 // is noticed. So f may have written, by somebody else, what the next answer is for. If
 // the last Read has emptied the socket, the next one does not look at it before it waits,
 // which saves a system call; when the peer closes the connection at that very moment,
-// this goes unnoticed until something is written.
+// this goes unnoticed until something is written. The first time it does look, since many a
+// server closes each connection behind its first response.
 //
 // Use it only when nothing more is to come but what is written for, and not while a Read
 // is under way. f must not close the connection.

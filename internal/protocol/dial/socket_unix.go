@@ -12,9 +12,10 @@ type socket struct {
 	raw syscall.RawConn
 
 	// in is what is read into, and n and readErr what came of it; emptied says that it was
-	// all that there was.
+	// all that there was. looked says that the socket has been looked at before a wait once.
 	in      []byte
 	emptied bool
+	looked  bool
 	n       int
 	readErr error
 	reading func(fd uintptr) bool
@@ -69,9 +70,11 @@ func (c *Conn) readNow(fd uintptr) bool {
 	if f := c.parked; f != nil {
 		c.parked = nil
 		f()
-		if s.emptied {
+		// Servers that close behind each response do so behind the first one, too.
+		if s.emptied && s.looked {
 			return false
 		}
+		s.looked = true
 	}
 	for {
 		n, errno := sysRead(fd, s.in)

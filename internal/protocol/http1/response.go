@@ -16,8 +16,6 @@ const (
 	maxLine = 64 << 10
 	// maxChunkLine is the longest line before a chunk, with its extensions.
 	maxChunkLine = 1 << 10
-	// maxInterim is how many interim responses there may be before the real one.
-	maxInterim = 16
 	// freeFraming is how much there may be between chunks, beside twice what is in them: a
 	// body in chunks of a byte costs much and says little.
 	freeFraming = 64 << 10
@@ -361,7 +359,7 @@ func (r *response) endHead() error {
 	case r.status == 101 || r.method == methodConnect && r.status/100 == 2: // What follows is another protocol.
 		r.keepAlive, r.stage = false, stageDone
 	case r.status < 200:
-		if r.interim++; r.interim > maxInterim {
+		if r.interim++; r.interim > httpreq.MaxInterim {
 			return syntaxError("too many interim responses")
 		}
 		r.stage = stageStatus

@@ -65,7 +65,7 @@ func answers() []answer {
 		{name: "103 first, twice", text: strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: <a>\r\nContent-Length: 7\r\nConnection: close\r\n\r\n", 2) +
 			ok + "Content-Length: 2\r\n\r\nok", status: 200, body: "ok", keep: true},
 		{name: "101", text: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nhello", status: 101, rest: "hello"},
-		{name: "too many interim answers", text: strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", maxInterim+1), bad: true},
+		{name: "too many interim answers", text: strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", httpreq.MaxInterim+1), bad: true},
 		{name: "chunks", text: chunked + "5\r\nhello\r\n1;a=b\r\n!\r\n0\r\n\r\n", status: 200, body: "hello!", keep: true},
 		{name: "chunks, upper case, and a trailer", text: chunked + "0A\r\n0123456789\r\n0\r\nX-Sum: 1\r\n\r\nrest", status: 200, body: "0123456789", rest: "rest", keep: true},
 		{name: "no chunk", text: chunked + "0\r\n\r\n", status: 200, keep: true},

@@ -89,9 +89,12 @@ func (c *conn) gotBlock(id uint32, p []byte, end bool) *violation {
 
 // gotInterim deals with a head that is not yet the answer's.
 func (c *conn) gotInterim(s *stream, end bool) *violation {
-	if end {
+	switch s.interim++; {
+	case end:
 		c.fault(s, breach(codeProtocol, "an interim answer is the last"))
-	} else {
+	case s.interim > httpreq.MaxInterim:
+		c.fault(s, breach(codeCalm, "too many interim answers"))
+	default:
 		c.head.tap.end(c.head.status)
 	}
 	return c.useless()

@@ -38,7 +38,9 @@ type stream struct {
 	written bool
 	// heard says that a frame of an answer came, and answered that its head did.
 	heard, answered bool
-	status          int
+	// interim counts the heads before that.
+	interim int
+	status  int
 	// length is what the body is to have; -1 where that is not said. received is what
 	// came, and credit what of it the server's window has not been given back.
 	length, received, credit int64

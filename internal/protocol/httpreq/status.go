@@ -15,6 +15,9 @@ const (
 	serverError = 500
 )
 
+// MaxInterim is how many interim responses there may be before the final one.
+const MaxInterim = 16
+
 // StatusRange is a range of statuses, both ends inclusive.
 type StatusRange struct {
 	First, Last int

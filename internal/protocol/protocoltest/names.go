@@ -33,7 +33,13 @@ type NameServer struct {
 // none it fails.
 func NewNameServer(tb testing.TB, addrs ...string) *NameServer {
 	tb.Helper()
-	conn, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp", "127.0.0.1:0")
+	return NewNameServerAt(tb, "127.0.0.1:0", addrs...)
+}
+
+// NewNameServerAt is NewNameServer for a server that is found at an address of its own.
+func NewNameServerAt(tb testing.TB, at string, addrs ...string) *NameServer {
+	tb.Helper()
+	conn, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp", at)
 	if err != nil {
 		tb.Fatal(err)
 	}

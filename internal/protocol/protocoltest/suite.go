@@ -66,6 +66,13 @@ func (s Suite) Run(t *testing.T) {
 		{"follows redirects", s.followsRedirects},
 		{"keeps secrets to their host", s.keepsSecretsToTheirHost},
 		{"asks before a redirect", s.asksBeforeARedirect},
+		{"sends URLs as they were written", s.sendsURLsAsWritten},
+		{"repeats what does no harm", s.repeatsWhatDoesNoHarm},
+		{"sends once on connections that are gone", s.sendsOnceOnConnectionsThatAreGone},
+		{"reads what servers of HTTP/2 send", s.readsWhatServersOfHTTP2Send},
+		{"takes responses during uploads of HTTP/2", s.takesResponsesDuringUploadsOfHTTP2},
+		{"meets servers of HTTP/2 that refuse", s.meetsServersOfHTTP2ThatRefuse},
+		{"waits for streams", s.waitsForStreams},
 	}
 	if s.plain().Major == 1 {
 		tests = append(tests, []test{
@@ -74,6 +81,10 @@ func (s Suite) Run(t *testing.T) {
 			{"tells a reset in the body", s.tellsAResetInTheBody},
 			{"repeats a GET where a connection died, and no POST", s.repeatsOnAConnectionThatDied},
 			{"tells of a TLS port", s.tellsOfATLSPort},
+			{"sends the bytes as configured", s.sendsTheBytesAsConfigured},
+			{"reads what servers send", s.readsWhatServersSend},
+			{"reads the end with the response", s.readsTheEndWithTheResponse},
+			{"takes responses during uploads", s.takesResponsesDuringUploads},
 		}...)
 	}
 	for _, test := range tests {
