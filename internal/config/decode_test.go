@@ -217,8 +217,10 @@ func TestHeadersKeepTheirOrderAndSpelling(t *testing.T) {
 		{Name: "X-A", Value: "3"},
 		{Name: "Accept", Value: "a"},
 		{Name: "X-Env", Value: "7", Secret: true},
-		{Name: "X-Api-Key", Value: "hunter2", Secret: true}, {Name: "X-Own", Value: "hunter2", Secret: true},
-		{Name: "X-Two", Value: "a"}, {Name: "X-Two", Value: "hunter2", Secret: true},
+		{Name: "X-Api-Key", Value: "hunter2", Secret: true},
+		{Name: "X-Own", Value: "hunter2", Secret: true},
+		{Name: "X-Two", Value: "a"},
+		{Name: "X-Two", Value: "hunter2", Secret: true},
 	}); !reflect.DeepEqual(s.Requests[0].Headers, want) {
 		t.Errorf("headers %v", s.Requests[0].Headers)
 	}

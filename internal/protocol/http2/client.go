@@ -35,7 +35,7 @@ type Client struct {
 	// foreign, if not nil, takes connections that agreed to another protocol.
 	foreign func(*protocol.Call, dial.Ready)
 
-	dirt dirt
+	unflushed flushQueue
 	// buffers are what connections read into.
 	buffers sync.Pool
 
@@ -135,7 +135,7 @@ func (c *Client) entryOf(call *protocol.Call) (*entry, error) {
 
 // Flush implements protocol.Client.
 func (c *Client) Flush() {
-	for conn := c.dirt.next(); conn != nil; conn = c.dirt.next() {
+	for conn := c.unflushed.next(); conn != nil; conn = c.unflushed.next() {
 		conn.flush()
 	}
 }

@@ -42,8 +42,12 @@ const (
 const (
 	// preface is what a client says first.
 	preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-	// headerLen is the length of a frame's header.
-	headerLen = 9
+	// headerLen is the length of a frame's header, and priorityLen, pingLen and settingLen
+	// are those of fixed parts of payloads.
+	headerLen   = 9
+	priorityLen = 5
+	pingLen     = 8
+	settingLen  = 6
 	// maxFrame is the longest payload that either side takes unless it says otherwise.
 	maxFrame = 1 << 14
 	// maxWindow is the most that a window of flow control can hold.
@@ -119,7 +123,7 @@ type setting struct {
 
 // appendSettings appends a SETTINGS.
 func appendSettings(b []byte, settings ...setting) []byte {
-	b = appendHeader(b, 6*len(settings), frameSettings, 0, 0)
+	b = appendHeader(b, settingLen*len(settings), frameSettings, 0, 0)
 	for _, s := range settings {
 		b = binary.BigEndian.AppendUint16(b, s.id)
 		b = binary.BigEndian.AppendUint32(b, s.value)
@@ -130,15 +134,4 @@ func appendSettings(b []byte, settings ...setting) []byte {
 // appendAck appends the acknowledgement of a SETTINGS.
 func appendAck(b []byte) []byte {
 	return appendHeader(b, 0, frameSettings, flagAck, 0)
-}
-
-// unpad returns a payload without the padding that its flags tell of.
-func unpad(flags byte, p []byte) ([]byte, bool) {
-	if flags&flagPadded == 0 {
-		return p, true
-	}
-	if len(p) == 0 || int(p[0]) >= len(p) {
-		return nil, false
-	}
-	return p[1 : len(p)-int(p[0])], true
 }

@@ -29,8 +29,8 @@ type origin struct {
 	learned atomic.Int32
 	// waits is the number of those that wait.
 	waits atomic.Int32
-	// kick tells the tender that there is somebody new to look after.
-	kick chan struct{}
+	// rewatch wakes who looks at the time of those that wait, since there is somebody new.
+	rewatch chan struct{}
 
 	mu sync.Mutex
 	// all are all connections, and making is how many are being made.
@@ -41,14 +41,16 @@ type origin struct {
 	// for that or there is one that allows no streams for now.
 	waiting []job
 	pause   pause
-	// tended says that a goroutine looks after those that wait.
-	tended bool
-	closed bool
+	// spreadAfter is when connections may be made that nobody waits for; zero is at once.
+	spreadAfter time.Time
+	// watched says that a goroutine looks at the time of those that wait.
+	watched bool
+	closed  bool
 }
 
 // newOrigin returns an origin without connections.
 func newOrigin(c *Client, addr string, secure bool) *origin {
-	o := &origin{client: c, addr: addr, all: make(map[*conn]struct{}), kick: make(chan struct{}, 1)}
+	o := &origin{client: c, addr: addr, all: make(map[*conn]struct{}), rewatch: make(chan struct{}, 1)}
 	o.learned.Store(firstLimit)
 	o.usable.Store(new([]*conn))
 	o.dial = c.dialer.Origin(dial.Target{Addr: addr, Secure: secure, Changed: o.changed})
@@ -115,9 +117,9 @@ func (o *origin) wait(j *job) bool {
 	waiting.sent = waiting.began()
 	o.queue(waiting)
 	excess := o.grow()
-	o.tend()
+	o.watchDeadlines()
 	o.mu.Unlock()
-	failAll(excess, o.denied())
+	failAll(excess, o.tooMany())
 	return true
 }
 
@@ -139,9 +141,9 @@ func (o *origin) dequeue(i, k int) []job {
 	return taken
 }
 
-// ahead returns for how many jobs more there is no room, even on the connections that
+// unserved returns for how many jobs more there is no room, even on the connections that
 // are being made.
-func (o *origin) ahead() int {
+func (o *origin) unserved() int {
 	return len(o.waiting) - o.making*min(o.client.assumed(o), o.client.perConn)
 }
 
@@ -158,18 +160,18 @@ func (o *origin) grow() (excess []job) {
 		}
 		return nil
 	}
-	for o.ahead() > 0 && len(o.all)+o.making < o.client.maxConns {
+	for o.unserved() > 0 && len(o.all)+o.making < o.client.maxConns {
 		o.making++
 		o.client.work.Go(o.make)
 	}
-	if n := o.ahead(); n > 0 {
+	if n := o.unserved(); n > 0 {
 		return o.dequeue(len(o.waiting)-n, len(o.waiting))
 	}
 	return nil
 }
 
-// denied is the error of a job for which there is no connection to be made.
-func (o *origin) denied() error {
+// tooMany is the error of a job for which there is no connection to be made.
+func (o *origin) tooMany() error {
 	return &dial.Error{Step: dial.StepConnect, Addr: o.addr, Err: dial.ErrTooManyConns}
 }
 
@@ -188,11 +190,14 @@ func (o *origin) serve() {
 			o.mu.Unlock()
 			return
 		}
+		if len(o.all)+o.making >= o.client.maxConns {
+			o.waiting[0].anywhere() // There is not going to be another.
+		}
 		c := o.pick(&o.waiting[0])
 		if c == nil {
 			excess := o.grow()
 			o.mu.Unlock()
-			failAll(excess, o.denied())
+			failAll(excess, o.tooMany())
 			return
 		}
 		j := o.dequeue(0, 1)[0]
@@ -207,7 +212,7 @@ func (o *origin) serve() {
 func (o *origin) make() {
 	r, err := o.dial.Connect(o.client.ctx, "")
 	if err != nil {
-		o.settle(err)
+		o.connectFailed(err)
 		return
 	}
 	o.use(r)
@@ -229,10 +234,10 @@ func (o *origin) makeTo(addr string) {
 // use gives work to a connection that has been made.
 func (o *origin) use(r dial.Ready) {
 	if isForeign(r) {
-		o.client.handOver(r, o.give())
+		o.client.handOver(r, o.takeForeign())
 		return
 	}
-	if !o.admit(r, 1) {
+	if !o.add(r, 1) {
 		_ = r.Conn.Close() // Nothing was sent: there is nobody to tell.
 		return
 	}
@@ -241,22 +246,22 @@ func (o *origin) use(r dial.Ready) {
 	o.spread()
 }
 
-// settle ends those that waited for a connection that could not be made. Those who are
+// connectFailed ends those that waited for a connection that could not be made. Those who are
 // left wait for others that are being made.
-func (o *origin) settle(err error) {
+func (o *origin) connectFailed(err error) {
 	o.mu.Lock()
 	o.making--
-	failed := o.dequeue(0, max(0, min(o.ahead(), len(o.waiting))))
+	failed := o.dequeue(0, max(0, min(o.unserved(), len(o.waiting))))
 	o.mu.Unlock()
 	failAll(failed, err)
 }
 
-// give returns those that waited for a connection that is not for us.
-func (o *origin) give() []job {
+// takeForeign returns those that waited for a connection that is not for us.
+func (o *origin) takeForeign() []job {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.making--
-	return o.dequeue(0, min(len(o.waiting), max(1, o.ahead())))
+	return o.dequeue(0, min(len(o.waiting), max(1, o.unserved())))
 }
 
 // adopt takes a connection that somebody else has made. It reports false if the client is
@@ -264,12 +269,12 @@ func (o *origin) give() []job {
 func (o *origin) adopt(r dial.Ready) bool {
 	r.Phases.Protocol = protocol.HTTP2
 	o.dial.Adopt(r)
-	return o.admit(r, 0)
+	return o.add(r, 0)
 }
 
-// admit takes a connection, that has been counted among so many as being made, and has it
+// add takes a connection, that has been counted among so many as being made, and has it
 // read. It reports false if the client is closed.
-func (o *origin) admit(r dial.Ready, made int) bool {
+func (o *origin) add(r dial.Ready, made int) bool {
 	c := newConn(o, r, time.Now())
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -279,28 +284,47 @@ func (o *origin) admit(r dial.Ready, made int) bool {
 	}
 	o.all[c] = struct{}{}
 	o.show(c)
-	o.client.dirt.add(c) // It says hello even if no request goes with that.
+	o.client.unflushed.add(c) // Its greeting goes out even if no request goes with it.
 	// It fails if it is closed already, which the reader will notice.
 	_ = r.Conn.Open(r.Phases)
 	o.client.work.Go(c.read)
 	return true
 }
 
-// maxSpread is the most addresses of a name that connections are kept to without need.
-const maxSpread = 16
+const (
+	// maxSpread is the most addresses of a name that connections are kept to without need.
+	maxSpread = 16
+	// spreadPause is how long no connections are made without need after one that ended
+	// without a request.
+	spreadPause = time.Second
+)
 
-// spread makes a connection to an address that has none, one at a time.
+// spread makes a connection to an address that has none, one at a time, while there is one to
+// another.
 func (o *origin) spread() {
+	now := time.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	few := len(o.all)+o.making < o.client.maxConns && o.making == 0 && o.pause.left(time.Now()) == 0
-	if !few || o.closed || o.client.perConn == 1 {
+	room := len(o.all) > 0 && len(o.all)+o.making < o.client.maxConns && o.making == 0
+	if !room || o.closed || o.client.perConn == 1 || o.pause.left(now) > 0 || now.Before(o.spreadAfter) {
 		return
 	}
 	if addr := o.dial.Bare(maxSpread); addr != "" {
 		o.making++
 		o.client.work.Go(func() { o.makeTo(addr) })
 	}
+}
+
+// endedInVain takes the end of a connection that brought no response, though there may have
+// been requests.
+func (o *origin) endedInVain(now time.Time, requests bool) {
+	if requests {
+		o.pause.ended(now)
+		return
+	}
+	o.mu.Lock()
+	o.spreadAfter = now.Add(spreadPause)
+	o.mu.Unlock()
 }
 
 // refresh resolves the name anew if it is time for that, in the background.
@@ -314,7 +338,7 @@ func (o *origin) changed(addrs []string) {
 	o.mu.Unlock()
 	for _, c := range all {
 		if !slices.Contains(addrs, c.ready.Addr) {
-			c.quit()
+			c.finish()
 		}
 	}
 	if len(all) > 0 {
@@ -339,8 +363,8 @@ func (o *origin) hide(c *conn) {
 	}
 }
 
-// forget lets a connection go that is gone.
-func (o *origin) forget(c *conn) {
+// remove removes a connection that has ended.
+func (o *origin) remove(c *conn) {
 	o.hide(c)
 	o.mu.Lock()
 	delete(o.all, c)
@@ -356,22 +380,22 @@ func (o *origin) close() {
 	o.mu.Unlock()
 	failAll(waiting, dial.ErrClosed)
 	for _, c := range conns {
-		c.shut(dial.ErrClosed)
+		c.abort(dial.ErrClosed)
 	}
 }
 
-// tend makes sure that somebody looks at the time of those that wait.
-func (o *origin) tend() {
+// watchDeadlines makes sure that somebody looks at the time of those that wait.
+func (o *origin) watchDeadlines() {
 	if len(o.waiting) == 0 {
 		return
 	}
-	if !o.tended {
-		o.tended = true
+	if !o.watched {
+		o.watched = true
 		o.client.work.Go(o.watch)
 		return
 	}
 	select {
-	case o.kick <- struct{}{}:
+	case o.rewatch <- struct{}{}:
 	default:
 	}
 }
@@ -383,7 +407,7 @@ func (o *origin) watch() {
 	for {
 		select {
 		case <-timer.C:
-		case <-o.kick:
+		case <-o.rewatch:
 		case <-o.client.ctx.Done():
 		}
 		now := time.Now()
@@ -418,7 +442,7 @@ func (o *origin) expire(now time.Time) (next time.Time) {
 	if len(o.waiting) > 0 {
 		next = o.waiting[0].deadline
 	} else {
-		o.tended = false
+		o.watched = false
 	}
 	o.mu.Unlock()
 	failAll(late, err)

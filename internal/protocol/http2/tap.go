@@ -17,7 +17,7 @@ func (c *conn) tapRequest(j *job) {
 		return
 	}
 	over := protocol.Connection{
-		Reused: c.nextID > 1, Local: c.ready.Conn.LocalAddr(), Remote: c.ready.Conn.RemoteAddr(), Phases: c.ready.Phases,
+		Reused: c.streams.used(), Local: c.ready.Conn.LocalAddr(), Remote: c.ready.Conn.RemoteAddr(), Phases: c.ready.Phases,
 	}
 	if c.ready.TLS != nil {
 		s := c.ready.TLS.ConnectionState()
@@ -35,7 +35,7 @@ func (c *conn) tapRequest(j *job) {
 	tap.Request(h, j.entry.Body)
 }
 
-// headTap collects the fields of a header block for a tap. A nil headTap does nothing.
+// headTap collects the fields of a header block for a tap. Without one it is nil.
 type headTap struct {
 	to     protocol.Tap
 	fields []protocol.Field
@@ -51,9 +51,7 @@ func newHeadTap(s *stream) *headTap {
 
 // field takes a field.
 func (t *headTap) field(name, value []byte) {
-	if t != nil {
-		t.fields = append(t.fields, protocol.Field{Name: string(name), Value: string(value)})
-	}
+	t.fields = append(t.fields, protocol.Field{Name: string(name), Value: string(value)})
 }
 
 // end tells of the head; status is 0 for trailers.

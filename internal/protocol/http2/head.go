@@ -20,55 +20,55 @@ const (
 	factStatus
 	// factLength is the length of the answer's body.
 	factLength
-	// factFoul is a field that an answer must not have.
-	factFoul
+	// factMalformed is a field that an answer must not have.
+	factMalformed
 )
 
-// judge returns the fact in a field.
-func (t *tables) judge(name, value []byte) fact {
+// classify returns the fact in a field.
+func (t *tables) classify(name, value []byte) fact {
 	if len(name) > 0 && name[0] == ':' {
-		return judgePseudo(name, value)
+		return classifyPseudo(name, value)
 	}
 	for _, b := range name {
 		if !t.inName[b] {
-			return fact{kind: factFoul}
+			return fact{kind: factMalformed}
 		}
 	}
 	for _, b := range value {
 		if !t.inValue[b] {
-			return fact{kind: factFoul}
+			return fact{kind: factMalformed}
 		}
 	}
 	switch string(name) {
 	case "content-length":
-		return judgeLength(value)
+		return classifyLength(value)
 	case "", "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade":
-		return fact{kind: factFoul}
+		return fact{kind: factMalformed}
 	case "te":
 		if !bytes.Equal(value, []byte("trailers")) {
-			return fact{kind: factFoul}
+			return fact{kind: factMalformed}
 		}
 	}
 	return fact{kind: factPlain}
 }
 
-// judgePseudo returns the fact in a pseudo-header, of which an answer has one.
-func judgePseudo(name, value []byte) fact {
+// classifyPseudo returns the fact in a pseudo-header, of which an answer has one.
+func classifyPseudo(name, value []byte) fact {
 	if string(name) != ":status" || len(value) != 3 {
-		return fact{kind: factFoul}
+		return fact{kind: factMalformed}
 	}
 	n, ok := parseNumber(value)
 	if !ok {
-		return fact{kind: factFoul}
+		return fact{kind: factMalformed}
 	}
 	return fact{kind: factStatus, number: n}
 }
 
-// judgeLength returns the fact in a length.
-func judgeLength(value []byte) fact {
+// classifyLength returns the fact in a length.
+func classifyLength(value []byte) fact {
 	n, ok := parseNumber(value)
 	if !ok {
-		return fact{kind: factFoul}
+		return fact{kind: factMalformed}
 	}
 	return fact{kind: factLength, number: n}
 }
@@ -94,11 +94,12 @@ type head struct {
 	status int
 	// length is -1 where there is none.
 	length int64
-	// plain says that a field came that is no pseudo-header; foul, that one came that
+	// plain says that a field came that is no pseudo-header; malformed, that one came that
 	// must not be there, or not there.
-	plain, foul bool
-	// size is the size of all fields as RFC 9113, section 6.5.2, counts it.
-	size int
+	plain, malformed bool
+	// fields is how many fields there are, and size their size as RFC 9113, section 6.5.2,
+	// counts it.
+	fields, size int
 	// tap, if not nil, is shown each field.
 	tap *headTap
 }
@@ -108,20 +109,24 @@ func (h *head) reset(t *headTap) {
 	*h = head{length: -1, tap: t}
 }
 
+// tapped reports whether fields are to be shown: those of a head that is too long are not.
+func (h *head) tapped() bool { return h.tap != nil && h.size <= maxHead }
+
 // add takes a field's fact.
 func (h *head) add(f fact, size int) {
+	h.fields++
 	h.size += size
 	switch f.kind {
 	case factStatus:
-		h.foul = h.foul || h.plain || h.status != 0
+		h.malformed = h.malformed || h.plain || h.status != 0
 		// There is no status 0, but it is there.
 		h.status = max(1, int(f.number))
 	case factLength:
 		h.plain = true
-		h.foul = h.foul || (h.length >= 0 && h.length != f.number)
+		h.malformed = h.malformed || (h.length >= 0 && h.length != f.number)
 		h.length = f.number
-	case factFoul:
-		h.foul = true
+	case factMalformed:
+		h.malformed = true
 	default:
 		h.plain = true
 	}

@@ -3,14 +3,14 @@ package http2
 // decoder decodes the header blocks of one connection (RFC 7541) to what a head keeps
 // of them. In order it allocates nothing. Make it with newDecoder.
 type decoder struct {
-	tables *tables
-	recent *recent
+	tables  *tables
+	dynamic *dynamicTable
 	// scratch holds the texts of the present field that cannot stay where they are.
 	scratch []byte
 }
 
 // newDecoder returns the decoder of a new connection.
-func newDecoder(t *tables) decoder { return decoder{tables: t, recent: newRecent()} }
+func newDecoder(t *tables) decoder { return decoder{tables: t, dynamic: newDynamicTable()} }
 
 // maxScratch is the scratch that is kept from one field to the next.
 const maxScratch = 64 << 10
@@ -31,9 +31,10 @@ const (
 )
 
 // decode adds what a whole header block says to h. It reports false for one that cannot
-// be decoded, after which the connection is of no more use.
+// be decoded, and ends early at one of too many fields; after either the connection is of no
+// more use.
 func (d *decoder) decode(p []byte, h *head) bool {
-	for first := true; len(p) > 0; {
+	for first := true; len(p) > 0 && h.fields <= maxFields; {
 		var ok bool
 		switch b := p[0]; {
 		case b >= formIndexed:
@@ -70,17 +71,19 @@ func (d *decoder) indexed(p []byte, h *head) ([]byte, bool) {
 	case i <= numStatic:
 		f := &d.tables.static[i]
 		h.add(f.fact, len(f.name)+len(f.value)+fieldOverhead)
-		if h.tap != nil {
+		if h.tapped() {
 			h.tap.field([]byte(f.name), []byte(f.value))
 		}
 		return p, true
 	}
-	f, ok := d.recent.get(i - numStatic - 1)
+	f, ok := d.dynamic.get(i - numStatic - 1)
 	if !ok {
 		return nil, false
 	}
 	h.add(f.fact, f.size())
-	h.tap.field(d.recent.textOf(f))
+	if h.tapped() {
+		h.tap.field(d.dynamic.textOf(f))
+	}
 	return p, true
 }
 
@@ -96,21 +99,23 @@ func (d *decoder) literal(p []byte, prefix int, h *head) ([]byte, bool) {
 	}
 	var name, value []byte
 	if i == 0 {
-		name, p, ok = d.text(p)
+		name, p, ok = d.stringLiteral(p)
 	} else {
 		name, ok = d.name(i)
 	}
 	if !ok {
 		return nil, false
 	}
-	if value, p, ok = d.text(p); !ok {
+	if value, p, ok = d.stringLiteral(p); !ok {
 		return nil, false
 	}
-	f := d.tables.judge(name, value)
+	f := d.tables.classify(name, value)
 	h.add(f, len(name)+len(value)+fieldOverhead)
-	h.tap.field(name, value)
+	if h.tapped() {
+		h.tap.field(name, value)
+	}
 	if prefix == bitsIndexing {
-		d.recent.add(name, value, f)
+		d.dynamic.add(name, value, f)
 	}
 	return p, true
 }
@@ -122,17 +127,17 @@ func (d *decoder) name(i int) ([]byte, bool) {
 		d.scratch = append(d.scratch, d.tables.static[i].name...)
 		return d.scratch[from:], true
 	}
-	f, ok := d.recent.get(i - numStatic - 1)
+	f, ok := d.dynamic.get(i - numStatic - 1)
 	if !ok {
 		return nil, false
 	}
-	name, _ := d.recent.textOf(f)
+	name, _ := d.dynamic.textOf(f)
 	d.scratch = append(d.scratch, name...)
 	return d.scratch[from:], true
 }
 
 // text takes a text, which is where it was found or in the scratch.
-func (d *decoder) text(p []byte) (text, rest []byte, ok bool) {
+func (d *decoder) stringLiteral(p []byte) (text, rest []byte, ok bool) {
 	if len(p) == 0 {
 		return nil, nil, false
 	}
@@ -155,7 +160,7 @@ func (d *decoder) resize(p []byte) ([]byte, bool) {
 	if !ok || n > tableSize {
 		return nil, false
 	}
-	d.recent.resize(n)
+	d.dynamic.resize(n)
 	return p, true
 }
 

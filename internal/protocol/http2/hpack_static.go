@@ -33,7 +33,7 @@ func newTables() *tables {
 	}
 	i := 0
 	d := hpack.NewDecoder(0, func(f hpack.HeaderField) {
-		t.static[i] = staticField{name: f.Name, value: f.Value, fact: t.judge([]byte(f.Name), []byte(f.Value))}
+		t.static[i] = staticField{name: f.Name, value: f.Value, fact: t.classify([]byte(f.Name), []byte(f.Value))}
 	})
 	for i = 1; i <= numStatic; i++ {
 		_, _ = d.Write([]byte{0x80 | byte(i)}) // An index of the static table cannot fail.
