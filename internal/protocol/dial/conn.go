@@ -133,8 +133,9 @@ func (c *Conn) Wait() { c.drains.Wait() }
 // is noticed. So f may have written, by somebody else, what the next answer is for. If
 // the last Read has emptied the socket, the next one does not look at it before it waits,
 // which saves a system call; when the peer closes the connection at that very moment,
-// this goes unnoticed until something is written. The first time it does look, since many a
-// server closes each connection behind its first response.
+// this goes unnoticed until something is written. The first time it does look, before it calls
+// f, which it then does only if the connection has not ended: many a server closes each
+// connection behind its first response.
 //
 // Use it only when nothing more is to come but what is written for, and not while a Read
 // is under way. f must not close the connection.
@@ -155,7 +156,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		if n < trickleSize {
 			c.trickle.Add(1)
 		}
-		return n, nil
+		return n, err
 	}
 	if err == nil {
 		err = io.EOF

@@ -69,13 +69,23 @@ func (c *Conn) readNow(fd uintptr) bool {
 	s := &c.socket
 	if f := c.parked; f != nil {
 		c.parked = nil
-		f()
 		// Servers that close behind each response do so behind the first one, too.
-		if s.emptied && s.looked {
+		if s.emptied && !s.looked {
+			s.looked = true
+			if s.readOnce(fd) {
+				return true // It is over, and f need not know.
+			}
+		}
+		f()
+		if s.emptied {
 			return false
 		}
-		s.looked = true
 	}
+	return s.readOnce(fd)
+}
+
+// readOnce reads what there is. It reports whether that was anything, or an error.
+func (s *socket) readOnce(fd uintptr) bool {
 	for {
 		n, errno := sysRead(fd, s.in)
 		switch errno {

@@ -342,7 +342,7 @@ func (s Suite) waitsForStreams(t *testing.T) {
 			var seen atomic.Int64
 			o := f.framed(t, &seen, func(s *frames) {
 				<-let
-				_ = s.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 3})
+				_ = s.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 30})
 				for id := s.request(); id != 0; id = s.request() {
 					s.respond(id, "200")
 				}
