@@ -54,9 +54,10 @@ func (a *allowance) add(n int) { a.left = min(maxUseless, a.left+n) }
 // is left. What comes back with time is added only when that is needed.
 func (a *allowance) spend(now time.Time, n int) bool {
 	if a.left < n {
-		back := now.Sub(a.filled) / (time.Second / uselessRate)
-		a.filled = a.filled.Add(back * (time.Second / uselessRate))
-		a.add(int(back))
+		const each = time.Second / uselessRate
+		back := now.Sub(a.filled).Truncate(each)
+		a.filled = a.filled.Add(back)
+		a.add(int(back / each))
 	}
 	if a.left < n {
 		return false

@@ -36,17 +36,17 @@ func (e *closing) next() time.Time {
 
 // reason returns what the streams of a connection fail for that ends with the error, and
 // whether to say goodbye to the server, with which code (RFC 9113, section 6.8).
-func (e *closing) reason(err error) (why error, goodbye bool, c code) {
+func (e *closing) reason(err error) (goodbye bool, c code, why error) {
 	fault, _ := errors.AsType[*violation](err)
 	switch {
 	case e.cause != nil:
-		return e.cause, false, codeNone
+		return false, codeNone, e.cause
 	case fault != nil:
-		return err, true, fault.code
+		return true, fault.code, err
 	case errors.Is(err, errDone):
-		return err, true, codeNone
+		return true, codeNone, err
 	case e.goAway != nil && (e.goAway.code != codeNone || errors.Is(err, io.EOF)):
-		return e.goAway, false, codeNone
+		return false, codeNone, e.goAway
 	}
-	return err, false, codeNone
+	return false, codeNone, err
 }

@@ -29,8 +29,9 @@ func TestWhatEndsAConnectionFailsItsStreams(t *testing.T) {
 		{"it breaks after a GOAWAY with an error", closing{goAway: angry}, broken, angry, false, codeNone},
 		{"it is not needed any more after a GOAWAY", closing{goAway: friendly}, errDone, errDone, true, codeNone},
 	} {
-		if why, goodbye, code := test.closing.reason(test.err); why != test.want || goodbye != test.goodbye || code != test.code {
-			t.Errorf("%s: %v, goodbye %t with %s", test.name, why, goodbye, code)
+		goodbye, with, why := test.closing.reason(test.err)
+		if !errors.Is(why, test.want) || goodbye != test.goodbye || with != test.code {
+			t.Errorf("%s: %v, goodbye %t with %s", test.name, why, goodbye, with)
 		}
 	}
 }

@@ -25,9 +25,10 @@ type conn struct {
 	origin *origin
 	// net is what frames go through: the connection as it is, or TLS over it.
 	net net.Conn
-	// ready is how it was made, and born when it was ready for requests.
+	// ready is how it was made.
 	ready dial.Ready
-	born  time.Time
+	// number counts the connections of the origin, in the order in which they were made.
+	number uint64
 
 	// free is how many streams may be opened now, and busy how many are open, for those
 	// who look for a connection.
@@ -69,7 +70,7 @@ func newConn(o *origin, r dial.Ready, now time.Time) *conn {
 		origin:    o,
 		net:       r.Conn,
 		ready:     r,
-		born:      now,
+		number:    o.made.Add(1),
 		streams:   newStreamSet(client.perConn),
 		peer:      newPeerSettings(client.assumed(o)),
 		flow:      newSendFlow(),

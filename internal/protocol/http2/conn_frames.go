@@ -146,7 +146,7 @@ func (c *conn) handleGoAway(f *inFrame) *violation {
 	c.retire()
 	for _, s := range c.streams.above(last) {
 		if c.closing.goAway.code != codeCalm && c.mayRepeat(s, true) {
-			s.after = c.now
+			s.after = c.origin.made.Load()
 			c.repeat(s)
 		} else {
 			c.endStream(s, c.closing.goAway)

@@ -111,9 +111,9 @@ func (c *conn) setTimer() {
 // from.
 func (c *conn) end(err error) {
 	c.retire()
-	err, goodbye, code := c.closing.reason(err)
+	goodbye, with, err := c.closing.reason(err)
 	if goodbye {
-		c.out.goAway(code)
+		c.out.goAway(with)
 	}
 	if c.closing.cause == nil && !c.responded {
 		c.origin.endedInVain(c.now, c.streams.used())
@@ -124,7 +124,7 @@ func (c *conn) end(err error) {
 	for s := c.streams.byDeadline.first; s != nil; s = c.streams.byDeadline.first {
 		harmless := c.responded && !s.touched && s.entry.Idempotent
 		if c.closing.cause == nil && c.mayRepeat(s, harmless) {
-			s.after = c.now
+			s.after = c.origin.made.Load()
 			c.repeat(s)
 		} else {
 			c.endStream(s, err)

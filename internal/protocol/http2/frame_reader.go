@@ -40,6 +40,7 @@ func (r *frameReader) next(p []byte, f *inFrame) (n int, v *violation) {
 	f.kind, f.flags = p[3], p[4]
 	f.id = binary.BigEndian.Uint32(p[5:]) & lastStream
 	switch {
+	case r.greeted && r.blockID == 0 && f.length <= maxFrame: // As it should be.
 	case !r.greeted && (f.kind != frameSettings || f.has(flagAck)):
 		return 0, breach(codeProtocol, "it does not begin with SETTINGS") // RFC 9113, section 3.4.
 	case f.length > maxFrame:
@@ -53,14 +54,17 @@ func (r *frameReader) next(p []byte, f *inFrame) (n int, v *violation) {
 	}
 	f.payload = p[headerLen:n]
 	r.greeted = true
-	if v = f.check(); v != nil {
-		return 0, v
-	}
 	switch f.kind {
+	case frameData:
+		v = f.unpad()
 	case frameHeaders:
-		v = r.headers(f)
+		if v = f.unpad(); v == nil {
+			v = r.headers(f)
+		}
 	case frameContinuation:
 		v = r.continuation(f)
+	default:
+		v = f.check()
 	}
 	return n, v
 }
@@ -103,10 +107,11 @@ func (r *frameReader) continuation(f *inFrame) *violation {
 	return nil
 }
 
-// check checks the frame's stream and length (RFC 9113, section 6), and removes its padding.
+// check checks the stream and the length of a frame that is neither DATA nor of a header
+// block (RFC 9113, section 6).
 func (f *inFrame) check() *violation {
 	switch f.kind {
-	case frameData, frameHeaders, framePriority, frameReset, frameContinuation:
+	case framePriority, frameReset:
 		if f.id == 0 {
 			return breach(codeProtocol, "a frame of a stream for none")
 		}
@@ -119,9 +124,6 @@ func (f *inFrame) check() *violation {
 	}
 	if !f.fits() {
 		return breach(codeFrameSize, "a frame of a wrong length")
-	}
-	if f.has(flagPadded) && (f.kind == frameData || f.kind == frameHeaders) {
-		return f.unpad()
 	}
 	return nil
 }
@@ -143,8 +145,14 @@ func (f *inFrame) fits() bool {
 	return true
 }
 
-// unpad removes the padding (RFC 9113, section 6.1).
+// unpad removes the padding of a frame that has to be a stream's (RFC 9113, section 6.1).
 func (f *inFrame) unpad() *violation {
+	if f.id == 0 {
+		return breach(codeProtocol, "a frame of a stream for none")
+	}
+	if !f.has(flagPadded) {
+		return nil
+	}
 	p := f.payload
 	if len(p) == 0 || int(p[0]) >= len(p) {
 		return breach(codeProtocol, "a frame is all padding")

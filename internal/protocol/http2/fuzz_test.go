@@ -14,7 +14,6 @@ import (
 // FuzzServer has a server say anything. Whatever it is, each call ends once, and nothing
 // panics or hangs.
 func FuzzServer(f *testing.F) {
-
 	head := frame(frameHeaders, flagEndHeaders, 1, status200)
 	for _, said := range []string{
 		"", "HTTP/1.1 400 Bad Request\r\n\r\n", greeting,

@@ -107,6 +107,20 @@ func BenchmarkHPACK(b *testing.B) {
 // does, out of its buffer, and with the library's Framer.
 func BenchmarkFrames(b *testing.B) {
 	response := []byte(frame(frameHeaders, flagEndHeaders, 1, "\x88\x88\x88") + frame(frameData, flagEndStream, 1, string(make([]byte, 200))))
+	b.Run("ours", func(b *testing.B) {
+		r := frameReader{greeted: true}
+		var f inFrame
+		b.ReportAllocs()
+		for b.Loop() {
+			for p := response; len(p) > 0; {
+				n, v := r.next(p, &f)
+				if v != nil || n == 0 {
+					b.Fatal(v)
+				}
+				p = p[n:]
+			}
+		}
+	})
 	b.Run("library", func(b *testing.B) {
 		r := bytes.NewReader(response)
 		f := lib.NewFramer(io.Discard, r)

@@ -25,6 +25,8 @@ type origin struct {
 	// usable are the connections that may have room, and turn is whose turn it is.
 	usable atomic.Pointer[[]*conn]
 	turn   atomic.Uint32
+	// made is how many connections have been made.
+	made atomic.Uint64
 	// learned is how many streams a connection allowed that was made last.
 	learned atomic.Int32
 	// waits is the number of those that wait.

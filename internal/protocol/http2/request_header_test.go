@@ -72,7 +72,7 @@ func TestHeadersSayWhatIsMeant(t *testing.T) {
 		if got.String() != want {
 			t.Errorf("got\n%swant\n%s", got.String(), want)
 		}
-		if b, ok := h.append(b[:6], j, id, 1000); ok || len(b) != 6 {
+		if same, fits := h.append(b[:6], j, id, 1000); fits || len(same) != 6 {
 			t.Error("a header that is longer than the server takes is sent")
 		}
 	}

@@ -34,8 +34,21 @@ type server struct {
 // connection, after its greeting.
 func scripted(tb testing.TB, script func(s *server), settings ...lib.Setting) httpreq.Options {
 	tb.Helper()
+	return h2cOptions(tb, "http://"+protocoltest.Raw(tb, follow(script, settings)))
+}
+
+// piped is scripted without a network, for the virtual time of testing/synctest.
+func piped(tb testing.TB, script func(s *server), settings ...lib.Setting) httpreq.Options {
+	tb.Helper()
+	o := protocoltest.Pipe(tb, false, follow(script, settings))
+	o.Protocol = httpreq.H2C
+	return o
+}
+
+// follow returns what a server does on each connection that follows the script.
+func follow(script func(s *server), settings []lib.Setting) func(net.Conn) {
 	var conns atomic.Int64
-	addr := protocoltest.Raw(tb, func(c net.Conn) {
+	return func(c net.Conn) {
 		if _, err := io.ReadFull(c, make([]byte, len(preface))); err != nil {
 			return
 		}
@@ -46,8 +59,7 @@ func scripted(tb testing.TB, script func(s *server), settings ...lib.Setting) ht
 		script(s)
 		s.drain()
 		_ = c.Close()
-	})
-	return h2cOptions(tb, "http://"+addr)
+	}
 }
 
 // next reads the next frame of the type. It minds what it passes by.

@@ -13,21 +13,21 @@ type job struct {
 	// start is when it was started, deadline when it has to have ended, and sent when it
 	// began to be sent; zero until then.
 	start, deadline, sent time.Time
-	// again says that it was on a connection before, without an outcome. Then it goes to one
-	// that was made after that, so that it does not meet another one that is about to end,
-	// and not to the one to avoid, if it only was refused there.
+	// again says that it was on a connection before, without an outcome. If that connection
+	// ended it goes to one with a number after, which was made later, so that it does not meet
+	// another one that is about to end. If it was refused only, there is one to avoid.
 	again bool
-	after time.Time
+	after uint64
 	avoid *conn
 }
 
 // mayUse reports whether the job may go to a connection.
 func (j *job) mayUse(c *conn) bool {
-	return c != j.avoid && (j.after.IsZero() || c.born.After(j.after))
+	return c != j.avoid && c.number > j.after
 }
 
 // anywhere lets the job go to any connection.
-func (j *job) anywhere() { j.after, j.avoid = time.Time{}, nil }
+func (j *job) anywhere() { j.after, j.avoid = 0, nil }
 
 // stream is a job on a connection. It belongs to its connection, which uses it again.
 type stream struct {
