@@ -124,22 +124,25 @@ func (p *pacer) next() (turn, bool) {
 	}
 }
 
-// hold waits for room to send a turn where slots are due together: until the waiter is
-// woken, or the turn's millisecond is over. It returns false when that is so, or when there
-// is no such time to be used: where each slot has its own instant, after a step of the clock
-// and once halted.
+// hold waits for room to send a turn: until the waiter is woken, or the turn's time is over.
+// It returns false when there is nothing more to wait for: then, and when the pacer halts.
 func (p *pacer) hold(t *turn) bool {
 	p.look()
-	left := p.round.left(t.due, p.now.wall)
-	if p.halted || p.now.era != t.now.era || left <= 0 {
+	if p.halted || !p.lasts(t) {
 		return false
 	}
-	p.wait(left)
-	// More of the responses may be at hand: they go first, so that there is room for as many
+	p.wait(p.round.left(t.due, p.now.wall))
+	// More responses may be at hand. They go first, so that there is room for as many
 	// requests at once.
 	runtime.Gosched()
 	p.look()
-	return !p.halted && p.now.era == t.now.era && p.round.left(t.due, p.now.wall) > 0
+	return !p.halted && p.lasts(t)
+}
+
+// lasts reports whether a turn may still wait for room. Where each slot has its own instant
+// none may, nor when the clock has been stepped since.
+func (p *pacer) lasts(t *turn) bool {
+	return p.now.era == t.now.era && p.round.left(t.due, p.now.wall) > 0
 }
 
 // wait waits, about as long as it is told.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
 
 // delays is a Recorder that keeps the send delays of a number of slots.
@@ -95,4 +96,52 @@ func benchmarkPacing(b *testing.B, pacing Pacing, perSecond float64) {
 	b.ReportMetric(book.quantile(0.5), "p50-µs")
 	b.ReportMetric(book.quantile(0.99), "p99-µs")
 	b.ReportMetric(100*used.Seconds()/elapsed.Seconds(), "%core")
+}
+
+// prompt is a Client whose responses come from another goroutine as soon as that runs.
+type prompt struct{ calls chan *protocol.Call }
+
+var _ protocol.Client = (*prompt)(nil)
+
+// newPrompt returns a client for up to so many requests in flight.
+func newPrompt(most int) *prompt {
+	p := &prompt{calls: make(chan *protocol.Call, most)}
+	go p.respond()
+	return p
+}
+
+func (p *prompt) respond() {
+	for c := range p.calls {
+		c.Result.Done = time.Now()
+		c.Finish(c.Result)
+	}
+}
+
+// Start implements protocol.Client.
+func (p *prompt) Start(c *protocol.Call) {
+	c.Result = protocol.Result{Sent: time.Now(), Code: "200"}
+	p.calls <- c
+}
+
+// Flush implements protocol.Client.
+func (p *prompt) Flush() {}
+
+// Close implements protocol.Client.
+func (p *prompt) Close() { close(p.calls) }
+
+// BenchmarkFlatOut is asked for more slots than can be sent, of which a hundred may be in
+// flight: it reports how many are sent in a millisecond. One iteration is one request.
+func BenchmarkFlatOut(b *testing.B) {
+	sc, _, _ := scenario(b, timeline.MaxRate)
+	book := newCountdown(b.N)
+	sc.Client, sc.Recorder = newPrompt(sc.Limits.MaxInFlight), book
+	e := New(Options{})
+	used, begin := processorTime(b), time.Now()
+	e.Apply([]Scenario{sc})
+	<-book.done
+	elapsed := time.Since(begin)
+	used = processorTime(b) - used
+	stop(b, e)
+	b.ReportMetric(float64(b.N)/elapsed.Seconds()/1000, "sent/ms")
+	b.ReportMetric(float64(used.Nanoseconds())/float64(b.N), "cpu-ns/op")
 }

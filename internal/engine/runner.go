@@ -119,14 +119,14 @@ func (r *runner) withhold(e protocol.Extra) (WithheldReason, bool) {
 // returns false if none is.
 func (r *runner) room(t *turn) bool {
 	most := int64(r.sc.Limits.MaxInFlight)
-	if t.due.Equal(r.crowded) && r.pacer.round.left(t.due, t.now.wall) <= 0 && !r.pacer.halted {
+	if t.due.Equal(r.crowded) && !r.pacer.lasts(t) {
 		return false // What had to wait is not sent beyond its time.
 	}
 	for r.inFlight.Load() >= most {
-		r.crowded = t.due
 		if !r.hold(t, min(most-1, most-most/batchOf)) {
-			return r.pacer.halted && r.inFlight.Load() < most
+			return r.pacer.lasts(t) && r.inFlight.Load() < most
 		}
+		r.crowded = t.due
 	}
 	return true
 }
