@@ -119,14 +119,17 @@ func (r *runner) withhold(e protocol.Extra) (WithheldReason, bool) {
 // returns false if none is.
 func (r *runner) room(t *turn) bool {
 	most := int64(r.sc.Limits.MaxInFlight)
-	if t.due.Equal(r.crowded) && !r.pacer.lasts(t) {
+	lasts := r.pacer.lasts(t)
+	if !lasts && t.due.Equal(r.crowded) {
 		return false // What had to wait is not sent beyond its time.
 	}
 	for r.inFlight.Load() >= most {
+		if lasts {
+			r.crowded = t.due
+		}
 		if !r.hold(t, min(most-1, most-most/batchOf)) {
 			return r.pacer.lasts(t) && r.inFlight.Load() < most
 		}
-		r.crowded = t.due
 	}
 	return true
 }

@@ -84,6 +84,26 @@ func TestAWakeEndsOneWait(t *testing.T) {
 	}
 }
 
+func TestAfterAWakeAWaiterWaitsAgain(t *testing.T) {
+	for name, newOne := range inReal() {
+		t.Run(name, func(t *testing.T) {
+			w := newOne()
+			defer w.close()
+			for range 3 {
+				w.wake()
+				returns(t, func() { w.wait(time.Hour) })
+				const d = 5 * time.Millisecond
+				begin := time.Now()
+				returns(t, func() { w.wait(d) })
+				// A spinner returns ahead of its moment.
+				if got := time.Since(begin); got < d-time.Millisecond {
+					t.Errorf("waited %v, want %v", got, d)
+				}
+			}
+		})
+	}
+}
+
 func TestAWaiterThatIsClosedMayBeWoken(t *testing.T) {
 	for name, newOne := range inReal() {
 		t.Run(name, func(t *testing.T) {
