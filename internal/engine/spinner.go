@@ -38,11 +38,11 @@ type spinner struct {
 
 var _ waiter = (*spinner)(nil)
 
-// newEvenSpinner returns a spinner that is woken in time as often as not: it takes off
-// what every wake-up costs, and spins for some 10 µs at every other one.
+// newEvenSpinner returns a spinner that is woken in time once in ten times: it takes off
+// what nearly every wake-up is late by, and hardly ever spins.
 func newEvenSpinner(rough waiter) *spinner {
 	const us = time.Microsecond
-	return &spinner{rough: rough, ahead: 50 * us, most: 100 * us, more: us, less: us, patient: true}
+	return &spinner{rough: rough, ahead: 50 * us, most: 100 * us, more: us / 10, less: us * 9 / 10, patient: true}
 }
 
 // newExactSpinner returns a spinner that is nearly always woken in time.

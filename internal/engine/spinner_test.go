@@ -99,8 +99,8 @@ func TestASpinnerIsWokenUpAsEarlyAsItWasLate(t *testing.T) {
 		"always early":    {func(int) time.Duration { return -time.Second }, 0, 50 * us},
 		"hopelessly late": {func(int) time.Duration { return time.Hour }, 100 * us, 300 * us},
 		"evenly late":     {func(int) time.Duration { return 90 * us }, 90 * us, 90 * us},
-		// Half of them are up to 60 µs, and all but one in a hundred up to 118 µs.
-		"late by up to 120 µs":            {func(i int) time.Duration { return time.Duration(i*37%60) * 2 * us }, 60 * us, 118 * us},
+		// One in ten is up to 12 µs, and all but one in a hundred up to 118 µs.
+		"late by up to 120 µs":            {func(i int) time.Duration { return time.Duration(i*37%60) * 2 * us }, 12 * us, 118 * us},
 		"one in three is late by 200 µs":  {func(i int) time.Duration { return time.Duration(i%3/2) * 200 * us }, 0, 200 * us},
 		"one in a thousand is late by 1h": {func(i int) time.Duration { return time.Duration(i%1000/999) * time.Hour }, 0, 50 * us},
 	} {
