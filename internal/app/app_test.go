@@ -186,26 +186,19 @@ func runApp(t *testing.T, a *App) running {
 
 func (r running) get(t *testing.T, path string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.base+path, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
+	return r.do(t, http.MethodGet, path)
 }
 
 // post sends a request without a body.
 func (r running) post(t *testing.T, path string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.base+path, http.NoBody)
+	return r.do(t, http.MethodPost, path)
+}
+
+// do sends a request without a body, and returns the status and the body of its response.
+func (r running) do(t *testing.T, method, path string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, r.base+path, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,15 @@ type Call struct {
 	Done func()
 }
 
+// EndsBy returns when the exchange has to have ended that begins now, with a client whose own
+// timeout is this.
+func (c *Call) EndsBy(now time.Time, timeout time.Duration) time.Time {
+	if c.Deadline.IsZero() {
+		return now.Add(timeout)
+	}
+	return c.Deadline
+}
+
 // Admits reports whether the call may put one more request on the wire.
 func (c *Call) Admits(e Extra) bool { return c.Admit == nil || c.Admit(e) }
 

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -26,16 +25,7 @@ func askAs(t *testing.T, method, url, host, content string) (int, string) {
 	// A page whose name resolves to this server is of its own origin.
 	req.Header.Set("Origin", "http://"+host)
 	req.Header.Set("Sec-Fetch-Site", "same-origin")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
+	return respond(t, req)
 }
 
 func TestWhatChangesSomethingNamesAHostOfOurs(t *testing.T) {

@@ -179,6 +179,12 @@ func askWith(t *testing.T, method, url string, header http.Header, content strin
 		t.Fatal(err)
 	}
 	maps.Copy(req.Header, header)
+	return respond(t, req)
+}
+
+// respond sends a request, and returns the status and the body of its response.
+func respond(t *testing.T, req *http.Request) (int, string) {
+	t.Helper()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -342,3 +342,13 @@ type Ready struct {
 	// Began is when making it began.
 	Began time.Time
 }
+
+// Facts returns what there is to know of the connection.
+func (r Ready) Facts(reused bool) protocol.Connection {
+	c := protocol.Connection{Reused: reused, Local: r.Conn.LocalAddr(), Remote: r.Conn.RemoteAddr(), Phases: r.Phases}
+	if r.TLS != nil {
+		s := r.TLS.ConnectionState()
+		c.TLS = &s
+	}
+	return c
+}

@@ -15,8 +15,6 @@ package http1
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -130,7 +128,7 @@ func (c *Client) Start(call *protocol.Call) {
 		c.fail(call, now, protocol.ReasonProtocol, err)
 		return
 	}
-	x := exchange{call: call, entry: e, sent: now, deadline: c.deadline(call, now)}
+	x := exchange{call: call, entry: e, sent: now, deadline: call.EndsBy(now, c.timeout)}
 	for {
 		k, p, err := e.host.take(now)
 		switch {
@@ -145,26 +143,14 @@ func (c *Client) Start(call *protocol.Call) {
 	}
 }
 
-// deadline returns when a call that begins now has to have ended.
-func (c *Client) deadline(call *protocol.Call, now time.Time) time.Time {
-	if call.Deadline.IsZero() {
-		return now.Add(c.timeout)
-	}
-	return call.Deadline
-}
-
 // entryOf returns what a call sends.
 func (c *Client) entryOf(call *protocol.Call) (*entry, error) {
-	i := call.Request.Entry
-	if i < 0 || i >= len(c.entries) {
-		return nil, fmt.Errorf("entry %d: %w", i, httpreq.ErrNoEntry)
+	p, err := httpreq.MessageOf(call, len(c.entries))
+	if err != nil {
+		return nil, err
 	}
-	if call.Message == nil {
-		return &c.entries[i], nil
-	}
-	p, ok := call.Message.(*httpreq.Prepared)
-	if !ok {
-		return nil, fmt.Errorf("message of type %T: %w", call.Message, errors.ErrUnsupported)
+	if p == nil {
+		return &c.entries[call.Request.Entry], nil
 	}
 	e := newEntry(p, c.hostOf(p.URL), !c.keepAlive)
 	return &e, nil
@@ -186,7 +172,7 @@ func (c *Client) Adopt(call *protocol.Call, r dial.Ready) {
 		c.fail(call, r.Began, protocol.ReasonProtocol, err)
 		return
 	}
-	x := exchange{call: call, entry: e, sent: r.Began, deadline: c.deadline(call, r.Began)}
+	x := exchange{call: call, entry: e, sent: r.Began, deadline: call.EndsBy(r.Began, c.timeout)}
 	if !c.spawn(func() {
 		if y, again := c.serve(x, e.host.adopt(r), r); again {
 			c.make(y, e.host.another())

@@ -1,10 +1,10 @@
 package http1
 
 import (
-	"crypto/tls"
 	"slices"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 )
 
 // tapRequest tells a call's tap of the connection and of the request that is about to be
@@ -14,26 +14,17 @@ func (k *conn) tapRequest(x *exchange, reused bool) {
 	if tap == nil {
 		return
 	}
-	c := protocol.Connection{Reused: reused, Local: k.under.LocalAddr(), Remote: k.under.RemoteAddr(), Phases: k.phases}
-	if k.secure != nil {
-		c.TLS = stateOf(k.secure)
-	}
-	tap.Connection(c)
-	h := x.entry.Head(k.client.writer.Varying, x.call.Request, x.sent)
-	target, auth := x.entry.host.target(x.entry.Prepared)
-	h.Line = x.entry.Method + " " + target + " HTTP/1.1"
-	if auth != "" {
-		h.Fields = slices.Insert(h.Fields, 1, protocol.Field{Name: proxyAuthorization, Value: auth, Secret: true})
-	}
+	tap.Connection(dial.Ready{Conn: k.under, TLS: k.secure, Phases: k.phases}.Facts(reused))
+	var more []protocol.Field
 	if !k.client.keepAlive {
-		h.Fields = append(h.Fields, protocol.Field{Name: "Connection", Value: "close"})
+		more = append(more, protocol.Field{Name: "Connection", Value: "close"})
 	}
-	tap.Request(h, x.entry.Body)
-}
-
-func stateOf(c *tls.Conn) *tls.ConnectionState {
-	s := c.ConnectionState()
-	return &s
+	fields := x.entry.OnWire(k.client.writer.Varying, x.call.Request, x.sent, more...)
+	target, auth := x.entry.host.target(x.entry.Prepared)
+	if auth != "" {
+		fields = slices.Insert(fields, 1, protocol.Field{Name: proxyAuthorization, Value: auth, Secret: true})
+	}
+	tap.Request(protocol.Head{Line: x.entry.Method + " " + target + " HTTP/1.1", Fields: fields}, x.entry.Body)
 }
 
 // tapResponse has the response shown to a call's tap.

@@ -3,7 +3,6 @@ package http2
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -110,25 +109,17 @@ func (c *Client) Start(call *protocol.Call) {
 
 // job returns a call that is started now.
 func (c *Client) job(call *protocol.Call, now time.Time) job {
-	j := job{call: call, start: now, deadline: call.Deadline}
-	if j.deadline.IsZero() {
-		j.deadline = now.Add(c.timeout)
-	}
-	return j
+	return job{call: call, start: now, deadline: call.EndsBy(now, c.timeout)}
 }
 
 // entryOf returns what a call sends.
 func (c *Client) entryOf(call *protocol.Call) (*entry, error) {
-	i := call.Request.Entry
-	if i < 0 || i >= len(c.entries) {
-		return nil, fmt.Errorf("entry %d: %w", i, httpreq.ErrNoEntry)
+	p, err := httpreq.MessageOf(call, len(c.entries))
+	if err != nil {
+		return nil, err
 	}
-	if call.Message == nil {
-		return &c.entries[i], nil
-	}
-	p, ok := call.Message.(*httpreq.Prepared)
-	if !ok {
-		return nil, fmt.Errorf("message of type %T: %w", call.Message, errBadMessage)
+	if p == nil {
+		return &c.entries[call.Request.Entry], nil
 	}
 	return newMessage(c.tables, p, c.originOf(p.URL)), nil
 }

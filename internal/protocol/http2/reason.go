@@ -13,9 +13,6 @@ import (
 // errBadStatus is an answer with a status that HTTP does not know.
 var errBadStatus = errors.New("status is not one of HTTP")
 
-// errBadMessage is a message of a call that this client cannot send.
-var errBadMessage = errors.New("no request of HTTP")
-
 // errHeaderTooLong is a request whose header is longer than the server takes.
 var errHeaderTooLong = errors.New("request header is longer than the server's limit")
 
@@ -78,7 +75,7 @@ func reasonOf(err error) protocol.Reason {
 	if _, ok := errors.AsType[*violation](err); ok {
 		return protocol.ReasonProtocol
 	}
-	for _, ours := range [...]error{httpreq.ErrBodyTooLong, errBadStatus, errBadMessage, errHeaderTooLong, httpreq.ErrNoEntry} {
+	for _, ours := range [...]error{httpreq.ErrBodyTooLong, errBadStatus, errHeaderTooLong, httpreq.ErrNoEntry, httpreq.ErrNoMessage} {
 		if errors.Is(err, ours) {
 			return protocol.ReasonProtocol
 		}

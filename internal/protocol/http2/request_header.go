@@ -44,11 +44,6 @@ func (h *headerEncoder) append(b []byte, j *job, id uint32, most int) ([]byte, b
 	} else {
 		b = h.encoder.fixed(b, e.index, e.fields)
 	}
-	for _, value := range auth {
-		// It may change, and nobody on the way is to put it into a table.
-		b = appendInt(b, formNever, bitsNoIndexing, authorizationIndex)
-		b = appendRaw(b, value)
-	}
 	if h.varying.Slot {
 		h.scratch = httpreq.AppendSlot(h.scratch[:0], *request)
 		b = h.encoder.varying(b, slotName, h.scratch, &h.encoder.slot)
@@ -56,6 +51,11 @@ func (h *headerEncoder) append(b []byte, j *job, id uint32, most int) ([]byte, b
 	if h.varying.Trace.Traced(*request) {
 		h.scratch = httpreq.AppendTraceparent(h.scratch[:0], *request, h.varying.Trace)
 		b = h.encoder.varying(b, traceName, h.scratch, &h.encoder.trace)
+	}
+	for _, value := range auth {
+		// It may change, and nobody on the way is to put it into a table.
+		b = appendInt(b, formNever, bitsNoIndexing, authorizationIndex)
+		b = appendRaw(b, value)
 	}
 	return splitHeader(b, from, id, len(e.Body) == 0), true
 }

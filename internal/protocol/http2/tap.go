@@ -16,16 +16,11 @@ func (c *conn) tapRequest(j *job) {
 	if tap == nil {
 		return
 	}
-	over := protocol.Connection{
-		Reused: c.streams.used(), Local: c.ready.Conn.LocalAddr(), Remote: c.ready.Conn.RemoteAddr(), Phases: c.ready.Phases,
+	tap.Connection(c.ready.Facts(c.streams.used()))
+	h := protocol.Head{
+		Line:   j.entry.Method + " " + j.entry.Target() + " HTTP/2.0",
+		Fields: j.entry.OnWire(c.client.varying, j.call.Request, j.start),
 	}
-	if c.ready.TLS != nil {
-		s := c.ready.TLS.ConnectionState()
-		over.TLS = &s
-	}
-	tap.Connection(over)
-	h := j.entry.Head(c.client.varying, j.call.Request, j.start)
-	h.Line = j.entry.Method + " " + j.entry.Target() + " HTTP/2.0"
 	for i := range h.Fields {
 		f := &h.Fields[i]
 		if f.Name = strings.ToLower(f.Name); f.Name == "host" {

@@ -59,10 +59,8 @@ func NewFollower(o Options, c protocol.Client) (*Follower, error) {
 func (f *Follower) Start(call *protocol.Call) {
 	x, _ := f.chains.Get().(*chain)
 	x.outer, x.hops, x.location = call, 0, ""
-	x.call.Request, x.call.Message, x.call.Admit, x.call.Deadline = call.Request, call.Message, call.Admit, call.Deadline
-	if x.call.Deadline.IsZero() {
-		x.call.Deadline = time.Now().Add(f.timeout)
-	}
+	x.call.Request, x.call.Message, x.call.Admit = call.Request, call.Message, call.Admit
+	x.call.Deadline = call.EndsBy(time.Now(), f.timeout)
 	x.at = nil
 	if p, ok := call.Message.(*Prepared); ok {
 		x.at = p

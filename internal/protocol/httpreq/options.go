@@ -17,6 +17,9 @@ import (
 // ErrNoEntry is a request for an entry that the mix does not have.
 var ErrNoEntry = errors.New("no such entry in the mix")
 
+// ErrNoMessage is a message of a call that is no request of HTTP.
+var ErrNoMessage = errors.New("no request of HTTP")
+
 // ErrBodyTooLong is a response whose body is longer than the client reads.
 var ErrBodyTooLong = errors.New("response body is too long")
 

@@ -102,23 +102,38 @@ func idempotent(method string, fields []protocol.Field) bool {
 	return false
 }
 
-// Head returns the request as it goes over the wire, for people and taps: with the fields
-// that vary, and what stands first in HTTP/1.1. A client that asks for the end of its
-// connection adds that itself.
-func (p *Prepared) Head(v Varying, r protocol.Request, now time.Time) protocol.Head {
-	h := protocol.Head{Line: p.Method + " " + p.Target() + " HTTP/1.1"}
-	h.Fields = append(h.Fields, protocol.Field{Name: "Host", Value: p.Authority})
-	h.Fields = append(h.Fields, p.Fields...)
+// MessageOf returns what a call sends in place of its entry, of which the mix has n; nil for
+// the entry. It fails on an entry that there is not, and on a message that is no *Prepared.
+func MessageOf(call *protocol.Call, n int) (*Prepared, error) {
+	if i := call.Request.Entry; i < 0 || i >= n {
+		return nil, fmt.Errorf("entry %d: %w", i, ErrNoEntry)
+	}
+	if call.Message == nil {
+		return nil, nil //nolint:nilnil // No message is what most calls have.
+	}
+	p, ok := call.Message.(*Prepared)
+	if !ok {
+		return nil, fmt.Errorf("message of type %T: %w", call.Message, ErrNoMessage)
+	}
+	return p, nil
+}
+
+// OnWire returns the fields of the request in the order in which they are sent, for people
+// and taps: Host, its own, what more a client adds to each request, and those that vary.
+func (p *Prepared) OnWire(v Varying, r protocol.Request, now time.Time, more ...protocol.Field) []protocol.Field {
+	fields := []protocol.Field{{Name: "Host", Value: p.Authority}}
+	fields = append(fields, p.Fields...)
+	fields = append(fields, more...)
 	if v.Slot {
-		h.Fields = append(h.Fields, protocol.Field{Name: SlotHeader, Value: string(AppendSlot(nil, r))})
+		fields = append(fields, protocol.Field{Name: SlotHeader, Value: string(AppendSlot(nil, r))})
 	}
 	if v.Trace.Traced(r) {
-		h.Fields = append(h.Fields, protocol.Field{Name: TraceHeader, Value: string(AppendTraceparent(nil, r, v.Trace))})
+		fields = append(fields, protocol.Field{Name: TraceHeader, Value: string(AppendTraceparent(nil, r, v.Trace))})
 	}
 	if auth := v.Auth.Get(now); len(auth) > 0 && !p.Authorized {
-		h.Fields = append(h.Fields, protocol.Field{Name: "Authorization", Value: auth[0], Secret: true})
+		fields = append(fields, protocol.Field{Name: "Authorization", Value: auth[0], Secret: true})
 	}
-	return h
+	return fields
 }
 
 // Target returns what the request asks for.

@@ -147,7 +147,7 @@ func (n *netHTTP) request(ctx context.Context, e httpreq.Entry, r protocol.Reque
 		return nil, err
 	}
 	req.Header.Set("User-Agent", "")
-	for _, f := range p.Head(n.varying, r, time.Now()).Fields {
+	for _, f := range p.OnWire(n.varying, r, time.Now()) {
 		switch f.Name {
 		case "Host":
 			req.Host = f.Value
