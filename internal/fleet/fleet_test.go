@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/override"
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // patience is how long a test waits for what should happen soon.
@@ -40,15 +40,11 @@ func gossip(t *testing.T, n int) []Options {
 	all := make([]Options, n)
 	var join []string
 	for i := range all {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = l.Close() }()
-		join = append(join, l.Addr().String())
+		listen := freeport.Address(t)
+		join = append(join, listen)
 		all[i] = Options{
 			Store: StoreMemberlist, Name: fmt.Sprintf("replica-%d", i), Weight: 1, Cluster: "test",
-			MinReplicas: 1, ForgetAfter: time.Minute, Memberlist: Memberlist{Listen: l.Addr().String()},
+			MinReplicas: 1, ForgetAfter: time.Minute, Memberlist: Memberlist{Listen: listen},
 			Logger: slog.New(slog.NewTextHandler(t.Output(), nil)).With("replica", i), Registerer: prometheus.NewRegistry(),
 		}
 	}

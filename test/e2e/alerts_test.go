@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/dashboards/rules"
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // scale is what the times of the rules are divided by: a day passes in 24 minutes, and
@@ -150,7 +151,7 @@ type alertmanager struct {
 func startAlertmanager(t *testing.T, webhook string) *alertmanager {
 	t.Helper()
 	dir := t.TempDir()
-	a := &alertmanager{addr: freeAddress(t)}
+	a := &alertmanager{addr: freeport.Address(t)}
 	file := filepath.Join(dir, "alertmanager.yml")
 	write(t, file, fmt.Sprintf(`
 route:
@@ -248,7 +249,7 @@ func startAlerting(t *testing.T, target, alertmanager string) *prometheus {
 	}
 	write(t, filepath.Join(dir, "rules.yaml"), string(content))
 	history(t, filepath.Join(dir, "data"))
-	p := &prometheus{addr: freeAddress(t)}
+	p := &prometheus{addr: freeport.Address(t)}
 	file := filepath.Join(dir, "prometheus.yml")
 	write(t, file, fmt.Sprintf(`
 global: {scrape_interval: 500ms, scrape_timeout: 500ms}

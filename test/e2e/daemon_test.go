@@ -16,6 +16,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/demo"
 	"github.com/traffic-exporter/traffic_exporter/internal/demo/demotest"
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // sample returns the value of a series in the text format, or an error.
@@ -50,7 +51,7 @@ func steadyConfig(target, rate string) string {
 
 func TestATargetThatCannotBeReachedIsCountedAndNothingExits(t *testing.T) {
 	t.Parallel()
-	e := startExporter(t, steadyConfig(freeAddress(t), "50/s"))
+	e := startExporter(t, steadyConfig(freeport.Address(t), "50/s"))
 	e.reaches(t, `traffic_request_failures_total{reason="refused",request="get",scenario="s"}`, 50)
 	e.reaches(t, `traffic_requests_total{code="",request="get",scenario="s"}`, 50)
 	e.stop(t)
@@ -62,7 +63,7 @@ func TestABadConfigurationExitsBeforeAnythingIsSent(t *testing.T) {
 	target := demotest.Start(t, demo.Options{Observe: seen.observe})
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	write(t, file, steadyConfig(target, "50/s")+"    colour: red\n    timeout: soon\n")
-	p := start(t, env().exporter, "--config.file="+file, "--web.listen-address="+freeAddress(t))
+	p := start(t, env().exporter, "--config.file="+file, "--web.listen-address="+freeport.Address(t))
 	if code := p.exit(t); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
@@ -130,7 +131,7 @@ func TestReloads(t *testing.T) {
 	if err := os.Symlink(filepath.Join("..data", "config.yaml"), filepath.Join(dir, "config.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	addr := freeAddress(t)
+	addr := freeport.Address(t)
 	e := &exporter{addr: addr, file: filepath.Join(dir, "config.yaml")}
 	e.process = start(t, env().exporter, "--config.file="+e.file, "--config.watch-interval=100ms", "--web.listen-address="+addr)
 	e.reaches(t, `traffic_slots_finished_total{scenario="kept"}`, 20)
@@ -192,7 +193,7 @@ func post(t *testing.T, url string) (int, string) {
 
 func TestTheDemoRuns(t *testing.T) {
 	t.Parallel()
-	addr := freeAddress(t)
+	addr := freeport.Address(t)
 	p := start(t, env().exporter, "demo", "--web.listen-address="+addr, "--target.listen-address=127.0.0.1:0")
 	e := &exporter{process: p, addr: addr}
 	e.reaches(t, `traffic_slots_finished_total{scenario="steady"}`, 100)

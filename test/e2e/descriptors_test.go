@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // silent accepts connections and says nothing, until the end of the test.
@@ -44,7 +46,7 @@ func silent(t *testing.T) (addr string) {
 // request, and many more requests.
 func TestScrapesAreServedWithoutDescriptors(t *testing.T) {
 	t.Parallel()
-	addr, file := freeAddress(t), filepath.Join(t.TempDir(), "config.yaml")
+	addr, file := freeport.Address(t), filepath.Join(t.TempDir(), "config.yaml")
 	write(t, file, fmt.Sprintf(`scenarios:
   - name: s
     rate: 100/s

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // site is a server of an nginx, with a port and an access log of its own.
@@ -48,7 +49,7 @@ func startNginx(t *testing.T, servers map[string]string) (ca string, sites map[s
 	var blocks strings.Builder
 	sites = map[string]*site{}
 	for name, text := range servers {
-		addr := freeAddress(t)
+		addr := freeport.Address(t)
 		_, port, _ := net.SplitHostPort(addr)
 		s := &site{name: name, port: port, log: filepath.Join(dir, name+".log")}
 		sites[name] = s

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // patience is how long a test waits for what should happen soon.
@@ -116,17 +117,6 @@ func eventually(t *testing.T, ok func() error) {
 	}
 }
 
-// freeAddress returns a loopback address that was free a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 // get returns the body of a URL, or an error for any status but 200.
 func get(url string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -157,7 +147,7 @@ type exporter struct {
 // startExporter writes the configuration and runs the binary until it is ready.
 func startExporter(t *testing.T, config string) *exporter {
 	t.Helper()
-	e := &exporter{addr: freeAddress(t), file: filepath.Join(t.TempDir(), "config.yaml")}
+	e := &exporter{addr: freeport.Address(t), file: filepath.Join(t.TempDir(), "config.yaml")}
 	write(t, e.file, config)
 	e.process = start(t, env().exporter, "--config.file="+e.file, "--config.watch-interval=200ms", "--web.listen-address="+e.addr)
 	eventually(t, func() error {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // prometheus is a running Prometheus server that scrapes one exporter every second,
@@ -38,7 +40,7 @@ scrape_configs:
 func runPrometheus(t *testing.T, config string) *prometheus {
 	t.Helper()
 	dir := t.TempDir()
-	p := &prometheus{addr: freeAddress(t)}
+	p := &prometheus{addr: freeport.Address(t)}
 	file := filepath.Join(dir, "prometheus.yml")
 	write(t, file, config)
 	if out, err := exec.Command(env().promtool, "check", "config", file).CombinedOutput(); err != nil {

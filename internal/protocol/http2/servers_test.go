@@ -15,6 +15,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // site is a folder for a server: with a certificate, and pages of several lengths.
@@ -30,14 +31,6 @@ func site(t *testing.T, ca *protocoltest.Authority) string {
 		}
 	}
 	return dir
-}
-
-// freePort returns a port that nobody listens on.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l := protocoltest.Listen(t)
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // runServer runs a server's program until the test ends, once it listens on the port.
@@ -103,7 +96,7 @@ func TestRealServers(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		t.Run(fmt.Sprintf("nginx, TLS %t", secure), func(t *testing.T) {
 			ca := protocoltest.NewAuthority(t)
-			dir, port, ssl := site(t, ca), freePort(t), ""
+			dir, port, ssl := site(t, ca), freeport.Get(t), ""
 			if secure {
 				ssl = "ssl"
 			}
@@ -116,7 +109,7 @@ func TestRealServers(t *testing.T) {
 		})
 		t.Run(fmt.Sprintf("nghttpd, TLS %t", secure), func(t *testing.T) {
 			ca := protocoltest.NewAuthority(t)
-			dir, port := site(t, ca), freePort(t)
+			dir, port := site(t, ca), freeport.Get(t)
 			args := []string{"-a", "127.0.0.1", "-d", dir, "-m", "30", "--trailer", "x-trailer: yes"}
 			if secure {
 				args = append(args, strconv.Itoa(port), filepath.Join(dir, "key.pem"), filepath.Join(dir, "cert.pem"))
