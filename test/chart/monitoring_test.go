@@ -48,7 +48,7 @@ func TestRulesComeThroughHelmAsTheyAre(t *testing.T) {
 	if want := sourceGroups(t); !reflect.DeepEqual(got, want) {
 		t.Errorf("the rules are %v, want %v", got, want)
 	}
-	if !strings.Contains(got[len(got)-1].Rules[1].Annotations["description"], "{{ $labels.instance }}") {
+	if !strings.Contains(got[len(got)-1].Rules[2].Annotations["description"], "{{ $labels.instance }}") {
 		t.Error("the last group's descriptions have lost their placeholders, or these tests have to look elsewhere")
 	}
 }
