@@ -90,7 +90,7 @@ func TestDashboardsComeThroughHelmAsTheyAre(t *testing.T) {
 	m := render(t, "--values", filepath.Join(chartFolder(), "ci/monitoring-values.yaml"))
 	for _, source := range sources {
 		file := filepath.Base(source)
-		c := get[*core.ConfigMap](t, m, name+"-dashboard-"+strings.TrimSuffix(file, ".json"))
+		c := get[*core.ConfigMap](t, m, namespace+"-"+name+"-dashboard-"+strings.TrimSuffix(file, ".json"))
 		if c.Data[namespace+"-"+name+"-"+file] != read(t, source) || c.Namespace != "monitoring" || c.Labels["grafana_dashboard"] != "1" || c.Annotations["grafana_folder"] != "Traffic" {
 			t.Errorf("ConfigMap %s/%s with labels %v and annotations %v is not %s", c.Namespace, c.Name, c.Labels, c.Annotations, source)
 		}
