@@ -99,8 +99,9 @@ type Fleet struct {
 	// votes are this replica's own.
 	votes votes
 	// since is the second from which this replica wants to count, if it was away.
-	since   int64
-	changes uint64
+	since     int64
+	changes   uint64
+	storeNews storeNews
 }
 
 // New returns a fleet that has not been started: nothing is listened on or sent.
