@@ -175,7 +175,7 @@ func (f *Fleet) connect(ctx context.Context) error {
 		if !isAway(err) || ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", f.store.name, err)
 		}
-		f.logger.Warn("the fleet's store is not reached, trying again", "store", f.store.name, "err", err)
+		f.logger.Warn("the fleet's store is not reached, trying again", "store", f.store.name, "err", f.store.why(ctx, err))
 		select {
 		case <-ctx.Done():
 			return nil // It is to stop.
