@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	apps "k8s.io/api/apps/v1"
 	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
 )
@@ -108,6 +109,51 @@ func TestAnotherPortIsRolledOutWithoutLosingASlot(t *testing.T) {
 	if due < 50 {
 		t.Errorf("only %d slots were due", due)
 	}
+}
+
+// What cannot be rolled out stops first: nothing is sent twice, and nothing for a while.
+func TestReplicasThatCouldNotHearEachOtherDoNotRunTogether(t *testing.T) {
+	needsLoopback(t)
+	c := newCluster(t)
+	c.startTarget(t)
+	var old, fresh []*pod
+	for range *c.m.deployment(t).Spec.Replicas {
+		old = append(old, c.startReplica(t))
+	}
+	c.agree(t, old)
+	from := c.ledger.last(t)
+
+	before := c.m.deployment(t)
+	const values = "fleet: {config: {cluster: other}}"
+	if s := upgrade(t, before, values).deployment(t).Spec.Strategy.Type; s != apps.RecreateDeploymentStrategyType {
+		t.Fatalf("the strategy is %s", s)
+	}
+	c.m = render(t, set(t, values))
+	c.apply(t, c.m)
+	begin := time.Now()
+	for _, p := range old {
+		p.terminate(t)
+	}
+	for _, p := range old {
+		p.gone(t, c.grace)
+	}
+	for range old {
+		fresh = append(fresh, c.startReplica(t))
+	}
+	for _, p := range fresh {
+		p.ready(t)
+	}
+	took := time.Since(begin)
+	c.agree(t, fresh)
+	to := c.ledger.last(t)
+	c.ledger.passes(t, slot{to.segment, to.sequence + 50})
+	due, problems := c.ledger.audit(from, to)
+	for _, problem := range problems {
+		if !strings.HasSuffix(problem, " was sent 0 times") {
+			t.Error(problem)
+		}
+	}
+	t.Logf("of %d slots %d were not sent, while all replicas were replaced within %v", due, len(problems), took)
 }
 
 // needsLoopback skips the test where most of 127.0.0.0/8 cannot be listened on.
