@@ -12,6 +12,7 @@ import (
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 // apiServer is as much of one as Helm needs to look an object up.
@@ -178,6 +179,53 @@ func TestAnUpgradeAfterWhichReplicasDoNotHearEachOtherStopsTheOldOnesFirst(t *te
 				t.Errorf("the strategy is %v, want %s", got, tc.want)
 			}
 		})
+	}
+}
+
+// Where the chart cannot see what is installed, new replicas are not scheduled beside those
+// that they could not hear.
+func TestReplicasThatCouldNotHearEachOtherAreNotScheduledTogether(t *testing.T) {
+	t.Parallel()
+	own := func(values string) (core.PodTemplateSpec, []core.PodAffinityTerm) {
+		t.Helper()
+		pods := render(t, set(t, values)).deployment(t).Spec.Template
+		if a := pods.Spec.Affinity; a != nil && a.PodAntiAffinity != nil {
+			return pods, a.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+		}
+		return pods, nil
+	}
+	_, terms := own("")
+	if len(terms) != 1 || terms[0].TopologyKey != "kubernetes.io/os" {
+		t.Fatalf("the terms are %v", terms)
+	}
+	selector, err := meta.LabelSelectorAsSelector(terms[0].LabelSelector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for values, apart := range map[string]bool{
+		"": false, "fleet: {port: 7947}": false, "replicas: 9": false, "podLabels: {a: b}": false,
+		mutualTLS: true, inEtcd: true, "fleet: {config: {cluster: other}}": true, "{replicas: 1, fleet: {enabled: false}}": true,
+	} {
+		pods, _ := own(values)
+		if selector.Matches(labels.Set(pods.Labels)) != apart {
+			t.Errorf("replicas of %q with the labels %v: kept apart %v, want %v", values, pods.Labels, !apart, apart)
+		}
+	}
+	pods, _ := own("")
+	delete(pods.Labels, "checksum/meets")
+	if !selector.Matches(labels.Set(pods.Labels)) {
+		t.Error("replicas of an earlier chart are not kept apart")
+	}
+	pods.Labels["app.kubernetes.io/instance"] = "another"
+	if selector.Matches(labels.Set(pods.Labels)) {
+		t.Error("another release's replicas are kept apart")
+	}
+	const theirs = "affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: a, labelSelector: {matchLabels: {b: c}}}]}}"
+	if pods, terms = own(theirs); len(terms) != 2 || terms[0].TopologyKey != "a" {
+		t.Errorf("of the user's the terms %v are left", terms)
+	}
+	if pods, _ = own("strategy: RollingUpdate"); pods.Spec.Affinity != nil {
+		t.Errorf("the affinity is %v", pods.Spec.Affinity)
 	}
 }
 

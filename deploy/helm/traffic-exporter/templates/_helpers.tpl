@@ -141,6 +141,23 @@ written it before, and to write another would be a conflict with them.
 {{- end }}
 {{- end }}
 
+{{/*
+Where replicas may run: not in a cluster, all of whose nodes have one operating system here, in which others run that they could not hear. So
+a rollout that should have stopped those first, as the chart could not see them, waits and sends nothing twice.
+*/}}
+{{- define "traffic-exporter.affinity" -}}
+{{- $affinity := deepCopy .Values.affinity }}
+{{- if ne .Values.strategy "RollingUpdate" }}
+{{- $others := dict "key" "checksum/meets" "operator" "NotIn" "values" (list (include "traffic-exporter.meets" .)) }}
+{{- $selector := dict "matchLabels" (include "traffic-exporter.selectorLabels" (dict "root" . "component" "exporter") | fromYaml) "matchExpressions" (list $others) }}
+{{- $anti := dig "podAntiAffinity" dict $affinity | deepCopy }}
+{{- $required := dig "requiredDuringSchedulingIgnoredDuringExecution" list $anti }}
+{{- $_ := set $anti "requiredDuringSchedulingIgnoredDuringExecution" (append $required (dict "labelSelector" $selector "topologyKey" "kubernetes.io/os")) }}
+{{- $_ := set $affinity "podAntiAffinity" $anti }}
+{{- end }}
+{{- toYaml $affinity }}
+{{- end }}
+
 {{/* The section "fleet" of the file. Replicas differ by what they take from the environment. */}}
 {{- define "traffic-exporter.fleet" -}}
 {{- $fleet := dict
