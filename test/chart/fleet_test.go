@@ -137,6 +137,7 @@ func TestReplicasThatCouldNotHearEachOtherDoNotRunTogether(t *testing.T) {
 	for _, p := range old {
 		p.gone(t, c.grace)
 	}
+	stopped := c.ledger.last(t)
 	for range old {
 		fresh = append(fresh, c.startReplica(t))
 	}
@@ -145,6 +146,7 @@ func TestReplicasThatCouldNotHearEachOtherDoNotRunTogether(t *testing.T) {
 	}
 	took := time.Since(begin)
 	c.agree(t, fresh)
+	c.ledger.passes(t, stopped)
 	to := c.ledger.last(t)
 	c.ledger.passes(t, slot{to.segment, to.sequence + 50})
 	due, problems := c.ledger.audit(from, to)
