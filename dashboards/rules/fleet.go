@@ -13,6 +13,15 @@ func fleetAlerts() group {
 			description: "Prometheus has seen no traffic_exporter for 10 minutes.",
 		},
 		{
+			name: "TrafficFleetAbsent", severity: critical, concern: fleet,
+			// Whatever service discovery forgets, the recorded number remembers. The chart
+			// adds the fleets that have to be there even if none has ever been seen.
+			expr:        "max_over_time(" + replicas + "[1d])\nunless\n" + replicas,
+			wait:        10 * time.Minute,
+			summary:     "No replica of a fleet is scraped any more: its targets get nothing, or nobody sees it.",
+			description: "Prometheus has found no replica of {{ $labels.job }} for 10 minutes. Within the last day there were up to {{ $value }}.",
+		},
+		{
 			name: "TrafficReplicaDown", severity: warning, concern: fleet,
 			// Whatever the job is called: it is one of ours if it was within a day.
 			expr: `
@@ -55,6 +64,25 @@ min without (REPLICA) (traffic_fleet_members)
 			wait:        5 * time.Minute,
 			summary:     "Replicas do not agree on who their fleet is.",
 			description: "The largest and the smallest number of members that replicas of {{ $labels.job }} count differ by {{ $value }}: traffic may be doubled or missing.",
+		},
+		{
+			name: "TrafficFleetSplit", severity: critical, concern: fleet,
+			// Replicas that have sent all the time, so that those who come and go in a rollout
+			// do not count.
+			expr: `
+count without (REPLICA) (
+  min_over_time(traffic_fleet_live[5m]) == 1
+and
+  traffic_fleet_live offset 5m == 1
+and
+  traffic_fleet_live == 1
+)
+-
+max without (REPLICA) (traffic_fleet_members)
+> 0`,
+			wait:        time.Minute,
+			summary:     "Replicas send without knowing of each other: the target gets too much.",
+			description: "{{ $value }} replicas of {{ $labels.job }} send and are no members of the largest fleet among them.",
 		},
 		{
 			name: "TrafficConfigsDiffer", severity: warning, concern: configuration,

@@ -1,6 +1,10 @@
 package rules
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // generatorAlerts tell that what is sent is not what should be sent.
 func generatorAlerts() group {
@@ -42,19 +46,7 @@ and ignoring (reason)
 		},
 		{
 			name: "TrafficRateShort", severity: warning, concern: delivery,
-			// The lowest target within the window: no shape can make that too much. What
-			// back-off holds back is told by its own alert.
-			expr: `
-(
-  sum without (REPLICA) (rate(traffic_slots_finished_total[10m]))
-+
-  sum without (REPLICA, reason) (rate(traffic_slots_dropped_total{reason="back_off"}[10m]))
-)
-/
-(min_over_time(scenario:traffic_target_rate:max[10m]) > 0)
-< 0.95
-and
-` + sending,
+			expr:        "\n(" + strings.Join(short(), "\nor") + "\n)\nand\n" + sending,
 			wait:        15 * time.Minute,
 			summary:     "The fleet sends less than it should.",
 			description: "Scenario {{ $labels.scenario }} gets {{ $value | humanizePercentage }} of its target rate.",
@@ -83,6 +75,13 @@ and ignoring (reason)
 			wait:        5 * time.Minute,
 			summary:     "Requests fail because of the exporter's own machine or configuration.",
 			description: "{{ $value | humanizePercentage }} of the requests of scenario {{ $labels.scenario }} fail for the reason {{ $labels.reason }}, which is no fault of the target.",
+		},
+		{
+			name: "TrafficLocalFailures", severity: warning, concern: generator, labels: map[string]string{"pace": "slow"},
+			expr:        fruitless(`count_over_time((scenario:traffic_request_own_failures:rate5m > 0)[WINDOW:5m]) >= 3`),
+			wait:        5 * time.Minute,
+			summary:     "Requests fail because of the exporter's own machine or configuration.",
+			description: "No request of scenario {{ $labels.scenario }}, which sends few, has succeeded lately, and at least three have failed for the reason {{ $labels.reason }}, which is no fault of the target.",
 		},
 		{
 			name: "TrafficDNSFailing", severity: warning, concern: generator,
@@ -140,4 +139,40 @@ and
 			description: "Scenario {{ $labels.scenario }} has had another rate than its file's for 12 hours.",
 		},
 	})
+}
+
+// enough is how many requests a window has to hold for what is missing of them to tell: 3
+// standard deviations of as many Poisson arrivals are 15 % of them.
+const enough = 400
+
+// short returns what holds where less is sent than should be, over a window that follows
+// the rate: the shortest that holds enough requests. The lowest target within it counts,
+// so that no shape can make that too much. What back-off holds back is told by its own
+// alert.
+func short() []string {
+	var all []string
+	slower := ""
+	for _, window := range []string{"10m", "2h", "1d"} {
+		condition := slower
+		if window != "10m" {
+			condition += "\n  and\n    present_over_time(scenario:traffic_target_rate:max[1h] offset " + window + ")"
+		}
+		if window != "1d" {
+			condition += fmt.Sprintf("\n  and\n    scenario:traffic_target_rate:max * %s >= %d", window, enough)
+		}
+		all = append(all, strings.NewReplacer("WINDOW", window, "CONDITION", condition).Replace(`
+  (
+    (
+      sum without (REPLICA) (rate(traffic_slots_finished_total[WINDOW]))
+    +
+      sum without (REPLICA, reason) (rate(traffic_slots_dropped_total{reason="back_off"}[WINDOW]))
+    )
+    /
+    (min_over_time(scenario:traffic_target_rate:max[WINDOW]) > 0)
+  <
+    clamp_max(1 - 3 / sqrt(min_over_time(scenario:traffic_target_rate:max[WINDOW]) * WINDOW), 0.95)CONDITION
+  )`))
+		slower = fmt.Sprintf("\n  and\n    scenario:traffic_target_rate:max * %s < %d", window, enough)
+	}
+	return all
 }

@@ -16,6 +16,7 @@ func recording() group {
 		{record: "scenario:traffic_slo_objective_ratio:max", expr: `max without (REPLICA) (traffic_slo_objective_ratio)`},
 		{record: "scenario:traffic_requests:rate5m", expr: `sum without (REPLICA, request, code) (rate(traffic_requests_total[5m]))`},
 		{record: "scenario:traffic_request_failures:rate5m", expr: `sum without (REPLICA, request, reason) (rate(traffic_request_failures_total{reason!~"OURS"}[5m]))`},
+		{record: "scenario:traffic_request_own_failures:rate5m", expr: `sum without (REPLICA, request) (rate(traffic_request_failures_total{reason=~"local|denied"}[5m]))`},
 		// Comparisons with 0 drop what is not a number, as there was nothing to divide by:
 		// quantiles over time would take it for a very small value.
 		{record: "scenario:traffic_request_failures_per_requests:ratio_rate5m", expr: `
@@ -32,6 +33,13 @@ sum without (REPLICA) (rate(traffic_slots_finished_total[5m]))
 /
 (max without (REPLICA) (avg_over_time(traffic_target_rate[5m])) > 0)`},
 		{record: "scenario:traffic_send_delay_seconds:p99_rate2m", expr: quantile(0.99, "traffic_send_delay_seconds", "", "2m")},
+		// Counted by histograms, whose series are there before the first request: that of a
+		// code is not, so that a counter's first success would be missed.
+		{record: "scenario:traffic_request_successes:rate5m", expr: `
+histogram_count(sum without (REPLICA, request, outcome) (rate(traffic_request_duration_seconds{outcome="success"}[5m])))
+or
+sum without (REPLICA, request, outcome) (rate(traffic_request_duration_seconds_count{outcome="success"}[5m]))`},
+		{record: replicas, expr: `count without (REPLICA, BUILD) (traffic_exporter_build_info)`},
 	}
 	for _, q := range []float64{0.5, 0.9, 0.99} {
 		rules = append(rules, rule{
@@ -46,6 +54,9 @@ sum without (REPLICA) (rate(traffic_slots_finished_total[5m]))
 	}
 	return group{name: "traffic-exporter-recording", interval: every, rules: rules}
 }
+
+// replicas names the recorded number of replicas of a job that are scraped.
+const replicas = "job:traffic_exporter_build_info:count"
 
 // successes names the recorded quantile of the successes' durations.
 func successes(q float64) string {

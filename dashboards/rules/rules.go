@@ -29,6 +29,10 @@ const ours = "local|denied|canceled"
 // REPLICA for them.
 const replica = "instance, pod, node"
 
+// build are the labels of traffic_exporter_build_info that change with a release: an
+// expression writes BUILD for them.
+const build = "branch, goarch, goos, goversion, revision, tags, version"
+
 // group is a list of rules that are evaluated one after the other.
 type group struct {
 	name     string
@@ -37,7 +41,8 @@ type group struct {
 }
 
 // rule is a recording rule or an alert. Its expression is PromQL, in which REPLICA
-// stands for the labels of replicas and OURS for reasons of our own.
+// stands for the labels of replicas, BUILD for those of a release, and OURS for reasons
+// of our own.
 type rule struct {
 	record, alert      string
 	expr               string
@@ -79,7 +84,7 @@ func File(scale float64) ([]byte, error) {
 	for _, g := range groups() {
 		out := yamlGroup{Name: g.name, Interval: s.format(g.interval)}
 		for _, r := range g.rules {
-			expr, err := s.expr(strings.NewReplacer("REPLICA", replica, "OURS", ours).Replace(strings.TrimSpace(r.expr)))
+			expr, err := s.expr(strings.NewReplacer("REPLICA", replica, "BUILD", build, "OURS", ours).Replace(strings.TrimSpace(r.expr)))
 			if err != nil {
 				return nil, err
 			}

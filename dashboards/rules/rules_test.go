@@ -220,14 +220,15 @@ func TestEveryAlertIsTestedToFireAndToBeSilent(t *testing.T) {
 
 func TestExpressionsUseWhatExists(t *testing.T) {
 	documented := read(t, "../../docs/metrics.md")
+	used := regexp.MustCompile(`\b(scenario|job):[a-zA-Z0-9_:]+`)
 	recorded := map[string]bool{}
 	for _, r := range load(t, 1).all() {
-		for _, name := range regexp.MustCompile(`\bscenario:[a-zA-Z0-9_:]+`).FindAllString(r.Expr, -1) {
+		for _, name := range used.FindAllString(r.Expr, -1) {
 			if !recorded[name] {
 				t.Errorf("%s is used by %s%s and not recorded before", name, r.Record, r.Alert)
 			}
 		}
-		own := regexp.MustCompile(`\bscenario:[a-zA-Z0-9_:]+`).ReplaceAllString(r.Expr, "")
+		own := used.ReplaceAllString(r.Expr, "")
 		for _, name := range regexp.MustCompile(`\btraffic_[a-z_]+`).FindAllString(own, -1) {
 			name = strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_count")
 			if name != "traffic_exporter_build_info" && !strings.Contains(documented, "| `"+name+"` |") {
@@ -235,7 +236,7 @@ func TestExpressionsUseWhatExists(t *testing.T) {
 			}
 		}
 		if r.Record != "" {
-			if !regexp.MustCompile(`^scenario:traffic_[a-z_]+:[a-z0-9_]+$`).MatchString(r.Record) || recorded[r.Record] {
+			if !regexp.MustCompile(`^(scenario|job):traffic_[a-z_]+:[a-z0-9_]+$`).MatchString(r.Record) || recorded[r.Record] {
 				t.Errorf("record %s is not level:metric:operations, or not the first", r.Record)
 			}
 			recorded[r.Record] = true
@@ -247,7 +248,8 @@ func TestExpressionsUseWhatExists(t *testing.T) {
 func windows(t *testing.T, expr string) []time.Duration {
 	t.Helper()
 	var all []time.Duration
-	for _, m := range regexp.MustCompile(`\[([^\]]+)\]`).FindAllStringSubmatch(expr, -1) {
+	// The step of a subquery is no window.
+	for _, m := range regexp.MustCompile(`\[([^\]:]+)(?::[^\]]+)?\]`).FindAllStringSubmatch(expr, -1) {
 		d, err := model.ParseDuration(m[1])
 		if err != nil {
 			t.Fatal(err)
@@ -288,7 +290,7 @@ func TestScaleDividesAllTimes(t *testing.T) {
 			t.Errorf("%s of %s is %q, want a sixtieth of %q", what, of, got, want)
 		}
 	}
-	duration := regexp.MustCompile(`(?:\[|offset )([0-9a-z]+)`)
+	duration := regexp.MustCompile(`(?:\[|offset |\* |:)([0-9]+[a-z][0-9a-z]*)`)
 	for i, r := range original.all() {
 		s := scaled.all()[i]
 		name := r.Record + r.Alert

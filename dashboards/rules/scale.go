@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -36,13 +37,14 @@ func (s scaler) format(d time.Duration) string {
 	return model.Duration(s.divide(d)).String()
 }
 
-// expr divides the windows and the offsets of an expression.
+// expr divides the windows, the offsets and the factors of an expression that are times.
 func (s scaler) expr(expr string) (string, error) {
 	var failed error
-	// In an expression of PromQL a bracket can hold nothing but a window.
-	out := regexp.MustCompile(`(\[|offset )([0-9a-z]+)`).ReplaceAllStringFunc(expr, func(match string) string {
+	// In an expression of PromQL a bracket can hold nothing but a window, with the step of
+	// a subquery.
+	out := regexp.MustCompile(`(\[|offset |\* |:)([0-9]+[a-z][0-9a-z]*)`).ReplaceAllStringFunc(expr, func(match string) string {
 		i := len(match)
-		for match[i-1] != '[' && match[i-1] != ' ' {
+		for !strings.ContainsRune("[ :", rune(match[i-1])) {
 			i--
 		}
 		d, err := model.ParseDuration(match[i:])

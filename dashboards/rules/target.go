@@ -39,11 +39,39 @@ and
 		wait:        time.Minute,
 		summary:     "No request of a scenario succeeds.",
 		description: "All requests of scenario {{ $labels.scenario }} have failed for at least 5 minutes.",
+	}, {
+		name: "TrafficTargetDown", severity: critical, concern: errors, labels: map[string]string{"pace": "slow"},
+		expr: fruitless(`count_over_time((scenario:traffic_request_failures:rate5m > 0)[WINDOW:5m]) >= 3
+  and
+    min_over_time(scenario:traffic_request_failures_per_requests:ratio_rate5m[WINDOW]) > 0.9`),
+		wait:        time.Minute,
+		summary:     "No request of a scenario succeeds.",
+		description: "All requests of scenario {{ $labels.scenario }}, which sends few, have failed lately, at least three of them.",
 	}}
 	for _, b := range burns() {
 		list = append(list, b.alerts()...)
 	}
 	return alerts("target", list)
+}
+
+// fruitless returns, for scenarios that send less than ten requests in five minutes, what
+// holds over windows in which requests failed and none succeeded. What failed says an
+// expression: it should be something in three of the window's five minutes at least. A
+// window in which the scenario was paused does not count, so that what failed before that
+// is no reason to call after it.
+func fruitless(failed string) string {
+	var all []string
+	for _, window := range []string{"30m", "1h", "2h", "6h", "1d", "3d"} {
+		all = append(all, strings.ReplaceAll(`
+  (
+    `+failed+`
+  unless ignoring (reason)
+    max_over_time(scenario:traffic_request_successes:rate5m[WINDOW]) > 0
+  unless ignoring (reason)
+    min_over_time(scenario:traffic_target_rate:max[WINDOW]) == 0
+  )`, "WINDOW", window))
+	}
+	return "\n(" + strings.Join(all, "\nor") + "\n)\nand ignoring (reason)\nscenario:traffic_target_rate:max * 5m < 10\nand ignoring (reason)\n" + sending
 }
 
 // alerts returns the pair's two alerts. What burns the budget is the bad requests

@@ -147,7 +147,10 @@ func (a *App) connect(r *reloader, metrics *telemetry.Metrics) (*controller, err
 		a.fleet, arcs = f, f
 		c.store, c.replica = f.Overrides(), f.ID()
 		r.overrides = c.store
-		r.applied = func(cfg *config.Config) { f.SetConfig(configHash(cfg)) }
+		r.applied = func(cfg *config.Config) {
+			f.SetConfig(configHash(cfg))
+			f.SetMinReplicas(cfg.Fleet.MinReplicas)
+		}
 		metrics.Fleet(func() telemetry.FleetState { return fleetState(f) })
 	}
 	c.ratio = func() float64 { return arcs.Arc(time.Now()).Ratio() }

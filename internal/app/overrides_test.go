@@ -205,7 +205,14 @@ func TestAFleetSharesTheRateAndItsChanges(t *testing.T) {
 	a.eventually(t, `traffic_target_rate{scenario="s"} 100`)
 	b.eventually(t, `traffic_target_rate{scenario="s"} 40`) // Its file allows no more.
 
-	// The section fleet cannot be changed by a reload.
+	// The section fleet cannot be changed by a reload, but for the floor.
+	for _, floor := range []struct{ text, share string }{{", min_replicas: 4", "10"}, {"", "20"}} {
+		fleetConfig(t, second, fleetText("second", join+floor.text), scenarioText("s", "30/s", url, "    limits: {max_rate: 40/s}\n"))
+		if err := b.app.reloader.Reload(); err != nil {
+			t.Errorf("reload%s: %v", floor.text, err)
+		}
+		b.eventually(t, `traffic_share_rate{scenario="s"} `+floor.share)
+	}
 	fleetConfig(t, second, fleetText("renamed", join), scenarioText("s", "30/s", url, ""))
 	if err := b.app.reloader.Reload(); err == nil || !strings.Contains(err.Error(), "restart") {
 		t.Errorf("reload: %v", err)

@@ -37,13 +37,23 @@ func checkAddress(format, text string) error {
 // listenAddress reports whether the text is an IP address, which may stand for all, and
 // a port, which may be 0.
 func listenAddress(text string) bool {
-	a, err := netip.ParseAddrPort(text)
+	a, err := netip.ParseAddrPort(unbracketed(text))
 	return err == nil && a.Addr().Zone() == "" && !a.Addr().IsMulticast()
+}
+
+// unbracketed returns an IP address and a port without the brackets around an IPv4
+// address: who writes [${POD_IP}]:7946 need not know which family that is.
+func unbracketed(text string) string {
+	inner, port, found := strings.Cut(strings.TrimPrefix(text, "["), "]:")
+	if a, err := netip.ParseAddr(inner); found && strings.HasPrefix(text, "[") && err == nil && a.Is4() {
+		return inner + ":" + port
+	}
+	return text
 }
 
 // reachableAddress reports whether the text is an IP address and a port to connect to.
 func reachableAddress(text string) bool {
-	a, err := netip.ParseAddrPort(text)
+	a, err := netip.ParseAddrPort(unbracketed(text))
 	return err == nil && listenAddress(text) && !a.Addr().Unmap().IsUnspecified() && a.Port() != 0
 }
 

@@ -26,12 +26,15 @@ func (s Scenario) ClientFingerprint() string {
 	}{s.HTTPConfig, s.Requests, s.Timeout, s.Limits.MaxInFlight})
 }
 
-// FleetFingerprint returns a hash of the section fleet, likewise; empty without it.
+// FleetFingerprint returns a hash of what a reload cannot change of the section fleet,
+// likewise; empty without it.
 func (c *Config) FleetFingerprint() string {
 	if c.Fleet == nil {
 		return ""
 	}
-	return fingerprint(*c.Fleet)
+	fixed := *c.Fleet
+	fixed.MinReplicas = 0
+	return fingerprint(fixed)
 }
 
 func fingerprint(v any) string {

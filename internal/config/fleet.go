@@ -19,10 +19,11 @@ type Fleet struct {
 	// etcd and consul it is the prefix of the keys.
 	Cluster string `yaml:"cluster" default:"traffic-exporter" format:"cluster"`
 	// For memberlist: the IP address and port to listen on for gossip; 0.0.0.0:7946 when
-	// left out. Port 0, which picks a free one, does not go together with advertise.
+	// left out. Port 0, which picks a free one, does not go together with advertise. Brackets
+	// may be around IPv4 addresses, too: [${POD_IP}]:7946 suits both families.
 	Listen string `yaml:"listen" format:"listen"`
 	// For memberlist: the IP address and port that the others reach this replica at; found
-	// out when left out.
+	// out when left out. Brackets may be around it, likewise.
 	Advertise string `yaml:"advertise" format:"advertise"`
 	// For memberlist: some of the other replicas, as host:port or as a name to look up:
 	// dns+host:port for its A and AAAA records, dnssrv+host for its SRV records and the
@@ -30,7 +31,7 @@ type Fleet struct {
 	// them. They are tried again and again, without holding up the start.
 	Join []string `yaml:"join" min:"1" max:"1000" format:"member"`
 	// The least number of replicas that the rates are divided by: replicas that cannot see
-	// each other do not each send all of it.
+	// each other do not each send all of it. It alone of this section is taken by a reload.
 	MinReplicas int `yaml:"min_replicas" default:"1" min:"1" max:"10000"`
 	// For how long a replica has to be lost before the others take over its part although
 	// they are not a majority.

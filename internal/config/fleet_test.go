@@ -116,12 +116,12 @@ func TestAddressesAreThoseThatSomebodyCanBeAt(t *testing.T) {
 	}{
 		{
 			"{listen: %q}",
-			[]string{"0.0.0.0:7946", "127.0.0.1:0", "[::]:7946", "[fd00::7]:1"},
-			[]string{"", "7946", ":7946", "localhost:7946", "10.0.0.7", "10.0.0.7:", "10.0.0.7:65536", "::1:7946", "[::1]", "[fe80::1%eth0]:7946", "224.0.0.1:7946"},
+			[]string{"0.0.0.0:7946", "127.0.0.1:0", "[::]:7946", "[fd00::7]:1", "[10.0.0.7]:7946"},
+			[]string{"", "7946", ":7946", "localhost:7946", "10.0.0.7", "10.0.0.7:", "10.0.0.7:65536", "::1:7946", "[::1]", "[10.0.0.7]", "[10.0.0.7:7946", "[[10.0.0.7]]:7946", "[a]:7946", "[fe80::1%eth0]:7946", "224.0.0.1:7946"},
 		},
 		{
 			"{advertise: %q}",
-			[]string{"10.0.0.7:7946", "127.0.0.1:1", "[fd00::7]:7946"},
+			[]string{"10.0.0.7:7946", "127.0.0.1:1", "[fd00::7]:7946", "[10.0.0.7]:7946"},
 			[]string{"", "10.0.0.7", "10.0.0.7:0", "0.0.0.0:7946", "[::]:7946", "[::ffff:0.0.0.0]:7946", "[fe80::1%eth0]:7946", "[ff02::1]:7946", "replica-0:7946"},
 		},
 		{
@@ -171,6 +171,16 @@ func TestAddressesAreThoseThatSomebodyCanBeAt(t *testing.T) {
 	}
 }
 
+func TestBracketsAroundAnIPv4AddressAreLeftOut(t *testing.T) {
+	f := fleet(t, `{listen: "[10.0.0.7]:7946", advertise: "[10.0.0.8]:7946"}`)
+	if f.Listen != "10.0.0.7:7946" || f.Advertise != "10.0.0.8:7946" {
+		t.Errorf("listen %q, advertise %q", f.Listen, f.Advertise)
+	}
+	if f = fleet(t, `{listen: "[fd00::7]:7946"}`); f.Listen != "[fd00::7]:7946" {
+		t.Errorf("listen %q", f.Listen)
+	}
+}
+
 func TestTheFleetsFingerprintTellsWhatHasChanged(t *testing.T) {
 	const section = `{store: etcd, etcd: {endpoints: ["a:1"], username: u, password: "${TEST_PASSWORD}"}}`
 	fingerprint := func(text string) string { return parse(t, text).FleetFingerprint() }
@@ -183,6 +193,7 @@ func TestTheFleetsFingerprintTellsWhatHasChanged(t *testing.T) {
 		"order":                withFleet(strings.Replace(strings.Replace(section, "store: etcd, ", "", 1), "}}", "}, store: etcd}", 1)),
 		"variable written out": withFleet(strings.Replace(section, "${TEST_PASSWORD}", "hunter2 from the environment", 1)),
 		"scenarios":            strings.Replace(withFleet(section), "1/s", "2/s", 1),
+		"min_replicas":         withFleet(strings.Replace(section, "{store", "{min_replicas: 3, store", 1)),
 	} {
 		if fingerprint(text) != before {
 			t.Errorf("%s: the fingerprint differs", name)

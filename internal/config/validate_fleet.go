@@ -18,6 +18,7 @@ func (v validator) fleet(f *Fleet) {
 			f.Listen = defaultListen
 		}
 		v.listen(*f)
+		f.Listen, f.Advertise = unbracketed(f.Listen), unbracketed(f.Advertise)
 	case StoreEtcd:
 		if f.Etcd == nil {
 			v.fail("fleet.etcd", "missing, expected a mapping with endpoints, as store is etcd")
@@ -67,7 +68,7 @@ func (v validator) storesKeys(chosen Store) {
 // listen checks that a port which nobody knows ahead is not advertised as another.
 func (v validator) listen(f Fleet) {
 	at := "fleet.listen"
-	if a, err := netip.ParseAddrPort(f.Listen); err != nil || a.Port() != 0 || !v.given("fleet.advertise") {
+	if a, err := netip.ParseAddrPort(unbracketed(f.Listen)); err != nil || a.Port() != 0 || !v.given("fleet.advertise") {
 		return
 	}
 	v.fail(at, "found %s, which listens on any free port, together with advertise: write the port that advertise leads to", v.found(at))

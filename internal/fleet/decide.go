@@ -84,6 +84,7 @@ func (f *Fleet) noticeAbsence(now time.Time) {
 	next := second(now.Add(lead))
 	f.tracker.Away(next)
 	f.clocks = clocks{}
+	f.storeNews.resumed = next
 	f.decided = next - 1
 	f.ticked = now
 }
@@ -108,12 +109,11 @@ func (f *Fleet) decide(s int64) {
 
 // report logs what has changed.
 func (f *Fleet) report(old, v membership.View) {
-	if old.StoreUp != v.StoreUp && old.Second != 0 {
-		if v.StoreUp {
-			f.logger.Info("the fleet's store is back")
-		} else {
-			f.logger.Error("the fleet's store is away, the last view of the fleet is held")
-		}
+	switch away, back := f.storeNews.about(v.StoreUp, v.Second); {
+	case away:
+		f.logger.Error("the fleet's store is away, the last view of the fleet is held", "store", f.store.name)
+	case back:
+		f.logger.Info("the fleet's store is back", "store", f.store.name)
 	}
 	if old.Live != v.Live || old.Members != v.Members || old.Lost != v.Lost || old.Arc != v.Arc {
 		f.changes++

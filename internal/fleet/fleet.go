@@ -99,8 +99,9 @@ type Fleet struct {
 	// votes are this replica's own.
 	votes votes
 	// since is the second from which this replica wants to count, if it was away.
-	since   int64
-	changes uint64
+	since     int64
+	changes   uint64
+	storeNews storeNews
 }
 
 // New returns a fleet that has not been started: nothing is listened on or sent.
@@ -174,7 +175,7 @@ func (f *Fleet) connect(ctx context.Context) error {
 		if !isAway(err) || ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", f.store.name, err)
 		}
-		f.logger.Warn("the fleet's store is not reached, trying again", "store", f.store.name, "err", err)
+		f.logger.Warn("the fleet's store is not reached, trying again", "store", f.store.name, "err", f.store.why(ctx, err))
 		select {
 		case <-ctx.Done():
 			return nil // It is to stop.

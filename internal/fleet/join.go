@@ -44,12 +44,16 @@ func (f *Fleet) join(ctx context.Context) error {
 
 // await returns when the store can be read. It never gives up.
 func (f *Fleet) await(ctx context.Context) error {
+	var said time.Time
 	for {
 		err := f.read(ctx)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		f.logger.Warn("the fleet's store cannot be read, trying again", "store", f.o.Store, "err", err)
+		if now := time.Now(); now.Sub(said) >= pollEvery {
+			said = now
+			f.logger.Warn("the fleet's store cannot be read, trying again", "store", f.store.name, "err", f.store.why(ctx, err))
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

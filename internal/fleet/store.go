@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -29,7 +28,9 @@ import (
 // store is where the fleet keeps what it shares.
 type store struct {
 	// name is what it is and where, for people.
-	name       string
+	name string
+	// endpoints are those of etcd.
+	endpoints  []string
 	config     kv.Config
 	registerer prometheus.Registerer
 	logger     log.Logger
@@ -49,6 +50,7 @@ func newStore(o Options, id string, refused *atomic.Uint64, logger log.Logger) (
 	switch o.Store {
 	case StoreEtcd:
 		quietEtcd()
+		s.endpoints = o.Etcd.Endpoints
 		s.name += " at " + strings.Join(o.Etcd.Endpoints, ", ")
 		c := &s.config.Etcd
 		c.Endpoints, c.UserName, c.Password = o.Etcd.Endpoints, o.Etcd.Username, flagext.SecretWithValue(o.Etcd.Password)
@@ -72,18 +74,12 @@ func newStore(o Options, id string, refused *atomic.Uint64, logger log.Logger) (
 	return s, nil
 }
 
-// quietEtcd keeps etcd's client from writing its own log, in its own format: what it cannot do
-// is reported by its caller. Whoever sets ETCD_CLIENT_DEBUG gets it.
+// quietEtcd keeps etcd's client from writing its own log, which nothing can divert, in its own
+// format: what it cannot do is reported by its caller. Whoever sets ETCD_CLIENT_DEBUG gets it.
 func quietEtcd() {
 	if _, set := os.LookupEnv("ETCD_CLIENT_DEBUG"); !set {
 		_ = os.Setenv("ETCD_CLIENT_DEBUG", "fatal") // It fails only for names that are none.
 	}
-}
-
-// isAway reports whether an error says that the store does not respond, and not that it
-// refuses.
-func isAway(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded)
 }
 
 // gossipService gives the gossip a name, so that errors do not print all that it is.

@@ -69,7 +69,7 @@ func mounted(t *testing.T, folder string, data map[string]string) {
 // a pod of a name and address.
 func environment(t *testing.T, c core.Container, pod, ip string) []string {
 	t.Helper()
-	fields := map[string]string{"metadata.name": pod, "status.podIP": ip, "spec.nodeName": "node", "metadata.labels['weight']": "1"}
+	fields := map[string]string{"metadata.name": pod, "metadata.namespace": namespace, "status.podIP": ip, "spec.nodeName": "node", "metadata.labels['weight']": "1"}
 	var all []string
 	for _, e := range c.Env {
 		value := e.Value
@@ -121,15 +121,14 @@ func check(t *testing.T, m *manifests, files map[string]string, file string) {
 		data[name] = strings.ReplaceAll(content, "/etc/traffic_exporter/", placeholders(t)+"/")
 	}
 	mounted(t, folder, data)
-	ip := "10.0.0.7"
-	if strings.Contains(files[file], "[::]") {
-		ip = "fd00::7"
-	}
 	c := container(t, m.deployment(t).Spec.Template.Spec, "traffic-exporter")
-	cmd := exec.CommandContext(t.Context(), env().exporter, "check", filepath.Join(folder, file))
-	cmd.Env = environment(t, c, "pod-1", ip)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v: %s\n%s", err, out, files[file])
+	// The family of the pods' addresses is the cluster's choice.
+	for _, ip := range []string{"10.0.0.7", "fd00::7"} {
+		cmd := exec.CommandContext(t.Context(), env().exporter, "check", filepath.Join(folder, file))
+		cmd.Env = environment(t, c, "pod-1", ip)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("with the address %s: %v: %s\n%s", ip, err, out, files[file])
+		}
 	}
 }
 
@@ -162,16 +161,18 @@ func placeholders(t *testing.T) string {
 
 func TestTheFileIsWhatTheValuesSay(t *testing.T) {
 	t.Parallel()
+	const service = name + "-fleet." + namespace + ".svc"
+	own := fmt.Sprint([]string{"dnssrv+_gossip._tcp." + service, "dns+" + service + ":7946"})
 	for name, tc := range map[string]struct {
 		values string
 		want   string
 	}{
-		"the demo":                        {"", "[demo] by 2 through [dns+load-traffic-exporter-fleet.staging.svc:7946]"},
-		"the demo and one more":           {"config: {scenarios: [{name: a, rate: 1/s, requests: [{name: a, url: 'http://a/'}]}]}", "[demo a] by 2 through [dns+load-traffic-exporter-fleet.staging.svc:7946]"},
-		"no demo":                         {"demo: {enabled: false}\nconfig: {scenarios: [{name: a, rate: 1/s, requests: [{name: a, url: 'http://a/'}]}]}", "[a] by 2 through [dns+load-traffic-exporter-fleet.staging.svc:7946]"},
-		"one replica":                     {"replicas: 1", "[demo] by 1 through [dns+load-traffic-exporter-fleet.staging.svc:7946]"},
-		"a majority of those that scale":  {"autoscaling: {enabled: true, minReplicas: 6}", "[demo] by 4 through [dns+load-traffic-exporter-fleet.staging.svc:7946]"},
-		"a floor":                         {"fleet: {minReplicas: 3}", "[demo] by 3 through [dns+load-traffic-exporter-fleet.staging.svc:7946]"},
+		"the demo":                        {"", "[demo] by 2 through the Service"},
+		"the demo and one more":           {"config: {scenarios: [{name: a, rate: 1/s, requests: [{name: a, url: 'http://a/'}]}]}", "[demo a] by 2 through the Service"},
+		"no demo":                         {"demo: {enabled: false}\nconfig: {scenarios: [{name: a, rate: 1/s, requests: [{name: a, url: 'http://a/'}]}]}", "[a] by 2 through the Service"},
+		"one replica":                     {"replicas: 1", "[demo] by 1 through the Service"},
+		"a majority of those that scale":  {"autoscaling: {enabled: true, minReplicas: 6}", "[demo] by 4 through the Service"},
+		"a floor":                         {"fleet: {minReplicas: 3}", "[demo] by 3 through the Service"},
 		"what the user says of the fleet": {"fleet: {config: {min_replicas: 7, join: [dns+elsewhere:1]}}", "[demo] by 7 through [dns+elsewhere:1]"},
 		"no fleet":                        {"fleet: {enabled: false}", "[demo] by 0 through []"},
 	} {
@@ -182,7 +183,8 @@ func TestTheFileIsWhatTheValuesSay(t *testing.T) {
 			for _, s := range file.Scenarios {
 				names = append(names, s.Name)
 			}
-			if got := fmt.Sprintf("%v by %d through %v", names, file.Fleet.MinReplicas, file.Fleet.Join); !ok || got != tc.want {
+			got := fmt.Sprintf("%v by %d through %v", names, file.Fleet.MinReplicas, file.Fleet.Join)
+			if got = strings.ReplaceAll(got, own, "the Service"); !ok || got != tc.want {
 				t.Errorf("found %s, want %s", got, tc.want)
 			}
 		})

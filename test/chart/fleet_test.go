@@ -23,6 +23,8 @@ import (
 	"testing"
 	"time"
 
+	apps "k8s.io/api/apps/v1"
+	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
 )
 
@@ -76,6 +78,84 @@ func TestTheDefaultsRunAndRollWithoutLosingASlot(t *testing.T) {
 	for _, p := range stopping {
 		p.gone(t, c.grace)
 	}
+}
+
+// otherPort is what the gossip's port is changed to.
+const otherPort = 7947
+
+// While the gossip's port is changed old and new replicas are one fleet.
+func TestAnotherPortIsRolledOutWithoutLosingASlot(t *testing.T) {
+	needsLoopback(t)
+	c := newCluster(t)
+	c.startTarget(t)
+	var running []*pod
+	for range *c.m.deployment(t).Spec.Replicas {
+		running = append(running, c.startReplica(t))
+	}
+	c.agree(t, running)
+	from := c.ledger.last(t)
+
+	c.m = render(t, set(t, fmt.Sprintf("fleet: {port: %d}", otherPort)))
+	c.apply(t, c.m)
+	running = c.roll(t, running)
+	c.agree(t, running)
+	to := c.ledger.last(t)
+	c.ledger.passes(t, slot{to.segment, to.sequence + 50})
+	due, problems := c.ledger.audit(from, to)
+	for _, problem := range problems {
+		t.Error(problem)
+	}
+	t.Logf("%d slots were sent while the port was changed", due)
+	if due < 50 {
+		t.Errorf("only %d slots were due", due)
+	}
+}
+
+// What cannot be rolled out stops first: nothing is sent twice, and nothing for a while.
+func TestReplicasThatCouldNotHearEachOtherDoNotRunTogether(t *testing.T) {
+	needsLoopback(t)
+	c := newCluster(t)
+	c.startTarget(t)
+	var old, fresh []*pod
+	for range *c.m.deployment(t).Spec.Replicas {
+		old = append(old, c.startReplica(t))
+	}
+	c.agree(t, old)
+	from := c.ledger.last(t)
+
+	before := c.m.deployment(t)
+	const values = "fleet: {config: {cluster: other}}"
+	if s := upgrade(t, before, values).deployment(t).Spec.Strategy.Type; s != apps.RecreateDeploymentStrategyType {
+		t.Fatalf("the strategy is %s", s)
+	}
+	c.m = render(t, set(t, values))
+	c.apply(t, c.m)
+	begin := time.Now()
+	for _, p := range old {
+		p.terminate(t)
+	}
+	for _, p := range old {
+		p.gone(t, c.grace)
+	}
+	stopped := c.ledger.last(t)
+	for range old {
+		fresh = append(fresh, c.startReplica(t))
+	}
+	for _, p := range fresh {
+		p.ready(t)
+	}
+	took := time.Since(begin)
+	c.agree(t, fresh)
+	c.ledger.passes(t, stopped)
+	to := c.ledger.last(t)
+	c.ledger.passes(t, slot{to.segment, to.sequence + 50})
+	due, problems := c.ledger.audit(from, to)
+	for _, problem := range problems {
+		if !strings.HasSuffix(problem, " was sent 0 times") {
+			t.Error(problem)
+		}
+	}
+	t.Logf("of %d slots %d were not sent, while all replicas were replaced within %v", due, len(problems), took)
 }
 
 // needsLoopback skips the test where most of 127.0.0.0/8 cannot be listened on.
@@ -138,15 +218,19 @@ func (c *cluster) apply(t *testing.T, m *manifests) {
 // resolve replaces names by addresses. Each has to be there.
 func (c *cluster) resolve(t *testing.T, text string) string {
 	t.Helper()
+	// What SRV records say: each pod at the port that it has.
 	var join []string
 	for i := range pods {
-		join = append(join, fmt.Sprintf("%s:7946", c.address(i+1)))
+		for _, port := range []int{7946, otherPort} {
+			join = append(join, fmt.Sprintf("%s:%d", c.address(i+1), port))
+		}
 	}
+	const service = name + "-fleet." + namespace + ".svc"
 	for old, replacement := range map[string]string{
-		"- dns+" + name + "-fleet." + namespace + ".svc:7946":    "- " + strings.Join(join, "\n  - "),
+		"- dnssrv+_gossip._tcp." + service + "\n": "- " + strings.Join(join, "\n  - ") + "\n",
+		// An address of a pod that there is not.
+		"- dns+" + service + ":":                                 "- " + c.address(pods+1) + ":",
 		"http://" + name + "-demo-target." + namespace + ".svc:": "http://" + c.address(ledgerHost) + ":",
-		// All pods share one interface here.
-		"listen: 0.0.0.0:": "listen: ${POD_IP}:",
 		// Who sends which slot is looked at, and not whether this machine is busy.
 		"max_rate: 1000/s": "max_rate: 1000/s\n    late_after: 20s",
 	} {
@@ -224,7 +308,7 @@ func (c *cluster) agree(t *testing.T, all []*pod) {
 // helmTest runs the containers of the pod of `helm test` against one of the replicas.
 func (c *cluster) helmTest(t *testing.T, p *pod) {
 	t.Helper()
-	test := get[*core.Pod](t, c.m, name+"-test")
+	test := get[*batch.Job](t, c.m, name+"-test").Spec.Template
 	folder := t.TempDir()
 	text := get[*core.ConfigMap](t, c.m, name+"-test").Data["test.yaml"]
 	service := "http://" + name + "." + namespace + ".svc:9870"

@@ -295,8 +295,12 @@ func TestPortsAreThoseThatTheProcessListensOn(t *testing.T) {
 				open := map[int32]bool{}
 				for _, rule := range p.Spec.Ingress {
 					for _, port := range rule.Ports {
-						open[port.Port.IntVal] = true
-						if port.Port.IntVal == ports["gossip"] && (len(rule.From) != 1 || rule.From[0].PodSelector.MatchLabels[component] != "exporter" || rule.From[0].NamespaceSelector != nil) {
+						number := port.Port.IntVal
+						if port.Port.StrVal != "" {
+							number = ports[port.Port.StrVal]
+						}
+						open[number] = true
+						if number == ports["gossip"] && (len(rule.From) != 1 || rule.From[0].PodSelector.MatchLabels[component] != "exporter" || rule.From[0].NamespaceSelector != nil) {
 							t.Errorf("the gossip's port is open for %v", rule.From)
 						}
 					}
@@ -356,7 +360,9 @@ func TestOnlyWhatNeedsARestartRollsTheReplicas(t *testing.T) {
 		"rules":                 {"rules: {enabled: true}", false},
 		"a scrape":              {"monitor: {enabled: true}", false},
 		"the fleet":             {"fleet: {config: {forget_after: 90s}}", true},
-		"a majority":            {"replicas: 5", true},
+		"a majority":            {"replicas: 5", false},
+		"a floor":               {"fleet: {minReplicas: 3}", false},
+		"a port":                {"fleet: {port: 7947}", true},
 		"a longer timeout":      {"config: {scenarios: [{name: a, rate: 1/s, timeout: 1m, requests: [{name: a, url: 'http://a/'}]}]}", true},
 		"the image":             {"image: {tag: v0.2.0}", true},
 		"requests that control": {"web: {enableControl: true}", true},

@@ -48,7 +48,7 @@ func TestRulesComeThroughHelmAsTheyAre(t *testing.T) {
 	if want := sourceGroups(t); !reflect.DeepEqual(got, want) {
 		t.Errorf("the rules are %v, want %v", got, want)
 	}
-	if !strings.Contains(got[len(got)-1].Rules[1].Annotations["description"], "{{ $labels.instance }}") {
+	if !strings.Contains(got[len(got)-1].Rules[2].Annotations["description"], "{{ $labels.instance }}") {
 		t.Error("the last group's descriptions have lost their placeholders, or these tests have to look elsewhere")
 	}
 }
@@ -90,7 +90,7 @@ func TestDashboardsComeThroughHelmAsTheyAre(t *testing.T) {
 	m := render(t, "--values", filepath.Join(chartFolder(), "ci/monitoring-values.yaml"))
 	for _, source := range sources {
 		file := filepath.Base(source)
-		c := get[*core.ConfigMap](t, m, name+"-dashboard-"+strings.TrimSuffix(file, ".json"))
+		c := get[*core.ConfigMap](t, m, namespace+"-"+name+"-dashboard-"+strings.TrimSuffix(file, ".json"))
 		if c.Data[namespace+"-"+name+"-"+file] != read(t, source) || c.Namespace != "monitoring" || c.Labels["grafana_dashboard"] != "1" || c.Annotations["grafana_folder"] != "Traffic" {
 			t.Errorf("ConfigMap %s/%s with labels %v and annotations %v is not %s", c.Namespace, c.Name, c.Labels, c.Annotations, source)
 		}

@@ -17,6 +17,7 @@ import (
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	apps "k8s.io/api/apps/v1"
 	autoscaling "k8s.io/api/autoscaling/v2"
+	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
 	policy "k8s.io/api/policy/v1"
@@ -147,7 +148,7 @@ type object interface {
 func decode(text string) ([]object, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		apps.AddToScheme, autoscaling.AddToScheme, core.AddToScheme, networking.AddToScheme, policy.AddToScheme, monitoring.AddToScheme,
+		apps.AddToScheme, autoscaling.AddToScheme, batch.AddToScheme, core.AddToScheme, networking.AddToScheme, policy.AddToScheme, monitoring.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, err
@@ -229,8 +230,8 @@ func (m *manifests) pods() map[string]core.PodTemplateSpec {
 	for _, d := range all[*apps.Deployment](m) {
 		pods["Deployment "+d.Name] = d.Spec.Template
 	}
-	for _, p := range all[*core.Pod](m) {
-		pods["Pod "+p.Name] = core.PodTemplateSpec{ObjectMeta: p.ObjectMeta, Spec: p.Spec}
+	for _, j := range all[*batch.Job](m) {
+		pods["Job "+j.Name] = j.Spec.Template
 	}
 	return pods
 }

@@ -79,6 +79,85 @@ app.kubernetes.io/component: {{ .component }}
 {{- if and .Values.fleet.enabled (eq (default "memberlist" .Values.fleet.config.store) "memberlist") }}true{{ end }}
 {{- end }}
 
+{{/* The Deployment that is installed, or nothing: also where the chart is rendered without a cluster. */}}
+{{- define "traffic-exporter.live" -}}
+{{- lookup "apps/v1" "Deployment" (include "traffic-exporter.namespace" .) (include "traffic-exporter.fullname" .) | toJson }}
+{{- end }}
+
+{{/*
+The number of replicas to ask for. Where it is others' to say, it is the one that there is: to leave it out would make it 1 where Helm has
+written it before, and to write another would be a conflict with them.
+*/}}
+{{- define "traffic-exporter.replicas" -}}
+{{- if or .Values.autoscaling.enabled (kindIs "invalid" .Values.replicas) }}
+{{- dig "spec" "replicas" "" (include "traffic-exporter.live" . | fromJson) }}
+{{- else }}
+{{- int .Values.replicas }}
+{{- end }}
+{{- end }}
+
+{{/* A name in a namespace that may be that of several releases. Takes (dict "root" $ "namespace" NAMESPACE). */}}
+{{- define "traffic-exporter.nameIn" -}}
+{{- $own := include "traffic-exporter.namespace" .root }}
+{{- $name := include "traffic-exporter.fullname" .root }}
+{{- if eq .namespace $own }}
+{{- $name }}
+{{- else if le (len (printf "%s-%s" $own $name)) 40 }}
+{{- printf "%s-%s" $own $name }}
+{{- else }}
+{{- printf "%s-%s" (printf "%s-%s" $own $name | trunc 31 | trimSuffix "-") (printf "%s/%s" $own $name | sha256sum | trunc 8) }}
+{{- end }}
+{{- end }}
+
+{{/* What decides which replicas hear each other. Of those that differ in it, each would take itself for the fleet. */}}
+{{- define "traffic-exporter.meets" -}}
+{{- if .Values.existingConfig.name }}
+{{- printf "existing" }}
+{{- else if not .Values.fleet.enabled }}
+{{- printf "alone" }}
+{{- else }}
+{{- $fleet := include "traffic-exporter.fleet" . | fromYaml }}
+{{- /* The number is that of what replicas say to each other: another one is for versions that do not understand each other. */}}
+{{- $meets := merge (dict "protocol" 1 "etcd" (dig "etcd" "endpoints" "" $fleet) "consul" (dig "consul" "address" "" $fleet)) (pick $fleet "store" "cluster" "tls_config") }}
+{{- if hasKey .Values.fleet.config "join" }}
+{{- /* The chart's own way to join finds replicas at any port. */}}
+{{- $meets = merge $meets (pick $fleet "join" "listen" "advertise") }}
+{{- end }}
+{{- toJson $meets | sha256sum | trunc 16 }}
+{{- end }}
+{{- end }}
+
+{{/* How replicas are replaced. A replacement that another upgrade comes into stays what it is. */}}
+{{- define "traffic-exporter.strategy" -}}
+{{- $live := include "traffic-exporter.live" . | fromJson }}
+{{- $meets := dig "metadata" "annotations" "checksum/meets" "" $live }}
+{{- $going := and (eq "Recreate" (dig "spec" "strategy" "type" "" $live)) (ne (dig "status" "replicas" 0 $live | int) (dig "status" "updatedReplicas" 0 $live | int)) }}
+{{- if ne .Values.strategy "Auto" }}
+{{- .Values.strategy }}
+{{- else if or $going (and $live (ne $meets (include "traffic-exporter.meets" .))) }}
+{{- printf "Recreate" }}
+{{- else }}
+{{- printf "RollingUpdate" }}
+{{- end }}
+{{- end }}
+
+{{/*
+Where replicas may run: not in a cluster, all of whose nodes have one operating system here, in which others run that they could not hear. So
+a rollout that should have stopped those first, as the chart could not see them, waits and sends nothing twice.
+*/}}
+{{- define "traffic-exporter.affinity" -}}
+{{- $affinity := deepCopy .Values.affinity }}
+{{- if ne .Values.strategy "RollingUpdate" }}
+{{- $others := dict "key" "checksum/meets" "operator" "NotIn" "values" (list (include "traffic-exporter.meets" .)) }}
+{{- $selector := dict "matchLabels" (include "traffic-exporter.selectorLabels" (dict "root" . "component" "exporter") | fromYaml) "matchExpressions" (list $others) }}
+{{- $anti := dig "podAntiAffinity" dict $affinity | deepCopy }}
+{{- $required := dig "requiredDuringSchedulingIgnoredDuringExecution" list $anti }}
+{{- $_ := set $anti "requiredDuringSchedulingIgnoredDuringExecution" (append $required (dict "labelSelector" $selector "topologyKey" "kubernetes.io/os")) }}
+{{- $_ := set $affinity "podAntiAffinity" $anti }}
+{{- end }}
+{{- toYaml $affinity }}
+{{- end }}
+
 {{/* The section "fleet" of the file. Replicas differ by what they take from the environment. */}}
 {{- define "traffic-exporter.fleet" -}}
 {{- $fleet := dict
@@ -88,13 +167,16 @@ app.kubernetes.io/component: {{ .component }}
 {{- $replicas := int .Values.replicas }}
 {{- if .Values.autoscaling.enabled }}
 {{- $replicas = int .Values.autoscaling.minReplicas }}
+{{- else if and (kindIs "invalid" .Values.replicas) (not .Values.fleet.minReplicas) }}
+{{- fail "fleet.minReplicas: set it, as replicas is null and does not say how many there are" }}
 {{- end }}
 {{- $_ := set $fleet "min_replicas" (int .Values.fleet.minReplicas | default (add 1 (div $replicas 2))) }}
 {{- if include "traffic-exporter.gossip" . }}
-{{- $v6 := eq .Values.fleet.ipFamily "IPv6" }}
-{{- $_ := set $fleet "listen" (printf "%s:%d" ($v6 | ternary "[::]" "0.0.0.0") (int .Values.fleet.port)) }}
-{{- $_ := set $fleet "advertise" (printf "%s:%d" ($v6 | ternary "[${POD_IP}]" "${POD_IP}") (int .Values.fleet.port)) }}
-{{- $_ := set $fleet "join" (list (printf "dns+%s-fleet.%s.svc:%d" (include "traffic-exporter.fullname" .) (include "traffic-exporter.namespace" .) (int .Values.fleet.port))) }}
+{{- /* In brackets it may be an address of either family. */}}
+{{- $_ := set $fleet "listen" (printf "[${POD_IP}]:%d" (int .Values.fleet.port)) }}
+{{- /* SRV records hold each pod's own port, so that replicas find each other while it changes. Addresses will do where there are none. */}}
+{{- $service := printf "%s-fleet.%s.svc" (include "traffic-exporter.fullname" .) (include "traffic-exporter.namespace" .) }}
+{{- $_ := set $fleet "join" (list (printf "dnssrv+_gossip._tcp.%s" $service) (printf "dns+%s:%d" $service (int .Values.fleet.port))) }}
 {{- end }}
 {{- toYaml (mergeOverwrite $fleet (deepCopy .Values.fleet.config)) }}
 {{- end }}
@@ -184,6 +266,8 @@ requests:
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 - name: POD_IP
   valueFrom: {fieldRef: {fieldPath: status.podIP}}
+- name: POD_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 - name: NODE_NAME
   valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
 {{- with .Values.extraEnv }}
