@@ -34,8 +34,8 @@ const (
 	// drainGrace is how long a stop waits beyond the longest request timeout.
 	drainGrace = time.Second
 	// leaveTimeout bounds the handing over to the fleet: the announcement, which may
-	// wait a second for its turn, and the settling.
-	leaveTimeout = 6 * time.Second
+	// wait a second for its turn, and the votes on it.
+	leaveTimeout = 8 * time.Second
 	// stopTimeout bounds the end of each part beyond what it has to wait for: none takes
 	// as long unless it hangs.
 	stopTimeout = 10 * time.Second

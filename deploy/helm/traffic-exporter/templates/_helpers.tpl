@@ -90,7 +90,11 @@ app.kubernetes.io/component: {{ .component }}
 {{- $replicas = int .Values.autoscaling.minReplicas }}
 {{- end }}
 {{- $_ := set $fleet "min_replicas" (int .Values.fleet.minReplicas | default (add 1 (div $replicas 2))) }}
+{{- if and .Values.autoscaling.enabled (gt $replicas 1) }}
+{{- $_ := set $fleet "min_replicas_alone" (div (add 1 (int .Values.autoscaling.maxReplicas)) 2) }}
+{{- end }}
 {{- if include "traffic-exporter.gossip" . }}
+{{- $_ := set $fleet "start_alone_after" .Values.fleet.startAloneAfter }}
 {{- $v6 := eq .Values.fleet.ipFamily "IPv6" }}
 {{- $_ := set $fleet "listen" (printf "%s:%d" ($v6 | ternary "[::]" "0.0.0.0") (int .Values.fleet.port)) }}
 {{- $_ := set $fleet "advertise" (printf "%s:%d" ($v6 | ternary "[${POD_IP}]" "${POD_IP}") (int .Values.fleet.port)) }}
