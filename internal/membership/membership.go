@@ -42,6 +42,8 @@ const (
 	// hearing is how old the last heartbeat of one may be who is heard from: that of the last
 	// round, not of one before.
 	hearing = 1500
+	// waking is for how long one that stood still listens if it hears no majority.
+	waking = 4000
 	// foundAfter is how long a replica looks for others before it founds a fleet.
 	foundAfter = 1500
 	// founding is how many seconds ahead a fleet is founded, for others to hear of it.

@@ -119,10 +119,18 @@ func (t *Tracker) mayAct(second int64) (live bool, why string) {
 		return false, "waits for a majority of the fleet that was there"
 	case t.lineage == 0, !t.isMember(), t.known > second:
 		return false, "joining the fleet"
+	case t.isWaking(second):
+		return false, "stood still and has yet to hear whether it was missed"
 	case t.known < second:
 		return false, "too few members are heard from to know who sends what"
 	}
 	return true, ""
+}
+
+// isWaking reports whether this replica stood still a moment ago and does not hear enough
+// of the others yet to know that they have not done without it.
+func (t *Tracker) isWaking(second int64) bool {
+	return second*1000 < t.slept+waking && 2*t.heard(t.sent, hearing) <= len(t.members)
 }
 
 // mayComeIn reports whether this replica, which is leaving, may still be voted in: others

@@ -161,6 +161,8 @@ func (t *Tracker) isWelcome(now int64, k Key, p *peer, told map[uint64]bool) boo
 	switch {
 	case p.Asked == 0, p.Leaving != 0, !p.listed, p.replaced, now-p.Sent >= hearing, t.isOut(k):
 		return false
+	case p.Claim.Lineage != 0 && p.Claim.Lineage != t.lineage:
+		return false // It has a fleet of its own, which it has to give up first.
 	case told[k.vote(leaves)], told[k.vote(lost)]:
 		return false // It was a member, and is on its way out.
 	}
