@@ -124,6 +124,8 @@ func (s *script) fleet(args []string) {
 		switch key {
 		case "min_replicas":
 			o.MinReplicas = int(n)
+		case "min_replicas_alone":
+			o.MinReplicasAlone = int(n)
 		case "forget_after":
 			o.ForgetAfter = n
 		case "start_alone_after":

@@ -366,7 +366,7 @@ func (t *Tracker) othersAreDead(now int64) bool {
 			return false
 		}
 	}
-	return now-t.absent >= lostAfter && 2*t.heard(now, lostAfter) <= len(t.members)
+	return now-t.absent >= lostAfter
 }
 
 // isFollowed reports whether one is dead for certain, and that who followed it is heard
