@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -51,6 +53,35 @@ func TestAReplicaThatReachesNobodyWaitsAndSaysSo(t *testing.T) {
 	counts(t, second, 2)
 	if first.Status().View.Waiting {
 		t.Error("it waits though it has found the others")
+	}
+}
+
+// hang returns the address of somebody who takes connections and never says anything.
+func hang(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
+}
+
+func TestSeedsThatHangHoldNobodyUp(t *testing.T) {
+	options := gossip(t, 2)
+	var stale []string
+	for range 20 {
+		stale = append(stale, hang(t))
+	}
+	var fleet []*Fleet
+	for _, o := range options {
+		o.StartAloneAfter = time.Hour
+		o.Memberlist.Join = append(slices.Clone(stale), o.Memberlist.Join...)
+		fleet = append(fleet, run(t, o))
+	}
+	// One after the other they would hold it up for minutes.
+	for _, f := range fleet {
+		counts(t, f, 2)
 	}
 }
 
