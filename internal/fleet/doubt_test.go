@@ -73,15 +73,30 @@ func TestSeedsThatHangHoldNobodyUp(t *testing.T) {
 	for range 20 {
 		stale = append(stale, hang(t))
 	}
+	first := run(t, options[0])
+	counts(t, first, 1)
+	// One after the other they would hold it up for minutes.
+	options[1].StartAloneAfter = time.Hour
+	options[1].Memberlist.Join = append(stale, options[1].Memberlist.Join...)
+	counts(t, run(t, options[1]), 2)
+}
+
+func TestThoseWhoDoNotKnowOfMostSeedsFoundNoFleet(t *testing.T) {
+	options := gossip(t, 2)
+	stale := []string{hang(t), hang(t), hang(t)}
 	var fleet []*Fleet
 	for _, o := range options {
 		o.StartAloneAfter = time.Hour
 		o.Memberlist.Join = append(slices.Clone(stale), o.Memberlist.Join...)
 		fleet = append(fleet, run(t, o))
 	}
-	// One after the other they would hold it up for minutes.
 	for _, f := range fleet {
-		counts(t, f, 2)
+		eventually(t, func() error {
+			if _, why := f.Live(); !strings.Contains(why, "most of the replicas in join have not been reached") {
+				return fmt.Errorf("it does not wait for the rest: %s", why)
+			}
+			return nil
+		})
 	}
 }
 

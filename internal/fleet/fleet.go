@@ -101,6 +101,8 @@ type Fleet struct {
 	profiles map[string]profile
 	// votes are this replica's own.
 	votes votes
+	// seeds are the names and addresses to join, and whether it is known what is there.
+	seeds map[string]bool
 	// odd are the members of whom it has been logged that they differ, and in what.
 	odd     map[string]oddity
 	changes uint64
@@ -122,6 +124,7 @@ func New(o Options) (*Fleet, error) {
 		profiles: map[string]profile{},
 		votes:    votes{},
 		odd:      map[string]oddity{},
+		seeds:    map[string]bool{},
 	}
 	f.kitLog = newKitLogger(o.Logger, f.refused)
 	f.view.Why = "starting"

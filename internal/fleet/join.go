@@ -2,9 +2,12 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/grafana/dskit/dns"
@@ -126,6 +129,10 @@ func (f *Fleet) seek(ctx context.Context) {
 		return
 	}
 	s := &seeker{fleet: f, places: make(chan struct{}, maxDials), busy: map[string]bool{}}
+	s.mark(f.store.address, true)
+	for _, name := range f.o.Memberlist.Join {
+		s.mark(name+" unresolved", false)
+	}
 	for {
 		for _, name := range f.o.Memberlist.Join {
 			s.once(&work, name, func() { s.resolve(ctx, &work, name) })
@@ -147,6 +154,8 @@ const (
 	maxDials = 64
 	// resolveTimeout bounds a look-up.
 	resolveTimeout = 5 * time.Second
+	// refuseTimeout bounds the question whether anybody listens at an address.
+	refuseTimeout = time.Second
 )
 
 // seeker reaches seeds.
@@ -181,19 +190,71 @@ func (s *seeker) resolve(ctx context.Context, work *sync.WaitGroup, name string)
 	defer cancel()
 	f := s.fleet
 	p := dns.NewProvider(dns.GolangResolverType, 1, f.kitLog, nil)
-	if err := p.Resolve(ctx, []string{name}); err != nil {
+	err := p.Resolve(ctx, []string{name})
+	if err != nil {
 		f.logger.Debug("a replica in join cannot be looked up", "name", name, "err", err)
 	}
 	for _, address := range p.Addresses() {
 		if address == f.store.address {
 			continue
 		}
+		s.mark(address, false)
 		s.once(work, "dial "+address, func() {
 			s.places <- struct{}{}
 			defer func() { <-s.places }()
-			if err := f.store.reach(address); err != nil {
-				f.logger.Debug("a replica in join cannot be reached", "address", address, "err", err)
-			}
+			s.dial(ctx, address)
 		})
 	}
+	if err == nil && len(p.Addresses()) > 0 {
+		s.settle(name + " unresolved")
+	}
+}
+
+// dial reaches an address, or finds out that nobody is there.
+func (s *seeker) dial(ctx context.Context, address string) {
+	err := s.fleet.store.reach(address)
+	if err != nil {
+		s.fleet.logger.Debug("a replica in join cannot be reached", "address", address, "err", err)
+	}
+	s.mark(address, err == nil || isRefused(ctx, address))
+}
+
+// isRefused reports whether a host says that nobody listens at an address.
+func isRefused(ctx context.Context, address string) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refuseTimeout)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err == nil {
+		_ = conn.Close()
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// mark notes an address, or a name that is not resolved yet, and whether it is known what
+// is there.
+func (s *seeker) mark(seed string, known bool) {
+	s.fleet.mu.Lock()
+	defer s.fleet.mu.Unlock()
+	s.fleet.seeds[seed] = s.fleet.seeds[seed] || known
+	s.fleet.countSeeds()
+}
+
+// settle forgets a name that has been resolved: its addresses count in its place.
+func (s *seeker) settle(name string) {
+	s.fleet.mu.Lock()
+	defer s.fleet.mu.Unlock()
+	delete(s.fleet.seeds, name)
+	s.fleet.countSeeds()
+}
+
+// countSeeds tells the tracker whether it is known of most seeds what is there. The caller
+// holds f.mu.
+func (f *Fleet) countSeeds() {
+	unknown := 0
+	for _, known := range f.seeds {
+		if !known {
+			unknown++
+		}
+	}
+	f.tracker.Unreached(2*unknown >= len(f.seeds))
 }

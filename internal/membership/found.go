@@ -53,9 +53,9 @@ func (t *Tracker) adopt(second int64) {
 
 // replace takes over the view that one claims.
 func (t *Tracker) replace(by *peer, members map[Key]*peer) {
-	for v := range by.Votes {
+	for v, says := range by.Votes {
 		k, kind := split(v)
-		if kind != isOut || members[k] != nil {
+		if kind != isOut || says != gone || members[k] != nil {
 			continue
 		}
 		if t.peers[k] == nil {
@@ -120,7 +120,7 @@ func (t *Tracker) reconstruct(by *peer) (map[Key]*peer, bool) {
 
 // found founds a fleet of all who ask for one, if this replica is the first of them.
 func (t *Tracker) found(now int64) {
-	if t.lineage != 0 || t.asked == 0 || now < t.asked+foundAfter || t.oldest(now) != 0 || t.mayBeAlive(now) {
+	if t.lineage != 0 || t.asked == 0 || now < t.asked+foundAfter || t.oldest(now) != 0 || t.mayBeAlive(now) || t.isUnsure(now) {
 		return
 	}
 	first := now/1000 + 1 + founding

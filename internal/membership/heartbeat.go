@@ -83,9 +83,17 @@ const (
 	lostBefore
 	foundBefore
 	// isIn and isOut are no votes: they say what the sender's claim contains, for those
-	// incarnations whose own heartbeats do not show it.
+	// incarnations whose own heartbeats do not show it. In the place of a stamp isOut has
+	// whether the incarnation is gone for good.
 	isIn
 	isOut
+)
+
+// What isOut says: that an incarnation has been a member and will be none any more, or
+// only that it is none.
+const (
+	gone int64 = 1 + iota
+	absent
 )
 
 func (k Key) vote(kind uint64) uint64 { return uint64(k) | kind }

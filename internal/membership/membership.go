@@ -120,9 +120,10 @@ type Tracker struct {
 	// stamp is that of the votes that are cast now.
 	stamp int64
 
-	// begun is when it began to look for others, met tells that it has heard one.
-	begun int64
-	met   bool
+	// begun is when it began to look for others, met tells that it has heard one, and
+	// unreached that it does not know of most what is there.
+	begun          int64
+	met, unreached bool
 	// heardBack is the last of its own heartbeats that came back from the store, and contact
 	// when the store was back.
 	heardBack, contact int64
@@ -213,6 +214,10 @@ func (t *Tracker) Leave(now int64) {
 		t.leaving = now
 	}
 }
+
+// Unreached tells whether half or more of those that this replica should find have been
+// neither reached nor found to be absent: they may be a fleet already.
+func (t *Tracker) Unreached(half bool) { t.unreached = half }
 
 // Slept tells that this replica stood still until an instant: what others have said
 // meanwhile it has yet to hear.

@@ -117,6 +117,8 @@ func (t *Tracker) mayAct(second int64) (live bool, why string) {
 		return false, "not registered in the fleet yet"
 	case t.lineage == 0 && t.mayBeAlive(second*1000-period):
 		return false, "waits for a majority of the fleet that was there"
+	case t.lineage == 0 && t.isUnsure(second*1000-period):
+		return false, "waits for the rest of the fleet: most of the replicas in join have not been reached"
 	case t.lineage == 0, !t.isMember(), t.known > second:
 		return false, "joining the fleet"
 	case t.isWaking(second):

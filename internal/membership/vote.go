@@ -51,6 +51,12 @@ func (t *Tracker) Waits(now int64) bool {
 	return t.o.Seeds && !t.met && (t.begun == 0 || now < t.begun+t.o.StartAloneAfter*1000)
 }
 
+// isUnsure reports whether this replica founds no fleet with those that it has met: others
+// that it should find may have one.
+func (t *Tracker) isUnsure(now int64) bool {
+	return t.unreached && t.begun != 0 && now < t.begun+t.o.StartAloneAfter*1000
+}
+
 // ask asks to count, once there is no doubt that all who can be found have been.
 func (t *Tracker) ask(now int64) {
 	if t.asked == 0 && t.leaving == 0 && !t.Waits(now) {
@@ -239,7 +245,7 @@ func (t *Tracker) describe() {
 	}
 	for v := range t.votes {
 		if k, _ := split(v); t.isOut(k) {
-			t.votes[k.vote(isOut)] = 1
+			t.votes[k.vote(isOut)] = gone
 		}
 	}
 	for k, p := range t.peers {
@@ -247,8 +253,10 @@ func (t *Tracker) describe() {
 		switch member := t.members[k] != nil; {
 		case member && !shows:
 			t.votes[k.vote(isIn)] = 1
+		case !member && shows && t.isOut(k):
+			t.votes[k.vote(isOut)] = gone
 		case !member && shows:
-			t.votes[k.vote(isOut)] = 1
+			t.votes[k.vote(isOut)] = absent
 		}
 	}
 }

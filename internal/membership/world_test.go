@@ -175,6 +175,22 @@ func (w *world) isToBeat(n *node) bool {
 	return w.now%1000 == n.phase && w.now/1000 > n.sent/1000
 }
 
+// isUnsure reports whether a replica knows nothing of half of the others, and cannot reach
+// them.
+func (w *world) isUnsure(n *node) bool {
+	unknown, all := 0, 0
+	for _, o := range w.nodes {
+		if !o.running {
+			continue
+		}
+		all++
+		if o != n && n.store[o.id] == nil && (o.stopped || o.side != n.side) {
+			unknown++
+		}
+	}
+	return 2*unknown >= all
+}
+
 func (w *world) receive(n *node) {
 	n.inbox = slices.DeleteFunc(n.inbox, func(m message) bool {
 		if m.at > w.now {
@@ -208,6 +224,7 @@ func (n *node) hear(now int64) {
 
 func (w *world) beat(n *node) {
 	n.hear(w.now)
+	n.tracker.Unreached(w.isUnsure(n))
 	n.sent = w.now
 	said := n.tracker.Beat(w.now)
 	e := &entry{Heartbeat: Heartbeat{
