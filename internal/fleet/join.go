@@ -2,10 +2,9 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
-	"net"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -154,8 +153,6 @@ const (
 	maxDials = 64
 	// resolveTimeout bounds a look-up.
 	resolveTimeout = 5 * time.Second
-	// refuseTimeout bounds the question whether anybody listens at an address.
-	refuseTimeout = time.Second
 )
 
 // seeker reaches seeds.
@@ -202,7 +199,7 @@ func (s *seeker) resolve(ctx context.Context, work *sync.WaitGroup, name string)
 		s.once(work, "dial "+address, func() {
 			s.places <- struct{}{}
 			defer func() { <-s.places }()
-			s.dial(ctx, address)
+			s.dial(address)
 		})
 	}
 	if err == nil && len(p.Addresses()) > 0 {
@@ -211,23 +208,18 @@ func (s *seeker) resolve(ctx context.Context, work *sync.WaitGroup, name string)
 }
 
 // dial reaches an address, or finds out that nobody is there.
-func (s *seeker) dial(ctx context.Context, address string) {
+func (s *seeker) dial(address string) {
 	err := s.fleet.store.reach(address)
 	if err != nil {
 		s.fleet.logger.Debug("a replica in join cannot be reached", "address", address, "err", err)
 	}
-	s.mark(address, err == nil || isRefused(ctx, address))
+	s.mark(address, err == nil || isRefused(err))
 }
 
-// isRefused reports whether a host says that nobody listens at an address.
-func isRefused(ctx context.Context, address string) bool {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refuseTimeout)
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-	if err == nil {
-		_ = conn.Close()
-	}
-	return errors.Is(err, syscall.ECONNREFUSED)
+// isRefused reports whether a host says that nobody listens there. The gossip's library
+// keeps no more of an error than its text.
+func isRefused(err error) bool {
+	return strings.Contains(err.Error(), syscall.ECONNREFUSED.Error())
 }
 
 // mark notes an address, or a name that is not resolved yet, and whether it is known what
