@@ -175,8 +175,8 @@ func (w *world) isToBeat(n *node) bool {
 	return w.now%1000 == n.phase && w.now/1000 > n.sent/1000
 }
 
-// isUnsure reports whether a replica knows nothing of half of the others, and cannot reach
-// them.
+// isUnsure reports whether a replica has not heard of half of those who run. Who reaches
+// another hears of it at once.
 func (w *world) isUnsure(n *node) bool {
 	unknown, all := 0, 0
 	for _, o := range w.nodes {
@@ -184,7 +184,7 @@ func (w *world) isUnsure(n *node) bool {
 			continue
 		}
 		all++
-		if o != n && n.store[o.id] == nil && (o.stopped || o.side != n.side) {
+		if o != n && n.store[o.id] == nil {
 			unknown++
 		}
 	}
