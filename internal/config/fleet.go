@@ -42,9 +42,10 @@ type Fleet struct {
 	// For how long a replica has to be lost before the others take over its part although
 	// they are not a majority.
 	ForgetAfter Duration `yaml:"forget_after" default:"60s" min:"10s"`
-	// How long a replica waits that reaches none of those in join, before it takes itself for
-	// the first and sends its share of what min_replicas leaves. It sends nothing meanwhile
-	// and is not ready. 0s, for a laptop, does not wait. etcd and consul are always waited for.
+	// How long a replica waits that reaches none of those in join, or no fleet and not most of
+	// them, before it starts one and sends its share of what min_replicas leaves. It sends
+	// nothing meanwhile and is not ready. 0s, for a laptop, does not wait. etcd and consul are
+	// always waited for.
 	StartAloneAfter Duration `yaml:"start_alone_after" default:"20s" min:"0s" max:"1h"`
 	// For memberlist: mutual TLS of the gossip. Left out, it is neither encrypted nor authenticated.
 	TLSConfig *FleetTLSConfig `yaml:"tls_config"`
