@@ -46,6 +46,14 @@ test: test-unit rules chart e2e ## Set up and run all tests.
 test-unit: ## Run vet and the Go tests with the race detector.
 	$(GO) vet -tags e2e ./...
 	CGO_ENABLED=1 $(GO) test -race ./...
+	$(MAKE) explore EPISODES=10000
+
+EPISODES ?= 100000
+SEED     ?= 1
+
+.PHONY: explore
+explore: ## Play EPISODES random episodes of a fleet from SEED on: crashes, partitions, slow messages.
+	$(GO) test -count=1 -timeout 60m -run TestExplore ./internal/membership -membership.episodes=$(EPISODES) -membership.seed=$(SEED)
 
 .PHONY: rules
 rules: $(PROMTOOL) ## Check and test the rules for Prometheus.

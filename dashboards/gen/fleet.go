@@ -159,12 +159,15 @@ func (b *board) cost() {
 }
 
 func (b *board) agreement() {
-	b.place(8, 9, chart("Members in each replica's view", "Replicas that the rate is divided among. Lines that differ for more than seconds are a partition.", count,
+	b.place(6, 9, chart("Members in each replica's view", "Replicas that the rate is divided among. Lines that differ for more than seconds are a partition.", count,
 		query("{{instance}}", each("traffic_fleet_members")), lines))
-	b.place(8, 9, chart("Lost members in each replica's view", "Replicas whose heartbeats are missing.", count,
+	b.place(6, 9, chart("Waiting for others", "Replicas that have reached none of those in join, and send nothing.", count,
+		query("{{instance}}", each("traffic_fleet_waiting_for_seeds")), lines))
+	b.place(6, 9, chart("Lost members in each replica's view", "Replicas whose heartbeats are missing.", count,
 		query("{{instance}}", each("traffic_fleet_lost_members")), lines))
-	b.place(8, 9, chart("Others with another configuration", "Members that run another configuration than this replica.", count,
-		query("{{instance}}", each("traffic_fleet_config_mismatch_members")), lines))
+	b.place(6, 9, chart("Others with another configuration", "Members that run another configuration than this replica.", count,
+		query("{{instance}}", each("traffic_fleet_config_mismatch_members")),
+		query("{{instance}}: another min_replicas", each("traffic_fleet_min_replicas_mismatch_members")), lines))
 	b.place(8, 9, chart("Clock skew", "How far each clock is ahead of the others'. Above half a second is a fault.", seconds,
 		query("{{instance}}", each("traffic_fleet_clock_skew_seconds")), signed, lines))
 	b.place(8, 9, chart("Refused strangers", "Packets and connections per second that were refused at the gossip's port.", perSecondOf,

@@ -91,6 +91,8 @@ max without (REPLICA) (traffic_fleet_members)
 			expr: `
 max without (REPLICA) (traffic_fleet_config_mismatch_members) > 0
 or
+max without (REPLICA) (traffic_fleet_min_replicas_mismatch_members) > 0
+or
 (
   max without (REPLICA) (traffic_config_hash) != min without (REPLICA) (traffic_config_hash)
 and

@@ -34,8 +34,8 @@ const (
 	// drainGrace is how long a stop waits beyond the longest request timeout.
 	drainGrace = time.Second
 	// leaveTimeout bounds the handing over to the fleet: the announcement, which may
-	// wait a second for its turn, and the settling.
-	leaveTimeout = 6 * time.Second
+	// wait a second for its turn, and the votes on it.
+	leaveTimeout = 8 * time.Second
 	// stopTimeout bounds the end of each part beyond what it has to wait for: none takes
 	// as long unless it hangs.
 	stopTimeout = 10 * time.Second
@@ -149,7 +149,7 @@ func (a *App) connect(r *reloader, metrics *telemetry.Metrics) (*controller, err
 		r.overrides = c.store
 		r.applied = func(cfg *config.Config) {
 			f.SetConfig(configHash(cfg))
-			f.SetMinReplicas(cfg.Fleet.MinReplicas)
+			f.SetMinReplicas(cfg.Fleet.MinReplicas, cfg.Fleet.MinReplicasAlone)
 		}
 		metrics.Fleet(func() telemetry.FleetState { return fleetState(f) })
 	}

@@ -1,7 +1,7 @@
 package app
 
 import (
-	"encoding/hex"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"os"
@@ -27,8 +27,8 @@ func newFleet(c *config.Fleet, reg prometheus.Registerer, logger *slog.Logger) (
 		}
 	}
 	o := fleet.Options{
-		Store: string(c.Store), Name: name, Weight: uint32(c.Weight), Cluster: c.Cluster,
-		MinReplicas: c.MinReplicas, ForgetAfter: time.Duration(c.ForgetAfter),
+		Store: string(c.Store), Name: name, Weight: uint32(c.Weight), Cluster: cluster(c, os.Getenv, serviceAccount),
+		MinReplicas: c.MinReplicas, MinReplicasAlone: c.MinReplicasAlone, ForgetAfter: time.Duration(c.ForgetAfter), StartAloneAfter: time.Duration(c.StartAloneAfter),
 		Memberlist: fleet.Memberlist{Listen: c.Listen, Advertise: c.Advertise, Join: c.Join},
 		Logger:     logger, Registerer: reg,
 	}
@@ -50,6 +50,29 @@ func newFleet(c *config.Fleet, reg prometheus.Registerer, logger *slog.Logger) (
 		return nil, err
 	}
 	return fleet.New(o)
+}
+
+// serviceAccount is where Kubernetes tells a pod its namespace.
+const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// cluster returns what tells the fleet from others: the default takes the namespace where
+// it is known, so that two fleets that do not say do not become one.
+func cluster(c *config.Fleet, getenv func(string) string, file string) string {
+	if c.ClusterGiven {
+		return c.Cluster
+	}
+	namespace := getenv("POD_NAMESPACE")
+	if namespace == "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return c.Cluster // Not in a pod.
+		}
+		namespace = strings.TrimSpace(string(b))
+	}
+	if namespace == "" {
+		return c.Cluster
+	}
+	return namespace + "/" + c.Cluster
 }
 
 func etcd(c *config.Etcd) (fleet.Etcd, error) {
@@ -76,17 +99,10 @@ func secret(inline config.Secret, file string) (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
-// configHash returns the part of a configuration's hash that heartbeats carry.
+// configHash returns the part of a hash of the scenarios that heartbeats carry.
 func configHash(c *config.Config) uint64 {
-	var hash uint64
-	b, err := hex.DecodeString(c.Hash[:16])
-	if err != nil {
-		return 0 // It is hex.
-	}
-	for _, x := range b {
-		hash = hash<<8 | uint64(x)
-	}
-	return hash
+	sum := c.ScenariosHash()
+	return binary.BigEndian.Uint64(sum[:])
 }
 
 // fleetState returns what the metrics tell of a fleet.
@@ -95,6 +111,7 @@ func fleetState(f *fleet.Fleet) telemetry.FleetState {
 	return telemetry.FleetState{
 		Members: s.View.Members, Lost: s.View.Lost, Ratio: s.View.Arc.Ratio(), Live: s.View.Live,
 		StoreUp: s.View.StoreUp, Skew: s.Skew, Mismatched: s.Mismatched, Changes: s.Changes, Refused: s.Refused,
+		OtherFloor: s.OtherFloor, Waiting: s.View.Waiting,
 	}
 }
 
@@ -102,7 +119,7 @@ func fleetState(f *fleet.Fleet) telemetry.FleetState {
 func fleetStatus(f *fleet.Fleet, c *config.Fleet) web.FleetStatus {
 	s := f.Status()
 	out := web.FleetStatus{
-		Self: s.Self, Store: string(c.Store), Cluster: c.Cluster, Live: s.View.Live, Why: s.View.Why,
+		Self: s.Self, Store: string(c.Store), Cluster: cluster(c, os.Getenv, serviceAccount), Live: s.View.Live, Why: s.View.Why,
 		StoreUp: s.View.StoreUp, Second: time.Unix(s.View.Second, 0).UTC(), ClockSkew: s.Skew.Seconds(),
 		Members: []web.MemberStatus{},
 	}
@@ -115,9 +132,17 @@ func fleetStatus(f *fleet.Fleet, c *config.Fleet) web.FleetStatus {
 	for _, m := range s.Members {
 		out.Members = append(out.Members, web.MemberStatus{
 			ID: m.ID, Name: m.Name, Address: m.Address, Weight: m.Weight, Share: m.Share, State: string(m.State),
-			Since: time.Unix(m.From, 0).UTC(), LastHeartbeat: m.Sent.UTC(), ClockOffset: m.Offset.Seconds(),
+			Since: since(m), LastHeartbeat: m.Sent.UTC(), ClockOffset: m.Offset.Seconds(),
 			Config: fmt.Sprintf("%016x", m.Config), SameConfig: m.Config == own,
 		})
 	}
 	return out
+}
+
+// since returns from when a member counts, or else has asked to.
+func since(m fleet.MemberStatus) time.Time {
+	if m.From != 0 {
+		return time.Unix(m.From, 0).UTC()
+	}
+	return time.UnixMilli(m.Asked).UTC()
 }

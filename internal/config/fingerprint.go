@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
 // Fingerprint returns a hash of the whole scenario: secrets and what the environment
@@ -33,8 +35,31 @@ func (c *Config) FleetFingerprint() string {
 		return ""
 	}
 	fixed := *c.Fleet
-	fixed.MinReplicas = 0
+	fixed.MinReplicas, fixed.MinReplicasAlone = 0, 0
 	return fingerprint(fixed)
+}
+
+// ScenariosHash returns a hash of what the file says apart from the section fleet, which
+// may name each replica's own addresses: what the environment puts into it, comments and
+// the way it is written do not count.
+func (c *Config) ScenariosHash() [sha256.Size]byte {
+	var text strings.Builder
+	for i := 0; i+1 < len(c.root.Content); i += 2 {
+		if c.root.Content[i].Value != "fleet" {
+			plain(&text, c.root.Content[i])
+			plain(&text, c.root.Content[i+1])
+		}
+	}
+	return sha256.Sum256([]byte(text.String()))
+}
+
+// plain writes a node without comments and style. An alias is written as one.
+func plain(text *strings.Builder, n *yaml.Node) {
+	text.WriteString(strconv.Itoa(int(n.Kind)) + n.Anchor + strconv.QuoteToASCII(n.Value) + "(")
+	for _, child := range n.Content {
+		plain(text, child)
+	}
+	text.WriteString(")")
 }
 
 func fingerprint(v any) string {

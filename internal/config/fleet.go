@@ -16,8 +16,11 @@ type Fleet struct {
 	Weight int `yaml:"weight" default:"1" min:"1" max:"1000000"`
 	// What tells this fleet from others, alike on all of its replicas: 1 to 255 letters,
 	// digits, _, ., - and /. With memberlist, replicas of another cluster are refused; with
-	// etcd and consul it is the prefix of the keys.
+	// etcd and consul it is the prefix of the keys. Left out in a pod of Kubernetes, it is the
+	// pod's namespace (POD_NAMESPACE, or that of the service account) and /traffic-exporter.
 	Cluster string `yaml:"cluster" default:"traffic-exporter" format:"cluster"`
+	// ClusterGiven tells that the file says which cluster.
+	ClusterGiven bool `yaml:"-"`
 	// For memberlist: the IP address and port to listen on for gossip; 0.0.0.0:7946 when
 	// left out. Port 0, which picks a free one, does not go together with advertise. Brackets
 	// may be around IPv4 addresses, too: [${POD_IP}]:7946 suits both families.
@@ -31,11 +34,21 @@ type Fleet struct {
 	// them. They are tried again and again, without holding up the start.
 	Join []string `yaml:"join" min:"1" max:"1000" format:"member"`
 	// The least number of replicas that the rates are divided by: replicas that cannot see
-	// each other do not each send all of it. It alone of this section is taken by a reload.
+	// each other do not each send all of it. It should be alike on all of them. It and
+	// min_replicas_alone are all of this section that a reload takes.
 	MinReplicas int `yaml:"min_replicas" default:"1" min:"1" max:"10000"`
+	// The same while a replica knows of no other, where it should not be alone: half of the most
+	// replicas that there may be bounds what they send together, if none sees another, to twice
+	// the rates. Less than min_replicas changes nothing.
+	MinReplicasAlone int `yaml:"min_replicas_alone" default:"1" min:"1" max:"10000"`
 	// For how long a replica has to be lost before the others take over its part although
 	// they are not a majority.
 	ForgetAfter Duration `yaml:"forget_after" default:"60s" min:"10s"`
+	// How long a replica waits that reaches none of those in join, or no fleet and not most of
+	// them, before it starts one and sends its share of what min_replicas leaves. It sends
+	// nothing meanwhile and is not ready. 0s, for a laptop, does not wait. etcd and consul are
+	// always waited for.
+	StartAloneAfter Duration `yaml:"start_alone_after" default:"20s" min:"0s" max:"1h"`
 	// For memberlist: mutual TLS of the gossip. Left out, it is neither encrypted nor authenticated.
 	TLSConfig *FleetTLSConfig `yaml:"tls_config"`
 	// For etcd: how to reach it.

@@ -29,7 +29,8 @@ func TestWithoutItsSectionThereIsNoFleet(t *testing.T) {
 func TestAFleetHasTheDefaultsOfItsStore(t *testing.T) {
 	common := func(store config.Store) config.Fleet {
 		return config.Fleet{
-			Store: store, Weight: 1, Cluster: "traffic-exporter", MinReplicas: 1, ForgetAfter: config.Duration(time.Minute),
+			Store: store, Weight: 1, Cluster: "traffic-exporter", MinReplicas: 1, MinReplicasAlone: 1,
+			ForgetAfter: config.Duration(time.Minute), StartAloneAfter: config.Duration(20 * time.Second),
 		}
 	}
 	memberlist, consul, etcd := common(config.StoreMemberlist), common(config.StoreConsul), common(config.StoreEtcd)
@@ -63,7 +64,8 @@ func TestEveryValueOfAFleetArrives(t *testing.T) {
 			"10.0.0.7:7946", "[fd00::7]:7946", "replica-0.fleet:7946", "dns+fleet.staging.svc.cluster.local.:7946",
 			"dnssrv+_gossip._tcp.fleet.staging.svc", "dnssrvnoa+fleet:7946",
 		},
-		MinReplicas: 10000, ForgetAfter: config.Duration(10 * time.Second),
+		ClusterGiven: true, MinReplicas: 10000, MinReplicasAlone: 10000,
+		ForgetAfter: config.Duration(10 * time.Second), StartAloneAfter: config.Duration(time.Hour),
 		TLSConfig: &config.FleetTLSConfig{
 			CAFile: "ca.pem", CertFile: "/etc/tls/cert.pem", KeyFile: "key.pem", ServerName: "fleet", MinVersion: "TLS13",
 		},
@@ -193,6 +195,7 @@ func TestTheFleetsFingerprintTellsWhatHasChanged(t *testing.T) {
 		"order":                withFleet(strings.Replace(strings.Replace(section, "store: etcd, ", "", 1), "}}", "}, store: etcd}", 1)),
 		"variable written out": withFleet(strings.Replace(section, "${TEST_PASSWORD}", "hunter2 from the environment", 1)),
 		"scenarios":            strings.Replace(withFleet(section), "1/s", "2/s", 1),
+		"min_replicas_alone":   withFleet(strings.Replace(section, "{store", "{min_replicas_alone: 3, store", 1)),
 		"min_replicas":         withFleet(strings.Replace(section, "{store", "{min_replicas: 3, store", 1)),
 	} {
 		if fingerprint(text) != before {

@@ -12,6 +12,7 @@ func (v validator) fleet(f *Fleet) {
 		return
 	}
 	v.storesKeys(f.Store)
+	f.ClusterGiven = v.given("fleet.cluster")
 	switch f.Store {
 	case StoreMemberlist:
 		if !v.given("fleet.listen") {

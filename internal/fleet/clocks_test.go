@@ -6,14 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/grafana/dskit/ring"
 )
-
-// instance returns the entry of a fleet's replica in the ring.
-func instance(f *Fleet) ring.InstanceDesc {
-	return ring.InstanceDesc{Id: f.id, Addr: "127.0.0.1:1", Timestamp: time.Now().Unix(), RegisteredTimestamp: time.Now().Unix()}
-}
 
 // heardFrom returns clocks that have heard from members whose clocks are behind this
 // one by these, each heartbeat with 20 to 400 ms on its way.

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/grafana/dskit/ring"
@@ -14,9 +15,6 @@ import (
 const (
 	// keep is how many seconds of views are kept, for slots that are found overdue.
 	keep = 128
-	// hold is for how many seconds beyond the last that was decided its view stands, in
-	// case the decision comes late. It is less than it takes the others to take over.
-	hold = 1
 )
 
 // window is this replica's part in each of the last seconds. It is immutable.
@@ -25,8 +23,14 @@ type window struct {
 	arcs  []share.Arc
 }
 
-// with returns the window with the arc of one more second. Those between are empty.
+// with returns the window with the arc of one more second, or another one of the last.
+// Those between are empty.
 func (w *window) with(second int64, arc share.Arc) *window {
+	if last := w.first + int64(len(w.arcs)) - 1; len(w.arcs) > 0 && second == last {
+		arcs := slices.Clone(w.arcs)
+		arcs[len(arcs)-1] = arc
+		return &window{first: w.first, arcs: arcs}
+	}
 	if len(w.arcs) == 0 || second < w.first+int64(len(w.arcs)) || second >= w.first+int64(len(w.arcs))+keep {
 		return &window{first: second, arcs: []share.Arc{arc}}
 	}
@@ -43,10 +47,8 @@ func (w *window) with(second int64, arc share.Arc) *window {
 func (w *window) arc(second int64) share.Arc {
 	i, n := second-w.first, int64(len(w.arcs))
 	switch {
-	case i < 0 || i >= n+hold || n == 0:
+	case i < 0 || i >= n:
 		return share.Arc{}
-	case i >= n:
-		return w.arcs[n-1]
 	default:
 		return w.arcs[i]
 	}
@@ -65,7 +67,7 @@ func (f *Fleet) tick(now time.Time) {
 	f.ticked = now
 	f.tracker.Doubt(f.clocks.doubt())
 	next := second(now.Add(lead))
-	for s := max(f.decided+1, next-hold); s <= next; s++ {
+	for s := max(f.decided+1, next-1); s <= next; s++ {
 		f.decide(s)
 	}
 }
@@ -73,30 +75,29 @@ func (f *Fleet) tick(now time.Time) {
 // second returns the whole second that an instant is in.
 func second(t time.Time) int64 { return t.Unix() }
 
-// noticeAbsence finds out whether this replica has been away. Whoever comes first after
-// that calls it: the next decision or the next heartbeat.
+// noticeAbsence finds out whether this replica has stood still, or its clock was set
+// back. Whoever comes first after that calls it: the next decision or the next
+// heartbeat.
 func (f *Fleet) noticeAbsence(now time.Time) {
-	if !f.wasAway(now) {
+	if f.ticked.IsZero() || f.beaten.IsZero() {
 		return
 	}
-	f.logger.Warn("this replica stood still or its clock was stepped, it joins the fleet anew",
-		"for_seconds", now.Sub(f.beaten).Seconds())
-	next := second(now.Add(lead))
-	f.tracker.Away(next)
-	f.clocks = clocks{}
-	f.storeNews.resumed = next
-	f.decided = next - 1
-	f.ticked = now
-}
-
-// wasAway reports whether this replica has stood still for so long that the others may
-// have taken over its part. A clock that was set back is no better.
-func (f *Fleet) wasAway(now time.Time) bool {
-	if f.ticked.IsZero() || f.beaten.IsZero() {
-		return false
-	}
 	gap := now.Sub(f.ticked)
-	return gap >= stalledAfter && now.Sub(f.beaten) >= silentAfter || gap < -time.Second
+	switch {
+	case gap < -time.Second:
+		f.tracker.SetBack()
+		f.clocks = clocks{}
+		f.decided = second(now.Add(lead)) - 1
+		f.logger.Warn("the clock was set back, this replica joins the fleet anew", "by_seconds", -gap.Seconds())
+	case gap >= stalledAfter && now.Sub(f.beaten) >= silentAfter:
+		f.tracker.Slept(now.UnixMilli())
+		f.clocks = clocks{}
+		f.logger.Warn("this replica stood still", "for_seconds", gap.Seconds())
+	default:
+		return
+	}
+	f.storeNews.resumed = second(now.Add(lead))
+	f.ticked = now
 }
 
 func (f *Fleet) decide(s int64) {
@@ -114,6 +115,14 @@ func (f *Fleet) report(old, v membership.View) {
 		f.logger.Error("the fleet's store is away, the last view of the fleet is held", "store", f.store.name)
 	case back:
 		f.logger.Info("the fleet's store is back", "store", f.store.name)
+	}
+	if old.Waiting != v.Waiting {
+		if v.Waiting {
+			f.logger.Warn("none of the replicas in join has been reached, waiting for them before anything is sent",
+				"join", f.o.Memberlist.Join, "start_alone_after_seconds", f.o.StartAloneAfter.Seconds())
+		} else {
+			f.logger.Info("waits no longer for the replicas in join")
+		}
 	}
 	if old.Live != v.Live || old.Members != v.Members || old.Lost != v.Lost || old.Arc != v.Arc {
 		f.changes++
@@ -138,13 +147,51 @@ func (f *Fleet) hear(value any) {
 			f.clocks.add(id, now.Sub(p.sent))
 		}
 		f.profiles[id] = p
-		heartbeats = append(heartbeats, heartbeat(id, d))
+		heartbeats = append(heartbeats, f.heartbeat(id, d))
 	}
 	for id := range f.profiles {
 		if _, listed := desc.Ingesters[id]; !listed {
 			delete(f.profiles, id)
 			delete(f.clocks, id)
+			delete(f.odd, id)
 		}
 	}
-	f.tracker.Hear(heartbeats)
+	f.tracker.Hear(now.UnixMilli(), heartbeats)
+	f.retry(now)
+	f.compare()
+}
+
+// retry decides the last second again if too little was known, and may be known now.
+func (f *Fleet) retry(now time.Time) {
+	if f.view.Agreed || f.view.Second != f.decided || f.decided < second(now) {
+		return
+	}
+	if v := f.tracker.Decide(f.decided); v.Agreed {
+		old := f.view
+		f.view = v
+		f.windows.Store(f.windows.Load().with(f.decided, v.Arc))
+		f.report(old, v)
+	}
+}
+
+// compare logs, once for each, which members run other scenarios or another min_replicas
+// than this replica.
+func (f *Fleet) compare() {
+	own := oddity{config: f.config.Load(), minReplicas: f.o.MinReplicas}
+	for id, p := range f.profiles {
+		theirs := oddity{config: p.config, minReplicas: p.minReplicas}
+		if id == f.id || p.minReplicas == 0 || theirs == own || f.odd[id] == theirs {
+			continue
+		}
+		f.odd[id] = theirs
+		f.logger.Warn("a member of the fleet runs another configuration",
+			"id", id, "address", p.address, "same_scenarios", theirs.config == own.config,
+			"min_replicas", p.minReplicas, "own_min_replicas", own.minReplicas)
+	}
+}
+
+// oddity is what a member may have otherwise than this replica.
+type oddity struct {
+	config      uint64
+	minReplicas int
 }

@@ -33,22 +33,25 @@ const (
 	// lead is how long before a second begins its members are decided: more than the
 	// engine looks ahead, which is half a second.
 	lead = 750 * time.Millisecond
-	// heartbeatPeriod is the time between heartbeats. They carry whole seconds, so that
-	// more of them would tell nothing.
+	// heartbeatPeriod is the time between heartbeats. The store tells them apart by whole
+	// seconds.
 	heartbeatPeriod = time.Second
+	// meetWithin is for how long a replica looks for the others before it registers.
+	meetWithin = 500 * time.Millisecond
 	// shownAfter is from what age on dskit's page shows a heartbeat as missing.
 	shownAfter = 5 * time.Second
 	// stalledAfter is the time between two decisions, which should be a second, that tells
 	// that this replica stood still.
 	stalledAfter = 1500 * time.Millisecond
-	// silentAfter is how old this replica's last heartbeat may be: 3.25 s after it the
-	// others may decide to take over, unless they have heard the next by then.
+	// silentAfter is how old this replica's last heartbeat may be before it is taken to have
+	// stood still.
 	silentAfter = 2800 * time.Millisecond
 	// pollEvery is how often the store is read beside watching it: watches may lose a
 	// change.
 	pollEvery = 10 * time.Second
-	// rejoinEvery is how often those are asked who are to be joined.
-	rejoinEvery = 15 * time.Second
+	// rejoinEvery is how often those are asked who are to be joined, and seekEvery while none
+	// has been reached.
+	rejoinEvery, seekEvery = 15 * time.Second, time.Second
 	// reachEvery is how often one of the lost is tried to be reached.
 	reachEvery = 2 * time.Second
 	// storeTimeout bounds single dealings with the store that others wait for.
@@ -98,8 +101,10 @@ type Fleet struct {
 	profiles map[string]profile
 	// votes are this replica's own.
 	votes votes
-	// since is the second from which this replica wants to count, if it was away.
-	since     int64
+	// seeds are the names and addresses to join, and whether it is known what is there.
+	seeds map[string]bool
+	// odd are the members of whom it has been logged that they differ, and in what.
+	odd       map[string]oddity
 	changes   uint64
 	storeNews storeNews
 }
@@ -119,13 +124,10 @@ func New(o Options) (*Fleet, error) {
 		clocks:   clocks{},
 		profiles: map[string]profile{},
 		votes:    votes{},
+		odd:      map[string]oddity{},
+		seeds:    map[string]bool{},
 	}
 	f.kitLog = newKitLogger(o.Logger, f.refused)
-	f.tracker = membership.New(membership.Options{
-		Self:        f.id,
-		MinReplicas: o.MinReplicas,
-		ForgetAfter: int64(math.Ceil(o.ForgetAfter.Seconds())),
-	})
 	f.view.Why = "starting"
 	f.windows.Store(&window{})
 	f.overrides = newOverrides(o.Logger)
@@ -134,8 +136,26 @@ func New(o Options) (*Fleet, error) {
 		return nil, err
 	}
 	f.store = s
+	f.tracker = f.newTracker()
 	f.NamedService = services.NewBasicService(f.start, f.run, f.stop).WithName("fleet")
 	return f, nil
+}
+
+func (f *Fleet) newTracker() *membership.Tracker {
+	o := membership.Options{
+		Self:             f.id,
+		Weight:           f.o.Weight,
+		MinReplicas:      f.o.MinReplicas,
+		MinReplicasAlone: f.o.MinReplicasAlone,
+		ForgetAfter:      int64(math.Ceil(f.o.ForgetAfter.Seconds())),
+		StartAloneAfter:  int64(math.Ceil(f.o.StartAloneAfter.Seconds())),
+	}
+	if f.o.Store == StoreMemberlist {
+		o.Seeds, o.Address = len(f.o.Memberlist.Join) > 0, f.store.address
+	} else {
+		o.Server = true
+	}
+	return membership.New(o)
 }
 
 // ID returns this replica's identity: its name and a random suffix. Each start of the
@@ -211,11 +231,13 @@ func (f *Fleet) run(ctx context.Context) error {
 			failed <- err
 			return
 		}
+		watches.Go(func() { f.beat(ctx) })
 		watch(ctx, f.members, ringKey, f.hear)
 	})
 	watches.Go(func() { f.overrides.watch(ctx) })
 	watches.Go(func() { poll(ctx, f.members, ringKey, f.hear) })
 	watches.Go(func() { f.reunite(ctx) })
+	watches.Go(func() { f.seek(ctx) })
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()

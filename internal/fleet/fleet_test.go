@@ -108,9 +108,9 @@ func TestReplicasAgreeOnTheirPartsThroughJoinsAndLeaves(t *testing.T) {
 	}
 	counts(t, fleet[1], 2)
 	counts(t, fleet[2], 2)
-	// What each of them owned in the last seconds adds up to all, in each of them.
+	// What each of them owned meanwhile adds up to all, in each second.
 	now := time.Now()
-	for at := now.Add(-3 * time.Second); at.Before(now); at = at.Add(time.Second) {
+	for at := begin; at.Before(now); at = at.Add(time.Second) {
 		var sum float64
 		for _, f := range fleet {
 			sum += f.Arc(at).Ratio()

@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"context"
+	mathrand "math/rand/v2"
 	"time"
 
 	"github.com/grafana/dskit/ring"
@@ -9,7 +11,7 @@ import (
 )
 
 // What heartbeats carry beside dskit's own fields, as "versions", which are numbers by
-// number. Numbers from 2^63 on are votes.
+// number. Numbers from 2^63 on are votes on targets, those from 2^62 on votes on members.
 const (
 	fieldWeight uint64 = 1
 	// fieldConfig is a hash of the configuration that the replica runs.
@@ -17,95 +19,181 @@ const (
 	// fieldSent is when the heartbeat was sent, in Unix milliseconds: dskit's stamps are
 	// whole seconds, too coarse to compare clocks by.
 	fieldSent uint64 = 3
-	// fieldSince is membership.Heartbeat's Since.
-	fieldSince uint64 = 4
+	// fieldAsked, fieldLeaving and fieldHeir are those of membership.Heartbeat.
+	fieldAsked uint64 = 4
 	// fieldAhead is by how many milliseconds the replica finds its clock ahead of the
 	// others', which is too much by the time on the way. It may be negative.
-	fieldAhead uint64 = 5
+	fieldAhead   uint64 = 5
+	fieldLeaving uint64 = 6
+	fieldHeir    uint64 = 7
+	// fieldLineage, fieldSecond and fieldHash are membership.Claim's; whether there is a
+	// majority is the lowest bit of the second.
+	fieldLineage uint64 = 8
+	fieldSecond  uint64 = 9
+	fieldHash    uint64 = 10
+	// fieldMinReplicas is the replica's min_replicas.
+	fieldMinReplicas uint64 = 11
+	// fieldHeirSince is membership.Heartbeat's.
+	fieldHeirSince uint64 = 12
 )
 
 // profile is what a replica tells beside what membership needs.
 type profile struct {
 	address string
 	config  uint64
-	sent    time.Time
-	ahead   time.Duration
-	votes   votes
+	// minReplicas is 0 if it does not say.
+	minReplicas int
+	sent        time.Time
+	ahead       time.Duration
+	votes       votes
 }
 
 func profileOf(d ring.InstanceDesc) profile {
 	return profile{
-		address: d.Addr,
-		config:  d.Versions[fieldConfig],
-		sent:    time.UnixMilli(int64(d.Versions[fieldSent])),
-		ahead:   time.Duration(int64(d.Versions[fieldAhead])) * time.Millisecond,
-		votes:   votesOf(d),
+		address:     d.Addr,
+		config:      d.Versions[fieldConfig],
+		minReplicas: int(d.Versions[fieldMinReplicas]),
+		sent:        time.UnixMilli(int64(d.Versions[fieldSent])),
+		ahead:       time.Duration(int64(d.Versions[fieldAhead])) * time.Millisecond,
+		votes:       votesOf(d),
 	}
 }
 
 // heartbeat translates dskit's description of a replica.
-func heartbeat(id string, d ring.InstanceDesc) membership.Heartbeat {
+func (f *Fleet) heartbeat(id string, d ring.InstanceDesc) membership.Heartbeat {
 	h := membership.Heartbeat{
-		ID:         id,
-		Weight:     uint32(d.Versions[fieldWeight]),
-		Sent:       int64(d.Versions[fieldSent]),
-		Registered: d.RegisteredTimestamp,
-		Since:      int64(d.Versions[fieldSince]),
+		ID:      id,
+		Weight:  uint32(d.Versions[fieldWeight]),
+		Sent:    int64(d.Versions[fieldSent]),
+		Asked:   int64(d.Versions[fieldAsked]),
+		Leaving: int64(d.Versions[fieldLeaving]),
+		Heir:    membership.Key(d.Versions[fieldHeir]), HeirSince: int64(d.Versions[fieldHeirSince]),
+		Claim: membership.Claim{
+			Lineage:  d.Versions[fieldLineage],
+			Second:   int64(d.Versions[fieldSecond] >> 1),
+			Hash:     d.Versions[fieldHash],
+			Majority: d.Versions[fieldSecond]&1 == 1,
+		},
+		Votes: membership.Votes{},
 	}
-	if d.ReadOnly {
-		h.Leaving = d.ReadOnlyUpdatedTimestamp
+	if f.o.Store == StoreMemberlist {
+		h.Address = d.Addr // Of other stores it is only a name.
+	}
+	for number, at := range d.Versions {
+		if membership.IsVote(number) {
+			h.Votes[number] = int64(at)
+		}
 	}
 	return h
 }
 
-// tell returns what this replica's heartbeats carry. The caller holds f.mu.
+// tell casts this replica's votes and returns what its heartbeats carry. The caller
+// holds f.mu.
 func (f *Fleet) tell(now time.Time) ring.InstanceVersions {
+	said := f.tracker.Beat(now.UnixMilli())
+	second := uint64(said.Claim.Second) << 1
+	if said.Claim.Majority {
+		second |= 1
+	}
 	told := ring.InstanceVersions{
-		fieldWeight: uint64(f.o.Weight),
-		fieldConfig: f.config.Load(),
-		fieldSent:   uint64(now.UnixMilli()),
-		fieldSince:  uint64(f.since),
-		fieldAhead:  uint64(f.clocks.median().Milliseconds()),
+		fieldWeight:      uint64(f.o.Weight),
+		fieldConfig:      f.config.Load(),
+		fieldSent:        uint64(now.UnixMilli()),
+		fieldAsked:       uint64(said.Asked),
+		fieldAhead:       uint64(f.clocks.median().Milliseconds()),
+		fieldLeaving:     uint64(said.Leaving),
+		fieldHeir:        uint64(said.Heir),
+		fieldHeirSince:   uint64(said.HeirSince),
+		fieldLineage:     said.Claim.Lineage,
+		fieldSecond:      second,
+		fieldHash:        said.Claim.Hash,
+		fieldMinReplicas: uint64(f.o.MinReplicas),
+	}
+	for number, at := range said.Votes {
+		told[number] = uint64(at)
 	}
 	f.votes.put(told, now)
 	return told
 }
 
-// delegate puts what this replica tells into its heartbeats.
-type delegate struct{ fleet *Fleet }
+// nextHeartbeat says what this replica's next heartbeat carries.
+func (f *Fleet) nextHeartbeat(now time.Time) ring.InstanceVersions {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.noticeAbsence(now)
+	f.beaten = now
+	return f.tell(now)
+}
+
+// beat sends a heartbeat in each round until ctx ends.
+func (f *Fleet) beat(ctx context.Context) {
+	purge := ring.NewAutoForgetDelegate(purgeAfter, delegate{}, f.kitLog)
+	spread := time.Duration(mathrand.Int64N(membership.BeatSpread)) * time.Millisecond
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	<-timer.C
+	for {
+		timer.Reset(untilNextBeat(time.Now().Round(0), f.lastBeat(), spread))
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		if err := f.send(ctx, purge, f.nextHeartbeat(time.Now().Round(0))); err != nil && ctx.Err() == nil {
+			f.logger.Warn("the heartbeat could not be sent", "store", f.o.Store, "err", err)
+		}
+	}
+}
+
+func (f *Fleet) lastBeat() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.beaten
+}
+
+// untilNextBeat returns the time until the next heartbeat: in the next round, and in a
+// later second than the last one, as the store tells them apart by that.
+func untilNextBeat(now, last time.Time, spread time.Duration) time.Duration {
+	const first = membership.BeatAt * time.Millisecond
+	next := now.Truncate(time.Second).Add(first + spread)
+	for !next.After(now) || next.Unix() == last.Unix() {
+		next = next.Add(heartbeatPeriod)
+	}
+	return next.Sub(now)
+}
+
+// send puts a heartbeat into the store.
+func (f *Fleet) send(ctx context.Context, purge ring.BasicLifecyclerDelegate, told ring.InstanceVersions) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	return f.members.CAS(ctx, ringKey, func(in any) (out any, retry bool, err error) {
+		desc := ring.GetOrCreateRingDesc(in)
+		own, listed := desc.Ingesters[f.id]
+		if !listed { // The store has lost it.
+			own = desc.AddIngester(f.id, f.store.address, "", nil, ring.ACTIVE, time.Now(), false, time.Time{}, told)
+		}
+		purge.OnRingInstanceHeartbeat(f.lifecycler.Load(), desc, &own)
+		own.Versions, own.Timestamp = told, time.Now().Unix()
+		desc.Ingesters[f.id] = own
+		return desc, true, nil
+	})
+}
+
+// delegate makes members active at once, without tokens. It sends no heartbeats.
+type delegate struct{}
 
 var _ ring.BasicLifecyclerDelegate = delegate{}
 
-// delegate returns the delegate of the lifecycler, which also removes the entries of
-// replicas that are lost for long.
-func (f *Fleet) delegate() ring.BasicLifecyclerDelegate {
-	return ring.NewAutoForgetDelegate(purgeAfter, delegate{f}, f.kitLog)
-}
-
-// OnRingInstanceRegister implements ring.BasicLifecyclerDelegate: members are active at
-// once and have no tokens.
-func (d delegate) OnRingInstanceRegister(*ring.BasicLifecycler, ring.Desc, bool, string, ring.InstanceDesc) (ring.InstanceState, ring.Tokens) {
+// OnRingInstanceRegister implements ring.BasicLifecyclerDelegate.
+func (delegate) OnRingInstanceRegister(*ring.BasicLifecycler, ring.Desc, bool, string, ring.InstanceDesc) (ring.InstanceState, ring.Tokens) {
 	return ring.ACTIVE, nil
 }
 
 // OnRingInstanceTokens implements ring.BasicLifecyclerDelegate.
-func (d delegate) OnRingInstanceTokens(*ring.BasicLifecycler, ring.Tokens) {}
+func (delegate) OnRingInstanceTokens(*ring.BasicLifecycler, ring.Tokens) {}
 
 // OnRingInstanceStopping implements ring.BasicLifecyclerDelegate.
-func (d delegate) OnRingInstanceStopping(*ring.BasicLifecycler) {}
+func (delegate) OnRingInstanceStopping(*ring.BasicLifecycler) {}
 
-// OnRingInstanceHeartbeat implements ring.BasicLifecyclerDelegate. A replica that was away
-// announces the second from which it wants to count again in its first heartbeat, so that
-// all who hear of it agree on it.
-func (d delegate) OnRingInstanceHeartbeat(_ *ring.BasicLifecycler, _ *ring.Desc, own *ring.InstanceDesc) {
-	f, now := d.fleet, time.Now()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.noticeAbsence(now.Round(0))
-	f.beaten = now.Round(0)
-	// Announced once, unless it did not get through in time.
-	if returns := now.Unix() + membership.Settle; f.tracker.IsAway() && f.since < returns-1 {
-		f.since = returns
-	}
-	own.Versions = f.tell(now)
-}
+// OnRingInstanceHeartbeat implements ring.BasicLifecyclerDelegate.
+func (delegate) OnRingInstanceHeartbeat(*ring.BasicLifecycler, *ring.Desc, *ring.InstanceDesc) {}

@@ -4,8 +4,12 @@ import (
 	"context"
 	"fmt"
 	mathrand "math/rand/v2"
+	"strings"
+	"sync"
+	"syscall"
 	"time"
 
+	"github.com/grafana/dskit/dns"
 	"github.com/grafana/dskit/ring"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/membership"
@@ -16,21 +20,17 @@ func (f *Fleet) join(ctx context.Context) error {
 	if err := f.await(ctx); err != nil {
 		return err
 	}
-	f.mu.Lock()
-	f.beaten = time.Now().Round(0)
-	told := f.tell(f.beaten)
-	f.mu.Unlock()
+	f.meet(ctx)
 	l, err := ring.NewBasicLifecycler(ring.BasicLifecyclerConfig{
 		ID:               f.id,
 		Addr:             f.store.address,
-		HeartbeatPeriod:  heartbeatPeriod,
 		HeartbeatTimeout: shownAfter,
-		Versions:         told,
-	}, "traffic", ringKey, f.members, f.delegate(), f.kitLog, f.store.registerer)
+		Versions:         f.nextHeartbeat(time.Now().Round(0)),
+	}, "traffic", ringKey, f.members, delegate{}, f.kitLog, f.store.registerer)
 	if err != nil {
 		return err
 	}
-	// It outlives ctx: the heartbeats go on until stop has taken the replica out.
+	// It outlives ctx: stop takes the replica out through it.
 	if err := l.StartAsync(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
@@ -40,6 +40,29 @@ func (f *Fleet) join(ctx context.Context) error {
 	}
 	f.logger.Info("registered in the fleet", "id", f.id, "store", f.o.Store, "cluster", f.o.Cluster)
 	return nil
+}
+
+// meet waits a moment for the first of the others to be heard of: this replica can then
+// ask to count with its first heartbeat already.
+func (f *Fleet) meet(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, meetWithin)
+	defer cancel()
+	ticker := time.NewTicker(meetWithin / 25)
+	defer ticker.Stop()
+	for f.waits() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// waits reports whether this replica has not heard of any it should.
+func (f *Fleet) waits() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tracker.Waits(time.Now().UnixMilli())
 }
 
 // await returns when the store can be read. It never gives up.
@@ -97,4 +120,137 @@ func (f *Fleet) lost() []string {
 		}
 	}
 	return lost
+}
+
+// seek reaches those that are to be joined: all of them at once, at short intervals while
+// there is nobody else. An address that hangs, or a name that does not resolve, holds
+// none of the others up.
+func (f *Fleet) seek(ctx context.Context) {
+	var work sync.WaitGroup
+	defer work.Wait()
+	if f.o.Store != StoreMemberlist || len(f.o.Memberlist.Join) == 0 {
+		return
+	}
+	s := &seeker{fleet: f, places: make(chan struct{}, maxDials), busy: map[string]bool{}}
+	s.mark(f.store.address, true)
+	for _, name := range f.o.Memberlist.Join {
+		s.mark(name+" unresolved", false)
+	}
+	for {
+		for _, name := range f.o.Memberlist.Join {
+			s.once(&work, name, func() { s.resolve(ctx, &work, name) })
+		}
+		every := rejoinEvery
+		if f.isAlone() {
+			every = seekEvery
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(every):
+		}
+	}
+}
+
+const (
+	// maxDials bounds the connections that are made to seeds at a time.
+	maxDials = 64
+	// resolveTimeout bounds a look-up.
+	resolveTimeout = 5 * time.Second
+)
+
+// seeker reaches seeds.
+type seeker struct {
+	fleet  *Fleet
+	places chan struct{}
+
+	mu sync.Mutex
+	// busy are the names and addresses that are being tried.
+	busy map[string]bool
+}
+
+// once runs a function unless it runs already for that name.
+func (s *seeker) once(work *sync.WaitGroup, name string, try func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[name] {
+		return
+	}
+	s.busy[name] = true
+	work.Go(func() {
+		try()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.busy, name)
+	})
+}
+
+// resolve looks a seed up and reaches its addresses.
+func (s *seeker) resolve(ctx context.Context, work *sync.WaitGroup, name string) {
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	f := s.fleet
+	p := dns.NewProvider(dns.GolangResolverType, 1, f.kitLog, nil)
+	err := p.Resolve(ctx, []string{name})
+	if err != nil {
+		f.logger.Debug("a replica in join cannot be looked up", "name", name, "err", err)
+	}
+	for _, address := range p.Addresses() {
+		if address == f.store.address {
+			continue
+		}
+		s.mark(address, false)
+		s.once(work, "dial "+address, func() {
+			s.places <- struct{}{}
+			defer func() { <-s.places }()
+			s.dial(address)
+		})
+	}
+	if err == nil && len(p.Addresses()) > 0 {
+		s.settle(name + " unresolved")
+	}
+}
+
+// dial reaches an address, or finds out that nobody is there.
+func (s *seeker) dial(address string) {
+	err := s.fleet.store.reach(address)
+	if err != nil {
+		s.fleet.logger.Debug("a replica in join cannot be reached", "address", address, "err", err)
+	}
+	s.mark(address, err == nil || isRefused(err))
+}
+
+// isRefused reports whether a host says that nobody listens there. The gossip's library
+// keeps no more of an error than its text.
+func isRefused(err error) bool {
+	return strings.Contains(err.Error(), syscall.ECONNREFUSED.Error())
+}
+
+// mark notes an address, or a name that is not resolved yet, and whether it is known what
+// is there.
+func (s *seeker) mark(seed string, known bool) {
+	s.fleet.mu.Lock()
+	defer s.fleet.mu.Unlock()
+	s.fleet.seeds[seed] = s.fleet.seeds[seed] || known
+	s.fleet.countSeeds()
+}
+
+// settle forgets a name that has been resolved: its addresses count in its place.
+func (s *seeker) settle(name string) {
+	s.fleet.mu.Lock()
+	defer s.fleet.mu.Unlock()
+	delete(s.fleet.seeds, name)
+	s.fleet.countSeeds()
+}
+
+// countSeeds tells the tracker whether it is known of most seeds what is there. The caller
+// holds f.mu.
+func (f *Fleet) countSeeds() {
+	unknown := 0
+	for _, known := range f.seeds {
+		if !known {
+			unknown++
+		}
+	}
+	f.tracker.Unreached(2*unknown >= len(f.seeds))
 }

@@ -8,34 +8,38 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/membership"
 )
 
-// Leave announces that this replica leaves and returns when it no longer counts: until
-// then it has to send its part. It returns at once if there is nobody to hand over to,
-// and with an error if the leave cannot be announced or ctx ends.
+// Leave announces that this replica leaves, with its next heartbeat, and returns when it
+// no longer counts: until then it has to send its share. It returns at once if there is
+// nobody to hand over to, and with an error if ctx ends.
 func (f *Fleet) Leave(ctx context.Context) error {
-	l := f.lifecycler.Load()
-	if l == nil || f.isAlone() {
+	if f.lifecycler.Load() == nil || f.isAlone() {
 		return nil
 	}
-	announced := make(chan error, 1)
-	// The lifecycler waits for the store however long that takes.
-	go func() { announced <- l.ChangeReadOnlyState(context.WithoutCancel(ctx), true) }()
-	select {
-	case err := <-announced:
-		if err != nil {
-			return fmt.Errorf("announce the leave: %w", err)
+	f.mu.Lock()
+	f.tracker.Leave(time.Now().UnixMilli())
+	f.mu.Unlock()
+	f.logger.Info("leaving the fleet")
+	ticker := time.NewTicker(leavePoll)
+	defer ticker.Stop()
+	for !f.hasLeft() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the leave to take effect: %w", context.Cause(ctx))
 		}
-	case <-ctx.Done():
-		return fmt.Errorf("announce the leave: %w", context.Cause(ctx))
 	}
-	_, at := l.GetReadOnlyState()
-	end := at.Add(membership.Settle * time.Second)
-	f.logger.Info("leaving the fleet", "until", end.UTC())
-	select {
-	case <-time.After(time.Until(end)):
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("wait for the leave to take effect: %w", context.Cause(ctx))
-	}
+	return nil
+}
+
+// leavePoll is how often it is looked whether the leave has taken effect.
+const leavePoll = 20 * time.Millisecond
+
+// hasLeft reports whether this replica is no member in the current second.
+func (f *Fleet) hasLeft() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	v := f.current(time.Now())
+	return !v.Live && v.Why == membership.HasLeft
 }
 
 // isAlone reports whether no other replica is known.

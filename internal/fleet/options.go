@@ -26,9 +26,14 @@ type Options struct {
 	Cluster string
 	// MinReplicas is the least number of members that the rate is divided among.
 	MinReplicas int
+	// MinReplicasAlone is the same while this replica is the only member.
+	MinReplicasAlone int
 	// ForgetAfter is how long a member has to be lost before its part is taken over by
 	// others who are not a majority.
 	ForgetAfter time.Duration
+	// StartAloneAfter is for how long a replica that reaches none of those that it should
+	// join waits before it takes itself for the first.
+	StartAloneAfter time.Duration
 
 	Memberlist Memberlist
 	Etcd       Etcd

@@ -18,6 +18,8 @@ type Status struct {
 	Skew time.Duration
 	// Mismatched is the number of other members that run another configuration.
 	Mismatched int
+	// OtherFloor is the number of other members that have another min_replicas.
+	OtherFloor int
 	// Changes counts the changes of the view, and Refused the strangers' packets and
 	// connections.
 	Changes, Refused uint64
@@ -57,6 +59,9 @@ func (f *Fleet) Status() Status {
 		counts := m.State == membership.Live || m.State == membership.Leaving
 		if counts && m.ID != f.id && p.config != f.config.Load() {
 			s.Mismatched++
+		}
+		if counts && m.ID != f.id && p.minReplicas != 0 && p.minReplicas != f.o.MinReplicas {
+			s.OtherFloor++
 		}
 	}
 	return s

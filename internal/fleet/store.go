@@ -121,9 +121,9 @@ func (s *store) useGossip(o Options, id string, refused *atomic.Uint64) error {
 	c.EnableCompression = false
 	// Bounds the work that a large fleet's heartbeats make.
 	c.NotifyInterval = 100 * time.Millisecond
-	c.MinJoinBackoff, c.MaxJoinBackoff = 200*time.Millisecond, 5*time.Second
-	// For ever: dskit's own tries end after a while.
-	c.JoinMembers, c.RejoinInterval = o.Memberlist.Join, rejoinEvery
+	// Heartbeats have to reach everybody within 750 ms, also just after many have died:
+	// gossip to those is lost.
+	c.GossipNodes, c.GossipToTheDeadTime = 4, time.Second
 	c.LeaveTimeout, c.BroadcastTimeoutForLocalUpdatesOnShutdown = time.Second, 2*time.Second
 	c.ClusterLabel = o.Cluster
 	c.AdvertiseAddr, c.AdvertisePort = advertise.Addr().String(), int(advertise.Port())

@@ -1,32 +1,134 @@
 package membership
 
-import "math"
+import (
+	"hash/fnv"
+	"math/bits"
+)
 
-// Heartbeat is what a replica last told about itself.
+// Heartbeat is what a replica last said about itself. Instants are in Unix milliseconds
+// by its own clock.
 type Heartbeat struct {
 	ID     string
 	Weight uint32
-	// Sent is when it was sent, in milliseconds by the sender's clock, as are all of these.
+	// Address is where it listens. Nobody else can at the same time, so that a newcomer
+	// there proves its predecessor dead; empty if addresses prove nothing.
+	Address string
+	// Sent is when it was sent.
 	Sent int64
-	// Registered is the second in which the replica registered.
-	Registered int64
-	// Since, if not 0, is a later second from which the replica wants to count anew: it
-	// was away, so that the others may have taken over its part.
-	Since int64
-	// Leaving is the second in which it announced its leave, or 0.
+	// Asked is when the replica asked to count, 0 while it does not. It asks anew, as
+	// another incarnation, after it was taken out.
+	Asked int64
+	// Leaving is when it announced its leave, or 0.
 	Leaving int64
+	// Heir is the dead predecessor in whose seat it votes, or 0, and HeirSince from when on.
+	Heir      Key
+	HeirSince int64
+	// Claim is the last view that it has agreed on.
+	Claim Claim
+	// Votes are what it has voted for: instants, by what they are for.
+	Votes Votes
 }
 
-// joins returns the second from which the replica counts by its own announcement.
-func (h Heartbeat) joins() int64 { return max(h.Registered+Settle, h.Since) }
+// Key returns the key of the replica's incarnation.
+func (h *Heartbeat) Key() Key { return KeyOf(h.ID, h.Asked) }
 
-// leaves returns the second from which it does not count any more.
-func (h Heartbeat) leaves() int64 {
-	if h.Leaving == 0 {
-		return math.MaxInt64
+// Claim says which incarnations are members in a second. It is zero for a replica that
+// is no member.
+type Claim struct {
+	// Lineage is the founding that the view descends from. Of two the lower one is older.
+	Lineage uint64
+	Second  int64
+	Hash    uint64
+	// Majority tells that more than half of the members are heard from.
+	Majority bool
+}
+
+// Key is an incarnation of a replica: of each ID, from when it asked to count until it
+// is taken out. Bit 62 is set, bit 63 and the last three are not.
+type Key uint64
+
+// keyBit marks keys, and the votes made of them.
+const keyBit = 1 << 62
+
+// KeyOf returns the key of a replica that asked to count at an instant.
+func KeyOf(id string, asked int64) Key {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(id)) // It never fails.
+	x := mix(h.Sum64() ^ mix(uint64(asked)))
+	return Key(x&^(1<<63|7) | keyBit)
+}
+
+// mix spreads the bits of a number (the finalizer of SplitMix64).
+func mix(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xBF58476D1CE4E5B9
+	x = (x ^ x>>27) * 0x94D049BB133111EB
+	return x ^ x>>31
+}
+
+// Votes are instants by what they are for: a key, and in its last three bits a kind.
+type Votes map[uint64]int64
+
+// IsVote reports whether a number is one that votes are kept under.
+func IsVote(number uint64) bool { return bits.LeadingZeros64(number) == 1 }
+
+// What a vote says of an incarnation, from the instant of its stamp on. Stamps are the
+// beginnings of rounds. Votes for a join and a leave stay. A vote that it
+// is lost ends when it is heard from again; the last two such votes are kept, with their
+// ends, for those who still have to count them.
+const (
+	joins uint64 = iota
+	leaves
+	lost
+	found
+	lostBefore
+	foundBefore
+	// isIn and isOut are no votes: they say what the sender's claim contains, for those
+	// incarnations whose own heartbeats do not show it. In the place of a stamp isOut has
+	// whether the incarnation is gone for good.
+	isIn
+	isOut
+)
+
+// What isOut says: that an incarnation has been a member and will be none any more, or
+// only that it is none.
+const (
+	gone int64 = 1 + iota
+	absent
+)
+
+func (k Key) vote(kind uint64) uint64 { return uint64(k) | kind }
+
+func split(vote uint64) (k Key, kind uint64) { return Key(vote &^ 7), vote & 7 }
+
+// hesitant is added to the stamp of a vote that is to count only if a majority stands by
+// it for longer, and not at once because all agree.
+const hesitant = 1
+
+// isHesitant reports whether a vote is.
+func (v Votes) isHesitant(k Key, kind uint64) bool { return v[k.vote(kind)]&hesitant != 0 }
+
+// round returns the beginning of the round that an instant is in: all heartbeats that
+// are sent in it cast their votes at this instant.
+func round(instant int64) int64 { return instant - (instant-BeatAt)%period }
+
+// agrees reports whether the votes say, at an instant, that an incarnation joins, leaves
+// or is lost.
+func (v Votes) agrees(k Key, kind uint64, at int64) bool {
+	from, ok := v[k.vote(kind)]
+	if kind != lost {
+		return ok && from&^hesitant <= at
 	}
-	return h.Leaving + Settle
+	return ok && from <= at && v.until(k, found, at) || v.during(k, at)
 }
 
-// settles returns the second from which what the heartbeat tells is known to everyone.
-func (h Heartbeat) settles() int64 { return h.Sent/1000 + Settle }
+// until reports whether an instant is before the end of a vote, if it has ended.
+func (v Votes) until(k Key, kind uint64, at int64) bool {
+	end, ended := v[k.vote(kind)]
+	return !ended || at < end
+}
+
+// during reports whether an instant is in the last but one vote that it is lost.
+func (v Votes) during(k Key, at int64) bool {
+	from, ok := v[k.vote(lostBefore)]
+	return ok && from <= at && v.until(k, foundBefore, at)
+}

@@ -1,287 +1,427 @@
-// Package membership decides who is a member of the fleet in each second, from
-// nothing but the heartbeats that were heard: replicas that have heard the same decide
-// the same, so that their views change at the same instant.
+// Package membership decides who is a member of the fleet in each second, from nothing
+// but heartbeats.
 //
-// Joins and leaves are announced and take effect Settle later, when everyone has heard
-// of them. A member whose heartbeats are missing is lost; what was its part of the
-// rate is divided among the others once those that are heard from are a majority, or
-// when it has been lost for long. It reads no clock and talks to nobody: seconds are
-// arguments, in Unix time.
+// The members of a second vote, in their heartbeats, on who joins, leaves or is lost. A
+// change takes effect in the first second that more than half of the members of the
+// second before have voted for it settle earlier. That is a fact, which everybody who
+// knows enough votes finds alike, and a replica sends only in seconds for which it does:
+// so no slot has two owners, however late heartbeats come and whoever is cut off.
+// Timing only decides how often nobody can tell, and then nothing is sent. The argument
+// is in docs/design/0012-membership-by-votes.md.
+//
+// It reads no clock and talks to nobody. Seconds are whole ones in Unix time, instants
+// Unix milliseconds.
 package membership
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
-
-	"github.com/traffic-exporter/traffic_exporter/internal/share"
 )
 
-// Reasons not to send that are told in several places.
 const (
-	whyAway    = "was away and has yet to come back to the fleet"
-	whyUnheard = "its own heartbeats are not heard"
+	// period is the time between heartbeats, in which votes are cast.
+	period = 1000
+	// BeatAt is how many milliseconds into a second a round begins.
+	BeatAt = 300
+	// BeatSpread is within how many milliseconds from then all send their heartbeats. Members
+	// of a second are decided 750 ms before it, which is as long after these at least.
+	BeatSpread = 200
+	// settle is from the round of a vote to the second in which it counts, if all members
+	// agree; serverDelay is what is added if heartbeats go through a server, as what has not
+	// come from it by then counts as not voted.
+	settle, serverDelay = 2000 - BeatAt, period
+	// ahead is how much earlier more than half have to agree if not all do, and how much
+	// earlier than it counts a vote that one is lost is cast.
+	ahead = period
+	// calm is in how large a fleet one tries to have changes that all agree on at once: in
+	// larger ones heartbeats take too long to everybody for all to know that they do.
+	calm = 16
+	// lostAfter is from the round of one's last heartbeat to the vote that it is lost.
+	lostAfter = 3000
+	// hearing is how old the last heartbeat of one may be who is heard from: that of the last
+	// round, not of one before.
+	hearing = 1500
+	// waking is for how long one that stood still listens if it hears no majority.
+	waking = 4000
+	// foundAfter is how long a replica looks for others before it founds a fleet.
+	foundAfter = 1500
+	// founding is how many seconds ahead a fleet is founded, for others to hear of it.
+	founding = 2
+	// diesYoung is how long a life is that ends in a crash too soon, provenAfter how long one
+	// has to live to join while there were such crashes within the last crashing.
+	diesYoung, provenAfter, crashing = 4500, 8000, 60_000
+	// recent bounds, in seconds, how far others may be ahead of whoever works views out from
+	// their votes, and remembered for how many seconds of agreed views votes are kept for that.
+	recent, remembered = 15, 25
 )
 
-// Seconds are whole ones in Unix time, and so are the stamps of announcements; instants
-// are in Unix milliseconds.
-const (
-	// Settle is how many seconds after the stamp of its announcement a join or a leave
-	// takes effect: at least 2 s after the announcement itself, as stamps are rounded
-	// down.
-	Settle = 3
-	// grace is for how many seconds more than Settle one that was taken over is waited for
-	// to announce when it comes back, in case its first heartbeat does not.
-	grace = 2
-	// remember is for how many seconds members that have left are kept, to tell heartbeats
-	// that come late from those of new members.
-	remember = 120
-)
-
-// member is a replica that has been heard of.
-type member struct {
-	Heartbeat
-	// from is the second from which it counts here.
-	from int64
-	// taken tells that its part has been taken over, in second takenAt.
-	taken   bool
-	takenAt int64
-	// gone tells that the store does not list it any more.
-	gone bool
-}
-
-// counts reports whether it is a member in a second, lost or not.
-func (m *member) counts(second int64) bool { return m.from <= second && second < m.leaves() }
-
-// Options are what all replicas of a fleet have in common, but for Self.
+// Options are what a replica knows of its fleet.
 type Options struct {
-	// Self is the ID of this replica.
-	Self string
-	// MinReplicas is the least number of members that the rate is divided among. Parts
-	// beyond the members that there are nobody sends.
-	MinReplicas int
-	// ForgetAfter is for how many seconds a member has to be lost before its part is
-	// taken over although those that are heard are not a majority.
+	// Self is the ID of this replica, Address and Weight are what its heartbeats say.
+	Self, Address string
+	Weight        uint32
+	// MinReplicas is the least number of members that the rate is divided among, and
+	// MinReplicasAlone while there is only one. With fewer members the remaining shares are
+	// not sent.
+	MinReplicas, MinReplicasAlone int
+	// ForgetAfter is for how many seconds there may be no majority before those who are
+	// left found a fleet of their own.
 	ForgetAfter int64
+	// Seeds tells that this replica knows of others, so that to hear none of them is a
+	// doubt. It is one for StartAloneAfter seconds.
+	Seeds           bool
+	StartAloneAfter int64
+	// Server tells that heartbeats go through a server, not from replica to replica:
+	// whoever does not hear others while it hears itself knows that they say nothing.
+	Server bool
 }
 
-// Tracker follows the heartbeats and decides. It is not safe for concurrent use.
+// peer is an incarnation that has been heard of.
+type peer struct {
+	Heartbeat
+	key Key
+	// listed tells that the store lists it, and replaced that it was seen to be followed by
+	// another incarnation, or by another replica at its address.
+	listed, replaced bool
+	// out is the second from which it is a member no more, lost that it did not leave.
+	out  int64
+	lost bool
+	// in is the second from which it is a member.
+	in int64
+}
+
+// Tracker follows the heartbeats, votes and decides. It is not safe for concurrent use.
 type Tracker struct {
-	o       Options
-	members map[string]*member
-	// decided is the last second that was decided, and view what.
-	decided int64
-	view    View
-	// contact is the second from which heartbeats are heard again after none was for a
-	// while: nobody is lost before it has had the time to send one.
-	contact int64
-	// deaf tells that none was heard in the last second.
-	deaf bool
-	// away, if not 0, is the second in which this replica found that it had been away. It
-	// does not count until it has asked for a later one.
-	away int64
-	// without is for how many seconds in a row there has been no majority, and wary the
-	// second from which a majority takes over.
-	without, wary int64
-	// outvoted tells that, while there is none, those who are not heard from may have one.
-	outvoted bool
-	// found tells that one who was lost then has been heard from again.
-	found bool
-	// doubt is why this replica should not send, whatever the heartbeats say.
-	doubt string
+	o Options
+	// peers are the incarnations that are listed or are members, and latest the last one of
+	// each ID.
+	peers  map[Key]*peer
+	latest map[string]*peer
+	// lineage is that of the view, 0 if there is none. members are those in known, which is
+	// the last second that was agreed on.
+	lineage uint64
+	// despaired is the lineage that was given up for want of a majority.
+	despaired uint64
+	members   map[Key]*peer
+	known     int64
+	// possible are the views that there may be in the second tallied, of which one is true.
+	possible []possibility
+	tallied  int64
+	view     View
+
+	// What this replica says in its heartbeats.
+	sent, asked, leaving int64
+	// announced is when a heartbeat first said that it leaves.
+	announced int64
+	heir      Key
+	heirSince int64
+	votes     Votes
+	// stamp is that of the votes that are cast now.
+	stamp int64
+
+	// begun is when it began to look for others, met tells that it has heard one, and
+	// unreached that it does not know of most what is there.
+	begun          int64
+	met, unreached bool
+	// heardBack is the last of its own heartbeats that came back from the store, and contact
+	// when the store was back.
+	heardBack, contact int64
+	// slept is when this replica last stood still.
+	slept int64
+	// absent is from when on a majority or a member has been missing, 0 if none is.
+	absent int64
+	doubt  string
 }
 
 // New returns a tracker that has heard nothing.
 func New(o Options) *Tracker {
-	return &Tracker{o: o, members: map[string]*member{}}
+	return &Tracker{
+		o: o, peers: map[Key]*peer{}, latest: map[string]*peer{}, members: map[Key]*peer{},
+		votes: Votes{},
+	}
 }
 
-// Hear takes in what the store lists, all of it each time.
-func (t *Tracker) Hear(heartbeats []Heartbeat) {
-	for _, m := range t.members {
-		m.gone = true
+// self returns the key of this replica's incarnation.
+func (t *Tracker) self() Key { return KeyOf(t.o.Self, t.asked) }
+
+// isMember reports whether this replica is one in the last second that was agreed on.
+func (t *Tracker) isMember() bool { return t.asked != 0 && t.members[t.self()] != nil }
+
+// mayBeMember reports whether this replica is one in a view that there may be: its votes
+// count if that is the true one.
+func (t *Tracker) mayBeMember() bool {
+	return t.isMember() || t.asked != 0 && slices.ContainsFunc(t.possible, func(v possibility) bool { return v.members[t.self()] != nil })
+}
+
+// Hear takes in, at an instant, what the store lists, all of it each time.
+func (t *Tracker) Hear(now int64, heartbeats []Heartbeat) {
+	for _, p := range t.peers {
+		p.listed = false
 	}
-	for _, h := range heartbeats {
-		if m := t.members[h.ID]; m != nil {
-			m.gone = false
-			t.update(m, h)
-		} else {
-			t.members[h.ID] = &member{Heartbeat: h, from: t.admits(h)}
+	for i := range heartbeats {
+		t.hear(now, &heartbeats[i])
+	}
+	t.succeed()
+	t.yield()
+}
+
+func (t *Tracker) hear(now int64, h *Heartbeat) {
+	old := t.latest[h.ID]
+	if old != nil && h.Sent < old.Sent {
+		old.listed = true // What is known is newer: a store may be read behind its watch.
+		return
+	}
+	if h.ID == t.o.Self {
+		if t.heardBack != 0 && h.Sent-t.heardBack > lostAfter {
+			t.contact = h.Sent // The store was away.
+		}
+		t.heardBack = max(t.heardBack, h.Sent)
+	} else if now-h.Sent < lostAfter {
+		t.met = true
+	}
+	k := h.Key()
+	p := t.peers[k]
+	if p == nil {
+		p = &peer{key: k}
+		t.peers[k] = p
+	}
+	if old != nil && old != p {
+		old.replaced = true
+	}
+	p.Heartbeat, p.listed = *h, true
+	t.latest[h.ID] = p
+}
+
+// succeed finds out who has been followed by another at its address.
+func (t *Tracker) succeed() {
+	last := map[string]*peer{}
+	for _, p := range t.latest {
+		if q := last[p.Address]; p.Address != "" && p.Asked != 0 && (q == nil || p.Asked > q.Asked) {
+			last[p.Address] = p
 		}
 	}
-	t.reunite()
-}
-
-// admits returns the second from which a replica counts that was not known before. To
-// hear of it after it should have counted, while counting oneself, means that two fleets
-// have met: it comes in at a second that all who hear of it now agree on.
-func (t *Tracker) admits(h Heartbeat) int64 {
-	if t.view.Live && h.ID != t.o.Self && h.joins() <= t.decided {
-		return max(h.settles(), t.decided+1)
-	}
-	return h.joins()
-}
-
-func (t *Tracker) update(m *member, h Heartbeat) {
-	if h.Sent < m.Sent {
-		return // Older than what is known: a store may be read behind its watch.
-	}
-	back := m.taken && h.Sent > m.Sent
-	t.found = t.found || h.Sent > m.Sent && t.isLost(m, t.decided, 0)
-	rejoined := h.Registered > m.Registered
-	m.Heartbeat = h
-	switch {
-	case back && h.Since > m.takenAt:
-		m.taken, m.from = false, max(h.Since, t.decided+1)
-	case back:
-		m.taken, m.from = false, max(h.settles()+grace, t.decided+1)
-	case rejoined:
-		m.from = t.admits(h)
-	case m.from > t.decided && m.takenAt != 0 && h.Since > m.takenAt:
-		m.from = max(h.Since, t.decided+1) // It has found out that it was taken over.
-	case !t.view.Live:
-		// It may have been away while this replica was, and the others know.
-		m.from = max(m.from, h.joins())
+	for _, p := range t.peers {
+		if q := last[p.Address]; q != nil && q.ID != p.ID && q.Asked > p.Sent {
+			p.replaced = true
+		}
 	}
 }
 
-// Away tells that this replica has been away, until the given second: it did not run.
-// It does not count until it has announced a second from which it wants to, which
-// Heartbeat.Since is.
-func (t *Tracker) Away(second int64) {
-	t.away, t.without = second, 0
-	t.view = t.view.silenced(whyAway)
+// Leave makes this replica announce that it leaves.
+func (t *Tracker) Leave(now int64) {
+	if t.leaving == 0 {
+		t.leaving = now
+	}
 }
 
-// IsAway reports whether Away was called and this replica has yet to announce a second
-// from which it counts again.
-func (t *Tracker) IsAway() bool {
-	m := t.members[t.o.Self]
-	return t.away != 0 && (m == nil || m.Since < t.away)
+// Unreached tells whether half or more of those that this replica should find have been
+// neither reached nor found to be absent: they may be a fleet already.
+func (t *Tracker) Unreached(half bool) { t.unreached = half }
+
+// Slept tells that this replica stood still until an instant: what others have said
+// meanwhile it has yet to hear.
+func (t *Tracker) Slept(now int64) { t.slept = now }
+
+// SetBack tells that this replica's clock was set back: what it said before is void.
+func (t *Tracker) SetBack() {
+	t.retire()
+	t.sent, t.heardBack, t.slept = 0, 0, 0
+	clear(t.peers)
+	clear(t.latest)
+}
+
+// retire makes this replica one that is no member: it has to ask again.
+func (t *Tracker) retire() {
+	t.lineage, t.known, t.asked, t.heir, t.heirSince, t.absent = 0, 0, 0, 0, 0, 0
+	t.members, t.votes = map[Key]*peer{}, Votes{}
+	t.possible, t.tallied = nil, 0
+	t.view = t.view.silenced("joining the fleet")
 }
 
 // Doubt tells why this replica should not send, whatever the heartbeats say; the empty
 // string that it may.
 func (t *Tracker) Doubt(why string) { t.doubt = why }
 
-// Decide returns who is a member in a second, which has to be greater than in the
-// call before.
+// Decide returns who is a member in a second. Called again for a second that could not
+// be decided, it may have heard enough by then.
 func (t *Tracker) Decide(second int64) View {
-	t.decided = second
-	if t.isReturning(second) {
-		// It may not have heard yet of those who live.
-		t.view = t.compose(second)
-		t.view.StoreUp = !t.isDeaf(second)
-		return t.view
+	t.advance(second)
+	if t.lineage != 0 && t.wasOut() {
+		t.retireKeeping()
 	}
-	if t.isDeaf(second) {
-		// Not even this replica's own heartbeats are heard: the store is away, not the
-		// fleet. What was agreed on stays.
-		t.deaf = true
-		t.view.Second, t.view.StoreUp = second, false
-		if !t.view.Live && t.view.Why == "" {
-			t.view.Why = whyUnheard
-		}
-		return t.view
-	}
-	if t.deaf {
-		t.deaf, t.contact = false, second
-	}
-	t.takeOver(second)
+	t.despair(second)
 	t.forget(second)
 	t.view = t.compose(second)
 	return t.view
 }
 
-// isReturning reports whether this replica was away and does not count again yet.
-func (t *Tracker) isReturning(second int64) bool {
-	return t.away != 0 && (t.IsAway() || second < t.members[t.o.Self].Since)
+// settle is from the round of a vote that all agree on to the second in which it counts.
+func (t *Tracker) settle() int64 {
+	if t.o.Server {
+		return settle + serverDelay
+	}
+	return settle
 }
 
-// isDeaf reports whether no member, this replica among them, has been heard from for as
-// long as it takes to be lost.
-func (t *Tracker) isDeaf(second int64) bool {
-	if t.members[t.o.Self] == nil {
+// advance works out the views up to a second, as far as they can be.
+func (t *Tracker) advance(second int64) {
+	if !t.tally(second) {
+		t.adopt(second)
+		t.tally(second)
+	}
+}
+
+// tally works out the views up to a second from the votes, and reports whether it could.
+func (t *Tracker) tally(second int64) bool {
+	if t.lineage == 0 || t.isBehind() {
 		return false
 	}
-	for _, m := range t.members {
-		if second*1000 < m.Sent+lost {
+	// From the last that was agreed on: what was in doubt may be known by now.
+	t.tallied, t.possible = t.known, []possibility{{members: t.members}}
+	for t.lineage != 0 && t.tallied < second && t.step(t.tallied+1) {
+		if len(t.possible) == 1 {
+			t.part(t.possible[0].gone, t.tallied)
+			t.agree(t.possible[0].members, t.tallied)
+		}
+	}
+	return t.known >= second
+}
+
+// part notes who has gone out by a second, also of those who came in after the last view
+// that was agreed on: nobody comes in twice.
+func (t *Tracker) part(gone map[Key]bool, second int64) {
+	for k := range gone {
+		p := t.peers[k]
+		if p == nil {
+			p = &peer{key: k}
+			t.peers[k] = p
+		}
+		if p.out == 0 && t.members[k] == nil {
+			p.out = second
+		}
+	}
+}
+
+// isBehind reports whether others are so far ahead that they may have dropped votes
+// which this replica has not counted.
+func (t *Tracker) isBehind() bool {
+	for k := range t.members {
+		if p := t.peers[k]; p != nil && p.Claim.Lineage == t.lineage && p.Claim.Second > t.known+recent {
+			return true
+		}
+	}
+	return false
+}
+
+// agree makes a view the one that this replica acts on.
+func (t *Tracker) agree(members map[Key]*peer, second int64) {
+	for k, p := range t.members {
+		if members[k] == nil {
+			p.out, p.lost = second, p.Leaving == 0 && !p.replaced
+		}
+	}
+	for k, p := range members {
+		if t.members[k] == nil && p.in == 0 {
+			p.in = second
+		}
+	}
+	t.known, t.tallied = second, second
+	t.members, t.possible = members, []possibility{{members: members}}
+	if len(members) == 0 {
+		t.retire()
+	}
+}
+
+// wasOut reports whether this replica's incarnation was a member and is one no more.
+func (t *Tracker) wasOut() bool {
+	p := t.peers[t.self()]
+	return t.asked != 0 && t.leaving == 0 && !t.isMember() && p != nil && p.out != 0
+}
+
+// despair gives a view up that has had no majority, or a member that it cannot vote on,
+// for long.
+func (t *Tracker) despair(second int64) {
+	if t.lineage == 0 || t.isDeaf(second) {
+		t.absent = 0
+		return
+	}
+	now := second*1000 - period
+	short := t.known < second && (t.isMember() || t.known < second-2)
+	if !short && 2*t.heard(now, lostAfter) <= len(t.members) {
+		short = true
+	}
+	switch {
+	case !short:
+		t.absent = 0
+	case t.absent == 0:
+		t.absent = now
+	case now-t.absent >= t.o.ForgetAfter*1000, t.othersAreDead(now):
+		lineage := t.lineage
+		t.retire()
+		t.despaired, t.met = lineage, true
+	}
+}
+
+// othersAreDead reports whether those members who are not heard have all been followed
+// by others at their addresses: nobody is left who could be cut off.
+func (t *Tracker) othersAreDead(now int64) bool {
+	for k, m := range t.members {
+		if k != t.self() && now-m.Sent >= lostAfter && !t.isFollowed(m, now) {
 			return false
 		}
 	}
-	return true
+	return now-t.absent >= lostAfter
 }
 
-// forget drops members that are over and done with.
+// isFollowed reports whether one is dead for certain, and that who followed it is heard
+// from.
+func (t *Tracker) isFollowed(p *peer, now int64) bool {
+	if !p.replaced {
+		return false
+	}
+	if q := t.latest[p.ID]; q != nil && q != p {
+		return q.ID == t.o.Self || now-q.Sent < lostAfter
+	}
+	for _, q := range t.latest {
+		if q.Address == p.Address && q.Asked > p.Sent && (q.ID == t.o.Self || now-q.Sent < lostAfter) {
+			return true
+		}
+	}
+	return false
+}
+
+// heard returns how many members were heard from within a time before an instant.
+func (t *Tracker) heard(now, within int64) int {
+	n := 0
+	for k, p := range t.members {
+		if k == t.self() || now-t.seat(k, p, now).Sent < within {
+			n++
+		}
+	}
+	return n
+}
+
+// isDeaf reports whether the store is away: not even this replica's own heartbeats
+// come back from it.
+func (t *Tracker) isDeaf(second int64) bool {
+	return t.o.Server && t.heardBack >= t.slept && t.heardBack != 0 && second*1000-t.heardBack >= lostAfter+period
+}
+
+// forget drops incarnations that are over and done with.
 func (t *Tracker) forget(second int64) {
-	maps.DeleteFunc(t.members, func(_ string, m *member) bool {
-		return m.gone && (second >= m.leaves()+remember || m.taken && second >= m.takenAt+remember)
+	maps.DeleteFunc(t.peers, func(k Key, p *peer) bool {
+		old := second-max(p.Sent/1000, p.in, p.out) > 2*remembered
+		return t.members[k] == nil && !p.listed && t.latest[p.ID] != p && old
+	})
+	maps.DeleteFunc(t.latest, func(_ string, p *peer) bool {
+		return t.members[p.key] == nil && !p.listed && second*1000-p.Sent > remembered*1000
 	})
 }
 
-// compose returns the view of a second.
-func (t *Tracker) compose(second int64) View {
-	v := View{Second: second, StoreUp: true}
-	var list []share.Member
-	for _, m := range t.members {
-		if !m.counts(second) {
-			continue
-		}
-		if t.isLost(m, second, 0) {
-			v.Lost++
-		}
-		if !m.taken {
-			list = append(list, share.Member{ID: m.ID, Weight: m.Weight})
-		}
-	}
-	v.Members = len(list)
-	list = t.pad(list)
-	slices.SortFunc(list, compareMembers)
-	v.Share = t.view.Share
-	if !slices.Equal(list, v.Share.Members()) {
-		v.Share = share.NewView(list)
-	}
-	v.Live, v.Why = t.isLive(second)
-	if v.Live {
-		v.Arc = v.Share.Arc(t.o.Self)
-	}
-	return v
-}
-
-func compareMembers(a, b share.Member) int { return cmp.Compare(a.ID, b.ID) }
-
-// pad adds members that nobody is until there are MinReplicas. They weigh as much as
-// the heaviest, so that nobody has more than its part of MinReplicas.
-func (t *Tracker) pad(list []share.Member) []share.Member {
-	heaviest := uint32(1)
-	for _, m := range list {
-		heaviest = max(heaviest, m.Weight)
-	}
-	for i := len(list); i < t.o.MinReplicas; i++ {
-		list = append(list, share.Member{ID: fmt.Sprintf("\xff%d", i), Weight: heaviest})
-	}
-	return list
-}
-
-// isLive reports whether this replica may send, and if not why.
-func (t *Tracker) isLive(second int64) (live bool, why string) {
-	m := t.members[t.o.Self]
-	switch {
-	case t.doubt != "":
-		return false, t.doubt
-	case m == nil:
-		return false, "not registered in the fleet yet"
-	case second >= m.leaves():
-		return false, "has left the fleet"
-	case t.IsAway():
-		return false, whyAway
-	case second < m.from, second < m.Since:
-		return false, "joining the fleet"
-	case m.taken:
-		return false, whyUnheard
-	case second*1000 < m.Sent-2000:
-		return false, "its clock was set back"
-	}
-	return true, ""
+// sorted returns the incarnations in an order that does not depend on chance.
+func sorted(peers map[Key]*peer) []*peer {
+	return slices.SortedFunc(maps.Values(peers), func(a, b *peer) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Asked, b.Asked))
+	})
 }

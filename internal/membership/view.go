@@ -2,17 +2,21 @@ package membership
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/share"
 )
+
+// HasLeft is why a replica may not send that has left.
+const HasLeft = "has left the fleet"
 
 // View is who is a member in a second.
 type View struct {
 	Second int64
 	// Share divides the slots that are due in the second.
 	Share share.View
-	// Arc is this replica's part, empty unless it is Live: if it may not send Why tells
+	// Arc is this replica's share, empty unless it is Live: if it may not send Why says
 	// why.
 	Arc  share.Arc
 	Live bool
@@ -23,12 +27,121 @@ type View struct {
 	// StoreUp is false when not even this replica's own heartbeats are heard. The view
 	// is the last one before that.
 	StoreUp bool
+	// Agreed tells that the view is that of the second. It is not if too few members are
+	// heard from: the members are then those of the last second that was agreed on.
+	Agreed bool
+	// Waiting tells that this replica has reached none of those that it should.
+	Waiting bool
 }
 
-// silenced returns the view without this replica's part.
+// silenced returns the view without this replica's share.
 func (v View) silenced(why string) View {
 	v.Live, v.Why, v.Arc = false, why, share.Arc{}
 	return v
+}
+
+// compose returns the view of a second.
+func (t *Tracker) compose(second int64) View {
+	v := View{Second: second, StoreUp: !t.isDeaf(second), Agreed: t.lineage != 0 && t.known == second}
+	v.Members, v.Lost = len(t.members), t.missing(second)
+	v.Share = t.view.Share
+	if list := t.list(); !slices.Equal(list, v.Share.Members()) {
+		v.Share = share.NewView(list)
+	}
+	v.Waiting = t.asked == 0 && t.Waits(second*1000-period)
+	v.Live, v.Why = t.mayAct(second)
+	if v.Live {
+		v.Arc = v.Share.Arc(t.o.Self)
+	}
+	return v
+}
+
+// list returns the members, filled up to MinReplicas with placeholders. They weigh as
+// much as the heaviest, so that nobody has more than its share of MinReplicas.
+func (t *Tracker) list() []share.Member {
+	heaviest := uint32(1)
+	byID := map[string]*peer{}
+	for _, m := range t.members {
+		// Of two incarnations of one replica the later one sends.
+		if q := byID[m.ID]; q == nil || q.Asked < m.Asked {
+			byID[m.ID] = m
+		}
+		heaviest = max(heaviest, m.Weight)
+	}
+	var list []share.Member
+	for id, m := range byID {
+		list = append(list, share.Member{ID: id, Weight: m.Weight})
+	}
+	least := t.o.MinReplicas
+	if len(list) == 1 {
+		least = max(least, t.o.MinReplicasAlone)
+	}
+	for i := len(list); i < least && len(t.members) > 0; i++ {
+		list = append(list, share.Member{ID: fmt.Sprintf("\xff%d", i), Weight: heaviest})
+	}
+	slices.SortFunc(list, func(a, b share.Member) int { return cmp.Compare(a.ID, b.ID) })
+	return list
+}
+
+// missing returns how many members are not heard from, or were taken over.
+func (t *Tracker) missing(second int64) int {
+	n := 0
+	for k, p := range t.peers {
+		switch {
+		case k == t.self():
+		case t.members[k] != nil:
+			if t.isSilent(p, second) {
+				n++
+			}
+		case p.lost && p.listed && !p.replaced && t.latest[p.ID] == p:
+			n++
+		}
+	}
+	return n
+}
+
+func (t *Tracker) isSilent(p *peer, second int64) bool {
+	return !t.isDeaf(second) && second*1000-max(p.Sent, t.contact) >= lostAfter+period
+}
+
+// mayAct reports whether this replica may send, and if not why.
+func (t *Tracker) mayAct(second int64) (live bool, why string) {
+	switch {
+	case t.doubt != "":
+		return false, t.doubt
+	case t.leaving != 0 && !t.isMember() && !t.mayComeIn(second):
+		return false, HasLeft
+	case t.asked == 0 && t.Waits(second*1000-period):
+		return false, "waits for the rest of the fleet: none of the replicas in join has been reached"
+	case t.asked == 0:
+		return false, "not registered in the fleet yet"
+	case t.lineage == 0 && t.mayBeAlive(second*1000-period):
+		return false, "waits for a majority of the fleet that was there"
+	case t.lineage == 0 && t.isUnsure(second*1000-period):
+		return false, "waits for the rest of the fleet: most of the replicas in join have not been reached"
+	case t.lineage == 0, !t.isMember(), t.known > second:
+		return false, "joining the fleet"
+	case t.isWaking(second):
+		return false, "stood still and has yet to hear whether it was missed"
+	case t.known < second:
+		return false, "too few members are heard from to know who sends what"
+	}
+	return true, ""
+}
+
+// isWaking reports whether this replica stood still a moment ago and does not hear enough
+// of the others yet to know that they have not done without it.
+func (t *Tracker) isWaking(second int64) bool {
+	return second*1000 < t.slept+waking && 2*t.heard(t.sent, hearing) <= len(t.members)
+}
+
+// mayComeIn reports whether this replica, which is leaving, may still be voted in: others
+// may have asked for it before they heard that it leaves.
+func (t *Tracker) mayComeIn(second int64) bool {
+	if t.asked == 0 || t.isOut(t.self()) {
+		return false
+	}
+	return t.announced == 0 || second*1000 < round(t.announced)+t.settle()+ahead+period
 }
 
 // State is what a replica is in a second.
@@ -36,44 +149,50 @@ type State string
 
 // The states.
 const (
-	Joining   State = "joining"    // announced, does not count yet
+	Waiting   State = "waiting"    // has reached none of those that it should
+	Joining   State = "joining"    // has asked, does not count yet
 	Live      State = "live"       // counts
 	Leaving   State = "leaving"    // counts, and has announced its leave
-	LostHeld  State = "lost"       // not heard from; its part is nobody's
-	TakenOver State = "taken over" // not heard from; the others send its part
+	LostHeld  State = "lost"       // not heard from; its share is nobody's
+	TakenOver State = "taken over" // not heard from; the others send its share
 )
 
 // Status is what is known of a replica.
 type Status struct {
 	Heartbeat
 	State State
-	// From is the second from which it counts.
+	// From is the second from which it counts, 0 if that is not known.
 	From int64
 }
 
 // Statuses returns what is known of the replicas that have not left, sorted by ID.
 func (t *Tracker) Statuses() []Status {
 	var all []Status
-	for _, m := range t.members {
-		if t.decided < m.leaves() && (!m.gone || !m.taken) {
-			all = append(all, Status{Heartbeat: m.Heartbeat, State: t.state(m), From: m.from})
+	for _, p := range t.latest {
+		member := t.members[p.key] != nil
+		if !member && (!p.listed || p.replaced || p.Leaving != 0 && p.out != 0) {
+			continue
 		}
+		all = append(all, Status{Heartbeat: p.Heartbeat, State: t.state(p, member), From: p.in})
 	}
 	slices.SortFunc(all, func(a, b Status) int { return cmp.Compare(a.ID, b.ID) })
 	return all
 }
 
-func (t *Tracker) state(m *member) State {
+func (t *Tracker) state(p *peer, member bool) State {
+	silent := t.isSilent(p, t.view.Second)
 	switch {
-	case m.taken:
-		return TakenOver
-	case t.decided < m.from:
-		return Joining
-	case t.isLost(m, t.decided, 0):
+	case member && silent:
 		return LostHeld
-	case m.Leaving != 0:
+	case member && p.Leaving != 0:
 		return Leaving
-	default:
+	case member && (t.lineage == 0 || p.in <= max(t.known, t.view.Second)):
 		return Live
+	case silent:
+		return TakenOver
+	case p.Asked == 0:
+		return Waiting
+	default:
+		return Joining
 	}
 }

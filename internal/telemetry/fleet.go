@@ -20,6 +20,10 @@ type FleetState struct {
 	Skew time.Duration
 	// Mismatched is the number of members that run another configuration.
 	Mismatched int
+	// OtherFloor is the number of members that have another min_replicas.
+	OtherFloor int
+	// Waiting tells that none of the replicas that should be joined has been reached.
+	Waiting bool
 	// Changes counts the changes of this replica's view, and Refused the packets and
 	// connections of strangers.
 	Changes, Refused uint64
@@ -59,8 +63,12 @@ func newFleetCollector() *fleetCollector {
 		func(s FleetState) float64 { return truth(s.StoreUp) })
 	add(gauge, "traffic_fleet_clock_skew_seconds", "How far this replica's clock is ahead of the others', as the median.",
 		func(s FleetState) float64 { return s.Skew.Seconds() })
-	add(gauge, "traffic_fleet_config_mismatch_members", "Other members that run another configuration than this replica.",
+	add(gauge, "traffic_fleet_config_mismatch_members", "Other members that run other scenarios than this replica.",
 		func(s FleetState) float64 { return float64(s.Mismatched) })
+	add(gauge, "traffic_fleet_min_replicas_mismatch_members", "Other members that have another min_replicas than this replica.",
+		func(s FleetState) float64 { return float64(s.OtherFloor) })
+	add(gauge, "traffic_fleet_waiting_for_seeds", "Whether this replica waits, and sends nothing, because it has reached none of those in join (1) or not (0).",
+		func(s FleetState) float64 { return truth(s.Waiting) })
 	add(counter, "traffic_fleet_view_changes_total", "Changes of this replica's view of the fleet.",
 		func(s FleetState) float64 { return float64(s.Changes) })
 	add(counter, "traffic_fleet_refused_total", "Packets and connections of strangers that were refused at the gossip's port.",

@@ -21,6 +21,7 @@ type configFile struct {
 		Name, Cluster, Listen, Advertise, Store string
 		Join                                    []string
 		MinReplicas                             int `json:"min_replicas"`
+		MinReplicasAlone                        int `json:"min_replicas_alone"`
 	}
 	Scenarios []struct{ Name string }
 }
@@ -186,6 +187,31 @@ func TestTheFileIsWhatTheValuesSay(t *testing.T) {
 			got := fmt.Sprintf("%v by %d through %v", names, file.Fleet.MinReplicas, file.Fleet.Join)
 			if got = strings.ReplaceAll(got, own, "the Service"); !ok || got != tc.want {
 				t.Errorf("found %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+// However many replicas there may be: if each of them sees itself only, they send no more
+// than twice the rate together.
+func TestReplicasThatSeeNobodySendAtMostTwiceTheRate(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		values string
+		most   int
+	}{
+		"one":              {"replicas: 1", 1},
+		"two":              {"replicas: 2", 2},
+		"three":            {"replicas: 3", 3},
+		"ten":              {"replicas: 10", 10},
+		"those that scale": {"autoscaling: {enabled: true, minReplicas: 3, maxReplicas: 11}", 11},
+		"many that scale":  {"autoscaling: {enabled: true, minReplicas: 2, maxReplicas: 400}", 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file, _ := configOf(render(t, set(t, tc.values)))
+			if divisor := max(file.Fleet.MinReplicas, file.Fleet.MinReplicasAlone); tc.most > 2*divisor {
+				t.Errorf("%d replicas send a share of 1/%d each", tc.most, divisor)
 			}
 		})
 	}

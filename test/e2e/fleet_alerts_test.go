@@ -89,6 +89,11 @@ func TestAlertsFireWhenAFleetIsNotThereOrNotOne(t *testing.T) {
     http_config: {follow_redirects: true}
     requests: [{name: get, url: %q}]
 `, moved.URL))
+	// Two fleets that have met by mistake.
+	at := freeport.Address(t)
+	first := startExporter(t, fmt.Sprintf("fleet: {name: first, cluster: strangers, listen: %q, min_replicas: 1}\n", at)+steadyConfig(f.target.addr, "0/s"))
+	second := startExporter(t, fmt.Sprintf("fleet: {name: second, cluster: strangers, listen: \"127.0.0.1:0\", join: [%q], min_replicas: 2}\n", at)+
+		steadyConfig(f.target.addr, "0/s")+"    timeout: 3s\n")
 
 	dir := t.TempDir()
 	content, err := rules.File(scale)
@@ -106,12 +111,21 @@ rule_files: [%q]
 alerting: {alertmanagers: [{static_configs: [{targets: [%q]}]}]}
 scrape_configs:
   - {job_name: slow, scrape_native_histograms: true, static_configs: [{targets: [%q]}]}
-`, filepath.Join(dir, "rules.yaml"), am.addr, slow.addr)+fleet.job("fleet")+alone.job("alone"))
+  - {job_name: strangers, scrape_native_histograms: true, static_configs: [{targets: [%q, %q]}]}
+`, filepath.Join(dir, "rules.yaml"), am.addr, slow.addr, first.addr, second.addr)+fleet.job("fleet")+alone.job("alone"))
 
 	t.Log("a scenario of 12 requests an hour fails")
 	told.tellsOfJob(t, "firing", "slow", "TrafficTargetDown")
 	t.Log("and one whose redirects are beyond its ceiling")
 	told.tellsOfJob(t, "firing", "slow", "TrafficLocalFailures")
+
+	t.Log("members of a fleet run different scenarios")
+	told.tellsOfJob(t, "firing", "strangers", "TrafficConfigsDiffer")
+	for of, e := range map[string]*exporter{"first": second, "second": first} {
+		if log := e.out.String(); !strings.Contains(log, "runs another configuration") || !strings.Contains(log, "id="+of+"-") {
+			t.Errorf("the log does not name %s:\n%s", of, log)
+		}
+	}
 
 	t.Log("two replicas each believe to be alone")
 	var addresses []string

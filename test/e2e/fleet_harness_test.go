@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// takeover is the longest that it takes the others to send a crashed member's part: its
+// takeover is the longest that it takes the others to send a crashed member's share: its
 // last heartbeat may be as fresh as can be.
-const takeover = 5 * time.Second
+const takeover = 6 * time.Second
 
 // turns limits how many fleets run at a time: a replica that gets no processor loses
 // slots, and that is not what these tests are about.

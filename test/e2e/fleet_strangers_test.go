@@ -149,6 +149,6 @@ func TestStrangersAreRefused(t *testing.T) {
 func stranger(t *testing.T, join []place, section string) *replica {
 	t.Helper()
 	own := loopback(t, 1)
-	s := newFleet(t, startLedger(t, "127.0.0.1").addr, own, section+gossip(append(own, join...)))
+	s := newFleet(t, startLedger(t, "127.0.0.1").addr, own, section+"  start_alone_after: 0s\n"+gossip(append(own, join...)))
 	return s.start(t, 1)[0]
 }

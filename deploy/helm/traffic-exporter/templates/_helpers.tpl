@@ -118,7 +118,7 @@ written it before, and to write another would be a conflict with them.
 {{- else }}
 {{- $fleet := include "traffic-exporter.fleet" . | fromYaml }}
 {{- /* The number is that of what replicas say to each other: another one is for versions that do not understand each other. */}}
-{{- $meets := merge (dict "protocol" 1 "etcd" (dig "etcd" "endpoints" "" $fleet) "consul" (dig "consul" "address" "" $fleet)) (pick $fleet "store" "cluster" "tls_config") }}
+{{- $meets := merge (dict "protocol" 2 "etcd" (dig "etcd" "endpoints" "" $fleet) "consul" (dig "consul" "address" "" $fleet)) (pick $fleet "store" "cluster" "tls_config") }}
 {{- if hasKey .Values.fleet.config "join" }}
 {{- /* The chart's own way to join finds replicas at any port. */}}
 {{- $meets = merge $meets (pick $fleet "join" "listen" "advertise") }}
@@ -171,7 +171,11 @@ a rollout that should have stopped those first, as the chart could not see them,
 {{- fail "fleet.minReplicas: set it, as replicas is null and does not say how many there are" }}
 {{- end }}
 {{- $_ := set $fleet "min_replicas" (int .Values.fleet.minReplicas | default (add 1 (div $replicas 2))) }}
+{{- if and .Values.autoscaling.enabled (gt $replicas 1) }}
+{{- $_ := set $fleet "min_replicas_alone" (div (add 1 (int .Values.autoscaling.maxReplicas)) 2) }}
+{{- end }}
 {{- if include "traffic-exporter.gossip" . }}
+{{- $_ := set $fleet "start_alone_after" .Values.fleet.startAloneAfter }}
 {{- /* In brackets it may be an address of either family. */}}
 {{- $_ := set $fleet "listen" (printf "[${POD_IP}]:%d" (int .Values.fleet.port)) }}
 {{- /* SRV records hold each pod's own port, so that replicas find each other while it changes. Addresses will do where there are none. */}}

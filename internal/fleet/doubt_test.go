@@ -1,0 +1,122 @@
+package fleet
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/grafana/dskit/ring"
+)
+
+// journal is a log that can be read while it is written.
+type journal struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.buf.Write(p)
+}
+
+func (j *journal) count(text string) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Count(j.buf.String(), text)
+}
+
+func TestAReplicaThatReachesNobodyWaitsAndSaysSo(t *testing.T) {
+	options := gossip(t, 2)
+	var log journal
+	o := options[0]
+	o.StartAloneAfter = time.Hour
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	// A name that does not resolve is as good as one that hangs.
+	o.Memberlist.Join = append(o.Memberlist.Join, "dns+nowhere.invalid:7946")
+	first := run(t, o)
+	eventually(t, func() error {
+		if s := first.Status(); !s.View.Waiting || s.View.Live || log.count("none of the replicas in join") != 1 {
+			return fmt.Errorf("it does not wait: %s", s.View.Why)
+		}
+		return nil
+	})
+	options[1].StartAloneAfter = time.Hour
+	second := run(t, options[1])
+	counts(t, first, 2)
+	counts(t, second, 2)
+	if first.Status().View.Waiting {
+		t.Error("it waits though it has found the others")
+	}
+}
+
+// hang returns the address of somebody who takes connections and never says anything.
+func hang(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
+}
+
+func TestSeedsThatHangHoldNobodyUp(t *testing.T) {
+	options := gossip(t, 2)
+	var stale []string
+	for range 20 {
+		stale = append(stale, hang(t))
+	}
+	first := run(t, options[0])
+	counts(t, first, 1)
+	// One after the other they would hold it up for minutes.
+	options[1].StartAloneAfter = time.Hour
+	options[1].Memberlist.Join = append(stale, options[1].Memberlist.Join...)
+	counts(t, run(t, options[1]), 2)
+}
+
+func TestThoseWhoDoNotKnowOfMostSeedsFoundNoFleet(t *testing.T) {
+	options := gossip(t, 2)
+	stale := []string{hang(t), hang(t), hang(t)}
+	var fleet []*Fleet
+	for _, o := range options {
+		o.StartAloneAfter = time.Hour
+		o.Memberlist.Join = append(slices.Clone(stale), o.Memberlist.Join...)
+		fleet = append(fleet, run(t, o))
+	}
+	for _, f := range fleet {
+		eventually(t, func() error {
+			if _, why := f.Live(); !strings.Contains(why, "most of the replicas in join have not been reached") {
+				return fmt.Errorf("it does not wait for the rest: %s", why)
+			}
+			return nil
+		})
+	}
+}
+
+func TestMembersThatDifferAreLoggedOnce(t *testing.T) {
+	var log journal
+	o := gossip(t, 1)[0]
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	f, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.SetConfig(1)
+	for _, m := range []struct {
+		config, floor uint64
+		logged        int
+	}{{1, 1, 0}, {2, 1, 1}, {2, 1, 1}, {2, 3, 2}, {1, 1, 2}} {
+		other := ring.InstanceDesc{Addr: "127.0.0.1:1", Versions: ring.InstanceVersions{fieldConfig: m.config, fieldMinReplicas: m.floor}}
+		f.hear(&ring.Desc{Ingesters: map[string]ring.InstanceDesc{"other-1": other}})
+		if n := log.count("runs another configuration"); n != m.logged {
+			t.Errorf("config %d, min_replicas %d: logged %d times, want %d", m.config, m.floor, n, m.logged)
+		}
+	}
+}

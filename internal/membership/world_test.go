@@ -1,0 +1,341 @@
+package membership
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+)
+
+const (
+	// quantum is the time between two looks at the world.
+	quantum = 50
+	// leadTime is how long before a second its members are decided.
+	leadTime = 750
+	// leaveTime is after how long one ends that could not leave.
+	leaveTime = 8000
+	// meetWithin is how long one looks for others before its first heartbeat.
+	meetWithin = 500
+)
+
+// node is a replica in a world.
+type node struct {
+	id, addr string
+	weight   uint32
+	tracker  *Tracker
+	// phase is when in a second it sends its heartbeats, born when it was started and sent
+	// when it sent the last one.
+	phase, born, sent int64
+	running           bool
+	stopped           bool
+	// side is which side of a partition it is on.
+	side int
+	// leaving is when it was asked to leave, ended when it ended or was killed, woken when it
+	// went on.
+	leaving, ended, woken int64
+	// store is what its gossip knows, by ID.
+	store map[string]*entry
+	dirty bool
+	inbox []message
+	views map[int64]View
+	// lineages are those of the views.
+	lineages map[int64]uint64
+	last     int64
+	// up are the seconds in which it ran, at least for a while, and whole those that it ran
+	// through.
+	up, whole map[int64]bool
+}
+
+// entry is a heartbeat in a store, or that its replica has unregistered.
+type entry struct {
+	Heartbeat
+	gone bool
+}
+
+type message struct {
+	at      int64
+	from    *node
+	entries []*entry
+}
+
+// world is replicas that gossip.
+type world struct {
+	rng   *rand.Rand
+	now   int64
+	begin int64
+	nodes []*node
+	// from and to are the least and the longest time that a message takes.
+	from, to int64
+	// lag is what is added to messages from a replica.
+	lag     map[string]int64
+	options Options
+	born    int
+}
+
+func newWorld(seed uint64, o Options) *world {
+	w := &world{rng: rand.New(rand.NewPCG(seed, 7)), now: 1_000_000_000, from: 20, to: 300, lag: map[string]int64{}, options: o}
+	w.begin = w.now / 1000
+	return w
+}
+
+// add starts a replica.
+func (w *world) add(id, addr string) *node {
+	o := w.options
+	o.Self, o.Address, o.Weight = id, addr, max(1, o.Weight)
+	n := &node{
+		id: id, addr: addr, weight: o.Weight, tracker: New(o), born: w.now, running: true,
+		phase: BeatAt + w.rng.Int64N(BeatSpread/quantum)*quantum,
+		store: map[string]*entry{}, views: map[int64]View{}, lineages: map[int64]uint64{}, up: map[int64]bool{}, whole: map[int64]bool{},
+	}
+	w.nodes = append(w.nodes, n)
+	w.sync(n)
+	return n
+}
+
+// find returns the replica of an ID.
+func (w *world) find(id string) *node {
+	for _, n := range w.nodes {
+		if n.id == id {
+			return n
+		}
+	}
+	panic("no replica " + id)
+}
+
+func (w *world) reaches(a, b *node) bool {
+	return a != b && a.running && b.running && !a.stopped && a.side == b.side
+}
+
+// sync exchanges all that is known with one that can be reached.
+func (w *world) sync(n *node) {
+	var others []*node
+	for _, o := range w.nodes {
+		if w.reaches(n, o) && !o.stopped {
+			others = append(others, o)
+		}
+	}
+	if len(others) > 0 {
+		o := others[w.rng.IntN(len(others))]
+		w.send(n, o, slices.Collect(maps.Values(n.store)))
+		w.send(o, n, slices.Collect(maps.Values(o.store)))
+	}
+}
+
+func (w *world) send(from, to *node, entries []*entry) {
+	at := w.now + w.from + w.rng.Int64N(w.to-w.from+1) + w.lag[from.id]
+	to.inbox = append(to.inbox, message{at, from, entries})
+}
+
+// run lets time pass until an instant.
+func (w *world) run(until int64) {
+	for w.now < until {
+		w.now += quantum
+		for _, n := range w.nodes {
+			if n.running {
+				w.look(n)
+			}
+		}
+	}
+}
+
+// look does what a replica has to do now.
+func (w *world) look(n *node) {
+	if second := w.now / 1000; w.now%1000 == 0 {
+		n.whole[second] = !n.stopped
+	}
+	n.up[w.now/1000] = true
+	if n.stopped {
+		n.whole[w.now/1000] = false
+		return
+	}
+	w.receive(n)
+	if w.isToBeat(n) {
+		w.beat(n)
+	}
+	if w.now%1000 == 1000-leadTime {
+		w.decide(n, w.now/1000+1)
+	}
+	if n.leaving == 0 {
+		return
+	}
+	if v, known := n.views[w.now/1000]; (known && !v.Live && v.Why == "has left the fleet") || w.now > n.leaving+leaveTime {
+		w.unregister(n)
+	}
+}
+
+// isToBeat reports whether a replica sends a heartbeat now: the first when it has met
+// others or waited for them a little, then one in each round.
+func (w *world) isToBeat(n *node) bool {
+	if n.sent == 0 {
+		n.hear(w.now)
+		return !n.tracker.Waits(w.now) || w.now >= n.born+meetWithin
+	}
+	return w.now%1000 == n.phase && w.now/1000 > n.sent/1000
+}
+
+// isUnsure reports whether a replica has not heard of half of those who run. Who reaches
+// another hears of it at once.
+func (w *world) isUnsure(n *node) bool {
+	unknown, all := 0, 0
+	for _, o := range w.nodes {
+		if !o.running {
+			continue
+		}
+		all++
+		if o != n && n.store[o.id] == nil {
+			unknown++
+		}
+	}
+	return 2*unknown >= all
+}
+
+func (w *world) receive(n *node) {
+	n.inbox = slices.DeleteFunc(n.inbox, func(m message) bool {
+		if m.at > w.now {
+			return false
+		}
+		if m.from.side != n.side {
+			return true
+		}
+		for _, e := range m.entries {
+			if old, known := n.store[e.ID]; e.ID != n.id && (!known || e.Sent > old.Sent || e.gone && e.Sent == old.Sent) {
+				n.store[e.ID], n.dirty = e, true
+			}
+		}
+		return true
+	})
+}
+
+func (n *node) hear(now int64) {
+	if !n.dirty {
+		return
+	}
+	n.dirty = false
+	list := make([]Heartbeat, 0, len(n.store))
+	for _, id := range slices.Sorted(maps.Keys(n.store)) {
+		if e := n.store[id]; !e.gone {
+			list = append(list, e.Heartbeat)
+		}
+	}
+	n.tracker.Hear(now, list)
+}
+
+func (w *world) beat(n *node) {
+	n.hear(w.now)
+	n.tracker.Unreached(w.isUnsure(n))
+	n.sent = w.now
+	said := n.tracker.Beat(w.now)
+	e := &entry{Heartbeat: Heartbeat{
+		ID: n.id, Weight: n.weight, Address: n.addr, Sent: w.now, Asked: said.Asked, Leaving: said.Leaving,
+		Heir: said.Heir, HeirSince: said.HeirSince, Claim: said.Claim, Votes: said.Votes,
+	}}
+	w.tell(n, e)
+	w.sync(n)
+}
+
+func (w *world) tell(n *node, e *entry) {
+	n.store[n.id], n.dirty = e, true
+	for _, o := range w.nodes {
+		if w.reaches(n, o) {
+			w.send(n, o, []*entry{e})
+		}
+	}
+}
+
+func (w *world) decide(n *node, second int64) {
+	n.hear(w.now)
+	n.views[second] = n.tracker.Decide(second)
+	n.lineages[second] = n.tracker.lineage
+	n.last = second
+}
+
+func (w *world) unregister(n *node) {
+	if e := n.store[n.id]; e != nil {
+		last := *e
+		last.gone = true
+		w.tell(n, &last)
+	}
+	w.end(n)
+}
+
+func (w *world) end(n *node) {
+	n.running, n.ended = false, w.now
+	n.whole[w.now/1000] = false
+}
+
+// leave asks a replica to leave. Its next heartbeat says so.
+func (w *world) leave(n *node) {
+	n.leaving = w.now
+	n.tracker.Leave(w.now)
+	if n.sent == 0 {
+		w.end(n)
+	}
+}
+
+// ownership is who owns what in a second.
+type ownership struct {
+	// members are those of the views that are acted on.
+	members []string
+	// parts are the shares of those who act, and sum what they own together. of it present
+	// is what those own who ran all the second.
+	parts        map[string]float64
+	sum, present float64
+	// differ tells that two act on different views.
+	differ bool
+	// lineages are those that are acted on.
+	lineages map[uint64]bool
+}
+
+func (w *world) owned(second int64) ownership {
+	o := ownership{parts: map[string]float64{}, lineages: map[uint64]bool{}}
+	seen := false
+	for _, n := range w.nodes {
+		v, known := n.views[second]
+		if !known || !v.Live || !n.up[second] {
+			continue
+		}
+		var members []string
+		for _, m := range v.Share.Members() {
+			members = append(members, strings.Replace(m.ID, "\xff", "-", 1))
+		}
+		if seen && !slices.Equal(members, o.members) {
+			o.differ = true
+		}
+		seen, o.members = true, members
+		o.lineages[n.lineages[second]] = true
+		o.parts[n.id] = v.Arc.Ratio()
+		o.sum += v.Arc.Ratio()
+		if n.whole[second] {
+			o.present += v.Arc.Ratio()
+		}
+	}
+	return o
+}
+
+func (o ownership) exact() bool { return math.Abs(o.present-1) < 1e-9 && !o.differ }
+
+func (o ownership) String() string {
+	if len(o.parts) == 0 {
+		return "nobody owns anything"
+	}
+	var parts []string
+	for _, id := range slices.Sorted(maps.Keys(o.parts)) {
+		parts = append(parts, fmt.Sprintf("%s=%.3f", id, o.parts[id]))
+	}
+	text := fmt.Sprintf("of [%s] %s owned %.3f", strings.Join(o.members, " "), strings.Join(parts, " "), o.sum)
+	if math.Abs(o.present-o.sum) > 1e-9 {
+		text += fmt.Sprintf(", %.3f all second long", o.present)
+	}
+	if o.differ {
+		text += ", IN DIFFERENT VIEWS"
+	}
+	return text
+}
+
+// wake tells a replica that it stood still.
+func (w *world) wake(n *node) {
+	n.woken = w.now
+	n.tracker.Slept(w.now)
+}
