@@ -135,12 +135,14 @@ func addPreview(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logge
 }
 
 func addSend(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) commands {
-	cmd := cli.Command("send", "Send one slot of a scenario and print the whole exchange.")
-	file := cmd.Arg("file", "Configuration file.").Required().String()
-	scenario := cmd.Arg("scenario", "Name of the scenario.").Required().String()
-	request := cmd.Flag("request", "Name of the request to send, instead of the one that the slot's place in the mix says.").String()
+	var o app.SendOptions
+	cmd := cli.Command("send", "Send one slot of a scenario and print all that is exchanged, of a journey step by step.")
+	cmd.Arg("file", "Configuration file.").Required().StringVar(&o.File)
+	cmd.Arg("scenario", "Name of the scenario; may be left out with --slot.").StringVar(&o.Scenario)
+	cmd.Flag("request", "Name of the request to send, instead of the one that the slot's place in the mix says.").StringVar(&o.Request)
+	cmd.Flag("slot", "The slot to send, as scenario/segment/number, such as a Traffic-Slot header has it; otherwise the coming one.").StringVar(&o.Slot)
 	return commands{cmd.FullCommand(): func(ctx context.Context) error {
-		return app.Send(ctx, stdout, *file, *scenario, *request)
+		return app.Send(ctx, stdout, o)
 	}}
 }
 

@@ -161,6 +161,7 @@ func (a *App) connect(r *reloader, metrics *telemetry.Metrics) (*controller, err
 	a.watchdog = newWatchdog(func() map[string]built { return *r.running.Load() }, arcs, a.logger)
 	a.engine = engine.New(engine.Options{Arcs: arcs, Logger: a.logger})
 	r.engine = a.engine
+	r.builder.admit = a.engine.Admit
 	return c, nil
 }
 
@@ -270,9 +271,10 @@ func (a *App) stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// stopEngine ends the sending: what is in flight may end within the longest timeout.
+// stopEngine ends the sending: what is in flight may end within the longest timeout, and
+// journeys within their grace before that.
 func (a *App) stopEngine(ctx context.Context) error {
-	timeout := a.reloader.current().LongestTimeout() + drainGrace
+	timeout := longestEnd(a.reloader.current()) + drainGrace
 	drain, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return endWithin(drain, timeout+stopTimeout, func(drain context.Context) error {
@@ -282,6 +284,17 @@ func (a *App) stopEngine(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// longestEnd returns how long the scenarios may take to end.
+func longestEnd(cfg *config.Config) time.Duration {
+	longest := cfg.LongestTimeout()
+	for _, sc := range cfg.Scenarios {
+		if slices.ContainsFunc(sc.Requests, func(r config.Request) bool { return r.Steps != nil }) {
+			longest = max(longest, cfg.LongestTimeout()+time.Duration(sc.ShutdownGrace))
+		}
+	}
+	return longest
 }
 
 // endWithin runs what ends the sending, but waits for it no longer than the limit: a

@@ -2,6 +2,8 @@ package app
 
 import (
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/backoff"
@@ -19,6 +21,7 @@ type built struct {
 	// made from.
 	whole, client string
 	wire          *lateWire
+	mix           *mix
 	rate          *scenarioRate
 	// guard is nil without back_off.
 	guard *backoff.Guard
@@ -41,6 +44,8 @@ type builder struct {
 	// descriptors are what the connections of all scenarios share.
 	descriptors *dial.Descriptors
 	logger      *slog.Logger
+	// admit reports whether a scenario may put one more request on the wire; nil admits all.
+	admit func(scenario string) bool
 }
 
 // prepare returns the scenarios of cfg by name, without their metrics: expose has to
@@ -50,7 +55,7 @@ type builder struct {
 func (b *builder) prepare(cfg *config.Config, running map[string]built) (map[string]built, error) {
 	next := make(map[string]built, len(cfg.Scenarios))
 	for _, sc := range cfg.Scenarios {
-		n, err := b.prepareOne(sc, running[sc.Name])
+		n, err := b.prepareOne(sc, cfg.Columns(), running[sc.Name])
 		if err != nil {
 			discard(next, running)
 			return nil, err
@@ -74,27 +79,45 @@ func (b *builder) expose(cfg *config.Config, next, running map[string]built) err
 			return err
 		}
 	}
+	b.metrics.SetData(dataOf(next))
 	return nil
+}
+
+// dataOf returns the data that scenarios use, each once, by name.
+func dataOf(scenarios map[string]built) []telemetry.Dataset {
+	var all []telemetry.Dataset
+	for _, n := range scenarios {
+		all = append(all, n.mix.data...)
+	}
+	slices.SortFunc(all, func(a, b telemetry.Dataset) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(all, func(a, b telemetry.Dataset) bool { return a.Name == b.Name })
 }
 
 // prepareOne makes the client of a scenario, or takes it, or all, from the old one; old
 // is the zero built if there is none.
-func (b *builder) prepareOne(sc config.Scenario, old built) (built, error) {
+func (b *builder) prepareOne(sc config.Scenario, columns []config.Column, old built) (built, error) {
 	n := built{whole: sc.Fingerprint(), client: sc.ClientFingerprint(), guard: b.guard(sc, old.guard)}
 	switch {
 	case old.whole == n.whole:
 		return old, nil
 	case old.client == n.client:
-		n.scenario.Client, n.wire = old.scenario.Client, old.wire
+		n.scenario.Client, n.wire, n.mix = old.scenario.Client, old.wire, old.mix
 		return n, nil
 	}
 	n.wire = &lateWire{}
-	client, err := newClient(sc, surroundings{wire: n.wire, descriptors: b.descriptors, logger: b.logger})
+	in := surroundings{wire: n.wire, descriptors: b.descriptors, logger: b.logger, columns: columns, admit: b.admit}
+	var err error
+	n.mix, n.scenario.Client, err = newTraffic(sc, in)
 	if err != nil {
-		return built{}, err
+		return n, err
 	}
-	n.scenario.Client = client
-	return n, nil
+	if n.mix.tokens != nil {
+		n.mix.tokens.takeOver(old.mix)
+	}
+	if n.mix.logins != nil {
+		n.mix.logins.takeOver(old.mix)
+	}
+	return n, err
 }
 
 // warn logs that there may be more connections than the process can have, if so.
@@ -132,7 +155,7 @@ func (b *builder) guard(sc config.Scenario, old *backoff.Guard) *backoff.Guard {
 // exposeOne creates the scenario's metrics and completes it.
 func (b *builder) exposeOne(sc config.Scenario, n built) (built, error) {
 	n.rate = newRate(sc.Timeline(), n.guard)
-	spec := b.spec(sc, n.rate)
+	spec := b.spec(sc, n.mix, n.rate)
 	recorder, err := b.metrics.Scenario(spec)
 	if err != nil {
 		return n, err
@@ -145,14 +168,25 @@ func (b *builder) exposeOne(sc config.Scenario, n built) (built, error) {
 		Name:     sc.Name,
 		Timeline: sc.Timeline(),
 		Pacing:   pacing(sc.Pacing),
-		Weights:  weights(sc),
+		Entries:  n.mix.engineEntries(recorder),
 		Client:   n.scenario.Client,
 		Recorder: newFailureLog(recorder, spec.Requests, b.logger.With("scenario", sc.Name)),
 		Limits: engine.Limits{
 			MaxInFlight: sc.Limits.MaxInFlight,
 			MaxRate:     float64(sc.Limits.MaxRate),
 			LateAfter:   time.Duration(sc.Limits.LateAfter),
+			MaxJourneys: sc.Limits.MaxJourneys,
+			Grace:       time.Duration(sc.ShutdownGrace),
 		},
+	}
+	if t := n.mix.tokens; t != nil {
+		n.scenario.Needs = t
+		n.scenario.Recorder = &refusals{Recorder: n.scenario.Recorder, tokens: t}
+		t.begin(recorder, sc.Timeline())
+	}
+	if l := n.mix.logins; l != nil {
+		n.scenario.Needs = l
+		l.begin(recorder, sc.Timeline())
 	}
 	if n.guard != nil {
 		n.scenario.Sparing = n.guard
@@ -171,8 +205,8 @@ func discard(next, running map[string]built) {
 }
 
 // spec tells which series a scenario has.
-func (b *builder) spec(sc config.Scenario, r *scenarioRate) telemetry.ScenarioSpec {
-	spec := scenarioSpec(sc)
+func (b *builder) spec(sc config.Scenario, m *mix, r *scenarioRate) telemetry.ScenarioSpec {
+	spec := scenarioSpec(sc, m)
 	spec.TargetRate, spec.Overridden, spec.BackOffRatio = r.now, r.isOverridden, r.backOff
 	spec.SilentFor = r.silentFor
 	spec.ShareRate = func() float64 { return r.now() * b.arcs.Arc(time.Now()).Ratio() }
@@ -180,10 +214,15 @@ func (b *builder) spec(sc config.Scenario, r *scenarioRate) telemetry.ScenarioSp
 }
 
 // scenarioSpec tells which series a scenario has, without their values.
-func scenarioSpec(sc config.Scenario) telemetry.ScenarioSpec {
-	spec := telemetry.ScenarioSpec{Name: sc.Name, Timeout: time.Duration(sc.Timeout)}
-	for _, r := range sc.Requests {
-		spec.Requests = append(spec.Requests, r.Name)
+func scenarioSpec(sc config.Scenario, m *mix) telemetry.ScenarioSpec {
+	spec := telemetry.ScenarioSpec{
+		Name: sc.Name, Timeout: time.Duration(sc.Timeout), Requests: m.names, Journeys: m.journeys, Checks: m.checks,
+	}
+	if sc.HTTPConfig.OAuth2 != nil {
+		spec.Sessions, spec.TokenExpires = m.tokens.count, m.tokens.expiry
+	}
+	if sc.Session != nil {
+		spec.Sessions = m.logins.count
 	}
 	if sc.SLO != nil {
 		spec.SLO = &telemetry.SLO{Objective: float64(sc.SLO.Objective), Latency: time.Duration(sc.SLO.Latency)}
@@ -197,13 +236,4 @@ func pacing(p config.Pacing) engine.Pacing {
 		return engine.PacingExact
 	}
 	return engine.PacingAuto
-}
-
-// weights returns those of the scenario's mix.
-func weights(sc config.Scenario) []uint32 {
-	all := make([]uint32, 0, len(sc.Requests))
-	for _, r := range sc.Requests {
-		all = append(all, uint32(r.Weight))
-	}
-	return all
 }

@@ -107,6 +107,18 @@ func TestRatesAreWrittenInTheUnitThatSuitsThem(t *testing.T) {
 	}
 }
 
+// Examples are whole: check reads their data as well.
+func TestTheExamplesPassCheck(t *testing.T) {
+	files, err := filepath.Glob("../../examples/*/config.yaml")
+	if err != nil || len(files) != 8 {
+		t.Fatalf("examples %v, %v", files, err)
+	}
+	var out bytes.Buffer
+	if err := Check(&out, files); err != nil || strings.Count(out.String(), ": ok, ") != len(files) {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
 func TestSendPrintsTheExchange(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	addr := demotest.Start(t, demo.Options{})
@@ -125,7 +137,7 @@ func TestSendPrintsTheExchange(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			err := Send(t.Context(), &out, file, tc.scenario, tc.request)
+			err := Send(t.Context(), &out, SendOptions{File: file, Scenario: tc.scenario, Request: tc.request})
 			if (err == nil) != (tc.fails == "") || err != nil && !strings.Contains(err.Error(), tc.fails) {
 				t.Errorf("error %v, want %q", err, tc.fails)
 			}

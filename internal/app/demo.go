@@ -134,12 +134,14 @@ func printDemo(w io.Writer, o TargetOptions, target, web, file string) {
 	fmt.Fprintf(w, `
 The target on http://%[1]s
   %[2]s.
-The exporter on http://%[3]s sends it "steady" (50/s) and "wave" (10/s to 90/s every two minutes, Poisson).
+The exporter on http://%[3]s sends it "steady" (50/s), "wave" (10/s to 90/s every two minutes, Poisson)
+  and "shop" (a visit a second: users log in, browse, and some buy).
 
   metrics        curl -s http://%[3]s/metrics | grep -E 'traffic_(slots|request_failures|target)'
   in a browser   http://%[3]s/
   configuration  %[4]s  (edit it: it is read again within a second)
-  the day ahead  traffic_exporter preview FILE
+  the day ahead  DEMO_TARGET=%[1]s traffic_exporter preview %[4]s
+  one visit      DEMO_TARGET=%[1]s traffic_exporter send %[4]s shop
   another rate   traffic_exporter rate set steady x3 --for=1m --reason=demo --url=http://%[3]s
 
 Let Prometheus scrape it:

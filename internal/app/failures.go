@@ -39,9 +39,9 @@ type guarded struct {
 	guard *backoff.Guard
 }
 
-// Finished implements engine.Recorder.
-func (g *guarded) Finished(o engine.Outcome) {
-	g.Recorder.Finished(o)
+// Exchanged implements engine.Recorder.
+func (g *guarded) Exchanged(o engine.Outcome) {
+	g.Recorder.Exchanged(o)
 	if !o.Result.Reason.Ours() {
 		g.guard.Ended(o.Result.Sent, o.Result.Done, o.Result.Failed())
 	}
@@ -57,9 +57,9 @@ func (g *guarded) Extra(entry int, e protocol.Extra) {
 	}
 }
 
-// Finished implements engine.Recorder.
-func (l *failureLog) Finished(o engine.Outcome) {
-	l.Recorder.Finished(o)
+// Exchanged implements engine.Recorder.
+func (l *failureLog) Exchanged(o engine.Outcome) {
+	l.Recorder.Exchanged(o)
 	if !o.Result.Failed() || o.Result.Reason == protocol.ReasonCanceled {
 		return
 	}

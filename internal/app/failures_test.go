@@ -17,11 +17,14 @@ import (
 // counter is a Recorder that counts what has finished and what was sent beside.
 type counter struct{ finished, extras, withheld int }
 
-func (*counter) Due(uint64)                                            {}
-func (*counter) Dropped(engine.DropReason, uint64)                     {}
-func (c *counter) Finished(engine.Outcome)                             { c.finished++ }
-func (c *counter) Extra(int, protocol.Extra)                           { c.extras++ }
-func (c *counter) Withheld(int, protocol.Extra, engine.WithheldReason) { c.withheld++ }
+func (*counter) Due(uint64)                                             {}
+func (*counter) Dropped(engine.DropReason, uint64)                      {}
+func (c *counter) Exchanged(engine.Outcome)                             { c.finished++ }
+func (*counter) Finished()                                              {}
+func (*counter) JourneyBegan(int)                                       {}
+func (*counter) JourneyEnded(int, engine.JourneyOutcome, time.Duration) {}
+func (c *counter) Extra(int, protocol.Extra)                            { c.extras++ }
+func (c *counter) Withheld(int, protocol.Extra, engine.WithheldReason)  { c.withheld++ }
 
 func TestOneFailureAMinuteIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -37,13 +40,13 @@ func TestOneFailureAMinuteIsLogged(t *testing.T) {
 				Reason: protocol.ReasonRefused, Err: errors.New("connection refused"),
 			},
 		}
-		l.Finished(success)
-		l.Finished(canceled)
+		l.Exchanged(success)
+		l.Exchanged(canceled)
 		if logs.Len() > 0 {
 			t.Errorf("logged without a failure: %s", &logs)
 		}
 		for range 300 { // Five minutes of a failure a second.
-			l.Finished(failure)
+			l.Exchanged(failure)
 			time.Sleep(time.Second)
 		}
 		if n := strings.Count(logs.String(), "request failed"); n != 5 {
@@ -64,7 +67,7 @@ func TestWhatAGuardTakesForAFailure(t *testing.T) {
 	ended := func(r protocol.Reason) func(*guarded) {
 		return func(g *guarded) {
 			now := time.Now()
-			g.Finished(engine.Outcome{Result: protocol.Result{Sent: now, Done: now, Reason: r}})
+			g.Exchanged(engine.Outcome{Result: protocol.Result{Sent: now, Done: now, Reason: r}})
 		}
 	}
 	for _, tc := range []struct {

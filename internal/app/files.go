@@ -9,6 +9,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
+	"github.com/traffic-exporter/traffic_exporter/internal/script"
 )
 
 // load reads and parses one configuration file for a command. look may be nil, where the
@@ -18,7 +19,66 @@ func load(file string, look config.Look) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return config.Parse(file, content, os.LookupEnv, look)
+	cfg, err := config.Parse(file, content, os.LookupEnv, look)
+	if err == nil && look != nil {
+		err = checkFiles(cfg)
+	}
+	return cfg, err
+}
+
+// checkFiles reports what is wrong with the files that hold data or bodies, each mistake with the
+// place in the configuration that names the file or the column.
+func checkFiles(cfg *config.Config) error {
+	var mistakes config.Errors
+	for _, f := range cfg.Files() {
+		if f.Data == "" {
+			if _, err := reloading.ReadFile(f.Path, maxContent); err != nil {
+				mistakes = append(mistakes, f.Problem("found a file that cannot be read: %v", withoutPath(err)))
+			}
+			continue
+		}
+		rows, err := readData(f.Path)
+		if err != nil {
+			mistakes = append(mistakes, f.Problem("found data that cannot be used: %v", withoutPath(err)))
+			continue
+		}
+		for _, c := range cfg.Columns() {
+			if c.Data == f.Data {
+				mistakes = append(mistakes, checkColumn(c, rows)...)
+			}
+		}
+	}
+	if len(mistakes) > 0 {
+		return mistakes
+	}
+	return nil
+}
+
+// readData reads the rows of a file.
+func readData(path string) ([]script.Value, error) {
+	content, err := reloading.ReadFile(path, maxData)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := readRows(path, string(content))
+	if err == nil {
+		_, err = script.NewRows(rows, nil, "")
+	}
+	return rows, err
+}
+
+// checkColumn reports the first row that lacks a column.
+func checkColumn(c config.Column, rows []script.Value) []config.Error {
+	for i, row := range rows {
+		if _, ok := row.Field(c.Name); ok {
+			continue
+		}
+		if i == 0 {
+			return []config.Error{c.Missing(row.Keys())}
+		}
+		return []config.Error{c.Problem("found the column %q, which row %d of %s does not have", c.Name, i+1, c.Data)}
+	}
+	return nil
 }
 
 // readAll reads a configuration for a command. It may come from a pipe, which is waited for:
@@ -36,8 +96,13 @@ func readAll(file string) (content []byte, err error) {
 // readable tells why a file that the configuration names cannot be read; nil if it can.
 func readable(path string) error {
 	_, err := reloading.ReadFile(path, reloading.MaxSize)
+	return withoutPath(err)
+}
+
+// withoutPath returns what is behind an error about a file whose path is told already.
+func withoutPath(err error) error {
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
-		return failed.Err // The path is told already.
+		return failed.Err
 	}
 	return err
 }
@@ -64,7 +129,7 @@ func Check(w io.Writer, files []string) error {
 func checkClients(cfg *config.Config) error {
 	var errs []error
 	for _, sc := range cfg.Scenarios {
-		client, err := newClient(sc, apart())
+		_, client, err := newTraffic(sc, apart(cfg))
 		if err != nil {
 			errs = append(errs, err)
 			continue

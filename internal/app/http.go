@@ -29,15 +29,12 @@ func versions() map[config.Protocol]func(httpreq.Options) (protocol.Client, erro
 }
 
 // newHTTP makes the client of a scenario whose requests go over HTTP.
-func newHTTP(sc config.Scenario, in surroundings) (protocol.Client, error) {
+func newHTTP(sc config.Scenario, m *mix, in surroundings) (protocol.Client, error) {
 	construct, ok := versions()[sc.HTTPConfig.Protocol]
 	if !ok {
 		return nil, fmt.Errorf("unknown protocol %q", sc.HTTPConfig.Protocol)
 	}
-	o, err := httpOptions(sc, in)
-	if err != nil {
-		return nil, err
-	}
+	o := httpOptions(sc, m, in)
 	c, err := construct(o)
 	if err != nil || !o.FollowRedirects {
 		return c, err
@@ -70,9 +67,10 @@ func newAuto(o httpreq.Options) (protocol.Client, error) {
 func isSecure(e httpreq.Entry) bool { return e.URL.Secure() }
 
 // httpOptions translates what the configuration says of HTTP.
-func httpOptions(sc config.Scenario, in surroundings) (httpreq.Options, error) {
+func httpOptions(sc config.Scenario, m *mix, in surroundings) httpreq.Options {
 	h := sc.HTTPConfig
 	o := httpreq.Options{
+		Entries:          m.prepared,
 		Protocol:         httpProtocol(h.Protocol),
 		ConnectTimeout:   time.Duration(h.ConnectTimeout),
 		Timeout:          time.Duration(sc.Timeout),
@@ -83,9 +81,9 @@ func httpOptions(sc config.Scenario, in surroundings) (httpreq.Options, error) {
 		ResolveGrace:     grace(h),
 		FullHandshakes:   !h.TLSSessionResumption,
 		Proxy:            proxyOptions(h),
-		FollowRedirects:  h.FollowRedirects,
+		FollowRedirects:  slices.ContainsFunc(m.prepared, func(e httpreq.Entry) bool { return !e.KeepsRedirects }),
 		MaxResponseBytes: int64(h.MaxResponseBytes),
-		MaxConns:         sc.Limits.MaxInFlight,
+		MaxConns:         maxConns(sc),
 		UserAgent:        userAgent(h.UserAgent),
 		SlotHeader:       h.SlotHeader,
 		Traceparent:      traceMode(h.Traceparent),
@@ -93,6 +91,9 @@ func httpOptions(sc config.Scenario, in surroundings) (httpreq.Options, error) {
 		Descriptors:      in.descriptors,
 		Wire:             in.wire,
 		Logger:           in.logger.With("scenario", sc.Name),
+	}
+	if m.tokens != nil {
+		o.Token = m.tokens.Header
 	}
 	if a := h.BasicAuth; a != nil {
 		o.BasicAuth = &httpreq.BasicAuth{
@@ -105,9 +106,15 @@ func httpOptions(sc config.Scenario, in surroundings) (httpreq.Options, error) {
 			Type: a.Type, Credentials: string(a.Credentials), CredentialsFile: a.CredentialsFile,
 		}
 	}
-	var err error
-	o.Entries, err = entries(sc.Requests)
-	return o, err
+	return o
+}
+
+// maxConns returns how many requests may be in flight: those of slots, and of logins.
+func maxConns(sc config.Scenario) int {
+	if sc.Session == nil {
+		return sc.Limits.MaxInFlight
+	}
+	return sc.Limits.MaxInFlight + sc.Session.Concurrency
 }
 
 // grace returns for how long old addresses do, as dial has it.
@@ -151,27 +158,13 @@ func httpProtocol(p config.Protocol) httpreq.Protocol {
 	}
 }
 
-// entries translates the requests of a mix.
-func entries(requests []config.Request) ([]httpreq.Entry, error) {
-	all := make([]httpreq.Entry, 0, len(requests))
-	for _, r := range requests {
-		var ranges []httpreq.StatusRange
-		for _, s := range r.Expect.Status {
-			ranges = append(ranges, httpreq.StatusRange{First: s.Low, Last: s.High})
-		}
-		expect, err := httpreq.NewStatuses(ranges...)
-		if err != nil {
-			return nil, fmt.Errorf("request %q: %w", r.Name, err)
-		}
-		all = append(all, httpreq.Entry{
-			Method: r.Method,
-			URL:    r.URL.URI,
-			Fields: fields(r.Headers),
-			Body:   r.Body.Bytes(),
-			Expect: expect,
-		})
+// headers returns the headers of a request, with the type of its body.
+func headers(sc config.Scenario, r *config.Request) config.Headers {
+	all := sc.HeadersOf(r)
+	if typ := r.Body.ContentType(); typ != "" && all.Get("Content-Type") == "" {
+		all = append(all, config.Header{Name: "Content-Type", Value: typ})
 	}
-	return all, nil
+	return all
 }
 
 // userAgent returns what requests call themselves: what the configuration says, or

@@ -12,11 +12,12 @@ import (
 // optionsOf returns what the client of the first scenario is made from.
 func optionsOf(t *testing.T, scenario string) httpreq.Options {
 	t.Helper()
-	o, err := httpOptions(parse(t, scenario).Scenarios[0], apart())
+	cfg := parse(t, scenario)
+	m, err := newMix(cfg.Scenarios[0], apart(cfg))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return o
+	return httpOptions(cfg.Scenarios[0], m, apart(cfg))
 }
 
 func TestHeadersArriveInTheOrderOfTheFile(t *testing.T) {

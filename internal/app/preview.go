@@ -27,8 +27,13 @@ func Preview(w io.Writer, file string, from time.Time) error {
 			return fmt.Errorf("scenario %q: %w", sc.Name, err)
 		}
 		day := newDay(sc.Timeline(), from.In(loc))
-		n := telemetry.SeriesCount(scenarioSpec(sc))
+		m, err := newMix(sc, offline())
+		if err != nil {
+			return fmt.Errorf("scenario %q: %w", sc.Name, err)
+		}
+		n := telemetry.SeriesCount(scenarioSpec(sc, m))
 		day.print(w, sc, n)
+		printJourneys(w, sc, day)
 		requests += day.requests
 		series.Plain += n.Plain
 		series.Classic += n.Classic
@@ -67,6 +72,78 @@ func (d day) print(w io.Writer, sc config.Scenario, n telemetry.Series) {
 	fmt.Fprintln(w, chart(d.means, perSecond, func(column int) string {
 		return d.from.Add(time.Duration(column) * chartColumn).Format("15:04")
 	}))
+}
+
+// burden is what a slot means for the target, on average and if nothing fails.
+type burden struct {
+	requests float64
+	pauses   time.Duration
+	// least says that there may be more: a loop runs once for each element of a list that only
+	// the target knows.
+	least bool
+}
+
+// burdenOf returns the burden of steps.
+func burdenOf(steps []config.TrafficStep) burden {
+	var sum burden
+	for _, s := range steps {
+		switch {
+		case s.Pause != nil && s.Pause.Mean > 0:
+			sum.pauses += time.Duration(s.Pause.Mean)
+		case s.Pause != nil:
+			sum.pauses += time.Duration(s.Pause.From+s.Pause.To) / 2
+		case s.Repeat != nil:
+			turns := float64(s.Repeat.From+s.Repeat.To) / 2
+			if s.Repeat.All {
+				turns, sum.least = 1, true
+			}
+			sum.add(burdenOf(s.Steps), turns)
+		case s.Choose != nil:
+			weights := 0
+			for _, o := range s.Choose {
+				weights += o.Weight
+			}
+			for _, o := range s.Choose {
+				sum.add(burdenOf(o.Steps), float64(o.Weight)/float64(weights))
+			}
+		default:
+			sum.requests++
+		}
+	}
+	return sum
+}
+
+// add adds so many times another burden.
+func (l *burden) add(o burden, times float64) {
+	l.requests += times * o.requests
+	l.pauses += time.Duration(times * float64(o.pauses))
+	l.least = l.least || o.least
+}
+
+// printJourneys writes what a scenario's journeys make of its slots, if it has any.
+func printJourneys(w io.Writer, sc config.Scenario, d day) {
+	var all burden
+	weights, steps := 0, false
+	for _, r := range sc.Requests {
+		weights += r.Weight
+		steps = steps || r.Steps != nil
+	}
+	if !steps {
+		return
+	}
+	for _, r := range sc.Requests {
+		one := burden{requests: 1}
+		if r.Steps != nil {
+			one = burdenOf(r.Steps)
+		}
+		all.add(one, float64(r.Weight)/float64(weights))
+	}
+	atLeast := ""
+	if all.least {
+		atLeast = "at least "
+	}
+	fmt.Fprintf(w, "A slot is %s%.3g requests: %s%s at the peak, by %s%.4g users at a time, and those who wait for a response.\n\n",
+		atLeast, all.requests, atLeast, perSecond(d.peak*all.requests), atLeast, d.peak*all.pauses.Seconds())
 }
 
 func seriesText(n telemetry.Series) string {

@@ -16,11 +16,23 @@ type surroundings struct {
 	// descriptors are shared by all clients of the process; nil is no bound.
 	descriptors *dial.Descriptors
 	logger      *slog.Logger
+	// columns are those of data that the configuration uses.
+	columns []config.Column
+	// admit reports whether a scenario may put one more request on the wire that is none of its
+	// slots'; nil admits all.
+	admit func(scenario string) bool
+	// offline leaves the files of a scenario alone.
+	offline bool
 }
 
 // apart are the surroundings of a client that the commands use for a moment.
-func apart() surroundings {
-	return surroundings{wire: protocol.Discard{}, logger: slog.New(slog.DiscardHandler)}
+func apart(cfg *config.Config) surroundings {
+	return surroundings{wire: protocol.Discard{}, logger: slog.New(slog.DiscardHandler), columns: cfg.Columns()}
+}
+
+// offline are the surroundings of what is only looked at.
+func offline() surroundings {
+	return surroundings{wire: protocol.Discard{}, logger: slog.New(slog.DiscardHandler), offline: true}
 }
 
 // family is a family of protocols, with options of its own.
@@ -28,7 +40,7 @@ type family struct {
 	// schemes are those of its URLs.
 	schemes []string
 	// client makes the client of a scenario whose URLs have them.
-	client func(config.Scenario, surroundings) (protocol.Client, error)
+	client func(config.Scenario, *mix, surroundings) (protocol.Client, error)
 }
 
 // families is the table of protocols.
@@ -39,13 +51,13 @@ func families() []family {
 }
 
 // newClient makes the client that the scenario's URLs ask for.
-func newClient(sc config.Scenario, in surroundings) (protocol.Client, error) {
-	scheme := sc.Requests[0].URL.Scheme
+func newClient(sc config.Scenario, m *mix, in surroundings) (protocol.Client, error) {
+	scheme := sc.Origins()[0].Scheme
 	for _, f := range families() {
 		if !slices.Contains(f.schemes, scheme) {
 			continue
 		}
-		c, err := f.client(sc, in)
+		c, err := f.client(sc, m, in)
 		if err != nil {
 			return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
 		}

@@ -226,7 +226,11 @@ func (r *reloader) parse(content []byte, err error) (*config.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	return config.Parse(r.file, content, r.getenv, readable)
+	cfg, err := config.Parse(r.file, content, r.getenv, readable)
+	if err == nil {
+		err = checkFiles(cfg)
+	}
+	return cfg, err
 }
 
 // apply builds the scenarios of cfg and puts them in the place of the running ones.

@@ -132,7 +132,10 @@ func (s *slots) Due(n uint64) { s.due.Add(n) }
 
 func (s *slots) Dropped(engine.DropReason, uint64) {}
 
-func (s *slots) Finished(engine.Outcome) {}
+func (s *slots) Exchanged(engine.Outcome)                               {}
+func (s *slots) Finished()                                              {}
+func (s *slots) JourneyBegan(int)                                       {}
+func (s *slots) JourneyEnded(int, engine.JourneyOutcome, time.Duration) {}
 
 func TestAStuckClientIsNoticedAndDoesNotHoldUpTheStop(t *testing.T) {
 	client := &stuck{release: make(chan struct{})}
@@ -140,7 +143,7 @@ func TestAStuckClientIsNoticedAndDoesNotHoldUpTheStop(t *testing.T) {
 	sc := parse(t, scenarioText("s", "100/s", url, "")).Scenarios[0]
 	e := engine.New(engine.Options{})
 	e.Apply([]engine.Scenario{{
-		Name: "s", Timeline: sc.Timeline(), Weights: []uint32{1}, Client: client, Recorder: recorder,
+		Name: "s", Timeline: sc.Timeline(), Entries: []engine.Entry{{Weight: 1}}, Client: client, Recorder: recorder,
 		Limits: engine.Limits{MaxInFlight: 1000, LateAfter: time.Second},
 	}})
 	all := map[string]built{"s": {rate: newRate(sc.Timeline(), nil), due: recorder.due.Load}}

@@ -1,27 +1,33 @@
 package config
 
 import (
-	"reflect"
 	"strings"
 )
 
 // advice tells what to write instead of a key that is not known.
-func advice(t reflect.Type, fields []field, key string) string {
-	if hint := instead(t.Name(), key); hint != "" {
+func advice(typeName string, fields []field, key string) string {
+	if hint := instead(typeName, key); hint != "" {
 		return hint
 	}
 	keys := make([]string, len(fields))
-	best, distance := "", max(1, len(key)/3)
 	for i, f := range fields {
 		keys[i] = f.key
-		if n := editDistance(simplified(key), simplified(f.key)); n <= distance {
-			best, distance = f.key, n-1
-		}
 	}
-	if best != "" {
+	if best := nearest(key, keys); best != "" {
 		return "did you mean " + best + "?"
 	}
 	return "expected " + list(keys, "or")
+}
+
+// nearest returns the word that is spelled most alike; empty if none is.
+func nearest(key string, words []string) string {
+	best, distance := "", max(1, len(key)/3)
+	for _, word := range words {
+		if n := editDistance(simplified(key), simplified(word)); n <= distance {
+			best, distance = word, n-1
+		}
+	}
+	return best
 }
 
 // simplified makes spellings such as maxInFlight and max-in-flight alike.
@@ -43,21 +49,34 @@ func instead(typeName, key string) string {
 		return "write headers in requests instead"
 	case "HTTPConfig.timeout":
 		return "write timeout in the scenario instead"
-	case "HTTPConfig.oauth2", "HTTPConfig.http_config_file",
+	case "Request.session", "TrafficStep.session", "Config.session":
+		return "write it in the scenario instead"
+	case "Session.url", "Session.method", "Session.name", "Session.body", "Session.capture":
+		return "write steps: [{name: login, method: POST, url: ...}] instead"
+	case "Session.cookies":
+		return "cookies of the steps are always kept: leave it out"
+	case "Session.row", "Session.users", "Session.data":
+		return "write for: NAME of a variable of the scenario such as {row: ...}"
+	case "Session.interval", "Session.every", "Session.lifetime":
+		return "write renew_after instead"
+	case "Scenario.oauth2", "Request.oauth2", "TrafficStep.oauth2", "Config.oauth2":
+		return "write it in http_config of the scenario instead"
+	case "OAuth2.client_secret_ref", "OAuth2.grant_type", "OAuth2.client_certificate_key", "OAuth2.client_certificate_key_file",
+		"OAuth2.client_certificate_key_ref", "OAuth2.client_certificate_key_id", "OAuth2.signature_algorithm", "OAuth2.iss", "OAuth2.claims",
+		"HTTPConfig.http_config_file",
 		"BasicAuth.username_ref", "BasicAuth.password_ref", "Authorization.credentials_ref",
-		"Config.data",
-		"Scenario.data", "Scenario.steps",
-		"Body.json", "Body.form", "Body.multipart", "Body.file", "Body.random", "Body.graphql", "Body.message",
-		"Request.steps", "Request.capture", "Request.pause", "Request.body_file",
-		"RateShape.replay", "RateShape.follow",
-		"Expect.body_contains", "Expect.body", "Expect.headers":
+		"RequestBasicAuth.username_ref", "RequestBasicAuth.password_ref", "RequestAuthorization.credentials_ref",
+		"Scenario.grpc_config",
+		"Request.exchange", "Request.parallel", "TrafficStep.exchange", "TrafficStep.parallel",
+		"Variable.jwt", "Body.message",
+		"RateShape.replay", "RateShape.follow":
 		return later
 	case "Scenario.http", "Scenario.protocol":
 		return "write http_config: {protocol: ...} instead"
 	case "Scenario.tls_config", "Scenario.basic_auth", "Scenario.authorization", "Scenario.follow_redirects",
-		"Request.tls_config", "Request.basic_auth", "Request.authorization":
+		"Request.tls_config", "TrafficStep.tls_config", "Request.http_config", "TrafficStep.http_config":
 		return "write it in http_config of the scenario instead"
-	case "Scenario.url", "Scenario.target", "Scenario.targets", "Scenario.method", "Scenario.headers", "Scenario.body":
+	case "Scenario.url", "Scenario.method", "Scenario.body":
 		return "write it in requests instead: requests: [{name: ..., url: ...}]"
 	case "Scenario.max_in_flight", "Scenario.max_rate", "Scenario.late_after":
 		return "write limits: {" + key + ": ...} instead"
@@ -84,10 +103,10 @@ func instead(typeName, key string) string {
 		return "Consul is reached over HTTP without TLS"
 	case "Request.status":
 		return "write expect: {status: [...]} instead"
-	case "Config.pacing", "Request.timeout", "Request.rate":
+	case "Config.pacing", "Request.rate", "TrafficStep.rate":
 		return "write it in the scenario instead"
 	}
-	return ""
+	return foreign(typeName, simplified(key))
 }
 
 // editDistance is Levenshtein's: the least number of characters to insert, delete or

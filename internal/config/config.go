@@ -17,10 +17,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
 
@@ -31,6 +34,8 @@ type Config struct {
 	// The other replicas, which share the work. Left out, this replica is on its own and
 	// sends all of it.
 	Fleet *Fleet `yaml:"fleet"`
+	// Rows of data by name, which variables and each refer to.
+	Data Named[Dataset] `yaml:"data" max:"1000" format:"names"`
 	// The scenarios. Their names must differ.
 	Scenarios []Scenario `yaml:"scenarios" required:"true" min:"1" max:"1000"`
 
@@ -40,6 +45,8 @@ type Config struct {
 
 	root    *yaml.Node
 	secrets map[*yaml.Node]bool
+	columns []Column
+	files   []File
 }
 
 // Scenario is a stream of requests at a rate over time, with limits and metrics of its own.
@@ -67,10 +74,50 @@ type Scenario struct {
 	BackOff *BackOff `yaml:"back_off"`
 	// How requests are sent over HTTP.
 	HTTPConfig HTTPConfig `yaml:"http_config"`
+	// What URLs that begin with / or ? follow, such as http://example.org/api. Placeholders may stand in its path.
+	BaseURL Template `yaml:"base_url"`
+	// Headers of all requests. A request's own of the same name wins.
+	Headers Headers `yaml:"headers"`
+	// Values by name, drawn once for each slot, for placeholders such as {{ name }}.
+	Variables Named[Variable] `yaml:"variables" max:"1000" format:"names"`
+	// Origins beside those of the URLs in this scenario to which URLs may lead that come from a response, such as https://other.example.
+	Allow []Origin `yaml:"allow" min:"1" max:"100"`
+	// How users log in before their slots are sent.
+	Session *Session `yaml:"session"`
+	// How long a replica that stops waits for journeys to end; then they count as canceled.
+	ShutdownGrace Duration `yaml:"shutdown_grace" default:"15s" min:"0s" max:"10m"`
 	// The mix: each slot sends one of these, chosen by weight. Their names must differ.
 	Requests []Request `yaml:"requests" required:"true" min:"1" max:"100"`
 
 	timeline *timeline.Timeline
+	// data are those that the scenario uses.
+	data Named[Dataset]
+	// origins are those that its URLs name.
+	origins []uri.URI
+	// kept are the names of what is captured when users log in.
+	kept []string
+}
+
+// Kept returns the names of what is captured when users log in, which all requests may use.
+func (s Scenario) Kept() []string { return s.kept }
+
+// Origins returns the origins that requests may go to: those of the scenario's URLs, each once,
+// in the order of the file, and then those of allow.
+func (s Scenario) Origins() []uri.URI { return s.origins }
+
+// Data returns the data that the scenario uses.
+func (s Scenario) Data() Named[Dataset] { return s.data }
+
+// HeadersOf returns the headers of a request: its own, and before them those of the scenario
+// that it does not have.
+func (s Scenario) HeadersOf(r *Request) Headers {
+	var all Headers
+	for _, h := range s.Headers {
+		if !slices.ContainsFunc(r.Headers, func(own Header) bool { return strings.EqualFold(own.Name, h.Name) }) {
+			all = append(all, h)
+		}
+	}
+	return append(all, r.Headers...)
 }
 
 // Timeline returns when the scenario's requests are due. It was built by Parse.
@@ -107,6 +154,9 @@ type Limits struct {
 	// How many requests may be unanswered at a time in each replica; slots beyond it are
 	// dropped and counted. It is also the limit of connections.
 	MaxInFlight int `yaml:"max_in_flight" default:"500" min:"1" max:"100000"`
+	// How many journeys may have begun and not ended at a time in each replica; slots beyond it
+	// are dropped and counted.
+	MaxJourneys int `yaml:"max_journeys" default:"100000" min:"1" max:"10000000"`
 	// The most requests a second that the whole fleet puts on the wire: it clamps rate, and holds
 	// back repeats and redirects beyond it. Left out, there is no limit.
 	MaxRate Rate `yaml:"max_rate"`
@@ -168,10 +218,12 @@ type HTTPConfig struct {
 	ProxyConnectHeader Headers `yaml:"proxy_connect_header" format:"secrets"`
 	// TLS for https URLs. Left out, certificates are verified against the system's roots.
 	TLSConfig *TLSConfig `yaml:"tls_config"`
-	// HTTP basic authentication. Not together with authorization.
+	// HTTP basic authentication. Not together with authorization and oauth2.
 	BasicAuth *BasicAuth `yaml:"basic_auth"`
-	// The Authorization header.
+	// The Authorization header. Not together with oauth2.
 	Authorization *Authorization `yaml:"authorization"`
+	// A token of an authorization server, as the Authorization header. While there is none, slots are dropped and counted.
+	OAuth2 *OAuth2 `yaml:"oauth2"`
 }
 
 // Protocol is a choice of HTTP versions.
@@ -244,30 +296,140 @@ type Authorization struct {
 	CredentialsFile string `yaml:"credentials_file" format:"file"`
 }
 
-// Request is one entry of a scenario's mix.
+// OAuth2 is the account of a service at an authorization server, which grants it tokens for its credentials (RFC 6749, section 4.4). A token is
+// renewed at about 80 % of its lifetime, and once early when the target responds with status 401. Of a key and the same key with _file only
+// one may be there.
+type OAuth2 struct {
+	// Who the client is.
+	ClientID string `yaml:"client_id" required:"true"`
+	// Its secret.
+	ClientSecret Secret `yaml:"client_secret"`
+	// A file with the secret; it is read again when it changes.
+	ClientSecretFile string `yaml:"client_secret_file" format:"file"`
+	// Where tokens are granted. Redirects are not followed.
+	TokenURL Endpoint `yaml:"token_url" required:"true"`
+	// What the token is to be good for.
+	Scopes []string `yaml:"scopes" max:"100"`
+	// Further parameters of the request for a token, such as audience. They are hidden as secrets are.
+	EndpointParams Named[Secret] `yaml:"endpoint_params" max:"100"`
+	// The proxy to go through: http, https, socks5 or socks5h. Its URL may have user info.
+	ProxyURL ProxyURL `yaml:"proxy_url"`
+	// Hosts to reach without it: names, domains, addresses and ranges of addresses, separated by commas.
+	NoProxy string `yaml:"no_proxy"`
+	// Whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment say which proxy to go through.
+	ProxyFromEnvironment bool `yaml:"proxy_from_environment" default:"false"`
+	// Headers of the CONNECT that asks a proxy for a connection.
+	ProxyConnectHeader Headers `yaml:"proxy_connect_header" format:"secrets"`
+	// TLS for an https token_url. Left out, certificates are verified against the system's roots.
+	TLSConfig *TLSConfig `yaml:"tls_config"`
+}
+
+// Request is one entry of a scenario's mix: a request with a url, or a journey with steps, which then has only name, weight, variables
+// and cookies beside them. It is also a request in such a list of steps.
 type Request struct {
-	// The name of the request, a label of its metrics.
+	// The name of the request, a label of its metrics. A step's stands behind its entry's, as in visit/login.
 	Name string `yaml:"name" required:"true" format:"name"`
-	// How often the request is chosen, relative to the weights of the others.
+	// How often the entry is chosen, relative to the weights of the others.
 	Weight int `yaml:"weight" default:"1" min:"1" max:"1000000"`
 	// The method.
 	Method string `yaml:"method" default:"GET" format:"token"`
-	// Where to: an absolute http or https URL without user info and fragment.
-	URL URL `yaml:"url" required:"true"`
+	// Where to. The host is fixed: placeholders may stand in the path and the query, or be all of the URL.
+	URL URL `yaml:"url"`
+	// What to add to the URL's query: keys with a value or a list of values.
+	Query Named[[]Template] `yaml:"query" max:"1000"`
 	// Headers by name, with a value or a list of values; Host may be among them. HTTP/1.1 sends them in this order and with this
 	// spelling. A secret is hidden in transcripts, and no redirect carries it to another origin: what is written as {secret: ...}, what comes from the
 	// environment, and what has a name such as Authorization, Cookie or X-Api-Key. Refused are those that are sent anyway or that belong to the connection, such as Content-Length and Connection.
 	Headers Headers `yaml:"headers"`
 	// The body.
 	Body Body `yaml:"body"`
-	// Which answers are a success.
+	// Values by name: an entry's are drawn once for each slot, a step's each time that it runs.
+	Variables Named[Variable] `yaml:"variables" max:"1000" format:"names"`
+	// How long this request may take. As the scenario says when left out.
+	Timeout Duration `yaml:"timeout" min:"1ms" max:"10m"`
+	// Whether redirects of this request are followed. As http_config says when left out.
+	FollowRedirects *bool `yaml:"follow_redirects"`
+	// HTTP basic authentication, instead of what http_config says. Not together with authorization.
+	BasicAuth *RequestBasicAuth `yaml:"basic_auth"`
+	// The Authorization header, instead of what http_config says.
+	Authorization *RequestAuthorization `yaml:"authorization"`
+	// Whether each slot keeps the cookies that it is sent, as a browser does.
+	Cookies bool `yaml:"cookies" default:"false"`
+	// Which responses are a success.
 	Expect Expect `yaml:"expect"`
+	// Values of the response by name, for the steps that follow. A later one of the same name replaces the former.
+	Capture Named[Capture] `yaml:"capture" max:"100" format:"names"`
+	// What happens to the journey when the request fails.
+	OnFailure OnFailure `yaml:"on_failure" default:"end" oneof:"end continue"`
+	// The steps of a journey, instead of url.
+	Steps []TrafficStep `yaml:"steps" min:"1" max:"10000"`
+
+	target Target
+	fixed  bool
 }
 
-// Expect is the choice of the answers that are a success.
+// Target returns where the request goes.
+func (r Request) Target() Target { return r.target }
+
+// Fixed reports whether all slots send the same and nothing of the response is looked at but its
+// status: there are no placeholders, cookies, captures and other checks, and the body is
+// constant. URL and Body.Bytes then hold all of it, with what the scenario adds in
+// Scenario.HeadersOf and Body.ContentType. timeout, follow_redirects, basic_auth and
+// authorization may still be there.
+func (r Request) Fixed() bool { return r.fixed }
+
+// OnFailure is what happens to a journey when a request fails.
+type OnFailure string
+
+// What may happen.
+const (
+	OnFailureEnd      OnFailure = "end"
+	OnFailureContinue OnFailure = "continue"
+)
+
+// RequestBasicAuth is a user name and a password, which may have placeholders. Of a key and the same key with _file only one may be
+// there.
+type RequestBasicAuth struct {
+	// The user name.
+	Username Template `yaml:"username"`
+	// A file with the user name; it is read again when it changes.
+	UsernameFile string `yaml:"username_file" format:"file"`
+	// The password.
+	Password SecretTemplate `yaml:"password"`
+	// A file with the password; it is read again when it changes.
+	PasswordFile string `yaml:"password_file" format:"file"`
+}
+
+// RequestAuthorization is an Authorization header. Exactly one of credentials, which may have placeholders, and credentials_file has to be
+// there.
+type RequestAuthorization struct {
+	// The type of authentication.
+	Type string `yaml:"type" default:"Bearer" format:"token"`
+	// What follows the type.
+	Credentials SecretTemplate `yaml:"credentials"`
+	// A file with the credentials; it is read again when it changes.
+	CredentialsFile string `yaml:"credentials_file" format:"file"`
+}
+
+// Expect is the choice of the responses that are a success.
 type Expect struct {
 	// Status codes such as 200, ranges such as 200-204, classes such as 2xx.
 	Status []StatusRange `yaml:"status" default:"2xx 3xx" min:"1" max:"100"`
+	// What headers have to be, by name.
+	Headers Named[Check] `yaml:"headers" max:"100" format:"tokens"`
+	// What cookies have to be that the response sets, by name.
+	Cookies Named[Check] `yaml:"cookies" max:"100" format:"tokens"`
+	// What a body in JSON has to hold, by paths such as data.items.# (gjson's).
+	JSON Named[Check] `yaml:"json" max:"100"`
+	// What the body has to be, as text.
+	Body *Check `yaml:"body"`
+	// How long the body has to be.
+	Size *SizeCheck `yaml:"size"`
+}
+
+// beyondStatus reports whether more than the status is looked at.
+func (e Expect) beyondStatus() bool {
+	return len(e.Headers) > 0 || len(e.Cookies) > 0 || len(e.JSON) > 0 || e.Body != nil || e.Size != nil
 }
 
 // Look tells what is wrong with a file that the configuration names; nil if it can be read.
@@ -289,10 +451,16 @@ func Parse(filename string, content []byte, getenv func(string) (string, bool), 
 	d := newDecoder(r, getenv, look)
 	d.value(root, "", field{}, reflect.ValueOf(c).Elem())
 	d.markHeaders()
-	c.secrets = d.secrets
-	v := validator{report: r, knots: new(int)}
+	c.secrets, c.files = d.secrets, d.files
+	for i, f := range c.files {
+		if name, ok := strings.CutPrefix(f.path, "data."); ok {
+			c.files[i].Data = strings.TrimSuffix(name, ".file")
+		}
+	}
+	v := validator{report: r, c: c, knots: new(int)}
 	if !r.stopped {
 		v.fleet(c.Fleet)
+		v.datasets()
 		v.scenarios(c.Scenarios)
 	}
 	if err := r.sorted(); err != nil {
@@ -303,11 +471,19 @@ func Parse(filename string, content []byte, getenv func(string) (string, bool), 
 	return c, nil
 }
 
-// LongestTimeout returns the longest timeout of all scenarios.
+// LongestTimeout returns the longest timeout of all scenarios and their requests.
 func (c *Config) LongestTimeout() time.Duration {
 	var longest time.Duration
 	for _, s := range c.Scenarios {
 		longest = max(longest, time.Duration(s.Timeout))
+		for _, r := range s.Requests {
+			longest = max(longest, time.Duration(r.Timeout))
+			eachStep(r.Steps, func(step *TrafficStep) {
+				if step.Request != nil {
+					longest = max(longest, time.Duration(step.Request.Timeout))
+				}
+			})
+		}
 	}
 	return longest
 }

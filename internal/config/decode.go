@@ -23,8 +23,12 @@ type decoder struct {
 	secrets map[*yaml.Node]bool
 	// headers are header fields and, in the same order, the nodes of their values.
 	headers []headerNodes
+	// files are those that are named but not looked at.
+	files []File
 	// following are the anchors whose aliases are being followed.
 	following map[*yaml.Node]bool
+	// depth is how deep the steps are that are being read.
+	depth int
 	// aliased and expanded are how many values and bytes the file has grown by.
 	aliased, expanded int
 	fields            map[reflect.Type][]field
@@ -57,8 +61,15 @@ func (d *decoder) value(n *yaml.Node, path string, f field, v reflect.Value) {
 	// A type that is written as text may have keys as well, as a rate does.
 	case !plainTag(n):
 		d.at(position(n), path, "found %s, expected none", d.shownTag(n, v))
-	case isNull(n):
+	case isNull(n) && !takesNull(v):
 		d.at(position(n), path, "found nothing, expected %s%s", want(f, v), leaveOut(f))
+	case decodeSelf(d, n, path, f, v):
+	case n.Kind == yaml.SequenceNode && v.Type() == reflect.TypeFor[[]TrafficStep]():
+		d.steps(n, path, f, v)
+	case n.Kind == yaml.ScalarNode && v.Type() == reflect.TypeFor[[]Template]():
+		one := make([]Template, 1)
+		one[0].decode(d, n, path, f)
+		v.Set(reflect.ValueOf(one))
 	case n.Kind == yaml.MappingNode && kind == reflect.Struct && (!isText || len(d.fieldsOf(v.Type())) > 0):
 		d.mapping(n, path, v)
 	case n.Kind == yaml.MappingNode && v.Type() == reflect.TypeFor[Headers]():
@@ -70,8 +81,48 @@ func (d *decoder) value(n *yaml.Node, path string, f field, v reflect.Value) {
 	case n.Kind == yaml.ScalarNode && (isText || kind != reflect.Struct && kind != reflect.Slice):
 		d.scalar(n, path, f, v)
 	default:
-		d.at(position(n), path, "found %s, expected %s", shown(n, v), want(f, v))
+		d.mismatch(n, path, f, v)
 	}
+}
+
+// selfDecoder is what types implement that are written in ways of their own. They are handed
+// no alias and no tag that YAML does not know, and nulls only if they take them.
+type selfDecoder interface {
+	decode(d *decoder, n *yaml.Node, path string, f field)
+}
+
+// decodeSelf has a value set itself and reports whether it can.
+func decodeSelf(d *decoder, n *yaml.Node, path string, f field, v reflect.Value) bool {
+	s, ok := reflect.TypeAssert[selfDecoder](v.Addr())
+	if ok {
+		s.decode(d, n, path, f)
+	}
+	return ok
+}
+
+// takesNull reports whether null is a value of the type.
+func takesNull(v reflect.Value) bool {
+	_, ok := reflect.TypeAssert[interface{ takesNull() }](v)
+	return ok
+}
+
+// mismatch reports a value of the wrong kind.
+func (d *decoder) mismatch(n *yaml.Node, path string, f field, v reflect.Value) {
+	d.at(position(n), path, "found %s, expected %s%s", shown(n, v), want(f, v), d.listed(n, v))
+}
+
+// listed advises how things are named in a list, where a mapping has them by name.
+func (d *decoder) listed(n *yaml.Node, v reflect.Value) string {
+	if n.Kind != yaml.MappingNode || len(n.Content) < 2 || behind(n.Content[1]).Kind != yaml.MappingNode || !plainKey(n.Content[0].Value) {
+		return ""
+	}
+	if v.Kind() != reflect.Slice || v.Type().Elem().Kind() != reflect.Struct {
+		return ""
+	}
+	if _, named := findField(d.fieldsOf(v.Type().Elem()), "name"); !named {
+		return ""
+	}
+	return " of elements with names: write - name: " + n.Content[0].Value
 }
 
 // leaveOut advises how to do without a value where that is possible.
@@ -110,7 +161,9 @@ func (d *decoder) shownTag(n *yaml.Node, v reflect.Value) string {
 	return "the tag " + quote(n.Tag)
 }
 
-func isSecret(v reflect.Value) bool { return v.Type() == reflect.TypeFor[Secret]() }
+func isSecret(v reflect.Value) bool {
+	return v.Type() == reflect.TypeFor[Secret]() || v.Type() == reflect.TypeFor[SecretTemplate]()
+}
 
 // follow returns what an alias stands for, or nil when the report says why not. Call
 // done when the node has been dealt with.
@@ -210,9 +263,14 @@ func (d *decoder) merge(n *yaml.Node, path string) []pair {
 
 // mapping sets the fields of a struct.
 func (d *decoder) mapping(n *yaml.Node, path string, v reflect.Value) {
-	fields := d.fieldsOf(v.Type())
+	d.fill(n, d.pairs(n, path), path, v, v.Type().Name(), d.fieldsOf(v.Type()))
+}
+
+// fill sets these fields of a struct from the pairs of a node. name is what the struct is
+// called where advice is given.
+func (d *decoder) fill(n *yaml.Node, pairs []pair, path string, v reflect.Value, name string, fields []field) {
 	there := map[string]bool{}
-	for _, p := range d.pairs(n, path) {
+	for _, p := range pairs {
 		if d.stopped {
 			return
 		}
@@ -222,7 +280,7 @@ func (d *decoder) mapping(n *yaml.Node, path string, v reflect.Value) {
 			d.value(p.value, join(path, key), f, v.Field(f.index))
 			continue
 		}
-		d.note(position(p.key), path, "unknown key %s: %s", quote(key), advice(v.Type(), fields, key))
+		d.note(position(p.key), path, "unknown key %s: %s", quote(key), advice(name, fields, key))
 	}
 	for _, f := range fields {
 		switch {
@@ -269,17 +327,10 @@ func (d *decoder) scalar(n *yaml.Node, path string, f field, v reflect.Value) {
 	if isSecret(v) || v.Type() == reflect.TypeFor[ProxyURL]() && strings.Contains(n.Value, "@") {
 		d.hide(n)
 	}
-	text, err := expand(n.Value, d.getenv, maxExpanded-d.expanded)
-	if errors.Is(err, errTooLarge) {
-		d.expanded = maxExpanded + 1
-		d.afford(n)
+	text, ok := d.expandedText(n, path)
+	if !ok {
 		return
 	}
-	if err != nil {
-		d.at(position(n), path, "%v", err)
-		return
-	}
-	d.expanded += max(0, len(text)-len(n.Value))
 	// Quotes make a text of a number, unless a variable has to be quoted.
 	if quoted := n.ShortTag() == "!!str" && text == n.Value; quoted && isPlain(v) {
 		d.at(position(n), path, "found %s, expected %s%s", shown(n, v), want(f, v), unquote(f, v, text))
@@ -289,17 +340,44 @@ func (d *decoder) scalar(n *yaml.Node, path string, f field, v reflect.Value) {
 		d.at(position(n), path, "%s", problem(n, v, err))
 		return
 	}
-	if f.format == "file" {
+	switch f.format {
+	case "file":
 		d.named(n, path, text, v)
+	case "content":
+		v.SetString(d.beside(text))
+		d.files = append(d.files, File{Path: v.String(), file: d.file, path: path, place: position(n)})
 	}
+}
+
+// beside returns the name of a file, which is taken from the folder of the configuration.
+func (d *decoder) beside(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(d.file), name)
+}
+
+// expandedText returns the text of a scalar with the environment in it; ok is false when the
+// report says why not.
+func (d *decoder) expandedText(n *yaml.Node, path string) (text string, ok bool) {
+	text, err := expand(n.Value, d.getenv, maxExpanded-d.expanded)
+	if errors.Is(err, errTooLarge) {
+		d.expanded = maxExpanded + 1
+		d.afford(n)
+		return "", false
+	}
+	if err != nil {
+		d.at(position(n), path, "%v", err)
+		return "", false
+	}
+	d.expanded += max(0, len(text)-len(n.Value))
+	return text, true
 }
 
 // named sets the name of a file, which is taken from the folder of the configuration, and has
 // somebody look at it.
 func (d *decoder) named(n *yaml.Node, path, text string, v reflect.Value) {
-	if !filepath.IsAbs(text) {
-		text = filepath.Join(filepath.Dir(d.file), text)
-	}
+	text = d.beside(text)
 	v.SetString(text)
 	if d.look == nil {
 		return

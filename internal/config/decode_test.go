@@ -36,7 +36,7 @@ func TestLeftOutKeysHaveTheirDefaults(t *testing.T) {
 	if s.Arrivals != config.ArrivalsUniform || s.Pacing != config.PacingAuto || s.TimeZone != "UTC" || s.Timeout != config.Duration(10*time.Second) || s.SLO != nil {
 		t.Errorf("scenario %+v", s)
 	}
-	if want := (config.Limits{MaxInFlight: 500, LateAfter: config.Duration(time.Second)}); s.Limits != want {
+	if want := (config.Limits{MaxInFlight: 500, MaxJourneys: 100000, LateAfter: config.Duration(time.Second)}); s.Limits != want {
 		t.Errorf("limits %+v, want %+v", s.Limits, want)
 	}
 	want := config.HTTPConfig{
@@ -75,7 +75,7 @@ func TestInnerDefaultsHoldWhereTheOuterKeyIsThere(t *testing.T) {
 
 func TestEveryValueArrives(t *testing.T) {
 	s := load(t, "testdata/good-http.yaml").Scenarios[0]
-	if got := fmt.Sprint(s.Timeout, s.SLO.Objective, s.SLO.Latency, s.Limits); got != "10m 99.99% 10m {100000 3.6/h 1m}" {
+	if got := fmt.Sprint(s.Timeout, s.SLO.Objective, s.SLO.Latency, s.Limits); got != "10m 99.99% 10m {100000 100000 3.6/h 1m}" {
 		t.Errorf("scenario: %v", got)
 	}
 	h := s.HTTPConfig

@@ -68,12 +68,14 @@ type report struct {
 	places map[string]place
 	// bad holds the paths of wrong values, tainted those and all paths above them.
 	bad, tainted map[string]bool
+	// noted holds the paths about which something has been said that leaves them fit.
+	noted map[string]bool
 	// stopped says that the rest of the file is not looked at.
 	stopped bool
 }
 
 func newReport(file string) *report {
-	return &report{file: file, places: map[string]place{}, bad: map[string]bool{}, tainted: map[string]bool{}}
+	return &report{file: file, places: map[string]place{}, bad: map[string]bool{}, tainted: map[string]bool{}, noted: map[string]bool{}}
 }
 
 // at reports a problem at a position. The value at path is not judged any further.
@@ -90,6 +92,7 @@ func (r *report) note(p place, path, format string, args ...any) {
 	if r.stopped {
 		return
 	}
+	r.noted[path] = true
 	if len(r.errs) == maxErrors {
 		r.stopped = true
 		path, format, args = "", "found more than %d mistakes, the rest of the file has not been checked", []any{maxErrors}
@@ -129,6 +132,10 @@ func (r *report) place(path string) place {
 func (r *report) ok(paths ...string) bool {
 	return !slices.ContainsFunc(paths, func(path string) bool { return r.tainted[path] })
 }
+
+// complete reports whether nothing at all is known to be wrong with a mapping, so that a key
+// which it lacks is not one that is misspelled.
+func (r *report) complete(path string) bool { return r.ok(path) && !r.noted[path] }
 
 // given reports whether the file has a value at path.
 func (r *report) given(path string) bool {
@@ -199,9 +206,9 @@ func element(path string, i int) string { return path + "[" + strconv.Itoa(i) + 
 // parent returns the path that path is a key or an element of.
 func parent(path string) string {
 	if strings.HasSuffix(path, `"]`) {
-		// A quoted key. There is nothing below it, so that it is the only one.
-		if before, _, ok := strings.Cut(path, `["`); ok {
-			return before
+		// A quoted key. Its own quotes are escaped, so that the last such pair begins it.
+		if at := strings.LastIndex(path, `["`); at >= 0 {
+			return path[:at]
 		}
 	}
 	return path[:max(0, strings.LastIndexAny(path, ".["))]

@@ -62,11 +62,17 @@ func want(f field, v reflect.Value) string {
 	if len(f.oneOf) > 0 {
 		return list(f.oneOf, "or")
 	}
+	if v.Kind() == reflect.Pointer {
+		v = reflect.New(v.Type().Elem()).Elem()
+	}
 	if d, ok := reflect.TypeAssert[described](v); ok {
 		return d.expectation()
 	}
-	if v.Type() == reflect.TypeFor[Headers]() {
+	switch v.Type() {
+	case reflect.TypeFor[Headers]():
 		return "a mapping"
+	case reflect.TypeFor[[]Template]():
+		return "a string or a list of strings"
 	}
 	switch v.Kind() {
 	case reflect.Bool:

@@ -15,18 +15,35 @@ import (
 // Fingerprint returns a hash of the whole scenario: secrets and what the environment
 // put into it count, its place in the file and the way it is written do not, except that
 // headers from the environment are secrets and others are not.
-func (s Scenario) Fingerprint() string { return fingerprint(s) }
+func (s Scenario) Fingerprint() string {
+	return fingerprint(struct {
+		Scenario scenarioKeys   `yaml:"scenario"`
+		Data     Named[Dataset] `yaml:"data"`
+	}{scenarioKeys(s), s.data})
+}
 
-// ClientFingerprint returns a hash of what a client is built from: http_config,
-// requests, timeout and limits.max_in_flight.
+// scenarioKeys is a scenario without its methods.
+type scenarioKeys Scenario
+
+// ClientFingerprint returns a hash of what a client is built from: http_config, requests with
+// all that they share and the data that they use, timeout and limits.max_in_flight.
 func (s Scenario) ClientFingerprint() string {
 	return fingerprint(struct {
-		HTTPConfig  HTTPConfig `yaml:"http_config"`
-		Requests    []Request  `yaml:"requests"`
-		Timeout     Duration   `yaml:"timeout"`
-		MaxInFlight int        `yaml:"max_in_flight"`
-	}{s.HTTPConfig, s.Requests, s.Timeout, s.Limits.MaxInFlight})
+		HTTPConfig  HTTPConfig      `yaml:"http_config"`
+		BaseURL     Template        `yaml:"base_url"`
+		Headers     Headers         `yaml:"headers"`
+		Variables   Named[Variable] `yaml:"variables"`
+		Allow       []Origin        `yaml:"allow"`
+		Requests    []Request       `yaml:"requests"`
+		Timeout     Duration        `yaml:"timeout"`
+		MaxInFlight int             `yaml:"max_in_flight"`
+		Data        Named[Dataset]  `yaml:"data"`
+		Session     *Session        `yaml:"session"`
+	}{s.HTTPConfig, s.BaseURL, s.Headers, s.Variables, s.Allow, s.Requests, s.Timeout, s.Limits.MaxInFlight, s.data, s.Session})
 }
+
+// Fingerprint returns a hash of all that tokens are obtained with, likewise.
+func (o OAuth2) Fingerprint() string { return fingerprint(o) }
 
 // FleetFingerprint returns a hash of what a reload cannot change of the section fleet,
 // likewise; empty without it.
@@ -74,8 +91,8 @@ func canonical(v reflect.Value) string {
 	if v.Kind() == reflect.Pointer {
 		return canonical(v.Elem())
 	}
-	if b, ok := reflect.TypeAssert[Body](v); ok && b.Verbatim == "" {
-		return strconv.QuoteToASCII(b.text)
+	if c, ok := reflect.TypeAssert[interface{ canonical() string }](v); ok {
+		return c.canonical()
 	}
 	if v.Kind() == reflect.Struct {
 		if fields := fieldsOf(v.Type()); len(fields) > 0 {
@@ -84,6 +101,9 @@ func canonical(v reflect.Value) string {
 	}
 	if s, ok := reflect.TypeAssert[Secret](v); ok {
 		return strconv.QuoteToASCII(string(s))
+	}
+	if t, ok := reflect.TypeAssert[SecretTemplate](v); ok {
+		return strconv.QuoteToASCII(t.Template.String())
 	}
 	if p, ok := reflect.TypeAssert[ProxyURL](v); ok && p.URL != nil {
 		return strconv.QuoteToASCII(p.URL.String())

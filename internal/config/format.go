@@ -19,7 +19,7 @@ func checkFormat(format, text string) error {
 		}
 	case "listen", "advertise", "host:port", "member", "endpoint":
 		return checkAddress(format, text)
-	case "file":
+	case "file", "content":
 		if text == "" {
 			return expectedError("the name of a file")
 		}

@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/script"
 )
 
 // Headers are header fields in the order of the file.
@@ -171,3 +172,15 @@ func canonicalHeader(h Header) string {
 	}
 	return value
 }
+
+// Template returns the value with its placeholders. It was checked by Parse.
+func (h Header) Template() script.Template {
+	t, err := script.ParseTemplate(h.Value)
+	if err != nil {
+		return script.Literal(h.Value)
+	}
+	return t
+}
+
+// Varies reports whether the value has placeholders.
+func (h Header) Varies() bool { return strings.Contains(h.Value, "{{") && h.Template().Varies() }

@@ -24,6 +24,7 @@ func environment(name string) (string, bool) {
 		"TEST_HOSTILE":     "hunter2\n    requests: []\n",
 		"TEST_SECRET_NAME": "hunter2",
 		"TEST_BINARY":      "\xff",
+		"TEST_BRACES":      "{{ hunter2 }}",
 	}[name]
 	return value, ok
 }

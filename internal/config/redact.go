@@ -27,6 +27,9 @@ func (c *Config) redacted(n *yaml.Node) *yaml.Node {
 	if c.secrets[n] && n.Kind == yaml.ScalarNode {
 		shown.Style, shown.Tag, shown.Value = 0, "!!str", hidden
 	}
+	if isNull(n) && n.Value == "" {
+		shown.Value = "null" // Nothing would be written as an empty string.
+	}
 	for _, inner := range n.Content {
 		shown.Content = append(shown.Content, c.redacted(inner))
 	}

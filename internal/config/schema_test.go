@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -35,7 +36,7 @@ func judge(t *testing.T, s *jsonschema.Schema, name string) error {
 	if err := yaml.Unmarshal(contentOf(t, name), &value); err != nil {
 		t.Fatal(err)
 	}
-	text, err := json.Marshal(value)
+	text, err := json.Marshal(stringKeys(value))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +45,27 @@ func judge(t *testing.T, s *jsonschema.Schema, name string) error {
 		t.Fatal(err)
 	}
 	return s.Validate(instance)
+}
+
+// stringKeys makes strings of the keys of mappings, as JSON has no others.
+func stringKeys(value any) any {
+	switch v := value.(type) {
+	case map[any]any:
+		all := map[string]any{}
+		for key, inner := range v {
+			all[fmt.Sprint(key)] = stringKeys(inner)
+		}
+		return all
+	case map[string]any:
+		for key, inner := range v {
+			v[key] = stringKeys(inner)
+		}
+	case []any:
+		for i, inner := range v {
+			v[i] = stringKeys(inner)
+		}
+	}
+	return value
 }
 
 func TestGoodFilesFollowTheSchema(t *testing.T) {
@@ -65,10 +87,17 @@ func TestMistakesThatASchemaCanFindAreFound(t *testing.T) {
 		"durations", "duration-negative", "rates", "rate-list", "rate-no-shape", "rate-two-shapes", "rate-scale",
 		"ramp-missing", "steps-empty", "steps-bad", "daily-times", "weekly-times", "sum-empty", "sum-element", "arrivals", "pacing",
 		"slo-missing", "whole-numbers", "booleans", "protocol", "max-response-bytes", "tls-versions", "weight",
-		"url-relative", "url-no-scheme", "url-other-scheme", "url-fragment", "url-spaces", "url-mapping",
+		"url-no-scheme", "url-other-scheme", "url-fragment", "url-spaces", "url-mapping",
 		"fleet-not-a-mapping", "fleet-null", "fleet-store", "fleet-ranges", "fleet-name", "fleet-cluster*", "fleet-listen", "fleet-join*",
 		"fleet-tls-missing-keys", "fleet-tls-versions", "fleet-etcd-missing-keys", "fleet-etcd-endpoints", "fleet-etcd-endpoints-empty",
 		"fleet-consul-address",
+		"allow", "body-file", "body-form", "body-graphql", "body-kind", "body-multipart", "body-random", "body-set-alone", "body-two-kinds",
+		"capture-sources", "capture-words", "choose", "data-*a-mapping", "data-empty", "data-file-and-rows", "data-name", "data-order", "each", "each-alone",
+		"example-*", "expect-checks", "expect-kinds", "expect-more-kinds", "journey-empty", "journey-keys", "journey-not-a-list", "max-journeys",
+		"parallel-and-exchange", "pause", "query-list", "query-values", "repeat", "request-times", "requests-by-name", "scenarios-by-name", "session-and-oauth2",
+		"step-keys", "step-missing-keys", "step-not-a-mapping", "url-relative-without-slash", "url-with-steps", "variable-int-missing", "variable-jwt", "variable-many",
+		"variable-name", "variable-no-kind", "variable-null", "variable-one-of-empty", "variable-one-of-scalar", "variable-random-text", "variable-two-kinds", "variable-word",
+		"variables-not-a-mapping", "words-of-*",
 		"headers-list", "expect-status", "expect-empty", "expect-not-a-list", "several",
 	}
 	for _, name := range names {
@@ -124,9 +153,9 @@ func TestTheExampleIsHarmlessToTry(t *testing.T) {
 	}
 	var shapes []string
 	for _, s := range load(t, exampleFile).Scenarios {
-		for _, r := range s.Requests {
-			if r.URL.Authority() != "127.0.0.1:9871" {
-				t.Errorf("%s: %s goes elsewhere: %v", s.Name, r.Name, r.URL)
+		for _, o := range s.Origins() {
+			if o.Authority() != "127.0.0.1:9871" {
+				t.Errorf("%s goes elsewhere: %v", s.Name, o)
 			}
 		}
 		shapes = append(shapes, s.Name)
@@ -212,5 +241,31 @@ func TestWhatTheDocumentationShowsLoads(t *testing.T) {
 	}
 	if rates < 9 {
 		t.Errorf("docs/configuration.md shows only %d rates", rates)
+	}
+}
+
+// beginning returns the YAML in a page that begins with a key.
+func beginning(key, page string) []string {
+	return slices.DeleteFunc(blocks(page, key), func(block string) bool { return !strings.HasPrefix(block, key) })
+}
+
+func TestTheJourneysOfTheDocumentationLoad(t *testing.T) {
+	page := string(contentOf(t, "../../docs/configuration.md"))
+	journeys, captures := blocks(page, "scenarios:\n"), blocks(page, "capture:\n")
+	variables, data := beginning("variables:\n", page), beginning("data:\n", page)
+	if len(journeys) == 0 || len(captures) == 0 || len(variables) == 0 || len(data) == 0 {
+		t.Errorf("docs/configuration.md shows %d journeys, %d captures, %d variables, %d data", len(journeys), len(captures), len(variables), len(data))
+	}
+	for _, block := range journeys {
+		parse(t, block)
+	}
+	for _, block := range captures {
+		parse(t, with("requests:\n  - name: r\n    url: http://a/\n    "+strings.ReplaceAll(block, "\n", "\n    ")))
+	}
+	for _, block := range variables {
+		parse(t, with(block))
+	}
+	for _, block := range data {
+		parse(t, block+with(""))
 	}
 }

@@ -50,3 +50,11 @@ func (f Fleet) Format(s fmt.State, _ rune) {
 	type plain Fleet // Without this method.
 	fmt.Fprintf(s, "%+v", plain(f))
 }
+
+var _ fmt.Formatter = OAuth2{}
+
+// Format writes the settings as %+v does, whatever the verb, for the same reason.
+func (o OAuth2) Format(f fmt.State, _ rune) {
+	type plain OAuth2 // Without this method.
+	fmt.Fprintf(f, "%+v", plain(o))
+}

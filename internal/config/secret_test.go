@@ -86,6 +86,30 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 		h, &h, h.ProxyURL, &h.ProxyURL, h.ProxyConnectHeader)
 }
 
+func TestSecretsOfTheAuthorizationServerAreNeverPrinted(t *testing.T) {
+	c := parse(t, with(`http_config:
+  oauth2:
+    client_id: mary
+    client_secret: hunter2
+    token_url: https://127.0.0.1/
+    endpoint_params: {password: hunter2}
+    proxy_url: http://mary:hunter2@proxy.example.org:3128
+    proxy_connect_header: {X-One: hunter2}
+requests:
+  - {name: r, url: "https://127.0.0.1/"}
+`))
+	s := c.Scenarios[0]
+	h := s.HTTPConfig
+	if got := string(h.OAuth2.ClientSecret); got != "hunter2" {
+		t.Fatalf("secret %q: nothing is proved", got)
+	}
+	neverPrinted(t, s, &s, h, &h, h.OAuth2, *h.OAuth2, h.OAuth2.EndpointParams, h.OAuth2.ClientSecret)
+	text, err := c.Redacted()
+	if err != nil || leaks(string(text)) != "" {
+		t.Errorf("shows %q, %v:\n%s", leaks(string(text)), err, text)
+	}
+}
+
 // neverPrinted fails if a value shows its secrets, however it is printed.
 func neverPrinted(t *testing.T, values ...any) {
 	t.Helper()

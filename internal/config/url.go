@@ -7,52 +7,111 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
-// URL is an absolute http or https URL with a host, without user info and fragment.
+// URL is an absolute http or https URL with a host, without user info and fragment, or, where there is a base_url, what follows that: a
+// path or a query that begins with / or ?. It may have placeholders, though not in scheme, host and port, or be one placeholder.
 type URL struct {
+	// URI is the URL with all that belongs to it, base_url and query included, if it is the
+	// same for all slots.
 	uri.URI
+
+	// text is how it is written, varies that it has placeholders.
+	text   string
+	varies bool
 }
 
 func (URL) expectation() string { return "an absolute URL such as http://example.org/path" }
 
-// UnmarshalText sets the URL from its text. The error says what was expected.
+// Text returns the URL as the file has it, with placeholders and without base_url.
+func (u URL) Text() string { return u.text }
+
+func (u *URL) decode(d *decoder, n *yaml.Node, path string, f field) {
+	v := reflect.ValueOf(u).Elem()
+	switch {
+	case n.Kind != yaml.ScalarNode:
+		d.mismatch(n, path, f, v)
+		return
+	case strings.Contains(n.Value, "{{"):
+		if t, ok := d.template(n, path, "; write braces of the URL itself as %7B and %7D"); ok {
+			*u = URL{text: t.String(), varies: true}
+		}
+		return
+	}
+	text, ok := d.expandedText(n, path)
+	if !ok {
+		return
+	}
+	if _, err := readURL(text); errors.Is(err, errRelative) && !strings.Contains(text, "{{") {
+		*u = URL{text: text} // There may be a base_url.
+		return
+	}
+	if err := u.UnmarshalText([]byte(text)); err != nil {
+		d.at(position(n), path, "%s", problem(n, v, err))
+	}
+}
+
+// UnmarshalText sets the URL from its text, which is absolute and has no placeholders. The error
+// says what was expected.
 func (u *URL) UnmarshalText(text []byte) error {
 	s := string(text)
+	if strings.Contains(s, "{{") {
+		return maskedError("found {{ in what the environment holds, which would be a placeholder")
+	}
+	read, err := readURL(s)
+	if errors.Is(err, errRelative) {
+		return expectedError(u.expectation())
+	}
+	if err != nil {
+		return err
+	}
+	*u = URL{URI: read, text: s}
+	return nil
+}
+
+// errRelative says that a URL has no scheme.
+var errRelative = errors.New("no scheme")
+
+// readURL reads an absolute URL. The error says what was expected.
+func readURL(s string) (uri.URI, error) {
 	scheme, rest, absolute := cutScheme(s)
 	read, err := uri.Parse(s)
 	if err == nil {
 		err = hostFits(read.Host)
 	}
 	switch {
-	case strings.Contains(s, "{{"):
-		return maskedError("found a template, which is not supported by this version: write braces as %7B and %7D")
 	case absolute && strings.Contains(authorityOf(rest), "@"):
-		return maskedError("found user info in the URL, write it as http_config.basic_auth instead")
+		return uri.URI{}, maskedError("found user info in the URL, write it as http_config.basic_auth instead")
+	case strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//"), strings.HasPrefix(s, "?"):
+		return uri.URI{}, errRelative
 	case err != nil && strings.Contains(s, "@"):
 		// What is before it may be a password with a slash.
-		return maskedError("expected " + u.expectation() + ", without user info")
+		return uri.URI{}, maskedError("expected " + URL{}.expectation() + ", without user info")
 	case !absolute:
-		return expectedError(u.expectation())
+		return uri.URI{}, errRelative
+	case slices.Contains(laterSchemes(), strings.ToLower(scheme)):
+		return uri.URI{}, expectedError(list(schemes(), "or") + ": " + strings.ToLower(scheme) + " is not supported by this version")
 	case !slices.Contains(schemes(), strings.ToLower(scheme)):
-		return expectedError("one of the schemes " + list(schemes(), "and"))
+		return uri.URI{}, expectedError("one of the schemes " + list(schemes(), "and"))
 	case strings.Contains(s, "#"):
-		return expectedError("no fragment, as it is never sent: write # as %23")
+		return uri.URI{}, expectedError("no fragment, as it is never sent: write # as %23")
 	case strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c == 0x7f }):
-		return expectedError("no spaces in the URL: write them as %20")
+		return uri.URI{}, expectedError("no spaces in the URL: write them as %20")
 	case err != nil:
-		return u.problem(err)
+		return uri.URI{}, urlProblem(err)
 	}
-	*u = URL{URI: read}
-	return nil
+	return read, nil
 }
 
-// problem says what keeps a URL from being read.
-func (u *URL) problem(err error) error {
+// urlProblem says what keeps a URL from being read.
+func urlProblem(err error) error {
 	_, ok := errors.AsType[*uri.HostError](err)
 	switch {
 	case ok:
@@ -62,7 +121,7 @@ func (u *URL) problem(err error) error {
 	case errors.Is(err, uri.ErrEscape):
 		return expectedError("two hexadecimal digits after each %: write % itself as %25")
 	default:
-		return expectedError(u.expectation())
+		return expectedError(URL{}.expectation())
 	}
 }
 
@@ -99,6 +158,9 @@ func hostProblem(text string, err *uri.HostError) string {
 // schemes are those of URLs that can be sent to.
 func schemes() []string { return []string{"http", "https"} }
 
+// laterSchemes are those of protocols that later versions speak.
+func laterSchemes() []string { return []string{"grpc", "grpcs", "ws", "wss"} }
+
 // cutScheme cuts an absolute URL after its scheme (RFC 3986, section 3.1).
 func cutScheme(text string) (scheme, rest string, absolute bool) {
 	scheme, rest, absolute = strings.Cut(text, "://")
@@ -116,8 +178,61 @@ func authorityOf(rest string) string {
 	return rest
 }
 
-// MarshalText returns the text of String.
-func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+// MarshalText returns the URL as it is written.
+func (u URL) MarshalText() ([]byte, error) { return []byte(u.text), nil }
+
+// Origin is the scheme, host and port of a URL, such as https://other.example:8443.
+type Origin struct {
+	uri.URI
+}
+
+func (Origin) expectation() string { return "an origin such as https://other.example" }
+
+// UnmarshalText sets the origin from its text. The error says what was expected.
+func (o *Origin) UnmarshalText(text []byte) error {
+	read, err := readURL(string(text))
+	if errors.Is(err, errRelative) {
+		return expectedError(o.expectation())
+	}
+	if err != nil {
+		return err
+	}
+	if _, rest, _ := cutScheme(string(text)); authorityOf(rest) != strings.TrimSuffix(rest, "/") {
+		return expectedError(o.expectation() + ", without a path")
+	}
+	*o = Origin{read}
+	return nil
+}
+
+// MarshalText returns the origin as it is written.
+func (o Origin) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// Endpoint is an absolute http or https URL of another server than the target, such as https://login.example/token.
+type Endpoint struct {
+	uri.URI
+}
+
+func (Endpoint) expectation() string { return "an absolute URL such as https://login.example/token" }
+
+// UnmarshalText sets the endpoint from its text. The error says what was expected.
+func (e *Endpoint) UnmarshalText(text []byte) error {
+	s := string(text)
+	if _, rest, absolute := cutScheme(s); absolute && strings.Contains(authorityOf(rest), "@") {
+		return maskedError("found user info in the URL, expected it without")
+	}
+	read, err := readURL(s)
+	if errors.Is(err, errRelative) {
+		return expectedError(e.expectation())
+	}
+	if err != nil {
+		return err
+	}
+	*e = Endpoint{read}
+	return nil
+}
+
+// MarshalText returns the endpoint as it is written.
+func (e Endpoint) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
 // ProxyURL is the URL of a proxy, which may have user info. It is printed without it.
 type ProxyURL struct {

@@ -10,6 +10,7 @@ import (
 // It builds the timelines, which is the last check of a rate.
 type validator struct {
 	*report
+	c *Config
 	// knots are those of the curves of all scenarios so far.
 	knots *int
 }
@@ -43,8 +44,8 @@ func (v validator) scenario(path string, s *Scenario) {
 	if at := below(path, "limits.max_rate"); v.given(at) && s.Limits.MaxRate == 0 {
 		v.fail(at, "found %s, expected a rate above 0: to pause the scenario write rate: 0/s", v.found(at))
 	}
+	v.requests(path, s)
 	v.http(path, *s)
-	v.requests(path, *s)
 	s.timeline = v.timeline(path, *s)
 }
 

@@ -128,5 +128,5 @@ func (v validator) endpoints(path string, e Etcd) {
 
 func (v validator) consul(path string, c Consul) {
 	v.exclusive(path, "acl_token", string(c.ACLToken))
-	v.sendable(join(path, "acl_token"), c.ACLToken)
+	v.sendable(join(path, "acl_token"), string(c.ACLToken))
 }

@@ -18,12 +18,15 @@ func (v validator) http(path string, s Scenario) {
 		v.fail(join(at, "authorization"), "found together with basic_auth, expected only one of them")
 	}
 	if h.BasicAuth != nil {
-		v.basicAuth(join(at, "basic_auth"), *h.BasicAuth)
+		v.basicAuth(join(at, "basic_auth"), h.BasicAuth.Username, string(h.BasicAuth.Password))
 	}
 	if h.Authorization != nil {
-		v.authorization(join(at, "authorization"), *h.Authorization)
+		v.authorization(join(at, "authorization"), h.Authorization.Type, string(h.Authorization.Credentials))
 	}
 	v.proxy(at, h)
+	if h.OAuth2 != nil {
+		v.oauth2(join(at, "oauth2"), h)
+	}
 	if h.TLSConfig != nil {
 		v.tls(join(at, "tls_config"), *h.TLSConfig)
 		v.tlsIsUsed(path, s)
@@ -73,29 +76,74 @@ func (v validator) exclusive(path, key, text string) bool {
 	return v.given(inline) || v.given(file)
 }
 
-func (v validator) basicAuth(path string, b BasicAuth) {
-	if !v.exclusive(path, "username", b.Username) {
+func (v validator) basicAuth(path, username, password string) {
+	if !v.exclusive(path, "username", username) {
 		v.fail(path, "found no user name, expected username or username_file")
 	}
-	if at := join(path, "username"); strings.Contains(b.Username, ":") {
+	if at := join(path, "username"); strings.Contains(username, ":") {
 		v.fail(at, "found a colon, expected a user name without: basic authentication cannot send it")
 	}
-	v.exclusive(path, "password", string(b.Password))
+	v.exclusive(path, "password", password)
 }
 
-func (v validator) authorization(path string, a Authorization) {
-	if !v.exclusive(path, "credentials", string(a.Credentials)) {
+func (v validator) authorization(path, typ, credentials string) {
+	if !v.exclusive(path, "credentials", credentials) {
 		v.fail(path, "found no credentials, expected credentials or credentials_file")
 	}
-	v.sendable(join(path, "credentials"), a.Credentials)
-	if at := join(path, "type"); strings.EqualFold(a.Type, "basic") {
+	v.sendable(join(path, "credentials"), credentials)
+	if at := join(path, "type"); strings.EqualFold(typ, "basic") {
 		v.fail(at, "found %s, expected another type: write basic_auth instead", v.found(at))
 	}
 }
 
+// oauth2 checks how tokens are obtained.
+func (v validator) oauth2(at string, h HTTPConfig) {
+	o := *h.OAuth2
+	switch {
+	case h.BasicAuth != nil:
+		v.fail(at, "found together with basic_auth, expected only one of them")
+	case h.Authorization != nil:
+		v.fail(at, "found together with authorization, expected only one of them")
+	}
+	if id := join(at, "client_id"); o.ClientID == "" && v.ok(id) {
+		v.fail(id, "found an empty string, expected who the client is")
+	}
+	if !v.exclusive(at, "client_secret", string(o.ClientSecret)) {
+		v.fail(at, "found no secret, expected client_secret or client_secret_file")
+	}
+	for i, scope := range o.Scopes {
+		if scope == "" || strings.ContainsAny(scope, " \"\\") || !headerValue(scope) {
+			one := element(join(at, "scopes"), i)
+			v.fail(one, "found %s, expected a scope without spaces and quotes: write each as an element of its own", v.found(one))
+		}
+	}
+	for _, e := range o.EndpointParams {
+		param := join(join(at, "endpoint_params"), e.Name)
+		switch e.Name {
+		case "client_id", "client_secret":
+			v.fail(param, "found %s, expected it beside endpoint_params", e.Name)
+		case "scope":
+			v.fail(param, "found scope, expected scopes: [...] beside endpoint_params")
+		}
+	}
+	v.proxy(at, HTTPConfig{
+		ProxyURL: o.ProxyURL, NoProxy: o.NoProxy, ProxyFromEnvironment: o.ProxyFromEnvironment, ProxyConnectHeader: o.ProxyConnectHeader,
+	})
+	if o.TLSConfig == nil {
+		return
+	}
+	v.tls(join(at, "tls_config"), *o.TLSConfig)
+	if url := join(at, "token_url"); v.ok(url) && o.TokenURL.Scheme == "http" && !o.ProxyFromEnvironment && !viaTLS(o.ProxyURL) {
+		v.fail(join(at, "tls_config"), "found TLS settings, but token_url is no https URL: write https or leave them out")
+	}
+}
+
+// viaTLS reports whether TLS is spoken to the proxy.
+func viaTLS(p ProxyURL) bool { return p.URL != nil && p.Scheme == "https" }
+
 // sendable reports a secret that no header can carry.
-func (v validator) sendable(path string, s Secret) {
-	if !headerValue(string(s)) {
+func (v validator) sendable(path, text string) {
+	if !headerValue(text) {
 		v.fail(path, "found line breaks, other control characters or spaces around it, expected what a header can carry")
 	}
 }
@@ -127,96 +175,89 @@ func (v validator) tls(path string, t TLSConfig) {
 // that speaks it: most likely an https is missing.
 func (v validator) tlsIsUsed(path string, s Scenario) {
 	at := below(path, "http_config.tls_config")
-	proxy := s.HTTPConfig.ProxyURL.URL
-	overTLS := s.HTTPConfig.ProxyFromEnvironment || proxy != nil && proxy.Scheme == "https"
-	if s.HTTPConfig.FollowRedirects || overTLS || !v.ok(join(path, "requests"), below(path, "http_config.follow_redirects")) {
+	overTLS := s.HTTPConfig.ProxyFromEnvironment || viaTLS(s.HTTPConfig.ProxyURL)
+	if s.HTTPConfig.FollowRedirects || slices.ContainsFunc(s.Requests, follows) || overTLS || !v.ok(join(path, "requests"), below(path, "http_config.follow_redirects")) {
 		return
 	}
-	for _, r := range s.Requests {
-		if r.URL.Scheme == "https" {
+	for _, o := range s.origins {
+		if o.Scheme == "https" {
 			return
 		}
 	}
 	v.fail(at, "found TLS settings, but no request has an https URL: write https or leave them out")
 }
 
-func (v validator) requests(path string, s Scenario) {
-	at := join(path, "requests")
-	v.unique(at, len(s.Requests), func(i int) string { return s.Requests[i].Name })
-	for i, r := range s.Requests {
-		v.request(element(at, i), r, s.HTTPConfig)
-		if v.ok(below(path, "http_config.protocol")) {
-			v.scheme(element(at, i), r, s.HTTPConfig.Protocol)
-		}
-	}
-}
-
-// scheme checks that the URL can be had over the protocol.
-func (v validator) scheme(path string, r Request, p Protocol) {
-	at := join(path, "url")
-	switch {
-	case p == ProtocolH2C && r.URL.Scheme == "https":
-		v.fail(at, "found an https URL, but protocol h2c is HTTP/2 without TLS: write protocol: http2")
-	case p == ProtocolHTTP2 && r.URL.Scheme == "http":
-		v.fail(at, "found an http URL, but protocol http2 is HTTP/2 over TLS: write protocol: h2c")
-	}
-}
-
-func (v validator) request(path string, r Request, h HTTPConfig) {
-	at := join(path, "method")
-	switch {
-	case r.Method == "CONNECT":
-		v.fail(at, "found %s, which is for proxies, expected another method", v.found(at))
-	case standardMethod(strings.ToUpper(r.Method)) && !standardMethod(r.Method):
-		v.fail(at, "found %s, expected %s: methods are case-sensitive", v.found(at), strings.ToUpper(r.Method))
-	}
-	if at := join(path, "body"); r.Body.isTemplate() {
-		v.fail(at, "found a template, which is not supported by this version: write {verbatim: ...} to send braces as they are")
-	}
-	v.headers(join(path, "headers"), r.Headers, h)
+// follows reports whether an entry has a request of which redirects are followed.
+func follows(r Request) bool {
+	found := deref(r.FollowRedirects)
+	eachStep(r.Steps, func(step *TrafficStep) {
+		found = found || step.Request != nil && deref(step.Request.FollowRedirects)
+	})
+	return found
 }
 
 func standardMethod(method string) bool {
 	return slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}, method)
 }
 
-func (v validator) headers(path string, headers Headers, h HTTPConfig) {
+// headers checks header fields and returns the templates in them.
+func (v validator) headers(path string, headers Headers, h HTTPConfig, ownAuth bool) []located {
 	seen := map[string]string{}
+	count := map[string]int{}
+	var all []located
 	for i, f := range headers {
-		if i > 0 && headers[i-1].Name == f.Name {
-			if strings.EqualFold(f.Name, "Host") {
-				v.fail(join(path, f.Name), "found several hosts, expected one")
-			}
-			v.header(join(path, f.Name), textproto.CanonicalMIMEHeaderKey(f.Name), f.Value, h)
-			continue // One more value of the same field.
-		}
 		at := join(path, f.Name)
 		canonical := textproto.CanonicalMIMEHeaderKey(f.Name)
 		switch {
+		case i > 0 && headers[i-1].Name == f.Name:
+			// One more value of the same field.
+			if canonical == "Host" {
+				v.fail(at, "found several hosts, expected one")
+			}
 		case !token(f.Name) || len(f.Name) > 256:
 			v.fail(at, "found the header name %s, expected 1 to 256 letters, digits and -", quote(f.Name))
 		case seen[canonical] != "":
 			v.fail(at, "found the header twice, as %s and %s: write its values as a list", seen[canonical], f.Name)
-		default:
-			v.header(at, canonical, f.Value, h)
 		}
 		seen[canonical] = f.Name
+		one := element(at, count[f.Name])
+		if !v.given(one) {
+			one = at
+		}
+		count[f.Name]++
+		if why := refusal(canonical, h, ownAuth); why != "" {
+			v.fail(at, "found the header %s, %s", canonical, why)
+			continue
+		}
+		all = append(all, v.header(at, one, canonical, f)...)
 	}
+	return all
 }
 
-func (v validator) header(at, name, value string, h HTTPConfig) {
-	if why := refusal(name, h); why != "" {
-		v.fail(at, "found the header %s, %s", name, why)
-		return
+// header checks the value of a field, of which one is the path, and returns its template.
+func (v validator) header(at, one, name string, f Header) []located {
+	raw := v.place(one).text
+	if inner := join(one, "secret"); v.given(inner) {
+		raw = v.place(inner).text
 	}
+	hint := ""
+	if f.Secret {
+		hint = secretHint
+	}
+	problem := templateProblem(raw, f.Value, hint)
 	switch {
-	case !headerValue(value):
+	case !headerValue(f.Value):
 		v.fail(at, "found line breaks, other control characters or spaces around the value, expected what a header can carry")
-	case strings.Contains(value, "{{"):
-		v.fail(at, "found a template, which is not supported by this version")
+	case problem != "":
+		v.fail(one, "%s", problem)
+	case name == "Host" && f.Varies():
+		v.fail(one, "found a placeholder, but the host is fixed")
 	case name == "Host":
-		v.hostHeader(at, value)
+		v.hostHeader(at, f.Value)
+	case f.Varies():
+		return []located{{path: one, t: f.Template(), secret: f.Secret}}
 	}
+	return nil
 }
 
 func (v validator) hostHeader(at, value string) {
@@ -230,8 +271,9 @@ func (v validator) hostHeader(at, value string) {
 	}
 }
 
-// refusal tells why a header cannot be set, by its canonical name.
-func refusal(name string, h HTTPConfig) string {
+// refusal tells why a header cannot be set, by its canonical name. ownAuth says that the request
+// has a way of authentication.
+func refusal(name string, h HTTPConfig, ownAuth bool) string {
 	switch name {
 	case "Content-Length", "Transfer-Encoding":
 		return "which follows from the body: leave it out"
@@ -240,8 +282,13 @@ func refusal(name string, h HTTPConfig) string {
 	case "Expect":
 		return "which is not supported by this version"
 	case "Authorization":
-		if h.BasicAuth != nil || h.Authorization != nil {
+		switch {
+		case ownAuth:
+			return "expected only one of it and the request's basic_auth or authorization"
+		case h.BasicAuth != nil || h.Authorization != nil:
 			return "expected only one of it and http_config's basic_auth or authorization"
+		case h.OAuth2 != nil:
+			return "expected only one of it and http_config's oauth2"
 		}
 	case "Traffic-Slot":
 		if h.SlotHeader {

@@ -25,6 +25,14 @@ latencies and errors that follow a script. The query changes a single answer:
   ?latency=50ms   its latency, up to 1m
   ?status=404     its status, 200 to 599
   ?size=10KiB     the size of its body, up to 10MiB
+
+Below /shop/ is a shop with sessions. The password of every user is "secret".
+
+  GET /shop/login       the form             POST /shop/login      user, password
+  GET /shop/            who is logged in     GET /shop/catalogue   what there is, as JSON
+  GET /shop/items/ID    an item              GET /shop/cart        the cart, as JSON
+  POST /shop/cart       item, quantity       DELETE /shop/cart/ID  takes an item out
+  GET /shop/checkout    the page with token  POST /shop/orders     token
 `
 
 // answer is what one request gets.

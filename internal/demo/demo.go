@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -33,6 +34,7 @@ type Options struct {
 // Target is the handler that follows the script. It is safe for concurrent use.
 type Target struct {
 	script   Options
+	shop     *shop
 	requests atomic.Uint64
 }
 
@@ -50,11 +52,12 @@ func New(o Options) (*Target, error) {
 	case o.StallEvery < 0 || o.StallFor < 0 || o.StallEvery > 0 && o.StallFor > o.StallEvery:
 		return nil, fmt.Errorf("a stall of %v does not fit into %v", o.StallFor, o.StallEvery)
 	}
-	return &Target{script: o}, nil
+	return &Target{script: o, shop: newShop()}, nil
 }
 
 // ServeHTTP answers any method and path. The query may replace the script for one
-// request: latency=50ms, status=404, size=10KiB (of the body).
+// request: latency=50ms, status=404, size=10KiB (of the body). Below /shop/ is a shop with
+// logins, which follows the script in its latencies and in what fails.
 func (t *Target) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	arrived := time.Now()
 	if t.script.Observe != nil {
@@ -70,6 +73,10 @@ func (t *Target) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-timer.C:
 	case <-r.Context().Done():
+		return
+	}
+	if a.status == http.StatusOK && strings.HasPrefix(r.URL.Path, shopPath) {
+		t.shop.ServeHTTP(w, r)
 		return
 	}
 	w.Header().Set("Content-Type", a.contentType())

@@ -254,3 +254,39 @@ func TestALateSlotEarnsNothingTwice(t *testing.T) {
 		t.Errorf("%d requests in 10 s at 10 a second, with a second's worth at the start", n)
 	}
 }
+
+func TestWhatIsNoSlotsPassesTheSameGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, client, book := scenario(t, 10)
+		sc.Limits.MaxRate = 20
+		e := newEngine(Options{})
+		if e.Admit("test") {
+			t.Error("a request of a scenario that does not run is admitted")
+		}
+		begin := time.Now()
+		e.Apply([]Scenario{sc})
+		admitted := 0
+		for range 1000 {
+			time.Sleep(10 * time.Millisecond)
+			if e.Admit("test") {
+				admitted++
+			}
+		}
+		if e.Admit("another") {
+			t.Error("a request of an unknown scenario is admitted")
+		}
+		due := sc.Timeline.Count(begin, time.Now())
+		stop(t, e)
+		book.settled(t, due)
+		// 10/s are left of 20/s, and a second's worth may come at once.
+		if admitted < 95 || admitted > 125 {
+			t.Errorf("%d requests were admitted in 10 s, want about 100", admitted)
+		}
+		if n := book.drops(DropRateCap); n != 0 || len(client.all()) != int(due) {
+			t.Errorf("%d slots were dropped, %d sent of %d", n, len(client.all()), due)
+		}
+		if e.Admit("test") {
+			t.Error("a request is admitted after the stop")
+		}
+	})
+}

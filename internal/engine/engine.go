@@ -96,6 +96,20 @@ func (e *Engine) Apply(scenarios []Scenario) {
 	e.running = next
 }
 
+// Admit reports whether one more request of a scenario that is none of its slots' may be put on
+// the wire now, such as one of a login, and counts it towards max_rate. It is false for a
+// scenario that does not run.
+func (e *Engine) Admit(scenario string) bool {
+	e.mu.Lock()
+	r := e.running[scenario]
+	e.mu.Unlock()
+	if r == nil || r.cut.Load() {
+		return false
+	}
+	now := r.pacer.clock.look()
+	return r.gate.step(now.mono.Sub(r.begun), r.pacer.arcs.Arc(now.wall).Ratio())
+}
+
 // start runs a scenario from a moment on.
 func (e *Engine) start(sc Scenario, from reading) *runner {
 	r := newRunner(sc, e.arcs, e.clock, e.waiter(sc.Pacing), from)
@@ -134,7 +148,8 @@ func (e *Engine) uses(c protocol.Client) bool {
 	return false
 }
 
-// Stop takes no more slots and waits for the requests in flight. When ctx ends first
+// Stop takes no more slots and waits for the requests in flight, and for the journeys that end
+// within their scenario's grace; the others end as canceled. When ctx ends first
 // it cancels them, which ends them as canceled, waits for that, and returns the cause.
 // All clients are closed then and nothing of the engine runs any more. It may be
 // called again.
@@ -145,7 +160,12 @@ func (e *Engine) Stop(ctx context.Context) error {
 		e.retire(r)
 	}
 	clear(e.running)
+	var gone []*flight
+	for r := range e.live {
+		gone = append(gone, r.pauses.end(r.sc.Limits.Grace)...)
+	}
 	e.mu.Unlock()
+	leaveAll(gone)
 
 	done := make(chan struct{})
 	go func() {
@@ -162,15 +182,25 @@ func (e *Engine) Stop(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
+// leaveAll ends journeys that would wait for too long.
+func leaveAll(gone []*flight) {
+	for _, f := range gone {
+		f.leave(JourneyCanceled)
+	}
+}
+
 // cut closes all clients, which ends the requests in flight, and has nothing more sent.
 func (e *Engine) cut() {
 	e.mu.Lock()
 	clients := map[protocol.Client]struct{}{}
+	var gone []*flight
 	for r := range e.live {
 		r.cut.Store(true)
+		gone = append(gone, r.pauses.end(-1)...)
 		clients[r.sc.Client] = struct{}{}
 	}
 	e.mu.Unlock()
+	leaveAll(gone)
 	for c := range clients {
 		c.Close()
 	}

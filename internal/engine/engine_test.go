@@ -126,7 +126,7 @@ func TestApplyLeavesTheUnchangedAloneAndDrainsTheRemoved(t *testing.T) {
 		before := e.running["test"]
 		removed := time.Now()
 		same := stays
-		same.Weights = []uint32{1} // Equal, not identical.
+		same.Entries = []Entry{{Weight: 1}} // Equal, not identical.
 		e.Apply([]Scenario{same})
 		if e.running["test"] != before {
 			t.Error("the unchanged runner was replaced")
@@ -148,11 +148,12 @@ func TestAnyDifferenceMakesANewRunner(t *testing.T) {
 	for name, change := range map[string]func(*Scenario){
 		"timeline": func(s *Scenario) { s.Timeline = line(t, timeline.Steady{Rate: 10}) },
 		"pacing":   func(s *Scenario) { s.Pacing = PacingExact },
-		"weights":  func(s *Scenario) { s.Weights = []uint32{1, 2} },
+		"entries":  func(s *Scenario) { s.Entries = []Entry{{Weight: 1}, {Weight: 2}} },
 		"client":   func(s *Scenario) { s.Client = &fake{} },
 		"recorder": func(s *Scenario) { s.Recorder = &ledger{tb: t} },
 		"limits":   func(s *Scenario) { s.Limits.LateAfter++ },
 		"sparing":  func(s *Scenario) { s.Sparing = &spareOdd{} },
+		"needs":    func(s *Scenario) { s.Needs = &needsTime{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -28,6 +28,17 @@ func (g *gate) slot(due time.Duration, ratio float64) bool {
 	return true
 }
 
+// step reports whether a further request of a journey may be sent now, and counts it.
+func (g *gate) step(now time.Duration, ratio float64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.cap.extra(now, ratio) {
+		return false
+	}
+	g.budget.first(now)
+	return true
+}
+
 // extra counts one more request on the wire, or returns false and why it must not be sent.
 func (g *gate) extra(e protocol.Extra, now time.Duration, ratio float64) (WithheldReason, bool) {
 	g.mu.Lock()

@@ -23,6 +23,9 @@ type ledger struct {
 	outcomes []Outcome
 	extras   [protocol.NumExtras]int
 	withheld [protocol.NumExtras][NumWithheldReasons]int
+	begun    int
+	journeys [NumJourneyOutcomes]int
+	took     []time.Duration
 }
 
 var _ Recorder = (*ledger)(nil)
@@ -40,14 +43,32 @@ func (l *ledger) Dropped(r DropReason, n uint64) {
 	l.check()
 }
 
-func (l *ledger) Finished(o Outcome) {
+func (l *ledger) Exchanged(o Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.finished++
 	if !l.forget {
 		l.outcomes = append(l.outcomes, o)
 	}
+}
+
+func (l *ledger) Finished() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.finished++
 	l.check()
+}
+
+func (l *ledger) JourneyBegan(int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.begun++
+}
+
+func (l *ledger) JourneyEnded(_ int, o JourneyOutcome, took time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.journeys[o]++
+	l.took = append(l.took, took)
 }
 
 func (l *ledger) Extra(_ int, e protocol.Extra) {
@@ -251,7 +272,7 @@ func scenario(tb testing.TB, perSecond float64) (Scenario, *fake, *ledger) {
 	return Scenario{
 		Name:     "test",
 		Timeline: line(tb, timeline.Steady{Rate: perSecond}),
-		Weights:  []uint32{1},
+		Entries:  []Entry{{Weight: 1}},
 		Client:   client,
 		Recorder: book,
 		Limits:   Limits{MaxInFlight: 100, LateAfter: time.Second},

@@ -9,11 +9,11 @@ import (
 // each entry.
 type mix []uint64
 
-func newMix(weights []uint32) mix {
-	m := make(mix, len(weights))
+func newMix(entries []Entry) mix {
+	m := make(mix, len(entries))
 	sum := uint64(0)
-	for i, w := range weights {
-		sum += uint64(w)
+	for i, e := range entries {
+		sum += uint64(e.Weight)
 		m[i] = sum
 	}
 	return m
@@ -30,6 +30,6 @@ func (m mix) entry(hash uint64) int {
 	return sort.Search(len(m), func(i int) bool { return m[i] > point })
 }
 
-// Entry returns the index of the entry that a slot's hash settles on, of a mix with
-// these weights: the one that a runner would send.
-func Entry(weights []uint32, hash uint64) int { return newMix(weights).entry(hash) }
+// Choose returns the index of the entry that a slot's hash settles on: the one that a runner
+// would send.
+func Choose(entries []Entry, hash uint64) int { return newMix(entries).entry(hash) }

@@ -25,7 +25,7 @@ func TestEntryFollowsTheWeights(t *testing.T) {
 			continue
 		}
 		const draws = 10_000
-		m := newMix(weights)
+		m := newMix(weighted(weights...))
 		counts := make([]int, len(weights))
 		for range draws {
 			counts[m.entry(rnd.Uint64())]++
@@ -55,7 +55,7 @@ func TestEntryAtTheEdges(t *testing.T) {
 		"the greatest weights": {[]uint32{math.MaxUint32, math.MaxUint32}, math.MaxUint64, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := newMix(tc.weights).entry(tc.hash); got != tc.want {
+			if got := newMix(weighted(tc.weights...)).entry(tc.hash); got != tc.want {
 				t.Errorf("entry %d, want %d", got, tc.want)
 			}
 		})
@@ -65,7 +65,7 @@ func TestEntryAtTheEdges(t *testing.T) {
 func TestTheMixIsTheSameOnEveryReplicaAndInEveryPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, alone, _ := scenario(t, 500)
-		sc.Weights = []uint32{1, 0, 9}
+		sc.Entries = weighted(1, 0, 9)
 		parts := &fake{}
 		e := newEngine(Options{})
 		e.Apply([]Scenario{sc})
@@ -107,4 +107,13 @@ func replicas(sc Scenario, client *fake, view share.View) []*Engine {
 		engines = append(engines, e)
 	}
 	return engines
+}
+
+// weighted returns entries with weights, each of which sends the client's entry of its index.
+func weighted(weights ...uint32) []Entry {
+	var entries []Entry
+	for i, w := range weights {
+		entries = append(entries, Entry{Weight: w, Request: i})
+	}
+	return entries
 }

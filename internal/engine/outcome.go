@@ -6,12 +6,14 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// Outcome is what became of a slot that was sent.
+// Outcome is what became of a request that was sent.
 type Outcome struct {
-	// Entry is the index of the request in the scenario's mix.
+	// Entry is the index of the request among the client's entries.
 	Entry int
-	// Delay is the time from the slot's due time, rounded as PacingAuto does, to the
-	// actual send, on the engine's clock: the generator's own lateness.
+	// Delay is the time from the request's due time to the actual send, on the monotonic
+	// clock: the generator's own lateness. The due time of a slot's first request is the
+	// slot's, rounded as PacingAuto does; that of a journey's other requests is the end of the
+	// one before, and of the pause between.
 	Delay time.Duration
 	// Trace is the trace id that the request carried.
 	Trace [16]byte
@@ -19,7 +21,7 @@ type Outcome struct {
 	Result protocol.Result
 }
 
-// Latency is the time from the slot's due time to the end of the exchange. It
+// Latency is the time from the request's due time to the end of the exchange. It
 // counts whatever the generator was late by, so that a stall of the target
 // shows in all the requests that were due during it (no coordinated omission).
 func (o Outcome) Latency() time.Duration { return o.Delay + o.Result.Service() }
@@ -37,6 +39,12 @@ const (
 	DropLate
 	// DropBackOff: the target is being spared.
 	DropBackOff
+	// DropJourneys: as many journeys as max_journeys had begun and not ended.
+	DropJourneys
+	// DropNoToken: there was no token of the authorization server.
+	DropNoToken
+	// DropNoSession: the slot's user was not logged in.
+	DropNoSession
 	// DropShutdown: the process was stopping.
 	DropShutdown
 
@@ -55,6 +63,12 @@ func (r DropReason) String() string {
 		return "late"
 	case DropBackOff:
 		return "back_off"
+	case DropJourneys:
+		return "journeys"
+	case DropNoToken:
+		return "no_token"
+	case DropNoSession:
+		return "no_session"
 	case DropShutdown:
 		return "shutdown"
 	default:
@@ -62,15 +76,17 @@ func (r DropReason) String() string {
 	}
 }
 
-// WithheldReason is why a repeat or a redirect was not sent: a closed set.
+// WithheldReason is why a repeat, a redirect or a step was not sent: a closed set.
 type WithheldReason uint8
 
-// The reasons for not sending one more request of an exchange.
+// The reasons for not sending one more request of a slot.
 const (
 	// WithheldRateCap: it would have been beyond this replica's share of max_rate.
 	WithheldRateCap WithheldReason = iota
 	// WithheldRetryBudget: too many of the recent requests had been repeated.
 	WithheldRetryBudget
+	// WithheldInFlight: as many requests as max_in_flight were still unanswered.
+	WithheldInFlight
 	// WithheldShutdown: the process was stopping.
 	WithheldShutdown
 
@@ -85,6 +101,8 @@ func (r WithheldReason) String() string {
 		return "rate_cap"
 	case WithheldRetryBudget:
 		return "retry_budget"
+	case WithheldInFlight:
+		return "in_flight"
 	case WithheldShutdown:
 		return "shutdown"
 	default:
@@ -97,18 +115,25 @@ func (r WithheldReason) String() string {
 //
 // The law of the ledger: due = finished + in flight + dropped. Due comes first for
 // each slot, then exactly one of Dropped and Finished. Between Due and Finished there may be
-// any number of Extra and Withheld, which are about requests on the wire and not about slots.
+// any number of the others, which are about requests on the wire and not about slots: a slot
+// has none to many, each of which ends in one Exchanged.
 type Recorder interface {
 	// Due tells that n more slots of this replica have come due.
 	Due(n uint64)
 	// Dropped tells that n due slots will not be sent.
 	Dropped(r DropReason, n uint64)
-	// Finished tells that the request of a due slot has ended, well or badly.
-	Finished(o Outcome)
-	// Extra counts one more request on the wire for a slot that is being sent: a repeat or
-	// a redirect of an entry of the mix.
+	// Finished tells that a due slot has ended: its request has, or its journey.
+	Finished()
+	// Exchanged tells that a request has ended, well or badly.
+	Exchanged(o Outcome)
+	// Extra counts one more request on the wire for a slot that is being sent, of an entry of
+	// the client: a repeat, a redirect or a step.
 	Extra(entry int, e protocol.Extra)
-	// Withheld counts a repeat or a redirect that was not sent. The exchange then ends with
-	// what there is.
+	// Withheld counts a repeat, a redirect or a step that was not sent. The exchange then ends
+	// with what there is, and the journey ends.
 	Withheld(entry int, e protocol.Extra, why WithheldReason)
+	// JourneyBegan and JourneyEnded tell of the journeys of an entry of the mix. They take
+	// from the slot's due time to the end of the last request.
+	JourneyBegan(entry int)
+	JourneyEnded(entry int, o JourneyOutcome, took time.Duration)
 }

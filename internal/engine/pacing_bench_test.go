@@ -38,7 +38,10 @@ func (d *delays) Dropped(_ DropReason, n uint64) {
 	}
 }
 
-func (d *delays) Finished(o Outcome) { d.keep(o.Delay) }
+func (d *delays) Exchanged(o Outcome)                           { d.keep(o.Delay) }
+func (*delays) Finished()                                       {}
+func (*delays) JourneyBegan(int)                                {}
+func (*delays) JourneyEnded(int, JourneyOutcome, time.Duration) {}
 
 func (d *delays) keep(delay time.Duration) {
 	at := d.next.Add(1)

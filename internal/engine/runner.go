@@ -34,11 +34,13 @@ type runner struct {
 	cut atomic.Bool
 	// started says that the client may have something to flush.
 	started bool
-	// inFlight are the requests that have no answer yet. Only the runner's goroutine
-	// adds to them.
+	// inFlight are the requests that have no answer yet.
 	inFlight atomic.Int64
 	// wakeAt is how many of them have to be left for the runner to be woken, or never.
 	wakeAt atomic.Int64
+	// journeys are those that have begun and not ended, and pauses where they wait.
+	journeys atomic.Int64
+	pauses   *pauses
 	// crowded is the due time of the last slots that have had to wait for room.
 	crowded time.Time
 	// flights keeps the flights that have ended for the next ones.
@@ -50,7 +52,7 @@ type runner struct {
 func newRunner(sc Scenario, arcs Arcs, c *clock, w waiter, from reading) *runner {
 	r := &runner{
 		sc:    sc,
-		mix:   newMix(sc.Weights),
+		mix:   newMix(sc.Entries),
 		gate:  gate{cap: rateCap{max: sc.Limits.MaxRate}},
 		begun: from.mono,
 	}
@@ -61,6 +63,7 @@ func newRunner(sc Scenario, arcs Arcs, c *clock, w waiter, from reading) *runner
 		f.call.Admit = f.admit
 		return f
 	}
+	r.pauses = newPauses(from.mono, (*flight).resume, sc.Client.Flush)
 	r.pacer = newPacer(&r.sc, arcs, c, w, from)
 	r.pacer.idle = r.flush
 	return r
@@ -97,12 +100,26 @@ func (r *runner) refuse(t *turn) (DropReason, bool) {
 		return DropShutdown, true
 	case r.sc.Sparing != nil && r.sc.Sparing.Spares(t.slot):
 		return DropBackOff, true
+	case r.sc.Needs != nil:
+		if reason, lacks := r.sc.Needs.Lacks(t.slot, t.now.wall); lacks {
+			return reason, true
+		}
+	}
+	switch {
+	case r.journeys.Load() >= int64(r.sc.Limits.MaxJourneys) && r.isJourney(t):
+		return DropJourneys, true
 	case !r.room(t):
 		return DropInFlight, true
 	case !r.gate.slot(t.now.mono.Add(t.slot.Due.Sub(t.now.wall)).Sub(r.begun), t.ratio):
+		r.leaveFlight()
 		return DropRateCap, true
 	}
 	return 0, false
+}
+
+// isJourney reports whether a turn's slot is more than one fixed request.
+func (r *runner) isJourney(t *turn) bool {
+	return r.sc.Entries[r.mix.entry(t.slot.Hash)].Script != nil
 }
 
 // withhold reports whether one more request must not be put on the wire now, and why.
@@ -115,8 +132,8 @@ func (r *runner) withhold(e protocol.Extra) (WithheldReason, bool) {
 	return why, !ok
 }
 
-// room waits for one more request to be allowed, as long as the turn may wait for that. It
-// returns false if none is.
+// room waits for one more request to be allowed, as long as the turn may wait for that, and
+// counts it as in flight. It returns false if none is.
 func (r *runner) room(t *turn) bool {
 	most := int64(r.sc.Limits.MaxInFlight)
 	lasts := r.pacer.lasts(t)
@@ -128,10 +145,19 @@ func (r *runner) room(t *turn) bool {
 			r.crowded = t.due
 		}
 		if !r.hold(t, min(most-1, most-most/batchOf)) {
-			return r.pacer.lasts(t) && r.inFlight.Load() < most
+			return r.pacer.lasts(t) && r.enterFlight()
 		}
 	}
-	return true
+	return r.enterFlight()
+}
+
+// enterFlight counts one more request as in flight, if there may be one.
+func (r *runner) enterFlight() bool {
+	if r.inFlight.Add(1) <= int64(r.sc.Limits.MaxInFlight) {
+		return true
+	}
+	r.leaveFlight()
+	return false
 }
 
 // hold waits until so few requests are in flight, as long as the turn may wait for that.
@@ -141,12 +167,15 @@ func (r *runner) hold(t *turn, few int64) bool {
 	return r.inFlight.Load() <= few || r.pacer.hold(t)
 }
 
-// send starts the request of a slot.
+// send starts the request of a slot, or its journey.
 func (r *runner) send(t *turn) {
 	f, _ := r.flights.Get().(*flight)
 	f.turn = *t
+	f.due = t.now.mono.Add(t.due.Sub(t.now.wall))
+	f.entry = r.mix.entry(t.slot.Hash)
+	e := &r.sc.Entries[f.entry]
 	f.call.Request = protocol.Request{
-		Entry:    r.mix.entry(t.slot.Hash),
+		Entry:    e.Request,
 		Scenario: r.sc.Name,
 		Segment:  t.slot.Segment,
 		Seq:      t.slot.Seq,
@@ -154,9 +183,14 @@ func (r *runner) send(t *turn) {
 	putRandom(f.call.Request.Trace[:8])
 	putRandom(f.call.Request.Trace[8:])
 	putRandom(f.call.Request.Span[:])
-	r.inFlight.Add(1)
 	r.work.Add(1)
 	r.started = true
+	if e.Script != nil {
+		r.journeys.Add(1)
+		f.began, f.last = f.due, f.due
+		r.begin(f, e.Script)
+		return
+	}
 	r.sc.Client.Start(&f.call)
 }
 
@@ -173,7 +207,21 @@ func (r *runner) flush() {
 type flight struct {
 	runner *runner
 	turn   turn
-	call   protocol.Call
+	// entry is the index in the mix, and due when the request is due, on the monotonic clock.
+	entry int
+	due   time.Time
+	call  protocol.Call
+
+	// What follows is of journeys. journey is nil for a slot that is one fixed request, began
+	// is when the slot was due, and last when its last request ended. admitted says that it has a place among the requests in
+	// flight, ready that the call is to be sent when its pause ends, and failed that a request
+	// has failed.
+	journey  Journey
+	began    time.Time
+	last     time.Time
+	admitted bool
+	ready    bool
+	failed   bool
 }
 
 // admit decides on one more request on the wire, and counts it. The client calls it.
@@ -187,22 +235,43 @@ func (f *flight) admit(e protocol.Extra) bool {
 	return true
 }
 
-// end records how the request went. The client calls it.
+// end records how the request went, and goes on with the journey if there is one. The client
+// calls it.
 func (f *flight) end() {
+	if f.journey != nil {
+		f.stepEnded()
+		return
+	}
+	f.record()
 	r := f.runner
-	r.sc.Recorder.Finished(Outcome{
+	r.leaveFlight()
+	r.finish(f)
+}
+
+// record records a request that has ended.
+func (f *flight) record() {
+	f.runner.sc.Recorder.Exchanged(Outcome{
 		Entry: f.call.Request.Entry,
 		// Never negative, even if a failed request has no Sent.
-		Delay:  max(0, f.turn.now.on(f.call.Result.Sent).Sub(f.turn.due)),
+		Delay:  max(0, f.call.Result.Sent.Sub(f.due)),
 		Trace:  f.call.Request.Trace,
 		Result: f.call.Result,
 	})
 	f.call.Result.Err = nil // It may hold on to much.
+}
+
+// finish ends the slot of a flight, which is not to be used any more.
+func (r *runner) finish(f *flight) {
+	r.sc.Recorder.Finished()
 	r.flights.Put(f)
+	r.work.Done()
+}
+
+// leaveFlight takes a request out of those in flight.
+func (r *runner) leaveFlight() {
 	if r.inFlight.Add(-1) == r.wakeAt.Load() {
 		r.pacer.waiter.wake()
 	}
-	r.work.Done()
 }
 
 // putRandom fills 8 bytes, not all with zero, which trace context forbids.

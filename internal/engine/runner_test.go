@@ -213,6 +213,25 @@ func TestWhatIsSparedIsDroppedAsBackOff(t *testing.T) {
 	})
 }
 
+// needsTime is Needs that are there from an instant on.
+type needsTime struct{ from time.Time }
+
+func (n *needsTime) Lacks(slot timeline.Slot, now time.Time) (DropReason, bool) {
+	return DropNoToken, now.Before(n.from) || slot.Due.Before(n.from)
+}
+
+func TestWhatLacksATokenIsDroppedForThat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, client, book := scenario(t, 10)
+		sc.Needs = &needsTime{time.Now().Add(4 * time.Second)}
+		due := run(t, sc, 10*time.Second)
+		book.settled(t, due)
+		if n := book.drops(DropNoToken); n != 40 || len(client.all()) != 60 {
+			t.Errorf("%d dropped, %d sent", n, len(client.all()))
+		}
+	})
+}
+
 func TestWhatIsDueTogetherIsFlushedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book := scenario(t, 5000)

@@ -10,7 +10,7 @@ import (
 )
 
 // Scenario is all that the engine needs to send one scenario's traffic. What stands
-// behind Client, Recorder and Sparing must be comparable: use pointers.
+// behind Client, Recorder, Sparing and Needs must be comparable: use pointers.
 type Scenario struct {
 	// Name is unique among the scenarios of an engine.
 	Name string
@@ -18,9 +18,8 @@ type Scenario struct {
 	Timeline *timeline.Timeline
 	// Pacing is how precisely they are sent then.
 	Pacing Pacing
-	// Weights are those of the entries of the mix, relative to each other. The index
-	// is protocol.Request's Entry.
-	Weights []uint32
+	// Entries are those of the mix.
+	Entries []Entry
 	// Client makes the requests, each within its timeout. The engine closes it when the last scenario that uses
 	// it has ended.
 	Client protocol.Client
@@ -30,13 +29,26 @@ type Scenario struct {
 	Limits Limits
 	// Sparing, if not nil, leaves slots out while the target fails.
 	Sparing Sparing
+	// Needs, if not nil, leaves slots out while what they need is not there.
+	Needs Needs
 }
 
 // equal reports whether what runs s need not be touched to run o.
 func (s *Scenario) equal(o *Scenario) bool {
 	return s.Name == o.Name && s.Timeline == o.Timeline && s.Pacing == o.Pacing &&
-		slices.Equal(s.Weights, o.Weights) && s.Client == o.Client && s.Recorder == o.Recorder &&
-		s.Limits == o.Limits && s.Sparing == o.Sparing
+		slices.Equal(s.Entries, o.Entries) && s.Client == o.Client && s.Recorder == o.Recorder &&
+		s.Limits == o.Limits && s.Sparing == o.Sparing && s.Needs == o.Needs
+}
+
+// Entry is one of a mix.
+type Entry struct {
+	// Weight is how often it is chosen, relative to the others.
+	Weight uint32
+	// Request is the client's entry that is sent, the Entry of protocol.Request.
+	Request int
+	// Script makes the journeys of slots that are more than that one fixed request; nil if
+	// they are not.
+	Script Script
 }
 
 // Limits protect the target and the process.
@@ -47,6 +59,11 @@ type Limits struct {
 	// MaxRate is the ceiling of the whole fleet's requests on the wire per second, repeats
 	// and redirects included, of which the engine enforces this replica's share; 0 is none.
 	MaxRate float64
+	// MaxJourneys is the number of journeys that may have begun and not ended. With 0 none
+	// begins.
+	MaxJourneys int
+	// Grace is how long the journeys that have begun may go on after Stop.
+	Grace time.Duration
 	// LateAfter is how overdue a slot may be and still be sent. A slot beyond it tells
 	// that the process was stalled.
 	LateAfter time.Duration
@@ -57,6 +74,14 @@ type Limits struct {
 type Sparing interface {
 	// Spares reports whether a slot is left out, when it has come due.
 	Spares(slot timeline.Slot) bool
+}
+
+// Needs tells whether there is what slots need before they can be sent, such as a token or the
+// session of a user. Implementations are safe for concurrent use, quick and comparable.
+type Needs interface {
+	// Lacks reports whether a slot that has come due lacks something, and as what it is
+	// dropped then. now is the wall clock.
+	Lacks(slot timeline.Slot, now time.Time) (DropReason, bool)
 }
 
 // Arcs tells which part of the slots this replica owns. Implementations are safe for

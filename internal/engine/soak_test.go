@@ -99,7 +99,11 @@ func (*countdown) Dropped(DropReason, uint64)                   {}
 func (*countdown) Extra(int, protocol.Extra)                    {}
 func (*countdown) Withheld(int, protocol.Extra, WithheldReason) {}
 
-func (c *countdown) Finished(Outcome) {
+func (*countdown) Exchanged(Outcome)                               {}
+func (*countdown) JourneyBegan(int)                                {}
+func (*countdown) JourneyEnded(int, JourneyOutcome, time.Duration) {}
+
+func (c *countdown) Finished() {
 	if c.left.Add(-1) == 0 {
 		close(c.done)
 	}

@@ -69,7 +69,7 @@ func (c *Call) Finish(r Result) {
 	c.Done()
 }
 
-// Extra is a request on the wire beyond the first one of its call: a closed set.
+// Extra is a request on the wire beyond the first one of its slot: a closed set.
 type Extra uint8
 
 const (
@@ -78,6 +78,8 @@ const (
 	Retry Extra = iota
 	// Redirect is the request that a response asked for.
 	Redirect
+	// Step is a further request of a journey, a call of its own.
+	Step
 
 	// NumExtras is the size of an array indexed by Extra.
 	NumExtras = int(iota)
@@ -90,6 +92,8 @@ func (e Extra) String() string {
 		return "retry"
 	case Redirect:
 		return "redirect"
+	case Step:
+		return "step"
 	default:
 		return "unknown"
 	}

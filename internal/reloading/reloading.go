@@ -4,6 +4,7 @@
 package reloading
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"os"
@@ -22,6 +23,8 @@ var errHangs = fmt.Errorf("no response from the file system within %v", Patience
 type Options struct {
 	// Paths are the files. Empty ones are left out; without any the value never changes.
 	Paths []string
+	// MaxSize bounds each of them, in bytes; 0 is the constant of that name.
+	MaxSize int
 	// Failed, if not nil, is called for each look at the files that fails, and once a second
 	// while one does not end. It may be called concurrently and must not block.
 	Failed func()
@@ -39,6 +42,7 @@ type Options struct {
 // is one at most for each Value.
 type Value[T any] struct {
 	paths  []string
+	limit  int
 	build  func(Files) (T, error)
 	failed func()
 	logger *slog.Logger
@@ -60,7 +64,7 @@ func New[T any](o Options, build func(Files) (T, error)) (*Value[T], error) {
 }
 
 func newValue[T any](o Options, build func(Files) (T, error), d disk) (*Value[T], error) {
-	r := &Value[T]{build: build, failed: o.Failed, logger: o.Logger, born: time.Now(), disk: d}
+	r := &Value[T]{limit: cmp.Or(o.MaxSize, MaxSize), build: build, failed: o.Failed, logger: o.Logger, born: time.Now(), disk: d}
 	for _, p := range o.Paths {
 		if p != "" {
 			r.paths = append(r.paths, p)
@@ -86,6 +90,10 @@ func (r *Value[T]) Get(now time.Time) T {
 	}
 	return *r.value.Load()
 }
+
+// Failing reports whether the last look at the files failed, or does not end: the value is then
+// what they held before.
+func (r *Value[T]) Failing() bool { return r.failing.Load() }
 
 // due begins a look at the files, unless one is going on.
 func (r *Value[T]) due() {
@@ -132,7 +140,7 @@ func (r *Value[T]) reload() (changed bool, err error) {
 	files := make(Files, len(r.paths))
 	for _, p := range r.paths {
 		var content []byte
-		if content, err = r.disk.read(p, MaxSize); err != nil {
+		if content, err = r.disk.read(p, r.limit); err != nil {
 			return false, err
 		}
 		files[p] = string(content)

@@ -12,7 +12,7 @@ import (
 // record is what the sending path does for each slot.
 func record(s *telemetry.Scenario, o engine.Outcome) {
 	s.Due(1)
-	s.Finished(o)
+	finish(s, o)
 }
 
 // typical is an outcome with a trace id, of which some get an exemplar.

@@ -68,6 +68,8 @@ type collector struct {
 	retries   *prometheus.CounterVec
 	redirects *prometheus.CounterVec
 	withheld  *prometheus.CounterVec
+	journeys  *journeys
+	sessions  *sessions
 
 	targetDesc, shareDesc, overrideDesc, backOffDesc, silentDesc, objectiveDesc, latencyDesc *prometheus.Desc
 
@@ -86,12 +88,14 @@ type rates struct {
 func newCollector(name string) *collector {
 	f := factory{labels: prometheus.Labels{labelScenario: name}}
 	return &collector{
-		factory: f,
-		created: time.Now(),
-		ledger:  newLedger(f),
-		wire:    newWire(f),
+		factory:  f,
+		created:  time.Now(),
+		ledger:   newLedger(f),
+		wire:     newWire(f),
+		journeys: newJourneys(f),
+		sessions: newSessions(f),
 		sendDelay: f.histograms("traffic_send_delay_seconds",
-			"Time from a slot's due time to the actual send: the generator's own lateness.", delayBounds()),
+			"Time from a request's due time to the actual send: the generator's own lateness.", delayBounds()),
 		requests: f.counters("traffic_requests_total",
 			"Finished requests, by the protocol's code; the code is empty where there was no answer.",
 			labelRequest, "code"),
@@ -105,7 +109,7 @@ func newCollector(name string) *collector {
 		redirects: f.counters("traffic_request_redirects_total",
 			"Requests that were sent because a response redirected to them.", labelRequest),
 		withheld: f.counters("traffic_requests_withheld_total",
-			"Retries and redirects that were not sent, by reason.", labelRequest, "kind", "reason"),
+			"Retries, redirects and steps of journeys that were not sent, by reason.", labelRequest, "kind", "reason"),
 		targetDesc: f.desc("traffic_target_rate", "Requests per second that the whole fleet should send now."),
 		shareDesc:  f.desc("traffic_share_rate", "Requests per second that this replica should send now."),
 		overrideDesc: f.desc("traffic_override_active",
@@ -125,7 +129,7 @@ func newCollector(name string) *collector {
 func (c *collector) durations(bounds []float64) *prometheus.HistogramVec {
 	return c.factory.histograms("traffic_request_duration_seconds",
 		"Time from a request's due time to the last byte, free of coordinated omission. Local, denied and canceled failures are not observed.",
-		bounds, labelRequest, "outcome")
+		bounds, labelRequest, labelOutcome)
 }
 
 func (c *collector) services(bounds []float64) *prometheus.HistogramVec {
@@ -137,6 +141,7 @@ func (c *collector) services(bounds []float64) *prometheus.HistogramVec {
 // reshape makes the scenario what spec says. Calls must not overlap.
 func (c *collector) reshape(spec ScenarioSpec) *Scenario {
 	c.rates.Store(&rates{target: spec.TargetRate, share: spec.ShareRate, overridden: spec.Overridden, backOff: spec.BackOffRatio, silent: spec.SilentFor})
+	c.sessions.reshape(spec)
 	old := c.current.Load()
 	if old != nil && old.isShapedBy(spec) {
 		return old
@@ -151,6 +156,7 @@ func (c *collector) reshape(spec ScenarioSpec) *Scenario {
 
 // prune deletes the series that were the old shape's and are not the new one's.
 func (c *collector) prune(old, s *Scenario) {
+	c.journeys.prune(old, s)
 	for _, e := range old.entries {
 		if slices.Contains(s.requests, e.codes.request) {
 			continue
@@ -162,6 +168,8 @@ func (c *collector) prune(old, s *Scenario) {
 		c.retries.DeletePartialMatch(gone)
 		c.redirects.DeletePartialMatch(gone)
 		c.withheld.DeletePartialMatch(gone)
+		c.journeys.skipped.DeletePartialMatch(gone)
+		c.journeys.checks.DeletePartialMatch(gone)
 		s.durations.DeletePartialMatch(gone)
 		s.services.DeletePartialMatch(gone)
 	}
@@ -213,7 +221,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 // parts are the collectors that this one is made of while s is its shape.
 func (c *collector) parts(s *Scenario) []prometheus.Collector {
 	return append(c.wire.parts(),
-		c.ledger, c.sendDelay, c.requests, c.failures, c.verdicts, c.retries, c.redirects, c.withheld, s.durations, s.services)
+		c.ledger, c.sendDelay, c.requests, c.failures, c.verdicts, c.retries, c.redirects, c.withheld, c.journeys, c.sessions, s.durations, s.services)
 }
 
 func value(f func() float64) float64 {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
 
 var update = flag.Bool("update", false, "write the tables of docs/metrics.md")
@@ -26,7 +28,8 @@ func TestDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reg, _, _ := open(t, storefront(), plain())
+	reg, m, _ := open(t, storefront(), plain(), visits(), account())
+	m.SetData([]telemetry.Dataset{{Name: "people", Rows: func() int { return 3 }, Current: func() bool { return true }}})
 	before, rest, found := strings.Cut(string(page), generatedFrom)
 	_, after, closed := strings.Cut(rest, generatedTo)
 	if !found || !closed {
@@ -59,7 +62,7 @@ func tables(all samples) string {
 		}
 		fmt.Fprintf(&metrics, "| `%s` | %s | %s | %s |\n", s.name, kind, strings.Join(labels, ", "), s.help)
 		for _, label := range labels {
-			if !slices.Contains([]string{"scenario", "request", "code"}, label) {
+			if !slices.Contains([]string{"scenario", "request", "code", "journey", "check", "data"}, label) {
 				fmt.Fprintf(&values, "| `%s` | %s | %s |\n", s.name, label, strings.Join(family.values(label), ", "))
 			}
 		}

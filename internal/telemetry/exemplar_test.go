@@ -100,7 +100,7 @@ func TestExemplars(t *testing.T) {
 		at(1000*ms, 20*ms, protocol.ReasonNone, 6),
 		at(2000*ms, 9*ms, protocol.ReasonCanceled, 7), // Not observed.
 	} {
-		scenarios[0].Finished(o)
+		finish(scenarios[0], o)
 	}
 	all := scrape(t, reg)
 	for outcome, want := range map[string][]string{

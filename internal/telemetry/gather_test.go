@@ -149,6 +149,26 @@ func plain() telemetry.ScenarioSpec {
 	return telemetry.ScenarioSpec{Name: "plain", Requests: []string{"get"}, Timeout: time.Minute}
 }
 
+// visits is a scenario of journeys beside a plain request.
+func visits() telemetry.ScenarioSpec {
+	return telemetry.ScenarioSpec{
+		Name:     "visits",
+		Requests: []string{"visit/home", "visit/cart", "ping"},
+		Journeys: []string{"visit", ""},
+		Checks:   [][]string{nil, {"json total", "size"}},
+		Timeout:  time.Second,
+	}
+}
+
+// account is a scenario with a token.
+func account() telemetry.ScenarioSpec {
+	return telemetry.ScenarioSpec{
+		Name: "account", Requests: []string{"get"}, Timeout: time.Second,
+		Sessions:     func() float64 { return 1 },
+		TokenExpires: func() float64 { return 2e9 },
+	}
+}
+
 // open registers the metrics of the specs with a new registry, which checks that
 // the collectors do what they describe.
 func open(tb testing.TB, specs ...telemetry.ScenarioSpec) (*prometheus.Registry, *telemetry.Metrics, []*telemetry.Scenario) {
@@ -178,6 +198,12 @@ func outcome(reason protocol.Reason, code string, delay, service time.Duration) 
 		Delay:  delay,
 		Result: protocol.Result{Sent: sent, Done: sent.Add(service), Code: code, Reason: reason},
 	}
+}
+
+// finish records the one request of a slot, and its end.
+func finish(s *telemetry.Scenario, o engine.Outcome) {
+	s.Exchanged(o)
+	s.Finished()
 }
 
 // ok is a good outcome of the entry.

@@ -28,6 +28,14 @@ type Scenario struct {
 	services  *prometheus.HistogramVec
 	sendDelay prometheus.Observer
 	entries   []entry
+
+	sessions *sessions
+	journeys *journeys
+	// journeyNames and journeyDurations are by entry of the mix; those of entries that are a
+	// single request are empty and nil.
+	journeyNames     []string
+	journeyDurations [][engine.NumJourneyOutcomes]prometheus.Observer
+	checks           [][]string
 }
 
 var (
@@ -44,6 +52,17 @@ func newScenario(c *collector, spec ScenarioSpec, old *Scenario) *Scenario {
 		requests:  slices.Clone(spec.Requests),
 		bounds:    spec.bounds(),
 		sendDelay: c.sendDelay.WithLabelValues(),
+
+		sessions:         c.sessions,
+		journeys:         c.journeys,
+		journeyNames:     slices.Clone(spec.Journeys),
+		journeyDurations: make([][engine.NumJourneyOutcomes]prometheus.Observer, len(spec.Journeys)),
+		checks:           spec.Checks,
+	}
+	for i, name := range s.journeyNames {
+		if name != "" {
+			s.journeyDurations[i] = c.journeys.entry(name)
+		}
 	}
 	if spec.SLO != nil {
 		slo := *spec.SLO
@@ -54,8 +73,15 @@ func newScenario(c *collector, spec ScenarioSpec, old *Scenario) *Scenario {
 	} else {
 		s.durations, s.services = c.durations(s.bounds), c.services(s.bounds)
 	}
-	for _, name := range s.requests {
-		s.entries = append(s.entries, newEntry(c, s, name, old))
+	for i, name := range s.requests {
+		e := newEntry(c, s, spec, name, old)
+		if spec.isStep(name) {
+			e.skipped = c.journeys.skipped.WithLabelValues(name)
+		}
+		for _, check := range spec.checksOf(i) {
+			e.checks = append(e.checks, c.journeys.checks.WithLabelValues(name, check))
+		}
+		s.entries = append(s.entries, e)
 	}
 	return s
 }
@@ -64,7 +90,16 @@ func newScenario(c *collector, spec ScenarioSpec, old *Scenario) *Scenario {
 func (s *Scenario) isShapedBy(spec ScenarioSpec) bool {
 	sameSLO := s.slo == nil && spec.SLO == nil ||
 		s.slo != nil && spec.SLO != nil && *s.slo == *spec.SLO
-	return sameSLO && slices.Equal(s.requests, spec.Requests) && slices.Equal(s.bounds, spec.bounds())
+	return sameSLO && slices.Equal(s.requests, spec.Requests) && slices.Equal(s.bounds, spec.bounds()) &&
+		slices.Equal(s.journeyNames, spec.Journeys) && slices.EqualFunc(s.checks, spec.Checks, slices.Equal)
+}
+
+// checksOf returns the names of a request's checks; nil if the scenario has no such request.
+func (s *Scenario) checksOf(request string) []string {
+	if i := slices.Index(s.requests, request); i >= 0 && i < len(s.checks) {
+		return s.checks[i]
+	}
+	return nil
 }
 
 // Due implements engine.Recorder.
@@ -73,20 +108,45 @@ func (s *Scenario) Due(n uint64) { s.ledger.due(n) }
 // Dropped implements engine.Recorder.
 func (s *Scenario) Dropped(r engine.DropReason, n uint64) { s.ledger.drop(r, n) }
 
-// Finished implements engine.Recorder.
-func (s *Scenario) Finished(o engine.Outcome) {
+// Exchanged implements engine.Recorder.
+func (s *Scenario) Exchanged(o engine.Outcome) {
 	s.sendDelay.Observe(seconds(o.Delay))
 	s.entries[o.Entry].record(o, s.slo)
-	// Last, so that who sees the slot as finished finds all else about it.
-	s.ledger.finish()
 }
 
-// Extra implements engine.Recorder.
-func (s *Scenario) Extra(entry int, e protocol.Extra) { s.entries[entry].extras[e].Inc() }
+// Finished implements engine.Recorder. It comes last, so that who sees a slot as finished
+// finds all else about it.
+func (s *Scenario) Finished() { s.ledger.finish() }
+
+// Extra implements engine.Recorder. Steps have their own series as requests.
+func (s *Scenario) Extra(entry int, e protocol.Extra) {
+	if c := s.entries[entry].extras[e]; c != nil {
+		c.Inc()
+	}
+}
+
+// JourneyBegan implements engine.Recorder.
+func (s *Scenario) JourneyBegan(int) { s.journeys.inProgress.Add(1) }
+
+// JourneyEnded implements engine.Recorder. Entries that are a single request have no series.
+func (s *Scenario) JourneyEnded(entry int, o engine.JourneyOutcome, took time.Duration) {
+	s.journeys.inProgress.Add(-1)
+	if h := s.journeyDurations[entry][o]; h != nil {
+		h.Observe(seconds(took))
+	}
+}
+
+// Skipped counts a request of a journey that ended before it.
+func (s *Scenario) Skipped(request int) { s.entries[request].skipped.Inc() }
+
+// CheckFailed counts a check of a request that did not hold, by its index in the spec.
+func (s *Scenario) CheckFailed(request, check int) { s.entries[request].checks[check].Inc() }
 
 // Withheld implements engine.Recorder.
 func (s *Scenario) Withheld(entry int, e protocol.Extra, why engine.WithheldReason) {
-	s.entries[entry].withheld[e][why].Inc()
+	if c := s.entries[entry].withheld[e][why]; c != nil {
+		c.Inc()
+	}
 }
 
 // SlotsDue returns how many slots have come due.
@@ -121,10 +181,13 @@ type entry struct {
 	good, bad prometheus.Counter
 	extras    [protocol.NumExtras]prometheus.Counter
 	withheld  [protocol.NumExtras][engine.NumWithheldReasons]prometheus.Counter
+	// skipped is nil for what is no step of a journey, and checks are by their index.
+	skipped prometheus.Counter
+	checks  []prometheus.Counter
 }
 
 // newEntry creates the series of a request, or finds those that exist.
-func newEntry(c *collector, s *Scenario, name string, old *Scenario) entry {
+func newEntry(c *collector, s *Scenario, spec ScenarioSpec, name string, old *Scenario) entry {
 	e := entry{
 		codes:   old.codesOf(name),
 		success: newTimed(s.durations.WithLabelValues(name, "success"), successEvery, c.created),
@@ -139,10 +202,9 @@ func newEntry(c *collector, s *Scenario, name string, old *Scenario) entry {
 	}
 	e.extras[protocol.Retry] = c.retries.WithLabelValues(name)
 	e.extras[protocol.Redirect] = c.redirects.WithLabelValues(name)
-	for kind := range e.withheld {
-		for why := range e.withheld[kind] {
-			e.withheld[kind][why] = c.withheld.WithLabelValues(
-				name, protocol.Extra(kind).String(), engine.WithheldReason(why).String())
+	for kind, reasons := range withholdings(spec.isStep(name)) {
+		for _, why := range reasons {
+			e.withheld[kind][why] = c.withheld.WithLabelValues(name, protocol.Extra(kind).String(), why.String())
 		}
 	}
 	if s.slo != nil {
@@ -150,6 +212,18 @@ func newEntry(c *collector, s *Scenario, name string, old *Scenario) entry {
 		e.bad = c.verdicts.WithLabelValues(name, "false")
 	}
 	return e
+}
+
+// withholdings returns for which reasons a request may be withheld, by its kind.
+func withholdings(step bool) [protocol.NumExtras][]engine.WithheldReason {
+	all := [protocol.NumExtras][]engine.WithheldReason{
+		protocol.Retry:    {engine.WithheldRateCap, engine.WithheldRetryBudget, engine.WithheldShutdown},
+		protocol.Redirect: {engine.WithheldRateCap, engine.WithheldShutdown},
+	}
+	if step {
+		all[protocol.Step] = []engine.WithheldReason{engine.WithheldRateCap, engine.WithheldInFlight}
+	}
+	return all
 }
 
 // codesOf returns the counters of the request that s has, nil if there are none or

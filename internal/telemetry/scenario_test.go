@@ -3,6 +3,7 @@ package telemetry_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,10 +33,10 @@ func TestEverySeriesStartsAtZero(t *testing.T) {
 		"traffic_request_failures_total":   2 * 12,
 		"traffic_request_retries_total":    2,
 		"traffic_request_redirects_total":  2,
-		"traffic_requests_withheld_total":  2 * 2 * 3,
+		"traffic_requests_withheld_total":  2 * (3 + 2),
 		"traffic_dns_failures_total":       1,
 		"traffic_requests_total":           2,
-		"traffic_slots_dropped_total":      5,
+		"traffic_slots_dropped_total":      8,
 		"traffic_slo_requests_total":       4,
 		"traffic_request_duration_seconds": 4,
 		"traffic_connect_phase_seconds":    3,
@@ -61,7 +62,7 @@ func TestFinishedCountsEachOutcomeOnce(t *testing.T) {
 		ok(1),
 	} {
 		s.Due(1)
-		s.Finished(o)
+		finish(s, o)
 	}
 	s.Due(7)
 	s.Dropped(engine.DropLate, 4)
@@ -89,7 +90,10 @@ traffic_slots_due_total{scenario="storefront"} 15
 # TYPE traffic_slots_dropped_total counter
 traffic_slots_dropped_total{reason="back_off",scenario="storefront"} 0
 traffic_slots_dropped_total{reason="in_flight",scenario="storefront"} 1
+traffic_slots_dropped_total{reason="journeys",scenario="storefront"} 0
 traffic_slots_dropped_total{reason="late",scenario="storefront"} 4
+traffic_slots_dropped_total{reason="no_session",scenario="storefront"} 0
+traffic_slots_dropped_total{reason="no_token",scenario="storefront"} 0
 traffic_slots_dropped_total{reason="rate_cap",scenario="storefront"} 0
 traffic_slots_dropped_total{reason="shutdown",scenario="storefront"} 0
 # HELP traffic_slots_finished_total Slots whose request has ended, well or badly.
@@ -144,7 +148,7 @@ func TestClassicBucketAtTheSLOAgreesWithTheVerdicts(t *testing.T) {
 			spec.SLO.Latency = latency
 			reg, _, scenarios := open(t, spec)
 			for off := range time.Duration(5) {
-				scenarios[0].Finished(outcome(protocol.ReasonNone, "200", 0, latency+off-2))
+				finish(scenarios[0], outcome(protocol.ReasonNone, "200", 0, latency+off-2))
 			}
 			all := scrape(t, reg)
 			h := all.one(t, "traffic_request_duration_seconds", "request", "browse", "outcome", "success")
@@ -163,8 +167,8 @@ func TestClassicBucketAtTheSLOAgreesWithTheVerdicts(t *testing.T) {
 func TestHistogramsAreNativeAndClassicAtOnce(t *testing.T) {
 	reg, _, scenarios := open(t, storefront(), plain())
 	for _, s := range scenarios {
-		s.Finished(ok(0))
-		s.Finished(outcome(protocol.ReasonReset, "", -time.Second, 0)) // A disturbed clock.
+		finish(s, ok(0))
+		finish(s, outcome(protocol.ReasonReset, "", -time.Second, 0)) // A disturbed clock.
 		s.Opened(protocol.Phases{Protocol: protocol.HTTP2, DNS: time.Millisecond, Connect: time.Millisecond, TLS: time.Millisecond})
 	}
 	all := scrape(t, reg)
@@ -212,7 +216,7 @@ func TestLawOfTheLedgerHoldsInEachScrape(t *testing.T) {
 				}
 				s.Due(batch)
 				s.Dropped(engine.DropReason(i%engine.NumDropReasons), batch-1)
-				s.Finished(ok(i % 2))
+				finish(s, ok(i%2))
 			}
 		})
 	}
@@ -316,13 +320,65 @@ func TestRequestsOnTheWireAreCountedByKind(t *testing.T) {
 		{"traffic_request_redirects_total", []string{"request", "browse"}, 2},
 		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "retry", "reason", "rate_cap"}, 1},
 		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "retry", "reason", "retry_budget"}, 2},
-		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "retry", "reason", "shutdown"}, 3},
+		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "retry", "reason", "shutdown"}, 4},
 		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "redirect", "reason", "rate_cap"}, 11},
-		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "redirect", "reason", "shutdown"}, 13},
+		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "redirect", "reason", "shutdown"}, 14},
 		{"traffic_requests_withheld_total", []string{"request", "browse", "kind", "retry", "reason", "rate_cap"}, 0},
 	} {
 		if got := all.one(t, tc.name, tc.labels...).value; got != tc.want {
 			t.Errorf("%s%v = %v, want %v", tc.name, tc.labels, got, tc.want)
+		}
+	}
+}
+
+func TestJourneysAreCounted(t *testing.T) {
+	reg, _, scenarios := open(t, visits())
+	s := scenarios[0]
+	for range 3 {
+		s.JourneyBegan(0)
+	}
+	s.JourneyBegan(1) // A single request with placeholders has no series of its own.
+	s.JourneyEnded(0, engine.JourneySuccess, 90*time.Second)
+	s.JourneyEnded(0, engine.JourneyFailure, time.Second)
+	s.JourneyEnded(1, engine.JourneySuccess, time.Second)
+	s.Skipped(1)
+	s.CheckFailed(1, 1)
+	s.Withheld(1, protocol.Step, engine.WithheldInFlight)
+	all := scrape(t, reg)
+	for _, tc := range []struct {
+		name   string
+		labels []string
+		want   float64
+	}{
+		{"traffic_journeys_in_progress", nil, 1},
+		{"traffic_journey_duration_seconds", []string{"journey", "visit", "outcome", "success"}, 1},
+		{"traffic_journey_duration_seconds", []string{"journey", "visit", "outcome", "failure"}, 1},
+		{"traffic_journey_duration_seconds", []string{"journey", "visit", "outcome", "withheld"}, 0},
+		{"traffic_steps_skipped_total", []string{"request", "visit/cart"}, 1},
+		{"traffic_steps_skipped_total", []string{"request", "visit/home"}, 0},
+		{"traffic_check_failures_total", []string{"request", "visit/cart", "check", "size"}, 1},
+		{"traffic_check_failures_total", []string{"request", "visit/cart", "check", "json total"}, 0},
+		{"traffic_requests_withheld_total", []string{"request", "visit/cart", "kind", "step", "reason", "in_flight"}, 1},
+	} {
+		if got := all.one(t, tc.name, tc.labels...).value; got != tc.want {
+			t.Errorf("%s%v = %v, want %v", tc.name, tc.labels, got, tc.want)
+		}
+	}
+}
+
+func TestWhatIsNoMoreInAJourneyHasNoSeries(t *testing.T) {
+	reg, m, _ := open(t, visits())
+	spec := visits()
+	spec.Requests, spec.Journeys = []string{"tour/home", "visit/cart", "ping"}, []string{"tour", ""}
+	spec.Checks = [][]string{nil, {"size"}}
+	add(t, m, spec)
+	all := scrape(t, reg)
+	for name, want := range map[string][]string{
+		"traffic_journey_duration_seconds": {"`tour`"}, "traffic_check_failures_total": {"`size`"}, "traffic_steps_skipped_total": {"`tour/home`"},
+	} {
+		label := map[string]string{"traffic_journey_duration_seconds": "journey", "traffic_check_failures_total": "check", "traffic_steps_skipped_total": "request"}[name]
+		if got := all.where(name).values(label); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
 }
@@ -333,7 +389,7 @@ func TestCodes(t *testing.T) {
 		const sent = telemetry.MaxCodes + 50
 		for i := range sent {
 			for range 2 {
-				scenarios[0].Finished(outcome(protocol.ReasonNone, fmt.Sprint("code ", i), 0, time.Millisecond))
+				finish(scenarios[0], outcome(protocol.ReasonNone, fmt.Sprint("code ", i), 0, time.Millisecond))
 			}
 		}
 		all := scrape(t, reg).where("traffic_requests_total")
@@ -349,7 +405,7 @@ func TestCodes(t *testing.T) {
 	})
 	t.Run("one that is not text is counted as other", func(t *testing.T) {
 		reg, _, scenarios := open(t, plain())
-		scenarios[0].Finished(outcome(protocol.ReasonNone, "\xff", 0, time.Millisecond))
+		finish(scenarios[0], outcome(protocol.ReasonNone, "\xff", 0, time.Millisecond))
 		if n := scrape(t, reg).one(t, "traffic_requests_total", "code", "other").value; n != 1 {
 			t.Errorf("%v others, want 1", n)
 		}
@@ -360,7 +416,7 @@ func TestCodes(t *testing.T) {
 		for range 8 {
 			done.Go(func() {
 				for i := range 50 {
-					scenarios[0].Finished(outcome(protocol.ReasonNone, fmt.Sprint(200+i), 0, time.Millisecond))
+					finish(scenarios[0], outcome(protocol.ReasonNone, fmt.Sprint(200+i), 0, time.Millisecond))
 				}
 			})
 		}

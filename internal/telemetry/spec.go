@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -16,9 +17,14 @@ import (
 type ScenarioSpec struct {
 	// Name is the value of the label scenario.
 	Name string
-	// Requests are the names of the entries of the mix, in the order of
-	// engine.Outcome.Entry; no two alike.
+	// Requests are the names of the requests, in the order of engine.Outcome.Entry; no two
+	// alike. The steps of a journey are named after it and themselves: visit/cart.
 	Requests []string
+	// Journeys are the names of those entries of the mix that are journeys, by the index of the
+	// entry; empty for those that are a single request.
+	Journeys []string
+	// Checks are the names of the checks of each request, by its index; none beyond the end.
+	Checks [][]string
 	// Timeout is the longest that a request may take. The histograms reach above it.
 	Timeout time.Duration
 	// SLO is what requests are judged against; nil for none.
@@ -37,6 +43,11 @@ type ScenarioSpec struct {
 	// SilentFor returns for how many seconds slots of this replica have been due without
 	// one being counted. It is called like those; nil reads as 0.
 	SilentFor func() float64
+	// Sessions returns how many sessions and tokens there are, and TokenExpires when the token
+	// expires in Unix time, 0 if nobody knows. They are called like those. The scenario has the
+	// series of sessions unless Sessions is nil, and that of a token unless TokenExpires is.
+	Sessions     func() float64
+	TokenExpires func() float64
 }
 
 // SLO is a service level objective: the part of the requests that must succeed
@@ -51,6 +62,20 @@ type SLO struct {
 // good judges a request that did not fail by our own doing.
 func (s SLO) good(failed bool, latency time.Duration) bool {
 	return !failed && latency <= s.Latency
+}
+
+// isStep reports whether a request is a step of a journey.
+func (s ScenarioSpec) isStep(request string) bool {
+	journey, _, ok := strings.Cut(request, "/")
+	return ok && slices.Contains(s.Journeys, journey)
+}
+
+// checksOf returns the names of the checks of a request.
+func (s ScenarioSpec) checksOf(request int) []string {
+	if request >= len(s.Checks) {
+		return nil
+	}
+	return s.Checks[request]
 }
 
 // check finds what would make the metrics wrong or the client library panic.
@@ -152,12 +177,15 @@ func SeriesCount(spec ScenarioSpec) Series {
 	const (
 		// Sent and received bytes, connections open and opened by two protocols, failures and
 		// outdated connections of DNS, failures of files, target and share rate, override,
-		// back-off, silence; due, finished, in flight.
-		scenario = 13 + 3
-		// Without ReasonNone, which is no failure; the empty code; extras sent and withheld.
-		request   = protocol.NumReasons - 1 + 1 + protocol.NumExtras*(1+engine.NumWithheldReasons)
+		// back-off, silence; due, finished, in flight; journeys in progress.
+		scenario = 13 + 3 + 1
+		// Without ReasonNone, which is no failure; the empty code; retries and redirects;
+		// those that were withheld, by reason.
+		request   = protocol.NumReasons - 1 + 1 + 2 + 5
 		objective = 2
 		verdicts  = 2
+		// Of a step: left out, and withheld by reason.
+		skipped = 1 + 2
 		// Of a classic histogram beside its bounds: +Inf, sum and count.
 		extra = 3
 		// Duration by outcome, and service.
@@ -169,6 +197,24 @@ func SeriesCount(spec ScenarioSpec) Series {
 		Native: n*requestHistograms + 1 + numPhases,
 		Classic: n*requestHistograms*(len(spec.bounds())+extra) +
 			len(delayBounds()) + extra + numPhases*(len(phaseBounds())+extra),
+	}
+	if spec.Sessions != nil {
+		s.Plain += 3
+	}
+	if spec.TokenExpires != nil {
+		s.Plain++
+	}
+	for i, name := range spec.Requests {
+		s.Plain += len(spec.checksOf(i))
+		if spec.isStep(name) {
+			s.Plain += skipped
+		}
+	}
+	for _, name := range spec.Journeys {
+		if name != "" {
+			s.Native += engine.NumJourneyOutcomes
+			s.Classic += engine.NumJourneyOutcomes * (len(journeyBounds()) + extra)
+		}
 	}
 	if spec.SLO != nil {
 		s.Plain += objective + n*verdicts

@@ -30,6 +30,7 @@ type Metrics struct {
 	reloadTimestamp  prometheus.Gauge
 	configHash       prometheus.Gauge
 	fleet            *fleetCollector
+	data             *dataCollector
 
 	// mu serialises changes of the set of scenarios; recording takes no part.
 	mu        sync.Mutex
@@ -48,9 +49,14 @@ func New(reg prometheus.Registerer) *Metrics {
 	if err := reg.Register(fleet); err != nil {
 		panic(err) // As promauto does.
 	}
+	data := newDataCollector()
+	if err := reg.Register(data); err != nil {
+		panic(err) // Likewise.
+	}
 	return &Metrics{
 		reg:   reg,
 		fleet: fleet,
+		data:  data,
 		reloadSuccessful: gauge("traffic_config_last_reload_successful",
 			"Whether the last attempt to load the configuration succeeded (1) or not (0)."),
 		reloadTimestamp: gauge("traffic_config_last_reload_success_timestamp_seconds",

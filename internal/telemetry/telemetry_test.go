@@ -56,12 +56,12 @@ func TestRemoveDeletesEverySeries(t *testing.T) {
 	reg, m, scenarios := open(t, storefront())
 	before := len(scrape(t, reg).of(""))
 	other := add(t, m, plain())
-	other.Finished(ok(0))
-	scenarios[0].Finished(ok(0))
+	finish(other, ok(0))
+	finish(scenarios[0], ok(0))
 	m.Remove("plain")
 	m.Remove("plain") // Not there: ignored.
 	other.Due(1)
-	other.Finished(outcome(protocol.ReasonNone, "299", 0, time.Millisecond)) // Ends late.
+	finish(other, outcome(protocol.ReasonNone, "299", 0, time.Millisecond)) // Ends late.
 	all := scrape(t, reg)
 	if n := len(all.of("plain")); n != 0 {
 		t.Errorf("%d series are left", n)
@@ -91,7 +91,7 @@ func TestRemoveAfterAChangeOfShapeDeletesEverySeries(t *testing.T) {
 
 func TestSameSpecKeepsTheScenario(t *testing.T) {
 	reg, m, scenarios := open(t, storefront())
-	scenarios[0].Finished(ok(0))
+	finish(scenarios[0], ok(0))
 	spec := storefront()
 	spec.Timeout += time.Second // Of no consequence to the buckets.
 	spec.TargetRate = func() float64 { return 300 }
@@ -155,8 +155,8 @@ func TestChangeOfShapeKeepsWhatItCan(t *testing.T) {
 			reg, m, scenarios := open(t, storefront())
 			old := scenarios[0]
 			old.Due(3)
-			old.Finished(ok(0))
-			old.Finished(ok(1))
+			finish(old, ok(0))
+			finish(old, ok(1))
 			spec := storefront()
 			tc.change(&spec)
 			if add(t, m, spec) == old {
@@ -198,14 +198,14 @@ func TestOldScenarioStillCountsAfterAChangeOfShape(t *testing.T) {
 	s := add(t, m, spec)
 	s.Opened(protocol.Phases{Protocol: protocol.HTTP1})
 	s.Due(1)
-	s.Finished(ok(0))
+	finish(s, ok(0))
 
 	// What was in flight ends: of the request that stays, and of the one that is gone,
 	// for which a code that it never had before must not bring it back.
-	old.Finished(ok(1))
-	old.Finished(ok(0))
+	finish(old, ok(1))
+	finish(old, ok(0))
 	gone := outcome(protocol.ReasonStatus, "418", 0, time.Millisecond)
-	old.Finished(gone)
+	finish(old, gone)
 	old.Dropped(engine.DropShutdown, 1)
 	old.Closed()
 
@@ -228,7 +228,7 @@ func TestOldScenarioStillCountsAfterAChangeOfShape(t *testing.T) {
 
 	// A request that comes back starts anew and takes any code.
 	s = add(t, m, storefront())
-	s.Finished(gone)
+	finish(s, gone)
 	all = scrape(t, reg)
 	if n := all.one(t, "traffic_requests_total", "request", "browse", "code", "418").value; n != 1 {
 		t.Errorf("%v answers after it came back, want 1", n)
@@ -242,7 +242,7 @@ func TestLimitOfCodesOutlivesAChangeOfShape(t *testing.T) {
 		spec.Requests = append(spec.Requests, string(rune('a'+round)))
 		s := add(t, m, spec)
 		for i := range telemetry.MaxCodes / 2 {
-			s.Finished(outcome(protocol.ReasonNone, string(rune(0x4e00+round*1000+i)), 0, time.Millisecond))
+			finish(s, outcome(protocol.ReasonNone, string(rune(0x4e00+round*1000+i)), 0, time.Millisecond))
 		}
 	}
 	all := scrape(t, reg).where("traffic_requests_total", "request", "get")
@@ -263,7 +263,7 @@ func TestChangesDuringScrapesAndTraffic(t *testing.T) {
 			default:
 			}
 			scenarios[0].Due(1)
-			scenarios[0].Finished(ok(0))
+			finish(scenarios[0], ok(0))
 		}
 	})
 	done.Go(func() {

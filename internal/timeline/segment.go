@@ -45,6 +45,11 @@ func (s *Segment) Due(seq uint64) time.Time {
 	return s.due(&p, x)
 }
 
+// Slot returns a slot of the segment by its number. It panics if there is none.
+func (s *Segment) Slot(seq uint64) Slot {
+	return Slot{Segment: s.ID, Seq: seq, Due: s.Due(seq), Hash: s.hash(seq)}
+}
+
 // Count returns how many of the segment's slots are due before the instant.
 func (s *Segment) Count(at time.Time) uint64 {
 	if !at.After(s.Start) || s.n == 0 {

@@ -32,8 +32,11 @@ type typeDoc struct {
 type key struct {
 	name, doc string
 	// typ is the name of the value's type, or of its elements' if it is a list.
-	typ      string
-	isList   bool
+	typ    string
+	isList bool
+	// isMap says that it is a mapping of names to such values, or, with isList, to such a value or
+	// a list of them.
+	isMap    bool
 	required bool
 	preset   string
 	hasOne   bool // a default
@@ -113,6 +116,9 @@ func describeKey(f *ast.Field) (key, bool) {
 	}
 	k.preset, k.hasOne = tag.Lookup("default")
 	typ := f.Type
+	if named, ok := typ.(*ast.IndexExpr); ok {
+		k.isMap, typ = true, named.Index
+	}
 	if list, ok := typ.(*ast.ArrayType); ok {
 		k.isList, typ = true, list.Elt
 	}
@@ -150,8 +156,9 @@ func (m *model) isStruct(name string) bool { return slices.Contains(m.order, nam
 
 // label returns a type's name as the documentation writes it: TLSConfig is tls_config.
 func label(name string) string {
+	name = strings.ReplaceAll(name, "OAuth2", "Oauth2")
 	var out strings.Builder
-	runes := []rune(name)
+	runes := []rune(strings.ReplaceAll(name, "GraphQL", "Graphql"))
 	for i, c := range runes {
 		starts := i > 0 && unicode.IsUpper(c) &&
 			(unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))

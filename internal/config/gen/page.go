@@ -29,7 +29,7 @@ func (m *model) page() ([]byte, error) {
 func (m *model) values() string {
 	var names []string
 	for name := range m.types {
-		if pattern(name) != "" || name == "Secret" {
+		if pattern(name) != "" || isText(name) || name == "JSON" || name == "OneOf" {
 			names = append(names, name)
 		}
 	}
@@ -71,7 +71,10 @@ func (m *model) reference() string {
 // limits returns a key's range as a sentence.
 func (k key) limits() string {
 	unit := ""
-	if k.isList {
+	switch {
+	case k.isMap:
+		unit = " keys"
+	case k.isList:
 		unit = " elements"
 	}
 	switch {
@@ -79,6 +82,8 @@ func (k key) limits() string {
 		return ""
 	case k.max == "":
 		return " At least " + k.min + unit + "."
+	case k.min == "":
+		return " At most " + k.max + unit + "."
 	default:
 		return " From " + k.min + " to " + k.max + unit + "."
 	}
@@ -88,6 +93,10 @@ func (k key) limits() string {
 func (m *model) line(k key) string {
 	value := m.placeholder(k)
 	switch {
+	case k.isMap && k.isList:
+		return fmt.Sprintf("%s:\n  [ <string>: %s | [%s, ...] ... ]", k.name, value, value)
+	case k.isMap:
+		return fmt.Sprintf("%s:\n  [ <string>: %s ... ]", k.name, value)
 	case k.isList && k.required:
 		return fmt.Sprintf("%s:\n  - %s ...", k.name, value)
 	case k.isList && k.hasOne:
@@ -116,7 +125,7 @@ func (m *model) placeholder(k key) string {
 		return "<ip:port>"
 	case k.format == "host:port":
 		return "<host:port>"
-	case m.isStruct(k.typ), pattern(k.typ) != "", k.typ == "Secret":
+	case m.isStruct(k.typ), pattern(k.typ) != "", isText(k.typ), k.typ == "JSON", k.typ == "OneOf":
 		return "<" + label(k.typ) + ">"
 	case k.typ == "bool":
 		return "<boolean>"

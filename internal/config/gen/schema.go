@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -29,7 +30,9 @@ func pattern(typ string) string {
 	case "Bytes":
 		return `^[0-9]+(KiB|MiB|GiB)?$`
 	case "URL":
-		return `^[hH][tT][tT][pP][sS]?://[^#\s]+$`
+		return `^([hH][tT][tT][pP][sS]?://[^#\s]+|[/?][^#\s]*)$|\{\{`
+	case "Origin":
+		return `^[hH][tT][tT][pP][sS]?://[^/?#\s]+/?$`
 	case "StatusRange":
 		return `^[1-5](xx|[0-9]{2}(-[1-5][0-9]{2})?)$`
 	case "TimeOfDay":
@@ -39,6 +42,11 @@ func pattern(typ string) string {
 	default:
 		return ""
 	}
+}
+
+// isText reports whether a type is any string.
+func isText(typ string) bool {
+	return typ == "Secret" || typ == "Template" || typ == "SecretTemplate"
 }
 
 // bareNumber returns the schema of a number as which such a type may be written as
@@ -77,25 +85,99 @@ func (m *model) schema() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// definition returns the schema of a struct. A rate shape may be written as a rate.
+// definition returns the schema of a struct, and of what it may be written as instead.
 func (m *model) definition(t *typeDoc) object {
 	s := m.structure(t)
+	either := func(short ...object) object {
+		return object{"description": s["description"], "anyOf": append(short, s)}
+	}
 	switch t.name {
 	case "RateShape":
-	case "Body", "HeaderValue":
-		return object{"description": s["description"], "anyOf": []object{anyText(""), s}}
-	default:
-		return s
+		s["oneOf"] = exactlyOne(t, "scale", "min", "max") // The adjustments are no shapes.
+		return either(textual("Rate"))
+	case "HeaderValue":
+		return either(anyText(""))
+	case "Body":
+		s["oneOf"] = exactlyOne(t, "set")
+		return either(anyText(""))
+	case "Variable":
+		s["oneOf"] = exactlyOne(t)
+		return either(object{"enum": []string{"uuid", "sequence"}}, object{"type": "string", "pattern": variable})
+	case "Dataset":
+		s["oneOf"] = exactlyOne(t, "order", "weight")
+	case "Pause":
+		return either(textual("Duration"))
+	case "Repeat":
+		return either(orVariable(object{"type": "integer", "minimum": 1, "maximum": 10000}), object{"const": "all"})
+	case "FormValue":
+		return either(anyText(""), object{"type": "array", "items": anyText("")})
+	case "Check":
+		s["minProperties"] = 1
+		return either(object{"not": object{"type": "object"}})
+	case "SizeCheck":
+		return either(textual("Bytes"))
+	case "Request":
+		s["oneOf"] = []object{{"required": []string{"url"}, "properties": object{"steps": false}}, journey(t)}
+	case "TrafficStep":
+		return m.step(t)
 	}
+	return s
+}
+
+// journey returns what an entry with steps has to have, and what it cannot have beside them.
+func journey(t *typeDoc) object {
+	none := object{}
+	for _, k := range t.keys {
+		switch k.name {
+		case "name", "weight", "variables", "cookies", "steps":
+		default:
+			none[k.name] = false
+		}
+	}
+	return object{"required": []string{"steps"}, "properties": none}
+}
+
+// exactlyOne asks for one of a struct's keys, but for those that only go with them.
+func exactlyOne(t *typeDoc, besides ...string) []object {
 	var one []object
 	for _, k := range t.keys {
-		if k.name == "scale" {
-			break // The adjustments follow the shapes.
+		if !slices.Contains(besides, k.name) {
+			one = append(one, object{"required": []string{k.name}})
 		}
-		one = append(one, object{"required": []string{k.name}})
 	}
-	s["oneOf"] = one
-	return object{"description": s["description"], "anyOf": []object{textual("Rate"), s}}
+	return one
+}
+
+// step returns the schema of a step, which is one of several structs, or a list of steps.
+func (m *model) step(t *typeDoc) object {
+	all := []object{
+		m.part(t, []string{"pause"}, "pause"),
+		m.part(t, []string{"repeat", "steps"}, "repeat", "each", "steps"),
+		m.part(t, []string{"choose"}, "choose"),
+	}
+	var keys []string
+	request := m.types["Request"]
+	for _, k := range request.keys {
+		if k.name != "weight" && k.name != "cookies" && k.name != "steps" {
+			keys = append(keys, k.name)
+		}
+	}
+	all = append(all, m.part(request, []string{"name", "url"}, keys...), object{"type": "array", "items": object{"$ref": "#/$defs/" + label(t.name)}})
+	return object{"description": t.sentence(), "anyOf": all}
+}
+
+// part returns the schema of a struct with some of its keys only.
+func (m *model) part(t *typeDoc, required []string, keys ...string) object {
+	some := &typeDoc{name: t.name, doc: t.doc}
+	for _, k := range t.keys {
+		if slices.Contains(keys, k.name) {
+			some.keys = append(some.keys, k)
+		}
+	}
+	s := m.structure(some)
+	delete(s, "description")
+	s["required"] = required
+	return s
 }
 
 func (m *model) structure(t *typeDoc) object {
@@ -118,7 +200,9 @@ func (m *model) structure(t *typeDoc) object {
 
 func (m *model) property(k key) object {
 	s := object{"description": k.doc}
-	if k.isList {
+	if k.isMap {
+		maps.Copy(s, m.mapping(k))
+	} else if k.isList {
 		s["type"] = "array"
 		s["items"] = m.value(key{typ: k.typ, format: k.format})
 		limit(s, "minItems", k.min)
@@ -128,6 +212,21 @@ func (m *model) property(k key) object {
 	}
 	if k.hasOne {
 		s["default"] = preset(k)
+	}
+	return s
+}
+
+// mapping returns the schema of things by name.
+func (m *model) mapping(k key) object {
+	value := m.value(key{typ: k.typ, format: k.format})
+	if k.isList {
+		value = object{"anyOf": []object{value, {"type": "array", "items": value}}}
+	}
+	s := object{"type": "object", "additionalProperties": value}
+	limit(s, "minProperties", k.min)
+	limit(s, "maxProperties", k.max)
+	if k.format == "names" {
+		s["propertyNames"] = object{"pattern": `^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`}
 	}
 	return s
 }
@@ -146,6 +245,13 @@ func (m *model) value(k key) object {
 		return object{"type": "object", "additionalProperties": object{"anyOf": []object{value, {"type": "array", "items": value}}}}
 	}
 	switch k.typ {
+	case "JSON":
+		return object{}
+	case "OneOf":
+		return object{"anyOf": []object{
+			{"type": "array", "minItems": 1},
+			{"type": "object", "minProperties": 1, "additionalProperties": orVariable(object{"type": "integer", "minimum": 0})},
+		}}
 	case "bool":
 		return orVariable(object{"type": "boolean"})
 	case "int":
@@ -221,6 +327,13 @@ func preset(k key) any {
 		return strings.Fields(k.preset)
 	}
 	switch k.typ {
+	case "JSON":
+		return object{}
+	case "OneOf":
+		return object{"anyOf": []object{
+			{"type": "array", "minItems": 1},
+			{"type": "object", "minProperties": 1, "additionalProperties": orVariable(object{"type": "integer", "minimum": 0})},
+		}}
 	case "bool":
 		return k.preset == "true"
 	case "int", "float64":

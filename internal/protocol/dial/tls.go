@@ -41,20 +41,23 @@ type tlsSource struct {
 // agreed on with other certificates holds no longer.
 func newTLSSource(o Options) (tlsSource, error) {
 	build := func(files reloading.Files) (*tls.Config, error) {
-		config, err := o.TLS.config(files)
+		config, err := o.TLS.Config(files)
 		if err == nil && !o.FullHandshakes {
 			config.ClientSessionCache = tls.NewLRUClientSessionCache(mostSessions)
 		}
 		return config, err
 	}
 	value, err := reloading.New(reloading.Options{
-		Paths: []string{o.TLS.CAFile, o.TLS.CertFile, o.TLS.KeyFile}, Failed: o.Wire.FileFailed, Logger: o.Logger,
+		Paths: o.TLS.Files(), Failed: o.Wire.FileFailed, Logger: o.Logger,
 	}, build)
 	return tlsSource{value}, err
 }
 
-// config returns the configuration that the texts and files make now.
-func (t TLS) config(files reloading.Files) (*tls.Config, error) {
+// Files returns the paths of the files; those that are not in use are empty.
+func (t TLS) Files() []string { return []string{t.CAFile, t.CertFile, t.KeyFile} }
+
+// Config returns the configuration that the texts and files make now.
+func (t TLS) Config(files reloading.Files) (*tls.Config, error) {
 	if t.MaxVersion != 0 && t.MaxVersion < t.MinVersion {
 		return nil, errors.New("tls: highest version is below the lowest")
 	}

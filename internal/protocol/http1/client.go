@@ -68,7 +68,7 @@ func New(o httpreq.Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		writer:      writer{m.Varying},
+		writer:      writer{m.Varying, !o.KeepAlive},
 		codes:       httpreq.NewCodes(),
 		dialer:      m.Dialer,
 		timeout:     o.Timeout,
@@ -89,7 +89,7 @@ func New(o httpreq.Options) (*Client, error) {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	for i := range m.Prepared {
 		p := &m.Prepared[i]
-		c.entries = append(c.entries, newEntry(p, c.hostOf(p.URL), !o.KeepAlive))
+		c.entries = append(c.entries, c.newEntry(p))
 	}
 	return c, nil
 }
@@ -144,16 +144,20 @@ func (c *Client) Start(call *protocol.Call) {
 }
 
 // entryOf returns what a call sends.
-func (c *Client) entryOf(call *protocol.Call) (*entry, error) {
+func (c *Client) entryOf(call *protocol.Call) (entry, error) {
 	p, err := httpreq.MessageOf(call, len(c.entries))
 	if err != nil {
-		return nil, err
+		return entry{}, err
 	}
+	e := c.entries[call.Request.Entry]
 	if p == nil {
-		return &c.entries[call.Request.Entry], nil
+		return e, nil
 	}
-	e := newEntry(p, c.hostOf(p.URL), !c.keepAlive)
-	return &e, nil
+	h := e.host
+	if !p.URL.SameOrigin(e.URL) {
+		h = c.hostOf(p.URL)
+	}
+	return entry{Prepared: p, host: h, method: methodOf(p.Method)}, nil
 }
 
 // fail ends a call that was not sent.
@@ -198,7 +202,7 @@ func (c *Client) spawn(f func()) bool {
 // exchange is a call on its way.
 type exchange struct {
 	call  *protocol.Call
-	entry *entry
+	entry entry
 	// sent is when the exchange began, and deadline when it has to have ended.
 	sent, deadline time.Time
 	// again says that it is sent for the second time.

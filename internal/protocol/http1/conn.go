@@ -227,7 +227,7 @@ func (k *conn) begin(x exchange, reused bool) bool {
 		buf, _ = c.requests.Get().(*[]byte)
 		defer c.requests.Put(buf)
 	}
-	*buf = c.writer.append((*buf)[:0], x.entry, x.call.Request, x.sent)
+	*buf = c.writer.append((*buf)[:0], &x.entry, x.call.Request, x.sent)
 	k.deadline.Store(c.since(x.deadline))
 	if reused {
 		k.x.sent = time.Now()

@@ -191,6 +191,8 @@ func echo(tb testing.TB) string {
 // server's included.
 func TestAnExchangeAllocatesNothing(t *testing.T) {
 	o := protocoltest.Options(t, "http://"+echo(t))
+	token := []string{"Bearer token"}
+	o.Token = func() []string { return token }
 	o.SlotHeader, o.Traceparent = true, httpreq.TraceSampled
 	c := client(t, o)
 	done := make(chan struct{}, 1)

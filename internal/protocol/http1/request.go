@@ -1,7 +1,6 @@
 package http1
 
 import (
-	"fmt"
 	"net/http"
 	"time"
 
@@ -9,31 +8,50 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
-// entry is a request of the mix, serialised as far as it is the same each time.
+// entry is a request, with where it goes.
 type entry struct {
 	*httpreq.Prepared
 
 	host *host
-	// head is the request line and the fields that do not change, without the empty line.
+	// head is the request line and the fields that do not change, without the empty line: of a
+	// request of the mix, which is serialised once. It is nil for one that is sent once.
 	head []byte
 	// method is what of the request's method decides how its response ends.
 	method method
 }
 
-// newEntry serialises a request. closes says that it asks for the end of its connection.
-func newEntry(p *httpreq.Prepared, h *host, closes bool) entry {
-	target, auth := h.target(p)
-	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", p.Method, target, p.Authority)
+// newEntry returns an entry of the mix, serialised as far as it is the same each time.
+func (c *Client) newEntry(p *httpreq.Prepared) entry {
+	e := entry{Prepared: p, host: c.hostOf(p.URL), method: methodOf(p.Method)}
+	e.head = c.writer.appendHead(nil, &e)
+	return e
+}
+
+// appendHead appends the request line and the fields that do not change.
+func (w writer) appendHead(b []byte, e *entry) []byte {
+	target, auth := e.host.target(e.Prepared)
+	b = append(b, e.Method...)
+	b = append(b, ' ')
+	b = append(b, target...)
+	b = append(b, " HTTP/1.1\r\n"...)
+	b = appendField(b, "Host", e.Authority)
 	if auth != "" {
-		b = fmt.Appendf(b, "%s: %s\r\n", proxyAuthorization, auth)
+		b = appendField(b, proxyAuthorization, auth)
 	}
-	for _, f := range p.Fields {
-		b = fmt.Appendf(b, "%s: %s\r\n", f.Name, f.Value)
+	for i := range e.Fields {
+		b = appendField(b, e.Fields[i].Name, e.Fields[i].Value)
 	}
-	if closes {
+	if w.closes {
 		b = append(b, closeField...)
 	}
-	return entry{Prepared: p, host: h, head: b, method: methodOf(p.Method)}
+	return b
+}
+
+func appendField(b []byte, name, value string) []byte {
+	b = append(b, name...)
+	b = append(b, ": "...)
+	b = append(b, value...)
+	return append(b, "\r\n"...)
 }
 
 // proxyAuthorization is the field that says to a proxy who asks.
@@ -67,11 +85,18 @@ func methodOf(verb string) method {
 // writer appends requests.
 type writer struct {
 	httpreq.Varying
+
+	// closes says that requests ask for the end of their connection.
+	closes bool
 }
 
 // append appends a request as it goes over the wire.
 func (w writer) append(b []byte, e *entry, r protocol.Request, now time.Time) []byte {
-	b = append(b, e.head...)
+	if e.head != nil {
+		b = append(b, e.head...)
+	} else {
+		b = w.appendHead(b, e)
+	}
 	if w.Slot {
 		b = append(b, httpreq.SlotHeader+": "...)
 		b = httpreq.AppendSlot(b, r)

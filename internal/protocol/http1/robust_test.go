@@ -108,7 +108,7 @@ func TestAConnectionThatEndsWhileItIsTakenIsNotUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	if k.begin(exchange{call: new(protocol.Call), entry: &c.entries[0]}, true) {
+	if k.begin(exchange{call: new(protocol.Call), entry: c.entries[0]}, true) {
 		t.Error("an exchange that nobody will end")
 	}
 }
@@ -124,7 +124,7 @@ func TestATimeoutThatComesTooLateIsNotTheNextExchanges(t *testing.T) {
 	done := make(chan struct{})
 	call := &protocol.Call{Done: func() { close(done) }}
 	old := k.client.since(time.Now())
-	k.begin(exchange{call: call, entry: &c.entries[0], deadline: time.Now().Add(protocoltest.Long)}, true)
+	k.begin(exchange{call: call, entry: c.entries[0], deadline: time.Now().Add(protocoltest.Long)}, true)
 	if k.expire(old) {
 		t.Error("it ran out of time that was another's")
 	}

@@ -121,7 +121,11 @@ func (c *Client) entryOf(call *protocol.Call) (*entry, error) {
 	if p == nil {
 		return &c.entries[call.Request.Entry], nil
 	}
-	return newMessage(c.tables, p, c.originOf(p.URL)), nil
+	o := c.entries[call.Request.Entry].origin
+	if !p.URL.SameOrigin(c.entries[call.Request.Entry].URL) {
+		o = c.originOf(p.URL)
+	}
+	return newMessage(c.tables, p, o), nil
 }
 
 // Flush implements protocol.Client.

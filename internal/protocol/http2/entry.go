@@ -49,8 +49,11 @@ func (s *fieldSet) entry(index int, p *httpreq.Prepared, o *origin) entry {
 	return x
 }
 
-// newMessage returns a request that is not in the mix, to be sent once.
-func newMessage(t *tables, p *httpreq.Prepared, o *origin) *entry {
+// newMessage returns a request that is not in the mix, to be sent once. It keeps a copy: what
+// is left of a body may be written when the call has ended and its message is somebody else's.
+func newMessage(t *tables, message *httpreq.Prepared, o *origin) *entry {
+	p := new(httpreq.Prepared)
+	*p = *message
 	x := &entry{Prepared: p, origin: o, noBody: p.Method == http.MethodHead}
 	eachField(p, func(name, value string) {
 		f := newField(t, name, value, isCredential(name))

@@ -32,10 +32,12 @@ type Authorization struct {
 	Credentials, CredentialsFile string
 }
 
-// Credential is the value of the Authorization header, as current as its files. The
-// nil Credential has none. Safe for concurrent use.
+// Credential is the value of the Authorization header, as current as its files or its
+// token. The nil Credential has none. Safe for concurrent use.
 type Credential struct {
 	value *reloading.Value[[]string]
+	// token, if not nil, stands for the value.
+	token func() []string
 }
 
 // NewCredential returns the credential of the options; nil if they have none. Its
@@ -44,6 +46,8 @@ func NewCredential(o Options, logger *slog.Logger) (*Credential, error) {
 	var build func(reloading.Files) (string, error)
 	var paths []string
 	switch {
+	case o.Token != nil:
+		return &Credential{token: o.Token}, nil
 	case o.BasicAuth != nil:
 		a := *o.BasicAuth
 		build, paths = a.header, []string{a.UsernameFile, a.PasswordFile}
@@ -73,8 +77,11 @@ func NewCredential(o Options, logger *slog.Logger) (*Credential, error) {
 
 // Get returns the values of the header: one, or none. Do not modify them.
 func (c *Credential) Get(now time.Time) []string {
-	if c == nil {
+	switch {
+	case c == nil:
 		return nil
+	case c.token != nil:
+		return c.token()
 	}
 	return c.value.Get(now)
 }

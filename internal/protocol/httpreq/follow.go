@@ -103,7 +103,10 @@ func (x *chain) Request(h protocol.Head, body []byte) {
 
 // Response implements protocol.Tap.
 func (x *chain) Response(h protocol.Head) {
-	if redirects(h.Status) {
+	if x.at != nil && x.at.Jar != nil {
+		x.at.Jar.Take(x.at.URL, h.Fields)
+	}
+	if redirects(h.Status) && (x.at == nil || !x.at.KeepsRedirects) {
 		for _, f := range h.Fields {
 			if strings.EqualFold(f.Name, "Location") {
 				x.location = f.Value
@@ -186,8 +189,26 @@ func (x *chain) next(code string) (*Prepared, error) {
 	if x.at.URL.Origin() != to.Origin() {
 		p.Authority = to.Authority()
 	}
+	if p.Jar != nil {
+		p.Fields = withCookies(without(p.Fields, isCookie), p.Jar.Cookies(to))
+	}
 	p.Idempotent = idempotent(p.Method, p.Fields)
 	return &p, nil
+}
+
+func isCookie(f protocol.Field) bool { return strings.EqualFold(f.Name, "Cookie") }
+
+// withCookies returns the fields with the cookies of a jar. It may change them: there is one
+// Cookie field at most (RFC 6265, section 5.4).
+func withCookies(fields []protocol.Field, cookies string) []protocol.Field {
+	if cookies == "" {
+		return fields
+	}
+	if i := slices.IndexFunc(fields, isCookie); i >= 0 {
+		fields[i].Value += "; " + cookies
+		return fields
+	}
+	return append(fields, protocol.Field{Name: "Cookie", Value: cookies, Secret: true})
 }
 
 // redirects reports whether a status leads elsewhere.

@@ -113,6 +113,10 @@ type Options struct {
 	BasicAuth *BasicAuth
 	// Authorization, if not nil, sends an Authorization header. Not with BasicAuth.
 	Authorization *Authorization
+	// Token, if not nil, returns the values of the Authorization header: one, or none. Not with
+	// the others. It is called concurrently, for each request, and must not block. What it
+	// returns is not modified.
+	Token func() []string
 	// Wire is told of connections and bytes; nil is protocol.Discard.
 	Wire protocol.Wire
 	// Logger is told when a file cannot be re-read; nil discards it. Nothing is
@@ -133,6 +137,8 @@ type Entry struct {
 	Body []byte
 	// Expect are the statuses that are no failure.
 	Expect Statuses
+	// KeepsRedirects says that a redirect is the response, whatever the options say.
+	KeepsRedirects bool
 }
 
 // WithDefaults returns the options with a Wire and a Logger, which may be nil, that take
@@ -213,6 +219,7 @@ func (o Options) Validate() error {
 	refuse(o.MaxResponseBytes <= 0, "longest response of %d bytes is not positive", o.MaxResponseBytes)
 	refuse(o.MaxConns <= 0, "%d connections are not enough", o.MaxConns)
 	refuse(o.BasicAuth != nil && o.Authorization != nil, "basic auth and authorization exclude each other")
+	refuse(o.Token != nil && (o.BasicAuth != nil || o.Authorization != nil), "a token excludes basic auth and authorization")
 	for i, e := range o.Entries {
 		if err := e.validate(o.Protocol); err != nil {
 			errs = append(errs, fmt.Errorf("entry %d: %w", i, err))

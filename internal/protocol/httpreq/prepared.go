@@ -31,12 +31,25 @@ type Prepared struct {
 	Idempotent bool
 	// Expect are the statuses that are no failure.
 	Expect Statuses
+	// KeepsRedirects says that a redirect is the response, whatever the options say.
+	KeepsRedirects bool
+	// Jar, if not nil, is told of the cookies of responses, and asked for those of redirects.
+	Jar Jar
+}
+
+// Jar keeps the cookies of one user (RFC 6265). Calls do not overlap.
+type Jar interface {
+	// Take takes the cookies that a response to a request for a URL sets.
+	Take(u uri.URI, response []protocol.Field)
+	// Cookies returns the value of the Cookie field of a request for a URL; empty for none.
+	Cookies(u uri.URI) string
 }
 
 // Prepare returns the entry as a request. It fails on what cannot be sent.
 func (e Entry) Prepare(userAgent string) (Prepared, error) {
 	p := Prepared{
 		Method: e.MethodOrGet(), URL: e.URL, Authority: e.URL.Authority(), Body: e.Body, Expect: e.Expect,
+		KeepsRedirects: e.KeepsRedirects,
 	}
 	agent := false
 	for _, f := range e.Fields {
@@ -65,11 +78,13 @@ func (e Entry) Prepare(userAgent string) (Prepared, error) {
 		p.Fields = append(p.Fields, protocol.Field{Name: "User-Agent", Value: userAgent})
 	}
 	if len(e.Body) > 0 || tellsLength(p.Method) {
-		p.Fields = append(p.Fields, protocol.Field{Name: "Content-Length", Value: strconv.Itoa(len(e.Body))})
+		p.Fields = append(p.Fields, protocol.Field{Name: contentLength, Value: strconv.Itoa(len(e.Body))})
 	}
 	p.Idempotent = idempotent(p.Method, p.Fields)
 	return p, nil
 }
+
+const contentLength = "Content-Length"
 
 // ownedByUs reports whether a field is not for entries to set: it concerns the connection
 // (RFC 9110, section 7.6.1), or tells where the body ends.
@@ -95,11 +110,15 @@ func idempotent(method string, fields []protocol.Field) bool {
 		return true
 	}
 	for _, f := range fields {
-		if f.Value != "" && (strings.EqualFold(f.Name, "Idempotency-Key") || strings.EqualFold(f.Name, "X-Idempotency-Key")) {
+		if f.Value != "" && isIdempotencyKey(f.Name) {
 			return true
 		}
 	}
 	return false
+}
+
+func isIdempotencyKey(name string) bool {
+	return strings.EqualFold(name, "Idempotency-Key") || strings.EqualFold(name, "X-Idempotency-Key")
 }
 
 // MessageOf returns what a call sends in place of its entry, of which the mix has n; nil for

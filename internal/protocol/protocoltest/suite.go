@@ -44,6 +44,7 @@ func (s Suite) Run(t *testing.T) {
 		{"tells when a request was written", s.tellsWhenARequestWasWritten},
 		{"is safe for concurrent use", s.isSafeForConcurrentUse},
 		{"sends credentials", s.sendsCredentials},
+		{"sends the token that there is", s.sendsTheTokenThatThereIs},
 		{"follows the file of credentials", s.followsTheFileOfCredentials},
 		{"needs its files", s.needsItsFiles},
 		{"sends certificates and follows their files", s.sendsCertificatesAndFollowsTheirFiles},

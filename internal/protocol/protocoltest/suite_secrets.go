@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,6 +56,34 @@ func (s Suite) sendsCredentials(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func (s Suite) sendsTheTokenThatThereIs(t *testing.T) {
+	var got atomic.Value
+	var token atomic.Pointer[[]string]
+	o := s.plain().Serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		got.Store(strings.Join(r.Header.Values("Authorization"), ", "))
+	})
+	o.Token = func() []string {
+		if held := token.Load(); held != nil {
+			return *held
+		}
+		return nil
+	}
+	c := s.client(t, o)
+	for _, want := range []string{"", "Bearer one", "Bearer two"} {
+		if want != "" {
+			token.Store(&[]string{want})
+		}
+		mustSucceed(t, c)
+		if got.Load() != want {
+			t.Errorf("got %q, want %q", got.Load(), want)
+		}
+	}
+	o.Authorization = &httpreq.Authorization{Credentials: "abc"}
+	if err := o.Validate(); err == nil {
+		t.Error("a token together with other credentials is accepted")
 	}
 }
 

@@ -12,15 +12,29 @@ import (
 // Exchange makes one exchange with a client, waits for it, and writes its transcript to w.
 // It returns soon after ctx ends. Errors of w are ignored. Safe for concurrent use if w is.
 func Exchange(ctx context.Context, c protocol.Client, r protocol.Request, w io.Writer) protocol.Result {
+	return Run(ctx, c, &protocol.Call{Request: r}, nil, w)
+}
+
+// Run is an Exchange of a call whose Done it sets, and whose Tap, if there is one, is told as
+// well. When the call has ended, took, if not nil, may change its result.
+func Run(ctx context.Context, c protocol.Client, call *protocol.Call, took func(*protocol.Call), w io.Writer) protocol.Result {
 	t := new(Transcript)
 	done := make(chan struct{})
-	call := &protocol.Call{Request: r, Tap: t, Done: func() { close(done) }}
+	call.Done = func() { close(done) }
+	if call.Tap == nil {
+		call.Tap = t
+	} else {
+		call.Tap = both{call.Tap, t}
+	}
 	begin := time.Now()
 	c.Start(call)
 	c.Flush()
 	var result protocol.Result
 	select {
 	case <-done:
+		if took != nil {
+			took(call)
+		}
 		result = call.Result
 	case <-ctx.Done():
 		result = protocol.Result{Sent: begin, Done: time.Now(), Reason: protocol.ReasonCanceled, Err: ctx.Err()}
@@ -31,4 +45,33 @@ func Exchange(ctx context.Context, c protocol.Client, r protocol.Request, w io.W
 	t.Outcome(result)
 	_, _ = io.WriteString(w, t.String()) // There is nobody to tell.
 	return result
+}
+
+// both is two taps.
+type both [2]protocol.Tap
+
+var _ protocol.Tap = both{}
+
+// Connection implements protocol.Tap.
+func (b both) Connection(c protocol.Connection) {
+	b[0].Connection(c)
+	b[1].Connection(c)
+}
+
+// Request implements protocol.Tap.
+func (b both) Request(h protocol.Head, body []byte) {
+	b[0].Request(h, body)
+	b[1].Request(h, body)
+}
+
+// Response implements protocol.Tap.
+func (b both) Response(h protocol.Head) {
+	b[0].Response(h)
+	b[1].Response(h)
+}
+
+// Body implements protocol.Tap.
+func (b both) Body(p []byte) {
+	b[0].Body(p)
+	b[1].Body(p)
 }

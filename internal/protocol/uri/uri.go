@@ -118,8 +118,20 @@ func validPort(port string) bool {
 	return err == nil && n > 0
 }
 
+// WithTarget returns the URL with another path and query, which have to be as they go over
+// the wire.
+func (u URI) WithTarget(target string) URI {
+	u.Target, u.text = target, ""
+	return u
+}
+
 // String returns the URL as it was written.
-func (u URI) String() string { return u.text }
+func (u URI) String() string {
+	if u.text == "" && u.Host != "" {
+		return u.Scheme + "://" + u.Authority() + u.Target
+	}
+	return u.text
+}
 
 // Secure reports whether TLS is spoken to the URL.
 func (u URI) Secure() bool {
@@ -160,6 +172,11 @@ func (u URI) Authority() string {
 // Origin returns scheme, host and port in a form that is the same for all URLs of an origin
 // (RFC 6454, section 4).
 func (u URI) Origin() string { return u.Scheme + "://" + u.Addr() }
+
+// SameOrigin reports whether two URLs have the same scheme, host and port, written alike.
+func (u URI) SameOrigin(o URI) bool {
+	return u.Scheme == o.Scheme && u.Host == o.Host && u.Port == o.Port
+}
 
 // ASCIIHostPort converts the name in a text that is host or host:port, as Host headers
 // have it. The colon of an empty port is left out, and so is a zone.

@@ -241,7 +241,19 @@ requests:
 {{- else }}
 {{- $longest := 10 }}
 {{- range include "traffic-exporter.scenarios" . | fromYamlArray }}
-{{- $longest = max $longest (include "traffic-exporter.seconds" (default "10s" .timeout) | int) }}
+{{- $timeout := include "traffic-exporter.seconds" (default "10s" .timeout) | int }}
+{{- /* Requests and steps may have timeouts of their own, however deep they stand. */}}
+{{- range regexFindAll "\"timeout\":\"[^\"]*\"" (toJson .requests) -1 }}
+{{- $timeout = max $timeout (include "traffic-exporter.seconds" . | int) }}
+{{- end }}
+{{- $journeys := 0 }}
+{{- $grace := include "traffic-exporter.seconds" (default "15s" .shutdown_grace) | int }}
+{{- range .requests }}
+{{- if hasKey . "steps" }}
+{{- $journeys = $grace }}
+{{- end }}
+{{- end }}
+{{- $longest = max $longest (add $timeout $journeys) }}
 {{- end }}
 {{- add $longest 20 }}
 {{- end }}

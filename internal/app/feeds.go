@@ -1,0 +1,194 @@
+package app
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/config"
+	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
+	"github.com/traffic-exporter/traffic_exporter/internal/script"
+)
+
+const (
+	// maxData bounds a file with rows of data, in bytes, and maxContent one that is sent.
+	maxData    = 64 << 20
+	maxContent = 64 << 20
+)
+
+// errNotJSON is a file with data that is no JSON.
+var errNotJSON = errors.New("it is no JSON")
+
+// feeds are the files that a scenario's requests are made from. They are read again when they
+// change, and the last good content holds otherwise.
+type feeds struct {
+	// failed is called for each look at a file that fails.
+	failed func()
+	logger *slog.Logger
+	// offline says that no file is read.
+	offline bool
+	// err is the first error.
+	err error
+}
+
+// open returns a function for what build makes of a file.
+func open[T any](f *feeds, path string, limit int, build func(content string) (T, error)) func() T {
+	get, _ := follow(f, path, limit, build)
+	return get
+}
+
+// follow returns likewise, and a function that tells whether that is what the file holds now.
+func follow[T any](f *feeds, path string, limit int, build func(content string) (T, error)) (get func() T, current func() bool) {
+	nothing := func() T { var zero T; return zero }
+	if f.offline {
+		return nothing, always
+	}
+	o := reloading.Options{Paths: []string{path}, MaxSize: limit, Failed: f.failed, Logger: f.logger}
+	value, err := reloading.New(o, func(files reloading.Files) (T, error) { return build(files[path]) })
+	if err != nil {
+		if f.err == nil {
+			f.err = fmt.Errorf("file %q: %w", path, err)
+		}
+		return nothing, always
+	}
+	return func() T { return value.Get(time.Now()) }, func() bool { return !value.Failing() }
+}
+
+func always() bool { return true }
+
+// secret returns the content of a file without white space around it.
+func (f *feeds) secret(path string) script.Secret {
+	return open(f, path, 0, func(content string) (string, error) { return strings.TrimSpace(content), nil })
+}
+
+// optional returns likewise; nil for no file.
+func (f *feeds) optional(path string) func() string {
+	if path == "" {
+		return nil
+	}
+	return f.secret(path)
+}
+
+// content returns the content of a file that is sent as it is.
+func (f *feeds) content(path string) func() string {
+	return open(f, path, maxContent, func(content string) (string, error) { return content, nil })
+}
+
+// table returns the rows of data, which have to have these columns, and a function that tells
+// whether they are those of their file.
+func (f *feeds) table(d config.Dataset, columns []string) (script.Table, func() bool, error) {
+	if d.File == "" {
+		var values []script.Value
+		for _, row := range d.Rows {
+			values = append(values, script.FromJSON(row.Text))
+		}
+		rows, err := script.NewRows(values, columns, d.Weight)
+		return func() *script.Rows { return rows }, always, err
+	}
+	rows, current := follow(f, d.File, maxData, func(content string) (*script.Rows, error) {
+		values, err := readRows(d.File, content)
+		if err != nil {
+			return nil, err
+		}
+		return script.NewRows(values, columns, d.Weight)
+	})
+	return rows, current, nil
+}
+
+// readRows reads rows of data, as the ending of the file's name says.
+func readRows(path, content string) ([]script.Value, error) {
+	content = strings.TrimPrefix(content, "\ufeff")
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".json":
+		return readList(content)
+	case ".jsonl", ".ndjson":
+		return readLines(content)
+	default:
+		return readCSV(content)
+	}
+}
+
+func readList(content string) ([]script.Value, error) {
+	if !gjson.Valid(content) {
+		return nil, errNotJSON
+	}
+	values, ok := script.FromJSON(content).List()
+	if !ok {
+		return nil, errors.New("it is no list")
+	}
+	return values, nil
+}
+
+func readLines(content string) ([]script.Value, error) {
+	var values []script.Value
+	number := 0
+	for line := range strings.Lines(content) {
+		number++
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "":
+		case !gjson.Valid(line):
+			return nil, fmt.Errorf("line %d: %w", number, errNotJSON)
+		default:
+			values = append(values, script.FromJSON(line))
+		}
+	}
+	return values, nil
+}
+
+// readCSV reads rows under a header row as objects with strings.
+func readCSV(content string) ([]script.Value, error) {
+	r := csv.NewReader(strings.NewReader(content))
+	header, err := r.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, errors.New("it is empty, expected a header row")
+	}
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, len(header))
+	for i, name := range header {
+		if keys[i], err = quoted(strings.TrimSpace(name)); err != nil {
+			return nil, err
+		}
+	}
+	var values []script.Value
+	var b bytes.Buffer
+	r.ReuseRecord = true
+	for {
+		record, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return values, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		b.Reset()
+		separator := "{"
+		for i, field := range record {
+			text, err := quoted(field)
+			if err != nil {
+				return nil, err
+			}
+			b.WriteString(separator + keys[i] + ":" + text)
+			separator = ","
+		}
+		b.WriteByte('}')
+		values = append(values, script.FromJSON(b.String()))
+	}
+}
+
+// quoted returns a string of JSON.
+func quoted(text string) (string, error) {
+	out, err := json.Marshal(text)
+	return string(out), err
+}

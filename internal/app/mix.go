@@ -1,0 +1,286 @@
+package app
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/config"
+	"github.com/traffic-exporter/traffic_exporter/internal/engine"
+	"github.com/traffic-exporter/traffic_exporter/internal/journey"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+	"github.com/traffic-exporter/traffic_exporter/internal/script"
+	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
+)
+
+// mix is what the requests of a scenario become: the entries of its client, in the order in
+// which they stand in the file, and those of the engine.
+type mix struct {
+	// prepared are the client's entries, names those of their series, and checks those of their
+	// checks.
+	prepared []httpreq.Entry
+	names    []string
+	checks   [][]string
+	// entries are the engine's, without their scripts, and scripts what these are made from; nil
+	// for a request that is always the same.
+	entries []engine.Entry
+	scripts []*journey.Options
+	// journeys are the names of those entries that have steps; empty for the others.
+	journeys []string
+	// tokens are what requests authenticate with; nil if it is not them.
+	tokens *tokens
+	// logins are the sessions of users, login how these log in, users who they are, and who tells
+	// of a slot which of them it is; nil without them.
+	logins *logins
+	login  *journey.Options
+	users  script.Table
+	who    *script.Program
+	// data are those that the scenario uses.
+	data []telemetry.Dataset
+}
+
+// mixer makes a mix.
+type mixer struct {
+	sc     config.Scenario
+	files  *feeds
+	tables map[string]script.Table
+	m      mix
+	// loggingIn says that the steps of a login are translated.
+	loggingIn bool
+}
+
+// newMix translates the requests of a scenario. It reads the files with data and bodies.
+func newMix(sc config.Scenario, in surroundings) (*mix, error) {
+	x := &mixer{sc: sc, files: &feeds{failed: in.wire.FileFailed, logger: in.logger.With("scenario", sc.Name), offline: in.offline}, tables: map[string]script.Table{}}
+	for _, d := range sc.Data() {
+		table, current, err := x.files.table(d.Value, columnsOf(in.columns, d.Name))
+		if err != nil {
+			return nil, fmt.Errorf("data %q: %w", d.Name, err)
+		}
+		x.tables[d.Name] = table
+		x.m.data = append(x.m.data, telemetry.Dataset{Name: d.Name, Rows: func() int { return table().Len() }, Current: current})
+	}
+	for i := range sc.Requests {
+		if err := x.entry(&sc.Requests[i]); err != nil {
+			return nil, fmt.Errorf("request %q: %w", sc.Requests[i].Name, err)
+		}
+	}
+	if err := x.logIn(); err != nil {
+		return nil, err
+	}
+	return &x.m, x.files.err
+}
+
+// columnsOf returns the columns that are used of data.
+func columnsOf(all []config.Column, data string) []string {
+	var names []string
+	for _, c := range all {
+		if c.Data == data {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// entry adds an entry of the mix.
+func (x *mixer) entry(r *config.Request) error {
+	e := engine.Entry{Weight: uint32(r.Weight), Request: len(x.m.prepared)}
+	name := ""
+	var o *journey.Options
+	var err error
+	switch {
+	case r.Steps != nil:
+		name = r.Name
+		o, err = x.journey(r)
+	case x.isFixed(r):
+		err = x.fixed(r)
+	default:
+		o, err = x.scripted(r, []config.TrafficStep{{Request: r}}, func(step string) string { return step })
+	}
+	x.m.entries, x.m.scripts, x.m.journeys = append(x.m.entries, e), append(x.m.scripts, o), append(x.m.journeys, name)
+	return err
+}
+
+// isFixed reports whether a request is always the same, so that it is prepared once.
+func (x *mixer) isFixed(r *config.Request) bool {
+	return x.sc.Session == nil && r.Fixed() && r.Timeout == 0 && r.BasicAuth == nil && r.Authorization == nil
+}
+
+// fixed adds a request that is always the same.
+func (x *mixer) fixed(r *config.Request) error {
+	e, err := x.prepared(r)
+	if err != nil {
+		return err
+	}
+	e.URL, e.Body = r.URL.URI, r.Body.Bytes()
+	e.Fields = fields(headers(x.sc, r))
+	x.add(e, r.Name, nil)
+	return nil
+}
+
+// prepared returns what all requests have that are made from one of the file.
+func (x *mixer) prepared(r *config.Request) (httpreq.Entry, error) {
+	var ranges []httpreq.StatusRange
+	for _, s := range r.Expect.Status {
+		ranges = append(ranges, httpreq.StatusRange{First: s.Low, Last: s.High})
+	}
+	expect, err := httpreq.NewStatuses(ranges...)
+	return httpreq.Entry{Method: r.Method, Expect: expect, KeepsRedirects: !x.follows(r)}, err
+}
+
+// follows reports whether redirects of a request are followed.
+func (x *mixer) follows(r *config.Request) bool {
+	if r.FollowRedirects != nil {
+		return *r.FollowRedirects
+	}
+	return x.sc.HTTPConfig.FollowRedirects
+}
+
+// add adds an entry of the client.
+func (x *mixer) add(e httpreq.Entry, name string, checks []string) int {
+	x.m.prepared = append(x.m.prepared, e)
+	x.m.names = append(x.m.names, name)
+	x.m.checks = append(x.m.checks, checks)
+	return len(x.m.prepared) - 1
+}
+
+// journey adds the steps of an entry.
+func (x *mixer) journey(r *config.Request) (*journey.Options, error) {
+	return x.scripted(r, r.Steps, func(step string) string { return r.Name + "/" + step })
+}
+
+// scripted adds the requests of an entry that are not always the same.
+func (x *mixer) scripted(r *config.Request, steps []config.TrafficStep, name func(step string) string) (*journey.Options, error) {
+	c := &stepCompiler{mixer: x, entry: r}
+	program, err := c.compile(steps)
+	if err != nil {
+		return nil, err
+	}
+	o := &journey.Options{
+		Program: program, Location: time.UTC, Cookies: r.Cookies, MaxBody: int64(x.sc.HTTPConfig.MaxResponseBytes),
+	}
+	// Steps of one name are the same request at several places, and have one series.
+	entries := map[string]int{}
+	for i, step := range c.requests {
+		d, err := x.draft(step, program.Scope(i))
+		if err != nil {
+			return nil, fmt.Errorf("step %q: %w", step.Name, err)
+		}
+		entry, known := entries[step.Name]
+		if !known {
+			entry = x.add(d.Entry, name(step.Name), program.Checks(i))
+			entries[step.Name] = entry
+		}
+		o.Steps = append(o.Steps, journey.Step{Entry: entry, Draft: d, Timeout: time.Duration(step.Timeout)})
+	}
+	return o, nil
+}
+
+// stepCompiler makes a program of steps.
+type stepCompiler struct {
+	*mixer
+
+	entry *config.Request
+	// requests are those of the program, in its order.
+	requests []*config.Request
+}
+
+func (c *stepCompiler) compile(steps []config.TrafficStep) (*script.Program, error) {
+	variables := c.variables(c.sc.Variables)
+	if c.sc.Session != nil && !c.loggingIn {
+		for _, name := range c.sc.Kept() {
+			variables = append(variables, script.Variable{Name: name, Source: script.Given{}})
+		}
+	}
+	if c.entry.Steps != nil {
+		variables = append(variables, c.variables(c.entry.Variables)...)
+	}
+	return script.Compile(variables, c.steps(steps))
+}
+
+func (c *stepCompiler) steps(steps []config.TrafficStep) []script.Step {
+	var all []script.Step
+	for _, s := range steps {
+		switch {
+		case s.Pause != nil:
+			all = append(all, script.Pause{From: time.Duration(s.Pause.From), To: time.Duration(s.Pause.To), Mean: time.Duration(s.Pause.Mean)})
+		case s.Repeat != nil:
+			all = append(all, script.Repeat{
+				From: s.Repeat.From, To: s.Repeat.To, All: s.Repeat.All, Each: c.each(s.Each), Steps: c.steps(s.Steps),
+			})
+		case s.Choose != nil:
+			var choose script.Choose
+			for _, o := range s.Choose {
+				choose.Options = append(choose.Options, script.Option{Weight: o.Weight, Steps: c.steps(o.Steps)})
+			}
+			all = append(all, choose)
+		case s.Request != nil:
+			all = append(all, c.request(s.Request))
+		}
+	}
+	return all
+}
+
+func (c *stepCompiler) request(r *config.Request) script.Step {
+	c.requests = append(c.requests, r)
+	return script.Request{
+		Variables: c.variables(r.Variables),
+		Captures:  captures(r.Capture),
+		Checks:    checks(r.Expect),
+		GoesOn:    r.OnFailure == config.OnFailureContinue,
+	}
+}
+
+func (c *stepCompiler) each(each config.Named[config.Each]) []script.Each {
+	var all []script.Each
+	for _, e := range each {
+		one := script.Each{Name: e.Name, Random: e.Value.Pick == config.PickRandom}
+		// What a journey captures hides data of the same name.
+		if table, ok := c.tables[e.Value.From]; ok {
+			one.Table = table
+		} else {
+			one.List = e.Value.From
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// newTraffic translates the requests of a scenario and makes the client that sends them.
+func newTraffic(sc config.Scenario, in surroundings) (*mix, protocol.Client, error) {
+	m, err := newMix(sc, in)
+	if err != nil {
+		return nil, nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
+	}
+	if m.tokens, err = newTokens(sc, in); err != nil {
+		return nil, nil, err
+	}
+	if m.logins, err = newLogins(sc, m, in); err != nil {
+		return nil, nil, err
+	}
+	c, err := newClient(sc, m, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	if m.logins != nil {
+		m.logins.client = c
+	}
+	if m.tokens != nil || m.logins != nil {
+		c = &renewing{Client: c, tokens: m.tokens, logins: m.logins}
+	}
+	return m, c, nil
+}
+
+// engineEntries returns the entries of the engine.
+func (m *mix) engineEntries(r journey.Recorder) []engine.Entry {
+	entries := slices.Clone(m.entries)
+	for i, o := range m.scripts {
+		if o != nil {
+			with := *o
+			with.Recorder = r
+			entries[i].Script = journey.New(with)
+		}
+	}
+	return entries
+}

@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
+)
+
+// stepPatience is how long a step that has no room, or would be beyond max_rate, waits until
+// it tries again.
+const stepPatience = 5 * time.Millisecond
+
+// Script makes the journeys of an entry of the mix. Implementations are safe for concurrent
+// use and comparable: use pointers.
+type Script interface {
+	// Begin returns the journey of a slot that has come due.
+	Begin(slot timeline.Slot) Journey
+}
+
+// Journey is the way of one slot through several requests. Its methods do not overlap, are
+// quick and do not block: they are called on the sending path, by any goroutine.
+type Journey interface {
+	// Next returns what comes next. For MoveRequest and MoveFailed it has set the call's
+	// Request.Entry, and, as it needs them, its Message, Deadline and Tap.
+	Next(c *protocol.Call) Move
+	// Took takes the end of a request that Next has asked for. It may turn the call's result
+	// into a failure.
+	Took(c *protocol.Call)
+	// Close is called once, when the journey has ended, and tells how. The journey is not used
+	// any more then.
+	Close(o JourneyOutcome)
+}
+
+// Move is what comes next in a journey.
+type Move struct {
+	Kind MoveKind
+	// Pause is how long to wait.
+	Pause time.Duration
+}
+
+// MoveKind is a kind of Move.
+type MoveKind uint8
+
+// The kinds of moves.
+const (
+	// MoveEnd: the journey has ended.
+	MoveEnd MoveKind = iota
+	// MoveRequest: the call is to be sent.
+	MoveRequest
+	// MoveFailed: the request cannot be made, and the call's result says why. It counts as one
+	// that has failed, and nothing is sent.
+	MoveFailed
+	// MovePause: nothing is to be done for some time.
+	MovePause
+)
+
+// JourneyOutcome is how a journey has ended: a closed set.
+type JourneyOutcome uint8
+
+// The outcomes of journeys.
+const (
+	// JourneySuccess: no request of it has failed.
+	JourneySuccess JourneyOutcome = iota
+	// JourneyFailure: a request of it has failed.
+	JourneyFailure
+	// JourneyWithheld: a request of it could not be sent within late_after.
+	JourneyWithheld
+	// JourneyCanceled: the process was stopping.
+	JourneyCanceled
+
+	// NumJourneyOutcomes is the size of an array indexed by JourneyOutcome.
+	NumJourneyOutcomes = int(iota)
+)
+
+// String returns the outcome as it stands in labels.
+func (o JourneyOutcome) String() string {
+	switch o {
+	case JourneySuccess:
+		return "success"
+	case JourneyFailure:
+		return "failure"
+	case JourneyWithheld:
+		return "withheld"
+	case JourneyCanceled:
+		return "canceled"
+	default:
+		return "unknown"
+	}
+}
+
+// begin begins the journey of a slot, of which the first request has passed the limits.
+func (r *runner) begin(f *flight, s Script) {
+	f.journey = s.Begin(f.turn.slot)
+	f.failed, f.admitted = false, true
+	r.sc.Recorder.JourneyBegan(f.entry)
+	f.advance()
+}
+
+// advance goes on with the journey: it sends the next request, or waits, or ends.
+func (f *flight) advance() {
+	r := f.runner
+	for !r.cut.Load() && !r.pauses.over() {
+		switch m := f.journey.Next(&f.call); m.Kind {
+		case MoveRequest:
+			f.try()
+			return
+		case MoveFailed:
+			now := time.Now()
+			f.call.Result.Sent, f.call.Result.Done = now, now
+			f.exchanged()
+		case MovePause:
+			f.release()
+			f.due = f.due.Add(m.Pause)
+			f.ready = false
+			if !r.pauses.add(f, f.due) {
+				f.leave(JourneyCanceled)
+			}
+			return
+		default:
+			f.leave(f.verdict())
+			return
+		}
+	}
+	f.leave(JourneyCanceled)
+}
+
+func (f *flight) verdict() JourneyOutcome {
+	if f.failed {
+		return JourneyFailure
+	}
+	return JourneySuccess
+}
+
+// try sends the request that the call holds, if it may be sent now. Otherwise it is tried
+// again, until it is too late.
+func (f *flight) try() {
+	r := f.runner
+	f.ready = true
+	if !f.admitted {
+		now := r.pacer.clock.look()
+		why, ok := r.admitStep(now)
+		switch {
+		case ok:
+			putRandom(f.call.Request.Span[:])
+			f.admitted = true
+		case now.mono.Sub(f.due) <= r.sc.Limits.LateAfter && r.pauses.add(f, now.mono.Add(stepPatience)):
+			return
+		default:
+			r.sc.Recorder.Withheld(f.call.Request.Entry, protocol.Step, why)
+			f.leave(JourneyWithheld)
+			return
+		}
+	}
+	r.sc.Client.Start(&f.call)
+}
+
+// admitStep reports whether one more step may be sent, and counts it as in flight.
+func (r *runner) admitStep(now reading) (WithheldReason, bool) {
+	if !r.enterFlight() {
+		return WithheldInFlight, false
+	}
+	if !r.gate.step(now.mono.Sub(r.begun), r.pacer.arcs.Arc(now.wall).Ratio()) {
+		r.leaveFlight()
+		return WithheldRateCap, false
+	}
+	return 0, true
+}
+
+// resume goes on after a pause.
+func (f *flight) resume() {
+	if f.ready {
+		f.try()
+	} else {
+		f.advance()
+	}
+}
+
+// stepEnded goes on when a request of the journey has ended.
+func (f *flight) stepEnded() {
+	client := f.runner.sc.Client
+	f.journey.Took(&f.call)
+	f.exchanged()
+	f.release()
+	f.advance()
+	client.Flush()
+}
+
+// exchanged records a request of the journey.
+func (f *flight) exchanged() {
+	done := f.call.Result.Done
+	f.failed = f.failed || f.call.Result.Failed()
+	f.record()
+	f.due, f.last = done, done
+}
+
+// release gives back the journey's place among the requests in flight.
+func (f *flight) release() {
+	if f.admitted {
+		f.admitted = false
+		f.runner.leaveFlight()
+	}
+}
+
+// leave ends the journey and with it the slot.
+func (f *flight) leave(o JourneyOutcome) {
+	r := f.runner
+	f.release()
+	f.journey.Close(o)
+	f.journey = nil
+	f.call.Message, f.call.Tap, f.call.Deadline = nil, nil, time.Time{}
+	r.sc.Recorder.JourneyEnded(f.entry, o, max(0, f.last.Sub(f.began)))
+	r.journeys.Add(-1)
+	r.finish(f)
+}

@@ -1,0 +1,91 @@
+package journey
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/script"
+)
+
+// errDecoded is a body that is too long once it is decoded.
+var errDecoded = errors.New("the decoded body is longer than max_response_bytes")
+
+// received is the last response to a request of a journey, as much of it as is looked at.
+type received struct {
+	fields []protocol.Field
+	body   []byte
+}
+
+// response returns the response for captures and checks.
+func (r *received) response(limit int64) (*script.Response, error) {
+	res := &script.Response{Fields: make([]script.Field, len(r.fields))}
+	var codings []string
+	for i, f := range r.fields {
+		res.Fields[i] = script.Field{Name: f.Name, Value: f.Value}
+		if strings.EqualFold(f.Name, "Content-Encoding") {
+			codings = append(codings, strings.Split(f.Value, ",")...)
+		}
+	}
+	body, err := decode(r.body, codings, limit)
+	if err != nil {
+		return nil, fmt.Errorf("content coding %q: %w", strings.Join(codings, ","), err)
+	}
+	res.Body = string(body)
+	return res, nil
+}
+
+// decode takes the content codings off a body, the last one first (RFC 9110, section 8.4).
+// What it returns is at most so many bytes long.
+func decode(body []byte, codings []string, limit int64) ([]byte, error) {
+	for _, coding := range slices.Backward(codings) {
+		name := strings.ToLower(strings.TrimSpace(coding))
+		if name == "" || name == "identity" || len(body) == 0 {
+			continue
+		}
+		r, err := decoder(name, body)
+		if err != nil {
+			return nil, err
+		}
+		if body, err = io.ReadAll(io.LimitReader(r, limit+1)); err != nil {
+			return nil, err
+		}
+		if int64(len(body)) > limit {
+			return nil, errDecoded
+		}
+	}
+	return body, nil
+}
+
+// decoder returns a reader that takes off a coding.
+func decoder(name string, body []byte) (io.Reader, error) {
+	switch name {
+	case "gzip", "x-gzip":
+		return gzip.NewReader(bytes.NewReader(body))
+	case "deflate":
+		// Servers send both what the name says and what it once was taken for.
+		if r, err := zlib.NewReader(bytes.NewReader(body)); err == nil {
+			return r, nil
+		}
+		return flate.NewReader(bytes.NewReader(body)), nil
+	case "br":
+		return brotli.NewReader(bytes.NewReader(body)), nil
+	case "zstd":
+		return zstd.NewReader(bytes.NewReader(body), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxWindow))
+	default:
+		return nil, errors.New("it is not known")
+	}
+}
+
+// maxWindow bounds the memory of a decoder (RFC 9659).
+const maxWindow = 8 << 20
