@@ -28,6 +28,10 @@ func scenario() *board {
 	b.latency()
 	b.row("Failures")
 	b.failures()
+	b.row("Journeys")
+	b.journeys()
+	b.row("Tokens and sessions")
+	b.sessions()
 	b.row("SLO and traffic")
 	b.traffic()
 	b.row("Connections")
@@ -113,9 +117,51 @@ func (b *board) failures() {
 		query("retries", sum("", rate(metric("traffic_request_retries_total", ofRequest)))),
 		query("redirects", sum("", rate(metric("traffic_request_redirects_total", ofRequest)))),
 		lines, named("retries", colored("red")), named("redirects", colored("blue"))))
-	b.place(12, 9, chart("Retries and redirects that were not sent",
-		"Requests per second that were withheld: beyond max_rate, beyond the budget of retries, or while stopping.", perSecond,
+	b.place(12, 9, chart("Retries, redirects and steps that were not sent",
+		"Requests per second that were withheld: beyond max_rate or max_in_flight, beyond the budget of retries, or while stopping.", perSecond,
 		query("{{kind}}, {{reason}}", sum("kind, reason", rate(metric("traffic_requests_withheld_total", ofRequest)))), stacked, withheld))
+}
+
+func (b *board) journeys() {
+	const duration = "traffic_journey_duration_seconds"
+	step := ofScenario + `, request=~".+/.+"`
+	b.place(12, 9, bars("Funnel",
+		"Requests per second of each step of the scenario's journeys, those of each in the order of their names. Where it narrows, users were lost, or chose another way.", perSecond,
+		query("{{request}}", sum("request", rate(metric("traffic_requests_total", step)))), noValue("no journeys")))
+	b.place(12, 9, chart("Users at a time",
+		"Journeys that have begun and have not ended: users who wait for a response, or in a pause.", count,
+		query("users", sum("", metric("traffic_journeys_in_progress", ofScenario))), named("users", colored("blue"))))
+	b.place(6, 9, chart("Journeys by outcome",
+		"Journeys that ended per second. Withheld ones found no room for a step within late_after: max_in_flight or max_rate was in the way.", perSecondOf,
+		query("{{outcome}}", inForm(
+			"histogram_count("+sum("outcome", rate(metric(duration, ofScenario)))+")",
+			sum("outcome", rate(metric(duration+"_bucket", ofScenario, `le="+Inf"`))))), stacked, outcomes))
+	b.place(6, 9, chart("Duration of journeys",
+		"From the slot's due time to the end of the last request, pauses included, of those that succeeded.", seconds,
+		query("{{journey}} p50", quantile("0.5", "journey", duration, ofScenario+`, outcome="success"`)),
+		query("{{journey}} p99", quantile("0.99", "journey", duration, ofScenario+`, outcome="success"`)), logarithmic))
+	b.place(6, 9, chart("Checks that failed, steps left out",
+		"Checks of responses that did not hold, and requests that were not sent since their journey had ended before them, per second.", perSecondOf,
+		query("{{request}}: {{check}}", sum("request, check", rate(metric("traffic_check_failures_total", ofRequest)))+" > 0"),
+		query("{{request}} left out", sum("request", rate(metric("traffic_steps_skipped_total", ofRequest)))+" > 0"), lines))
+	b.place(6, 9, chart("Rows of data",
+		"Rows that this configuration's scenarios draw from. Replicas whose file cannot be used keep the old rows: they are counted beside.", count,
+		query("{{data}}", maxOf("data", metric("traffic_data_rows", ofJob))),
+		query("{{data}}, old on replicas", "count by (data) ("+metric("traffic_data_last_reload_successful", ofJob)+" == 0)"), lines))
+}
+
+func (b *board) sessions() {
+	b.place(8, 9, chart("Tokens and sessions that are there",
+		"Tokens of the service account and sessions of users, over all replicas, each of which has its own.", count,
+		query("there", sum("", metric("traffic_sessions", ofScenario))), noValue("none needed"), named("there", colored("blue"))))
+	b.place(8, 9, chart("Renewals",
+		"Attempts to obtain tokens and sessions per second, those that succeeded and those that failed.", perSecondOf,
+		query("renewed", sum("", rate(metric("traffic_session_renewals_total", ofScenario)))),
+		query("failed", sum("", rate(metric("traffic_session_failures_total", ofScenario)))), noValue("none needed"),
+		lines, named("renewed", colored("green")), named("failed", colored("red"))))
+	b.place(8, 9, chart("Time until a token expires",
+		"Of the replica whose token expires first. It climbs with each renewal; at 0 slots are dropped.", seconds,
+		query("left", least("("+metric("traffic_token_expiry_timestamp_seconds", ofScenario)+" > 0) - time()")), noValue("no token"), named("left", colored("blue"))))
 }
 
 func (b *board) traffic() {

@@ -130,6 +130,24 @@ func chart(title, description, unit string, options ...option) grafana.Panel {
 	return panel("timeseries", title, description, unit, append(base, options...))
 }
 
+// bars is one value each of several, as bars.
+func bars(title, description, unit string, options ...option) grafana.Panel {
+	p := panel("bargauge", title, description, unit, options)
+	p.Options = grafana.BarGaugeOptions{
+		DisplayMode: "basic", ValueMode: "color", NamePlacement: "left", ShowUnfilled: true, Sizing: "auto",
+		MinVizWidth: 8, MinVizHeight: 16, MaxVizHeight: 300, Orientation: "horizontal",
+		Legend:        grafana.Legend{DisplayMode: "list", Placement: "bottom", Calcs: []string{}},
+		ReduceOptions: grafana.Reduce{Calcs: []string{"lastNotNull"}},
+	}
+	d := &p.FieldConfig.Defaults
+	d.Min = new(float64)
+	d.Color = &grafana.Color{Mode: "thresholds"}
+	if d.Thresholds == nil {
+		d.Thresholds = steps("blue")
+	}
+	return p
+}
+
 // heatmap is a heatmap of a latency histogram in both its forms.
 func heatmap(title, description string, options ...option) grafana.Panel {
 	p := panel("heatmap", title, description, seconds, options)
@@ -320,11 +338,14 @@ func reasons(p *grafana.Panel) {
 // drops gives each reason for not sending a slot its colour.
 func drops(p *grafana.Panel) {
 	colors := map[engine.DropReason]string{
-		engine.DropInFlight: "orange",
-		engine.DropRateCap:  "purple",
-		engine.DropLate:     "red",
-		engine.DropBackOff:  "blue",
-		engine.DropShutdown: "text",
+		engine.DropInFlight:  "orange",
+		engine.DropRateCap:   "purple",
+		engine.DropLate:      "red",
+		engine.DropBackOff:   "blue",
+		engine.DropJourneys:  "yellow",
+		engine.DropNoToken:   "dark-red",
+		engine.DropNoSession: "light-red",
+		engine.DropShutdown:  "text",
 	}
 	for r := range engine.DropReason(engine.NumDropReasons) {
 		named(r.String(), colored(mustHave(colors, r)))(p)
@@ -332,11 +353,25 @@ func drops(p *grafana.Panel) {
 	largestFirst(p)
 }
 
-// withheld gives each reason for not sending a retry or a redirect its colour.
+// outcomes gives each outcome of a journey its colour.
+func outcomes(p *grafana.Panel) {
+	colors := map[engine.JourneyOutcome]string{
+		engine.JourneySuccess:  "green",
+		engine.JourneyFailure:  "red",
+		engine.JourneyWithheld: "purple",
+		engine.JourneyCanceled: "text",
+	}
+	for o := range engine.JourneyOutcome(engine.NumJourneyOutcomes) {
+		named(o.String(), colored(mustHave(colors, o)))(p)
+	}
+}
+
+// withheld gives each reason for not sending a retry, a redirect or a step its colour.
 func withheld(p *grafana.Panel) {
 	colors := map[engine.WithheldReason]string{
 		engine.WithheldRateCap:     "purple",
-		engine.WithheldRetryBudget: "orange",
+		engine.WithheldRetryBudget: "red",
+		engine.WithheldInFlight:    "orange",
 		engine.WithheldShutdown:    "text",
 	}
 	for r := range engine.WithheldReason(engine.NumWithheldReasons) {

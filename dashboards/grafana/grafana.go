@@ -329,6 +329,21 @@ type StatOptions struct {
 	ReduceOptions          Reduce `json:"reduceOptions"`
 }
 
+// BarGaugeOptions are those of values as bars beside each other.
+type BarGaugeOptions struct {
+	DisplayMode   string `json:"displayMode"`
+	ValueMode     string `json:"valueMode"`
+	NamePlacement string `json:"namePlacement"`
+	ShowUnfilled  bool   `json:"showUnfilled"`
+	Sizing        string `json:"sizing"`
+	MinVizWidth   int    `json:"minVizWidth"`
+	MinVizHeight  int    `json:"minVizHeight"`
+	MaxVizHeight  int    `json:"maxVizHeight"`
+	Orientation   string `json:"orientation"`
+	Legend        Legend `json:"legend"`
+	ReduceOptions Reduce `json:"reduceOptions"`
+}
+
 // Reduce makes one value of many.
 type Reduce struct {
 	Calcs  []string `json:"calcs"`

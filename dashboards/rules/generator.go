@@ -84,6 +84,21 @@ and ignoring (reason)
 			description: "No request of scenario {{ $labels.scenario }}, which sends few, has succeeded lately, and at least three have failed for the reason {{ $labels.reason }}, which is no fault of the target.",
 		},
 		{
+			name: "TrafficJourneysWithheld", severity: warning, concern: generator,
+			expr: `
+(
+  sum without (REPLICA, request, kind) (rate(traffic_requests_withheld_total{kind="step"}[10m]))
+/ ignoring (reason) group_left
+  sum without (REPLICA) (rate(traffic_slots_finished_total[10m]))
+> 0.01
+)
+and ignoring (reason)
+` + sending,
+			wait:        5 * time.Minute,
+			summary:     "Journeys end since their next request may not be sent.",
+			description: "{{ $value | humanizePercentage }} of the journeys of scenario {{ $labels.scenario }} end since a step finds no room: {{ $labels.reason }}.",
+		},
+		{
 			name: "TrafficDNSFailing", severity: warning, concern: generator,
 			// Two failures at least, and more than a quarter: one packet that is lost is not
 			// worth a call, and resolvers are asked seldom.
@@ -130,6 +145,28 @@ and
 			wait:        10 * time.Minute,
 			summary:     "Credentials or certificates cannot be read again: the last good ones are in use.",
 			description: "A file with a credential or certificates of scenario {{ $labels.scenario }} is away, makes no sense or does not respond. Requests fail when the last good ones expire.",
+		},
+		{
+			name: "TrafficSessionsFailing", severity: warning, concern: delivery,
+			// More attempts that fail than that succeed, and not one alone: back-off is a minute at most.
+			expr: `
+(
+  sum without (REPLICA) (increase(traffic_session_failures_total[10m]))
+/
+  (
+    sum without (REPLICA) (increase(traffic_session_failures_total[10m]))
+  +
+    sum without (REPLICA) (increase(traffic_session_renewals_total[10m]))
+  )
+> 0.5
+and
+  sum without (REPLICA) (increase(traffic_session_failures_total[10m])) >= 3
+)
+and
+` + sending,
+			wait:        5 * time.Minute,
+			summary:     "The token or the sessions of a scenario cannot be renewed.",
+			description: "{{ $value | humanizePercentage }} of the attempts to obtain tokens or sessions for scenario {{ $labels.scenario }} fail. Slots are dropped when the last good ones end.",
 		},
 		{
 			name: "TrafficOverrideForgotten", severity: info, concern: delivery,

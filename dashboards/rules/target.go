@@ -48,6 +48,23 @@ and
 		summary:     "No request of a scenario succeeds.",
 		description: "All requests of scenario {{ $labels.scenario }}, which sends few, have failed lately, at least three of them.",
 	}}
+	list = append(list, alert{
+		name: "TrafficCheckFailing", severity: warning, concern: errors,
+		expr: `
+(
+  sum without (REPLICA) (rate(traffic_check_failures_total[10m]))
+/ ignoring (check) group_left
+  sum without (REPLICA, code) (rate(traffic_requests_total[10m]))
+> 0.05
+and
+  sum without (REPLICA) (increase(traffic_check_failures_total[10m])) >= 3
+)
+and ignoring (request, check)
+` + sending,
+		wait:        5 * time.Minute,
+		summary:     "Responses are not what a check expects.",
+		description: "{{ $value | humanizePercentage }} of the responses to {{ $labels.request }} of scenario {{ $labels.scenario }} fail the check {{ $labels.check }}.",
+	})
 	for _, b := range burns() {
 		list = append(list, b.alerts()...)
 	}
