@@ -40,7 +40,7 @@ run: build ## Run the demo: a target and the exporter on loopback.
 	./traffic_exporter demo
 
 .PHONY: test
-test: test-unit rules chart e2e ## Set up and run all tests.
+test: test-unit rules chart examples e2e ## Set up and run all tests.
 
 .PHONY: test-unit
 test-unit: ## Run vet and the Go tests with the race detector.
@@ -70,6 +70,10 @@ chart: build $(HELM) $(PROMTOOL) $(PROMETHEUS) $(ALERTMANAGER) ## Lint, render a
 run-stack: build $(PROMETHEUS) $(ALERTMANAGER) ## Run three replicas, a target, Prometheus and Alertmanager on loopback.
 	TRAFFIC_EXPORTER=$(CURDIR)/traffic_exporter PROMETHEUS=$(PROMETHEUS) ALERTMANAGER=$(ALERTMANAGER) deploy/compose/run.sh
 
+.PHONY: examples
+examples: build ## Run the configurations in examples/ against servers that do what the real ones do.
+	cd test/examples && $(GO) vet ./... && TRAFFIC_EXAMPLES_BINARY=$(CURDIR)/traffic_exporter $(GO) test -count=1 ./...
+
 # Where the tests need a program of the system that is not here and that nobody can install,
 # they say so and are skipped. RUNLEVEL has no server started that is installed.
 .PHONY: system-tools
@@ -93,11 +97,13 @@ e2e: build system-tools $(PROMETHEUS) $(PROMTOOL) $(ALERTMANAGER) $(ETCD) ## Run
 lint: $(GOLANGCI_LINT) ## Run golangci-lint with the project's configuration.
 	$(GOLANGCI_LINT) run ./...
 	cd test/chart && $(GOLANGCI_LINT) run ./...
+	cd test/examples && $(GOLANGCI_LINT) run ./...
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code.
 	$(GOLANGCI_LINT) fmt ./...
 	cd test/chart && $(GOLANGCI_LINT) fmt ./...
+	cd test/examples && $(GOLANGCI_LINT) fmt ./...
 
 .PHONY: generate
 generate: ## Generate the JSON schema, the reference documentation and the dashboards.
@@ -108,6 +114,7 @@ generate: ## Generate the JSON schema, the reference documentation and the dashb
 check: generate ## Fail if generated files or go.mod are out of date.
 	$(GO) mod tidy -diff
 	cd test/chart && $(GO) mod tidy -diff
+	cd test/examples && $(GO) mod tidy -diff
 	git diff --exit-code
 
 .PHONY: bench
@@ -126,6 +133,15 @@ bench-peers: build ## Measure other load generators beside ours and write docs/p
 	$(GO) build -o $(TOOLS)/peers ./test/bench/peers
 	$(TOOLS)/peers -traffic_exporter ./traffic_exporter -revision '$(VERSION)' \
 		-vegeta $(VEGETA) -hey $(HEY) -fortio $(FORTIO) -k6 $(K6) $(ARGS)
+
+.PHONY: bench-users
+bench-users: build ## Measure what a user costs who waits, a million at a time, and the same of k6; ARGS='5000 200' for others.
+	-$(MAKE) --keep-going $(K6)
+	K6=$(K6) test/bench/users.sh $(ARGS)
+
+.PHONY: bench-variables
+bench-variables: build ## Measure what variables in a request cost beside a fixed one.
+	test/bench/variables.sh $(ARGS)
 
 .PHONY: bench-soak
 bench-soak: build ## Send at a high rate for ten minutes: the binary must not grow. ARGS='-duration 2h' for longer.
