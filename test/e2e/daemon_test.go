@@ -198,6 +198,7 @@ func TestTheDemoRuns(t *testing.T) {
 	e := &exporter{process: p, addr: addr}
 	e.reaches(t, `traffic_slots_finished_total{scenario="steady"}`, 100)
 	e.reaches(t, `traffic_slots_finished_total{scenario="wave"}`, 10)
+	e.reaches(t, `traffic_slots_finished_total{scenario="shop"}`, 1)
 	if !strings.Contains(p.out.String(), "http://"+addr) {
 		t.Errorf("the demo does not say what to open:\n%s", p.out)
 	}

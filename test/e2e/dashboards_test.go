@@ -44,10 +44,11 @@ func TestEveryQueryOfTheDashboardsHasData(t *testing.T) {
 	begin := time.Now()
 
 	// What is no everyday event has to happen: somebody joins, a rate is changed, the
-	// configuration is loaded again. The target fails as it is.
+	// configuration is loaded again, a file with data loses its rows. The target fails as it is.
 	first[0].rate(t, "set", steady, "x2", "--for=10m", "--reason=end to end")
 	f.reload(t, first...)
 	f.launch(t).ready(t)
+	write(t, filepath.Join(filepath.Dir(f.file), "users.csv"), "name\n")
 
 	for name, p := range map[string]*prometheus{"native": native, "classic": classic} {
 		t.Run(name, func(t *testing.T) {
@@ -67,25 +68,35 @@ func TestEveryQueryOfTheDashboardsHasData(t *testing.T) {
 
 // newShownFleet writes the configuration of three replicas with a scenario that has all
 // that dashboards show of one: requests that succeed and fail, that get an answer and
-// that do not, new connections all the time, an SLO. Others differ in all that they can.
+// that do not, journeys, new connections all the time, an SLO. Others differ in all that they can.
 func newShownFleet(t *testing.T, target string) *fleet {
 	t.Helper()
 	places := loopback(t, 3)
 	f := &fleet{file: filepath.Join(t.TempDir(), "config.yaml"), flags: []string{"--web.enable-control", "--config.watch-interval=200ms"}, places: places}
+	write(t, filepath.Join(filepath.Dir(f.file), "users.csv"), "name\nada\nbruno\n")
 	write(t, f.file, fmt.Sprintf(`
 fleet:
   name: ${REPLICA}
   cluster: e2e
 %s
+data: {users: {file: users.csv}}
 scenarios:
   - name: %s
     rate: 60/s
+    variables: {user: {row: users}}
     slo: {objective: 99%%, latency: 30ms}
     http_config: {keep_alive: false}
     requests:
       - {name: get, weight: 5, url: "http://%[3]s/"}
       - {name: post, weight: 4, method: POST, body: x, url: "http://%[3]s/"}
       - {name: refused, url: "http://%[4]s/"}
+      - {name: wrong, url: "http://%[3]s/shop/catalogue", expect: {json: {items: []}}}
+      - name: visit
+        weight: 2
+        cookies: true
+        steps:
+          - {name: login, method: POST, url: "http://%[3]s/shop/login", body: {form: {user: "{{ user.name }}", password: secret}}, expect: {status: [303]}}
+          - {name: cart, url: "http://%[3]s/shop/cart", expect: {json: {total: 0}}}
   - name: wave.1
     rate: {sine: {mean: 20/s, amplitude: 10/s, period: 1m}}
     slo: {objective: 99.9%%, latency: 300ms}
