@@ -91,7 +91,7 @@ system-tools: ## Install what the tests need of the system, as root and where th
 e2e: build system-tools $(PROMETHEUS) $(PROMTOOL) $(ALERTMANAGER) $(ETCD) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.
 	TRAFFIC_E2E_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_E2E_PROMETHEUS=$(PROMETHEUS) TRAFFIC_E2E_PROMTOOL=$(PROMTOOL) \
 	TRAFFIC_E2E_ALERTMANAGER=$(ALERTMANAGER) TRAFFIC_E2E_ETCD=$(ETCD) \
-		$(GO) test -tags e2e -count=1 -parallel 3 -timeout 10m ./test/e2e
+		$(GO) test -tags e2e -count=1 -parallel 4 -timeout 20m ./test/e2e
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint with the project's configuration.
@@ -138,6 +138,10 @@ bench-peers: build ## Measure other load generators beside ours and write docs/p
 bench-users: build ## Measure what a user costs who waits, a million at a time, and the same of k6; ARGS='5000 200' for others.
 	-$(MAKE) --keep-going $(K6)
 	K6=$(K6) test/bench/users.sh $(ARGS)
+
+.PHONY: bench-journeys
+bench-journeys: build ## Send ten million journeys, in a quarter of an hour: the binary must not grow.
+	test/bench/journeys_soak.sh $(ARGS)
 
 .PHONY: bench-variables
 bench-variables: build ## Measure what variables in a request cost beside a fixed one.

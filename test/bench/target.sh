@@ -1,6 +1,6 @@
 # Sourced by the other scripts: a target on loopback, and what they read of processes. It makes
 # $dir, which is removed at the end with all processes in pids, and starts nginx on port 21999.
-# PIN, if set, is the processor that it runs on.
+# PIN, if set, is the processor that it runs on, and LOCATION what it does with a request.
 dir=$(mktemp -d)
 pids=()
 stop() {
@@ -21,7 +21,7 @@ http {
   access_log off;
   client_body_temp_path $dir;
   keepalive_requests 1000000000;
-  server { listen 127.0.0.1:21999 backlog=4096; location / { return 200 "ok"; } }
+  server { listen 127.0.0.1:21999 backlog=4096; location / { ${LOCATION:-return 200 "ok";} } }
 }
 CONF
 PATH=$PATH:/usr/sbin ${PIN:+taskset -c $PIN} nginx -p "$dir" -e stderr -c "$dir/nginx.conf" &

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -68,9 +70,14 @@ func TestEveryQueryOfTheDashboardsHasData(t *testing.T) {
 
 // newShownFleet writes the configuration of three replicas with a scenario that has all
 // that dashboards show of one: requests that succeed and fail, that get an answer and
-// that do not, journeys, new connections all the time, an SLO. Others differ in all that they can.
+// that do not, journeys, tokens, new connections all the time, an SLO. Others differ in all that they can.
 func newShownFleet(t *testing.T, target string) *fleet {
 	t.Helper()
+	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"access_token": "t", "token_type": "Bearer", "expires_in": 3600}`)
+	}))
+	t.Cleanup(tokens.Close)
 	places := loopback(t, 3)
 	f := &fleet{file: filepath.Join(t.TempDir(), "config.yaml"), flags: []string{"--web.enable-control", "--config.watch-interval=200ms"}, places: places}
 	write(t, filepath.Join(filepath.Dir(f.file), "users.csv"), "name\nada\nbruno\n")
@@ -85,7 +92,7 @@ scenarios:
     rate: 60/s
     variables: {user: {row: users}}
     slo: {objective: 99%%, latency: 30ms}
-    http_config: {keep_alive: false}
+    http_config: {keep_alive: false, oauth2: {client_id: id, client_secret: secret, token_url: "%[5]s"}}
     requests:
       - {name: get, weight: 5, url: "http://%[3]s/"}
       - {name: post, weight: 4, method: POST, body: x, url: "http://%[3]s/"}
@@ -106,7 +113,7 @@ scenarios:
     rate: 30/s
     limits: {max_in_flight: 1}
     requests: [{name: get, url: "http://%[3]s/?latency=300ms"}]
-`, gossip(places), steady, target, reserve(t).addr))
+`, gossip(places), steady, target, reserve(t).addr, tokens.URL))
 	return f
 }
 
