@@ -137,12 +137,12 @@ func (b Body) Bytes() []byte {
 func (b Body) form() string {
 	var pairs []string
 	for _, e := range b.Form {
-		key := encodeForm(e.Name) + "="
+		key := encode(script.PlaceForm, e.Name) + "="
 		if e.Value.JSON != nil {
-			pairs = append(pairs, key+encodeForm(e.Value.JSON.Text))
+			pairs = append(pairs, key+encode(script.PlaceForm, e.Value.JSON.Text))
 		}
 		for _, t := range e.Value.Texts {
-			pairs = append(pairs, key+encodeForm(t.String()))
+			pairs = append(pairs, key+encode(script.PlaceForm, t.String()))
 		}
 	}
 	return strings.Join(pairs, "&")

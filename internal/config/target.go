@@ -117,7 +117,7 @@ func (t *Target) addQuery(query Named[[]Template]) {
 			if text.Len() > 0 {
 				text.WriteByte('&')
 			}
-			text.WriteString(encodePercent(e.Name) + "=" + encodeLiterals(value.Template))
+			text.WriteString(encode(script.PlaceQuery, e.Name) + "=" + encodeLiterals(value.Template))
 		}
 	}
 	t.WholeQuery = mustParse(text.String())
@@ -139,10 +139,15 @@ func encodeLiterals(t script.Template) string {
 	text, at := t.String(), 0
 	for _, ref := range t.Refs() {
 		end := ref.Offset + strings.Index(text[ref.Offset:], "}}") + 2
-		out.WriteString(encodePercent(text[at:ref.Offset]) + text[ref.Offset:end])
+		out.WriteString(encode(script.PlaceQuery, text[at:ref.Offset]) + text[ref.Offset:end])
 		at = end
 	}
-	return out.String() + encodePercent(text[at:])
+	return out.String() + encode(script.PlaceQuery, text[at:])
+}
+
+// encode returns a text as values are encoded for a place.
+func encode(place script.Place, text string) string {
+	return string(script.AppendEncoded(nil, place, text))
 }
 
 // fixed returns the URL of a target without placeholders.
@@ -157,38 +162,6 @@ func (t Target) fixed(text string) (uri.URI, error) {
 // varies reports whether there are placeholders.
 func (t Target) varies() bool {
 	return t.Whole != nil || t.Path.Varies() || t.WholeQuery.Varies()
-}
-
-const hexDigits = "0123456789ABCDEF"
-
-// encodePercent percent-encodes all bytes that are not unreserved (RFC 3986, section 2.3).
-func encodePercent(text string) string {
-	var out strings.Builder
-	for _, c := range []byte(text) {
-		if letterOrDigit(rune(c)) || strings.IndexByte("-._~", c) >= 0 {
-			out.WriteByte(c)
-		} else {
-			out.Write([]byte{'%', hexDigits[c>>4], hexDigits[c&15]})
-		}
-	}
-	return out.String()
-}
-
-// encodeForm encodes a text as application/x-www-form-urlencoded has it (WHATWG URL, section
-// 5.2).
-func encodeForm(text string) string {
-	var out strings.Builder
-	for _, c := range []byte(text) {
-		switch {
-		case c == ' ':
-			out.WriteByte('+')
-		case letterOrDigit(rune(c)) || strings.IndexByte("-._*", c) >= 0:
-			out.WriteByte(c)
-		default:
-			out.Write([]byte{'%', hexDigits[c>>4], hexDigits[c&15]})
-		}
-	}
-	return out.String()
 }
 
 // resolve returns where a request's URL leads: relative ones follow base.

@@ -81,29 +81,12 @@ func colonAfter(key gjson.Result) string {
 	return ":"
 }
 
-// ConstantDocument returns the document of a value.
-func ConstantDocument(v Value) Document {
-	text := string(v.AppendJSON(nil))
-	return Document{source: text, pieces: []fragment{{text: text}}, constant: v}
-}
-
 // String returns the document as it was written.
 func (d Document) String() string { return d.source }
 
 // Varies reports whether there are placeholders.
 func (d Document) Varies() bool {
 	return slices.ContainsFunc(d.pieces, func(p fragment) bool { return p.text == "" })
-}
-
-// Templates returns the templates in the document.
-func (d Document) Templates() []Template {
-	var all []Template
-	for _, p := range d.pieces {
-		if p.text == "" {
-			all = append(all, p.template)
-		}
-	}
-	return all
 }
 
 // Bind returns the document for values that scope knows by number.

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/http/httpproxy"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
@@ -151,19 +150,12 @@ func (a agent) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.next.RoundTrip(r)
 }
 
-// proxyFunc returns which proxy a request goes through.
+// proxyFunc returns which proxy a request goes through; nil for none.
 func proxyFunc(o dial.ProxyOptions) func(*http.Request) (*url.URL, error) {
-	if o.URL != nil && o.NoProxy == "" {
-		return http.ProxyURL(o.URL)
+	choose := o.Choice()
+	if choose == nil {
+		return nil
 	}
-	c := &httpproxy.Config{}
-	switch {
-	case o.FromEnvironment:
-		c = httpproxy.FromEnvironment()
-	case o.URL != nil:
-		c.HTTPProxy, c.HTTPSProxy, c.NoProxy = o.URL.String(), o.URL.String(), o.NoProxy
-	}
-	choose := c.ProxyFunc()
 	return func(r *http.Request) (*url.URL, error) { return choose(r.URL) }
 }
 

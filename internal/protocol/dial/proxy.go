@@ -54,13 +54,12 @@ func newProxies(o ProxyOptions) (proxies, error) {
 			return proxies{}, fmt.Errorf("proxy: invalid header %q", f.Name)
 		}
 	}
-	p := proxies{header: o.ConnectHeader}
+	p := proxies{of: o.Choice(), header: o.ConnectHeader}
 	switch {
 	case o.FromEnvironment && (o.URL != nil || o.NoProxy != ""):
 		return p, errors.New("proxy: the environment and a URL or hosts without a proxy exclude each other")
 	case o.FromEnvironment:
 		config := httpproxy.FromEnvironment()
-		p.of = config.ProxyFunc()
 		for _, text := range []string{config.HTTPProxy, config.HTTPSProxy} {
 			if err := checkProxy(text); err != nil {
 				return p, err
@@ -74,13 +73,24 @@ func newProxies(o ProxyOptions) (proxies, error) {
 		if _, err := newProxy(o.URL, nil); err != nil {
 			return p, err
 		}
-		p.of = func(*url.URL) (*url.URL, error) { return o.URL, nil }
-		if o.NoProxy != "" {
-			config := httpproxy.Config{HTTPProxy: o.URL.String(), HTTPSProxy: o.URL.String(), NoProxy: o.NoProxy}
-			p.of = config.ProxyFunc()
-		}
 	}
 	return p, nil
+}
+
+// Choice returns what chooses the proxy for a URL, which is nil for none. It is nil itself where
+// there is none at all. It may be called concurrently.
+func (o ProxyOptions) Choice() func(*url.URL) (*url.URL, error) {
+	switch {
+	case o.FromEnvironment:
+		return httpproxy.FromEnvironment().ProxyFunc()
+	case o.URL == nil:
+		return nil
+	case o.NoProxy == "":
+		return func(*url.URL) (*url.URL, error) { return o.URL, nil }
+	default:
+		config := httpproxy.Config{HTTPProxy: o.URL.String(), HTTPSProxy: o.URL.String(), NoProxy: o.NoProxy}
+		return config.ProxyFunc()
+	}
 }
 
 // checkProxy fails on a proxy of the environment that cannot be used. It need not have a
