@@ -114,7 +114,7 @@ func (x *mixer) fixed(r *config.Request) error {
 		return err
 	}
 	e.URL, e.Body = r.URL.URI, r.Body.Bytes()
-	e.Fields = fields(headers(x.sc, r))
+	e.Fields = fields(x.sc.HeadersOf(r))
 	x.add(e, r.Name, nil)
 	return nil
 }
