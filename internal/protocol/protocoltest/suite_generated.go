@@ -92,7 +92,7 @@ func (s Suite) generatesBodies(t *testing.T) {
 			for i := range 2 * len(o.Entries) {
 				mustSucceed(t, c)
 				e := i % len(o.Entries)
-				var body httpreq.Source = Generated(0)
+				body := Generated(0)
 				if e > 0 {
 					body = o.Entries[e].Source
 				}
