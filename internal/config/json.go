@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -223,4 +224,9 @@ func canonicalJSON(r gjson.Result) string {
 	default:
 		return r.Raw
 	}
+}
+
+// varies reports whether the value has placeholders.
+func (j JSON) varies() bool {
+	return slices.ContainsFunc(j.strings, func(s spot) bool { return s.t.Varies() })
 }
