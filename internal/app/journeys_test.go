@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"log/slog"
 	"net/http"
@@ -501,4 +502,64 @@ func TestDataThatCannotBeReadAgainLeaveTheOldRows(t *testing.T) {
 	}
 	write("name\nDan\n")
 	eventually(1, true)
+}
+
+// TestCapturedSecretsAreNotShown has a target send secrets to and fro, and looks for them in all
+// that is printed.
+func TestCapturedSecretsAreNotShown(t *testing.T) {
+	const token, sid, csrf = "eyJ+secret/token==", "sid-0123456789", `c"&<srf>`
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", func(w http.ResponseWriter, _ *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "sid", Value: sid, Path: "/"})
+		_, _ = fmt.Fprintf(w, `{"access_token":%q,"user":{"id":7,"secret":"hunter2"},"form":%q}`, token, html.EscapeString(csrf))
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		_, _ = fmt.Fprintf(w, "you are %s by %s with %s and %s, %s", r.Form.Get("a"), r.Form.Get("b"), r.Header.Get("X-Plain"), html.EscapeString(r.Form.Get("c")), r.RequestURI)
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	text := `scenarios:
+  - name: shop
+    rate: 1/s
+    base_url: ` + server.URL + `
+    requests:
+      - name: visit
+        cookies: true
+        steps:
+          - name: login
+            method: POST
+            url: /login
+            body: {json: {user: mary}}
+            capture: {access: {json: access_token}, whole: {json: user.secret}, cookie: {cookie: sid}, csrf_token: {json: form, unescape: html}}
+          - name: whoami
+            method: POST
+            url: "/me/{{ access }}"
+            query: {a: "{{ access }}", b: "{{ whole }}"}
+            headers: {X-Plain: "{{ cookie }}"}
+            body: {form: {c: "{{ csrf_token }}"}}
+            expect: {body: {contains: "nobody {{ access }}"}}
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	err := Send(t.Context(), &out, SendOptions{File: file, Scenario: "shop"})
+	if err == nil || !strings.Contains(err.Error(), "does not contain \"nobody <hidden>\"") {
+		t.Errorf("it ends with %v", err)
+	}
+	shown := out.String() + err.Error()
+	for _, secret := range []string{
+		token, "eyJ%2Bsecret%2Ftoken%3D%3D", sid, "hunter2", csrf, html.EscapeString(csrf), "c%22%26%3Csrf%3E", "secret/token", "srf&gt;",
+	} {
+		if strings.Contains(shown, secret) {
+			t.Errorf("it shows %s:\n%s", secret, shown)
+		}
+	}
+	for _, plain := range []string{`"id":7`, "> POST /me/<hidden>?a=<hidden>&b=<hidden>", "you are <hidden> by <hidden> with <hidden>", "c=<hidden>", "* access = <hidden>"} {
+		if !strings.Contains(shown, plain) {
+			t.Errorf("it does not show %s:\n%s", plain, shown)
+		}
+	}
 }

@@ -206,11 +206,14 @@ func (r *run) Values(tell func(name, value string)) {
 	r.journey.Each(func(name string, v script.Value, secret bool) {
 		text := string(v.AppendJSON(nil))
 		if secret {
-			text = "<hidden>"
+			text = script.Hidden
 		}
 		tell(name, text)
 	})
 }
+
+// Hide returns a text without the secrets that the journey has so far.
+func (r *run) Hide(text string) string { return r.journey.Hide(text) }
 
 // Close implements engine.Journey.
 func (r *run) Close(o engine.JourneyOutcome) {
