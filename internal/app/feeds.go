@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -102,6 +103,71 @@ func (f *feeds) table(d config.Dataset, columns []string) (script.Table, func() 
 		return script.NewRows(values, columns, d.Weight)
 	})
 	return rows, current, nil
+}
+
+// tables are the data of a configuration: each is loaded once, however many scenarios use it.
+type tables struct {
+	// columns are those that the configuration uses.
+	columns []config.Column
+	logger  *slog.Logger
+	// offline says that no file is read.
+	offline bool
+	loaded  map[string]*sharedTable
+}
+
+func newTables(columns []config.Column, logger *slog.Logger, offline bool) *tables {
+	return &tables{columns: columns, logger: logger, offline: offline, loaded: map[string]*sharedTable{}}
+}
+
+// sharedTable is data that scenarios use.
+type sharedTable struct {
+	rows    script.Table
+	current func() bool
+
+	mu sync.Mutex
+	// failed are the scenarios that are told of each look at the file that fails.
+	failed []func()
+}
+
+// fail tells the scenarios.
+func (s *sharedTable) fail() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, failed := range s.failed {
+		failed()
+	}
+}
+
+// get returns data for a scenario, which is told of each look at the file that fails.
+func (t *tables) get(name string, d config.Dataset, failed func()) (*sharedTable, error) {
+	s := t.loaded[name]
+	if s == nil {
+		s = &sharedTable{}
+		f := &feeds{failed: s.fail, logger: t.logger.With("data", name), offline: t.offline}
+		var err error
+		if s.rows, s.current, err = f.table(d, columnsOf(t.columns, name)); err != nil {
+			return nil, fmt.Errorf("data %q: %w", name, err)
+		}
+		if f.err != nil {
+			return nil, f.err
+		}
+		t.loaded[name] = s
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = append(s.failed, failed)
+	return s, nil
+}
+
+// columnsOf returns the columns that are used of data.
+func columnsOf(all []config.Column, data string) []string {
+	var names []string
+	for _, c := range all {
+		if c.Data == data {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // readRows reads rows of data, as the ending of the file's name says.
