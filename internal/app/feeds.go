@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -223,9 +222,7 @@ func readCSV(content string) ([]script.Value, error) {
 	}
 	keys := make([]string, len(header))
 	for i, name := range header {
-		if keys[i], err = quoted(strings.TrimSpace(name)); err != nil {
-			return nil, err
-		}
+		keys[i] = quoted(strings.TrimSpace(name))
 	}
 	var values []script.Value
 	var b bytes.Buffer
@@ -241,11 +238,7 @@ func readCSV(content string) ([]script.Value, error) {
 		b.Reset()
 		separator := "{"
 		for i, field := range record {
-			text, err := quoted(field)
-			if err != nil {
-				return nil, err
-			}
-			b.WriteString(separator + keys[i] + ":" + text)
+			b.WriteString(separator + keys[i] + ":" + quoted(field))
 			separator = ","
 		}
 		b.WriteByte('}')
@@ -254,7 +247,4 @@ func readCSV(content string) ([]script.Value, error) {
 }
 
 // quoted returns a string of JSON.
-func quoted(text string) (string, error) {
-	out, err := json.Marshal(text)
-	return string(out), err
-}
+func quoted(text string) string { return string(script.String(text).AppendJSON(nil)) }

@@ -347,7 +347,7 @@ func sendOnce(t *testing.T, cfg *config.Config) string {
 	defer client.Close()
 	s := sender{w: io.Discard, client: client, names: m.names}
 	s.call.Request.Scenario = sc.Name
-	if err := s.journey(t.Context(), m.engineEntries(nobody{})[0].Script.Begin(slot)); err != nil {
+	if err := s.journey(t.Context(), m.engineEntries(nil)[0].Script.Begin(slot)); err != nil {
 		return err.Error()
 	}
 	return ""

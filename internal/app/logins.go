@@ -97,7 +97,6 @@ func (x *mixer) logIn() error {
 		o.Steps[i].Name = x.m.names[series+i]
 	}
 	x.m.names, x.m.checks = x.m.names[:series], x.m.checks[:series]
-	o.Recorder = nobody{}
 	x.m.login = o
 	if sc.Session.For == "" {
 		return nil

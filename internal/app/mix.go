@@ -261,7 +261,7 @@ func newTraffic(sc config.Scenario, in surroundings) (*mix, protocol.Client, err
 	return m, c, nil
 }
 
-// engineEntries returns the entries of the engine.
+// engineEntries returns the entries of the engine, whose steps r counts; nil counts none.
 func (m *mix) engineEntries(r journey.Recorder) []engine.Entry {
 	entries := slices.Clone(m.entries)
 	for i, o := range m.scripts {

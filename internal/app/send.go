@@ -63,7 +63,7 @@ func Send(ctx context.Context, w io.Writer, o SendOptions) error {
 			return fmt.Errorf("session: %w", err)
 		}
 	}
-	entries := m.engineEntries(nobody{})
+	entries := m.engineEntries(nil)
 	entry := engine.Choose(entries, slot.Hash)
 	if o.Request != "" {
 		if entry, err = findRequest(sc, o.Request); err != nil {
@@ -122,15 +122,6 @@ func findSlot(sc config.Scenario, segment string, seq uint64) (timeline.Slot, er
 	}
 	return s.Slot(seq), nil
 }
-
-// nobody is told of steps in vain.
-type nobody struct{}
-
-// Skipped implements journey.Recorder.
-func (nobody) Skipped(int) {}
-
-// CheckFailed implements journey.Recorder.
-func (nobody) CheckFailed(int, int) {}
 
 // sender sends a slot and writes down what is exchanged.
 type sender struct {
