@@ -263,6 +263,9 @@ func TestSendPrintsAJourneyStepByStep(t *testing.T) {
 	}
 }
 
+// deep returns lists within lists.
+func deep(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+
 // What a target sends is data. It can neither change the structure of a request nor where it
 // goes.
 func TestAHostileTargetIsContained(t *testing.T) {
@@ -277,6 +280,10 @@ func TestAHostileTargetIsContained(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if r.URL.Path == "/value" {
+			if strings.HasPrefix(value, "[") {
+				_, _ = io.WriteString(w, `{"v":`+value+`}`)
+				return
+			}
 			out, _ := json.Marshal(map[string]string{"v": value})
 			_, _ = w.Write(out)
 			return
@@ -297,7 +304,10 @@ func TestAHostileTargetIsContained(t *testing.T) {
 		{"a form", "1&admin=1", `{name: use, method: POST, url: /use, body: {form: {a: "{{ v }}"}}}`, ""},
 		{"a template", "{{ secret }}", `{name: use, url: "/use/{{ v }}"}`, ""},
 		{"an origin", stranger.URL + "/", `{name: use, url: "{{ v }}"}`, "denied"},
-		{"a large value", strings.Repeat("x", 2<<20), `{name: use, url: /use}`, "check"},
+		{"10 MB", strings.Repeat("x", 10_000_000), `{name: use, url: /use}`, "check"},
+		{"JSON that is deep", deep(100_000), `{name: use, method: POST, url: /use, body: {json: {a: "{{ v }}"}}}`, ""},
+		{"JSON that is deep and a secret", deep(100_000), `{name: use, url: /use, variables: {token: {text: "{{ v }}"}}, expect: {body: {contains: "x{{ token }}"}}}`, "check"},
+		{"JSON that is too deep to be kept", deep(2_000_000), `{name: use, url: /use}`, "check"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			mu.Lock()

@@ -17,6 +17,13 @@ const Hidden = "<hidden>"
 // shorter one would be found everywhere, and gives nothing away there.
 const shortestSecret = 4
 
+// What is looked for in a secret that is an object or a list, which a target may have made: strings
+// and numbers down to a depth, and so many of them.
+const (
+	deepestSecret = 8
+	mostSecrets   = 100
+)
+
 // secretName reports whether what goes by a name, or stands at a path, is likely to be a secret.
 func secretName(name string) bool {
 	name = strings.ToLower(name)
@@ -28,14 +35,18 @@ func secretName(name string) bool {
 // Hide returns a text with a stand-in for each secret of the journey that occurs in it, as it is
 // or encoded as it would be in a request.
 func (j *Journey) Hide(text string) string {
-	var secrets []string
+	var texts []string
 	j.Each(func(_ string, v Value, secret bool) {
 		if secret {
-			eachText(gjson.Parse(string(v.AppendJSON(nil))), func(s string) { secrets = append(secrets, spellings(s)...) })
+			texts = appendTexts(texts, gjson.Parse(string(v.AppendJSON(nil))), deepestSecret)
 		}
 	})
-	if len(secrets) == 0 {
+	if len(texts) == 0 {
 		return text
+	}
+	var secrets []string
+	for _, secret := range texts[:min(len(texts), mostSecrets)] {
+		secrets = append(secrets, spellings(secret)...)
 	}
 	// One that begins another is looked for after that.
 	slices.SortFunc(secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
@@ -46,23 +57,26 @@ func (j *Journey) Hide(text string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// eachText calls f with all strings and numbers in a value.
-func eachText(v gjson.Result, f func(string)) {
-	if v.IsObject() || v.IsArray() {
+// appendTexts appends the strings and numbers in a value that are long enough to be hidden, as far
+// as they are not too deep in it.
+func appendTexts(dst []string, v gjson.Result, depth int) []string {
+	switch {
+	case v.IsObject() || v.IsArray():
+		if depth == 0 {
+			return dst
+		}
 		v.ForEach(func(_, one gjson.Result) bool {
-			eachText(one, f)
-			return true
+			dst = appendTexts(dst, one, depth-1)
+			return len(dst) < mostSecrets
 		})
-	} else if v.Type == gjson.String || v.Type == gjson.Number {
-		f(v.String())
+	case len(v.String()) >= shortestSecret && (v.Type == gjson.String || v.Type == gjson.Number):
+		dst = append(dst, v.String())
 	}
+	return dst
 }
 
-// spellings returns a secret in all encodings that it may have; nothing if it is too short.
+// spellings returns a secret in all encodings that it may have.
 func spellings(secret string) []string {
-	if len(secret) < shortestSecret {
-		return nil
-	}
 	all := []string{secret, html.EscapeString(secret), base64.StdEncoding.EncodeToString([]byte(secret))}
 	for _, place := range []Place{PlaceQuery, PlaceForm, PlaceJSON} {
 		all = append(all, string(AppendEncoded(nil, place, secret)))
