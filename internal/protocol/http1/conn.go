@@ -234,9 +234,6 @@ func (k *conn) begin(x exchange, reused bool) bool {
 		*buf = k.appendFirst(*buf, x.entry.Prepared)
 	}
 	k.deadline.Store(c.since(x.deadline))
-	if reused {
-		k.x.sent = time.Now()
-	}
 	k.tapRequest(&k.x, reused)
 	if !k.state.CompareAndSwap(connFree, connBusy) {
 		return false
@@ -376,7 +373,7 @@ func (k *conn) rest() {
 		return
 	}
 	k.over = false
-	k.idleSince.Store(k.client.since(time.Now()))
+	k.idleSince.Store(k.client.since(result.Done))
 	k.x = exchange{}
 	k.state.Store(connFree)
 	k.host.put(k)

@@ -66,8 +66,11 @@ func (t *streamSet) room(limit int) int {
 	return max(0, min(min(limit, maxOpen)-t.count(), t.left))
 }
 
-// used reports whether any stream was ever opened.
-func (t *streamSet) used() bool { return t.nextID > 1 }
+// opened returns how many streams were ever opened.
+func (t *streamSet) opened() int { return upTo(t.nextID - 1) }
+
+// upTo returns how many streams of a client have an id that is not above this one.
+func upTo(id uint32) int { return int(id+1) / 2 }
 
 // known reports whether the stream is, or was, one that we opened: the server opens none (RFC
 // 9113, section 5.1.1).

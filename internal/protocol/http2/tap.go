@@ -16,7 +16,7 @@ func (c *conn) tapRequest(j *job) {
 	if tap == nil {
 		return
 	}
-	tap.Connection(c.ready.Facts(c.streams.used()))
+	tap.Connection(c.ready.Facts(c.streams.opened() > 0))
 	h := protocol.Head{
 		Line:   j.entry.Method + " " + j.entry.Target() + " HTTP/2.0",
 		Fields: j.entry.OnWire(c.client.varying, j.call.Request, j.start), Generated: j.entry.Generated(),
