@@ -90,6 +90,10 @@ var _ services.NamedService = gossipService{}
 // ServiceName implements services.NamedService.
 func (gossipService) ServiceName() string { return "gossip" }
 
+// maxQueued bounds the messages of the gossip that wait to be taken in. What is beyond is
+// dropped.
+const maxQueued = 1 << 14
+
 // clientFlags sets the defaults of the stores' clients, which dskit keeps in flags.
 type clientFlags struct{ config *kv.Config }
 
@@ -131,7 +135,9 @@ func (s *store) useGossip(o Options, id string, refused *atomic.Uint64) error {
 	// others.
 	c.TCPTransport.PacketDialTimeout, c.TCPTransport.MaxConcurrentWrites = 500*time.Millisecond, 8
 	c.TCPTransport.BindAddrs, c.TCPTransport.BindPort = []string{listen.Addr().String()}, int(listen.Port())
-	c.Codecs = []codec.Codec{ring.GetCodec(), overridesCodec{}}
+	// As many messages as some thousand members' heartbeats come as, in one burst.
+	c.ReceivedMessagesQueueSize, c.ProcessedMessagesQueueSize = maxQueued, maxQueued
+	c.Codecs = []codec.Codec{newCopyCodec(ring.GetCodec()), overridesCodec{}}
 	if t := o.Memberlist.TLS; t != nil {
 		if s.gate, err = newGate(*t, listen, refused, o.Logger); err != nil {
 			return err
