@@ -62,8 +62,8 @@ type Options struct {
 	Self, Address string
 	Weight        uint32
 	// MinReplicas is the least number of members that the rate is divided among, and
-	// MinReplicasAlone while there is only one. With fewer members the remaining shares are
-	// not sent.
+	// MinReplicasAlone while there is only one. With fewer members each sends as much less of
+	// its own share, so that replicas which have another number never send the same slot.
 	MinReplicas, MinReplicasAlone int
 	// ForgetAfter is for how many seconds there may be no majority before those who are
 	// left found a fleet of their own.
@@ -109,6 +109,8 @@ type Tracker struct {
 	possible []possibility
 	tallied  int64
 	view     View
+	// total is the weight that the view's shares are of.
+	total uint64
 
 	// What this replica says in its heartbeats.
 	sent, asked, leaving int64

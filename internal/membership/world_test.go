@@ -310,7 +310,7 @@ func (w *world) owned(second int64) ownership {
 		}
 		var members []string
 		for _, m := range v.Share.Members() {
-			members = append(members, strings.Replace(m.ID, "\xff", "-", 1))
+			members = append(members, m.ID)
 		}
 		if seen && !slices.Equal(members, o.members) {
 			o.differ = true
