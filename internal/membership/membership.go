@@ -51,6 +51,9 @@ const (
 	// diesYoung is how long a life is that ends in a crash too soon, provenAfter how long one
 	// has to live to join while there were such crashes within the last crashing.
 	diesYoung, provenAfter, crashing = 4500, 8000, 60_000
+	// diesEarly and provenLater are the same if it happened more than once: one such death is
+	// no loop yet, and its successor should not have to wait.
+	diesEarly, provenLater = 10_000, 12_000
 	// recent bounds, in seconds, how far others may be ahead of whoever works views out from
 	// their votes, and remembered for how many seconds of agreed views votes are kept for that.
 	recent, remembered = 15, 25
