@@ -25,6 +25,8 @@ type plan struct {
 	batch int
 	// rate is what the fleet sends, in requests/s.
 	rate     int
+	// every is the time between two starts as the fleet forms.
+	every    time.Duration
 	idle     time.Duration
 	patience time.Duration
 }
@@ -36,6 +38,7 @@ func main() {
 	flag.IntVar(&p.kill, "kill", 30, "replicas that are killed at once, fewer than half")
 	flag.IntVar(&p.batch, "batch", 10, "replicas that are replaced at a time, 0 for none")
 	flag.IntVar(&p.rate, "rate", 100, "requests/s of the fleet")
+	flag.DurationVar(&p.every, "every", 0, "the time between two starts as the fleet forms: some 100ms where each replica has less than a tenth of a core")
 	flag.DurationVar(&p.idle, "idle", 30*time.Second, "for how long the idle fleet is measured")
 	flag.DurationVar(&p.patience, "patience", time.Minute, "how long to wait for the fleet to agree")
 	flag.Parse()
@@ -82,13 +85,14 @@ type run struct {
 	wrong int
 }
 
-// form starts all at once.
+// form starts all.
 func (r *run) form() error {
 	begin := time.Now()
 	for range r.replicas {
 		if err := r.fleet.launch(); err != nil {
 			return err
 		}
+		time.Sleep(r.every)
 	}
 	took, err := r.fleet.agree(begin, r.replicas, r.patience)
 	if err != nil {
