@@ -51,7 +51,7 @@ const (
 	pollEvery = 10 * time.Second
 	// largeFleet is from how many replicas on votes have a second longer to arrive (membership's
 	// calm), of which restFor is spent without hearing more.
-	largeFleet, restFor = 16, 250 * time.Millisecond
+	largeFleet, restFor = 16, 150 * time.Millisecond
 	// rejoinEvery is how often those are asked who are to be joined, and seekEvery while none
 	// has been reached.
 	rejoinEvery, seekEvery = 15 * time.Second, time.Second

@@ -24,7 +24,7 @@ type plan struct {
 	// batch is how many replicas are replaced at a time.
 	batch int
 	// rate is what the fleet sends, in requests/s.
-	rate     int
+	rate int
 	// every is the time between two starts as the fleet forms.
 	every    time.Duration
 	idle     time.Duration
