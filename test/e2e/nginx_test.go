@@ -235,7 +235,7 @@ func TestConnectionsThatNginxEndsCostNoRequest(t *testing.T) {
 		{"close-post", "", "POST", "auto", false, 16, ", body: x"},
 		{"goaway-get", "http2;keepalive_requests 10;", "GET", "http2", true, 16, ""},
 		{"goaway-post", "http2;keepalive_requests 10;", "POST", "http2", true, 16, ", body: x"},
-		{"goaway-timeout", "http2;keepalive_timeout 0;", "POST", "http2", true, 16, ", body: x"},
+		{"goaway-timeout", "http2;keepalive_timeout 0;", "POST", "http2", true, 8, ", body: x"},
 	}
 	servers := map[string]string{}
 	for _, c := range cases {
