@@ -71,8 +71,8 @@ run-stack: build $(PROMETHEUS) $(ALERTMANAGER) ## Run three replicas, a target, 
 	TRAFFIC_EXPORTER=$(CURDIR)/traffic_exporter PROMETHEUS=$(PROMETHEUS) ALERTMANAGER=$(ALERTMANAGER) deploy/compose/run.sh
 
 .PHONY: examples
-examples: build ## Run the configurations in examples/ against servers that do what the real ones do.
-	cd test/examples && $(GO) vet ./... && TRAFFIC_EXAMPLES_BINARY=$(CURDIR)/traffic_exporter $(GO) test -count=1 ./...
+examples: build $(PROMETHEUS) ## Run the configurations in examples/ against servers that do what the real ones do, with a real Prometheus.
+	cd test/examples && $(GO) vet ./... && TRAFFIC_EXAMPLES_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_EXAMPLES_PROMETHEUS=$(PROMETHEUS) $(GO) test -count=1 ./...
 
 # Where the tests need a program of the system that is not here and that nobody can install,
 # they say so and are skipped. RUNLEVEL has no server started that is installed.

@@ -209,7 +209,7 @@ func (c *conn) handleWindowUpdate(f *inFrame) *violation {
 			c.refuseStream(s, breach(codeProtocol, "WINDOW_UPDATE by nothing"))
 		case !widen(&s.window, by):
 			c.refuseStream(s, breach(codeFlowControl, "WINDOW_UPDATE overflows a stream's window"))
-		case len(s.body) > 0:
+		case s.body.Len() > 0:
 			c.out.urgent = true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
 // job is a request on its way: from Start to Finish, over whichever streams it takes.
@@ -54,7 +55,7 @@ type stream struct {
 	length, received int64
 	unreturned       unreturned
 	// body is what is still to be sent, within the window.
-	body   []byte
+	body   httpreq.Upload
 	window int64
 
 	// links are its neighbours in its connection's lists.

@@ -19,7 +19,7 @@ func (c *conn) tapRequest(j *job) {
 	tap.Connection(c.ready.Facts(c.streams.opened() > 0))
 	h := protocol.Head{
 		Line:   j.entry.Method + " " + j.entry.Target() + " HTTP/2.0",
-		Fields: j.entry.OnWire(c.client.varying, j.call.Request, j.start),
+		Fields: j.entry.OnWire(c.client.varying, j.call.Request, j.start), Generated: j.entry.Generated(),
 	}
 	for i := range h.Fields {
 		f := &h.Fields[i]
