@@ -38,12 +38,13 @@ type origin struct {
 	rewatch chan struct{}
 
 	mu sync.Mutex
-	// all are all connections, and making is how many are being made.
-	all    map[*conn]struct{}
-	making int
-	// waiting are the jobs that wait for a connection: first those that were refused, as a
-	// server takes few requests on a connection and they must not be refused again; of each
-	// kind the one that has to end first before the others. While there are any, connections are being made, unless it is not yet time
+	// all are all connections, making is how many are being made, and opening how many of
+	// them all are still for those that wait alone.
+	all             map[*conn]struct{}
+	making, opening int
+	// waiting are the jobs that wait for a connection: first those that were refused, which
+	// must not be refused again by a server that takes few requests on a connection; of each
+	// kind the one that has to end first. While there are any, connections are being made, unless it is not yet time
 	// for that or there is one that allows no streams for now.
 	waiting []job
 	pause   pause
@@ -153,7 +154,7 @@ func (o *origin) dequeue(i, k int) []job {
 // unserved returns for how many jobs more there is no room, even on the connections that
 // are being made.
 func (o *origin) unserved() int {
-	return len(o.waiting) - o.making*min(o.client.assumed(o), o.quota.within(o.client.perConn))
+	return len(o.waiting) - (o.making+o.opening)*min(o.client.assumed(o), o.quota.within(o.client.perConn))
 }
 
 // grow makes connections for those that wait. It returns those who are one too many.
@@ -296,7 +297,11 @@ func (o *origin) takeForeign() []job {
 func (o *origin) adopt(r dial.Ready) bool {
 	r.Phases.Protocol = protocol.HTTP2
 	o.dial.Adopt(r)
-	return o.add(r, 0)
+	if !o.add(r, 0) {
+		return false
+	}
+	o.serve()
+	return true
 }
 
 // add takes a connection, that has been counted among so many as being made, and has it
@@ -311,6 +316,7 @@ func (o *origin) add(r dial.Ready, made int) bool {
 		return false
 	}
 	o.all[c] = struct{}{}
+	o.opening++
 	first := o.dequeue(0, min(len(o.waiting), int(c.free.Load())))
 	o.client.unflushed.add(c) // Its greeting goes out even if no request goes with it.
 	// It fails if it is closed already, which the reader will notice.
@@ -381,8 +387,8 @@ func (o *origin) changed(addrs []string) {
 	}
 }
 
-// makeAhead makes a connection for requests to come, since those that there are have had half
-// of what the server takes.
+// makeAhead makes a connection for requests to come, unless there is one that has used less
+// than half of the quota, or one is being made.
 func (o *origin) makeAhead() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -397,7 +403,7 @@ func (o *origin) makeAhead() {
 	o.client.work.Go(o.make)
 }
 
-// limit keeps connections within the quota.
+// limit applies a quota that was learned to the connections that there are.
 func (o *origin) limit() {
 	n := o.quota.within(o.client.perConn)
 	for _, c := range *o.usable.Load() {
@@ -405,10 +411,11 @@ func (o *origin) limit() {
 	}
 }
 
-// show adds a connection to those that may have room, unless it has ended.
+// show adds a connection that was opened to those that may have room, unless it has ended.
 func (o *origin) show(c *conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.opening--
 	if _, there := o.all[c]; there {
 		conns := append(slices.Clone(*o.usable.Load()), c)
 		o.usable.Store(&conns)

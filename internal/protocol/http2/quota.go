@@ -2,9 +2,10 @@ package http2
 
 import "sync/atomic"
 
-// quota is how many requests a server takes on a connection, once a GOAWAY has refused those
-// beyond: nginx counts them, and others do. It is no part of the protocol, so that it is only
-// believed as long as it holds. The zero quota is not known. Safe for concurrent use.
+// quota is how many requests a server takes on a connection, learned from a GOAWAY that
+// refused more of them (RFC 9113, section 6.8). nginx has such a limit (keepalive_requests), but
+// the protocol has none, so the quota is believed only as long as it holds. The zero quota is
+// unknown. Safe for concurrent use.
 type quota struct{ n atomic.Int64 }
 
 // within returns how many requests a connection may have, of so many.
@@ -15,8 +16,8 @@ func (q *quota) within(most int) int {
 	return most
 }
 
-// nearing reports whether half of the quota is left on a connection that may have so many
-// requests more: there will have to be another one soon.
+// nearing reports whether a connection that may have so many more requests has used half of
+// the quota: another one will be needed soon.
 func (q *quota) nearing(left int) bool {
 	n := int(q.n.Load())
 	return n > 1 && left == n/2

@@ -3,6 +3,7 @@ package http2
 import (
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -265,5 +266,31 @@ func TestWhatWasRefusedWaitsFirst(t *testing.T) {
 	late, next := o.dequeueLate(at(2), 2, 5)
 	if len(late) != 2 || !next.Equal(at(3)) || len(o.waiting) != 3 {
 		t.Errorf("%d are late, and the next is at %s", len(late), next)
+	}
+}
+
+// TestARequestThatComesAsAConnectionOpensHasRoomOnIt starts requests one after the other while the
+// only connection that there may be is made.
+func TestARequestThatComesAsAConnectionOpensHasRoomOnIt(t *testing.T) {
+	o := scripted(t, (*server).serve)
+	o.MaxConns = 1
+	for range 100 {
+		w := new(protocoltest.Wire)
+		o.Wire = w
+		c := client(t, o)
+		all := []<-chan protocol.Result{begin(c, protocol.Request{})}
+		for opened := 0; opened == 0; opened, _ = w.Counts() {
+			runtime.Gosched()
+		}
+		for len(all) < 50 {
+			all = append(all, begin(c, protocol.Request{}))
+		}
+		c.Flush()
+		for _, results := range all {
+			if r := <-results; r.Failed() {
+				t.Fatal(r.Err)
+			}
+		}
+		c.Close()
 	}
 }
