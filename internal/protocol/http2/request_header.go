@@ -57,7 +57,7 @@ func (h *headerEncoder) append(b []byte, j *job, id uint32, most int) ([]byte, b
 		b = appendInt(b, formNever, bitsNoIndexing, authorizationIndex)
 		b = appendRaw(b, value)
 	}
-	return splitHeader(b, from, id, len(e.Body) == 0), true
+	return splitHeader(b, from, id, len(j.content) == 0), true
 }
 
 // varyingSize returns what the fields that differ between requests count of the server's

@@ -10,6 +10,8 @@ import (
 type job struct {
 	call  *protocol.Call
 	entry *entry
+	// content is the body to send: the entry's own, or the call's in place of it.
+	content []byte
 	// start is when it was started, deadline when it has to have ended, and sent when it
 	// began to be sent; zero until then.
 	start, deadline, sent time.Time

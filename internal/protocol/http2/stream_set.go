@@ -31,7 +31,7 @@ func (t *streamSet) open(j *job, window int64) *stream {
 	s := t.table.open(t.nextID)
 	t.nextID += 2
 	t.left--
-	s.job, s.length, s.window, s.body = *j, -1, window, j.entry.Body
+	s.job, s.length, s.window, s.body = *j, -1, window, j.content
 	t.byDeadline.insert(s)
 	if len(s.body) > 0 {
 		t.sending.insert(s)

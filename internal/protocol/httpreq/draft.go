@@ -195,7 +195,7 @@ func (d *Draft) texts(r *Rendered, v script.Values) (err error) {
 		}
 	}
 	r.end()
-	if n := len(r.scratch) - begin; n > 0 || tellsLength(d.base.Method) {
+	if n := len(r.scratch) - begin; !d.Streams && (n > 0 || tellsLength(d.base.Method)) {
 		r.scratch = strconv.AppendInt(r.scratch, int64(n), 10)
 		r.end()
 	}

@@ -37,6 +37,11 @@ type Prepared struct {
 	Jar Jar
 }
 
+// Payload is a body that is sent with an entry in place of its own, as the Message of a
+// protocol.Call. The entry has to be one that Streams, and its body is not changed once it is
+// sent. Clients of HTTP/2 alone know it.
+type Payload struct{ Body []byte }
+
 // Jar keeps the cookies of one user (RFC 6265). Calls do not overlap.
 type Jar interface {
 	// Take takes the cookies that a response to a request for a URL sets.
@@ -77,7 +82,10 @@ func (e Entry) Prepare(userAgent string) (Prepared, error) {
 	if !agent && userAgent != "" {
 		p.Fields = append(p.Fields, protocol.Field{Name: "User-Agent", Value: userAgent})
 	}
-	if len(e.Body) > 0 || tellsLength(p.Method) {
+	switch {
+	case e.Streams:
+		p.Fields = append(p.Fields, protocol.Field{Name: "TE", Value: "trailers"})
+	case len(e.Body) > 0 || tellsLength(p.Method):
 		p.Fields = append(p.Fields, protocol.Field{Name: contentLength, Value: strconv.Itoa(len(e.Body))})
 	}
 	p.Idempotent = idempotent(p.Method, p.Fields)
