@@ -83,9 +83,11 @@ type exchange struct {
 	to     *Call
 	method *resolved
 	call   protocol.Call
-	lean   *leanTap
-	whole  *wholeTap
-	got    response
+	// most is how long a message may be.
+	most  uint64
+	lean  *leanTap
+	whole *wholeTap
+	got   response
 	// fields, encoding and body are kept where somebody looks at the call.
 	fields   []protocol.Field
 	encoding string
@@ -93,7 +95,7 @@ type exchange struct {
 }
 
 func newExchange(c *Client) *exchange {
-	x := &exchange{client: c}
+	x := &exchange{client: c, most: c.most}
 	x.lean, x.whole = (*leanTap)(x), (*wholeTap)(x)
 	x.call.Done = x.done
 	return x

@@ -122,7 +122,7 @@ func (c *Client) ask(ctx context.Context, entry int, path string, body []byte) (
 		return nil, err
 	}
 	x := newExchange(c)
-	x.to = &Call{Expect: spec.NewCodes(spec.OK)}
+	x.to, x.most = &Call{Expect: spec.NewCodes(spec.OK)}, maxFile
 	done := make(chan struct{})
 	x.call = protocol.Call{
 		Request: protocol.Request{Entry: entry, Scenario: "-", Segment: "reflection"}, Message: &p, Tap: x.whole, Done: func() { close(done) },

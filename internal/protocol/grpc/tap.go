@@ -26,7 +26,7 @@ func (x *leanTap) Field(name, value []byte) { x.got.field(name, value) }
 func (x *leanTap) Response(h protocol.Head) { (*exchange)(x).head(h.Status) }
 
 // Body implements protocol.Tap.
-func (x *leanTap) Body(p []byte) { x.got.body(p, x.client.most) }
+func (x *leanTap) Body(p []byte) { x.got.body(p, x.most) }
 
 // head takes the end of a head; status is 0 for trailers.
 func (x *exchange) head(status int) {
@@ -83,7 +83,7 @@ func (x *wholeTap) Response(h protocol.Head) {
 
 // Body implements protocol.Tap.
 func (x *wholeTap) Body(p []byte) {
-	x.got.body(p, x.client.most)
+	x.got.body(p, x.most)
 	x.body = append(x.body, p...)
 }
 
@@ -107,7 +107,7 @@ func (x *exchange) show() error {
 	for i := range h.Fields {
 		x.readable(&h.Fields[i])
 	}
-	messages, err := split(x.body, x.encoding, x.client.most)
+	messages, err := split(x.body, x.encoding, x.most)
 	var text []byte
 	if err == nil && (len(messages) > 0 || x.streams()) {
 		text, err = x.method.responses(messages)

@@ -33,6 +33,8 @@ type Prepared struct {
 	Expect Statuses
 	// KeepsRedirects says that a redirect is the response, whatever the options say.
 	KeepsRedirects bool
+	// Streams says that the end of the body is that of its stream.
+	Streams bool
 	// Jar, if not nil, is told of the cookies of responses, and asked for those of redirects.
 	Jar Jar
 }
@@ -54,7 +56,7 @@ type Jar interface {
 func (e Entry) Prepare(userAgent string) (Prepared, error) {
 	p := Prepared{
 		Method: e.MethodOrGet(), URL: e.URL, Authority: e.URL.Authority(), Body: e.Body, Expect: e.Expect,
-		KeepsRedirects: e.KeepsRedirects,
+		KeepsRedirects: e.KeepsRedirects, Streams: e.Streams,
 	}
 	agent := false
 	for _, f := range e.Fields {
