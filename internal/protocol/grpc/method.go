@@ -123,10 +123,13 @@ func (r *resolved) append(b []byte, text []byte, compress bool) ([]byte, error) 
 }
 
 // messageError returns an error of protojson without its prefix, which has a blank that differs
-// from build to build.
+// from build to build, and without a place, which nobody has in a file.
 func messageError(err error) error {
 	text := strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\u00a0", " "), "proto: ")
-	return errors.New(strings.TrimPrefix(text, "(line 1:1): "))
+	if strings.HasPrefix(text, "(line ") {
+		_, text, _ = strings.Cut(text, "): ")
+	}
+	return errors.New(text)
 }
 
 // requests and responses return messages as JSON for people, captures and checks: one message, or a
