@@ -159,10 +159,12 @@ func (x *exchange) result() protocol.Result {
 // verdict returns the code of a response that has come, and what is wrong with it as one of gRPC.
 func (x *exchange) verdict() (spec.Code, error) {
 	got := &x.got
-	switch err := got.frames.end(); {
+	err := got.frames.end()
+	_, long := errors.AsType[tooLarge](err)
+	switch {
 	case err != nil && got.hasStatus:
 		return got.code, err
-	case errors.As(err, new(tooLarge)):
+	case long:
 		return spec.ResourceExhausted, err
 	case err != nil:
 		return spec.Internal, err
