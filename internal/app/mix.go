@@ -2,7 +2,6 @@ package app
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
@@ -137,7 +136,7 @@ func (x *mixer) fixed(r *config.Request) error {
 // prepared returns what all requests have that are made from one of the file.
 func (x *mixer) prepared(r *config.Request) (httpreq.Entry, error) {
 	if x.sc.IsGRPC() {
-		return httpreq.Entry{Method: http.MethodPost, Streams: true, KeepsRedirects: true}, nil
+		return grpc.Entry(httpreq.Entry{}), nil
 	}
 	expect, err := statuses(r.Expect.Status)
 	return httpreq.Entry{Method: r.Method, Expect: expect, KeepsRedirects: !x.follows(r)}, err

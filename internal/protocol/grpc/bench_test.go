@@ -131,6 +131,9 @@ func BenchmarkCall(b *testing.B) {
 }
 
 func TestACallOfAFixedMessageAllocatesNothing(t *testing.T) {
+	if underRace {
+		t.Skip("the race detector allocates")
+	}
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	c := benchClient(t)
 	calls := make([]protocol.Call, 20)

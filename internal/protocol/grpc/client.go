@@ -55,16 +55,12 @@ func New(o Options) (*Client, error) {
 	if len(o.Calls) != len(o.HTTP.Entries) {
 		return nil, errors.New("an entry calls nothing")
 	}
-	every, err := httpreq.NewStatuses(httpreq.StatusRange{First: 100, Last: 599})
-	if err != nil {
-		return nil, err
-	}
 	c := &Client{calls: o.Calls, most: o.MaxMessage, timeout: o.HTTP.Timeout}
 	for _, e := range o.HTTP.Entries {
-		e.Method, e.Expect, e.Streams, e.KeepsRedirects = http.MethodPost, every, true, true
-		c.entries = append(c.entries, e)
+		c.entries = append(c.entries, Entry(e))
 	}
 	o.HTTP.Entries = c.entries
+	var err error
 	if c.http, err = http2.New(o.HTTP); err != nil {
 		return nil, err
 	}
@@ -77,6 +73,13 @@ func New(o Options) (*Client, error) {
 		}
 	}
 	return c, nil
+}
+
+// Entry makes an entry of HTTP one of a call, whatever status of HTTP it ends with.
+func Entry(e httpreq.Entry) httpreq.Entry {
+	e.Method, e.Streams, e.KeepsRedirects = http.MethodPost, true, true
+	e.Expect, _ = httpreq.NewStatuses(httpreq.StatusRange{First: 100, Last: 599}) // It cannot fail.
+	return e
 }
 
 // Descriptors returns those of the methods.
