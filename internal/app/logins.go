@@ -81,8 +81,8 @@ func codes(all []config.StatusRange) (func(code string) bool, error) {
 	}
 	set, err := statuses(all)
 	return func(code string) bool {
-		status, err := strconv.Atoi(code)
-		return err == nil && set.Contains(status)
+		status, notNumber := strconv.Atoi(code)
+		return notNumber == nil && set.Contains(status)
 	}, err
 }
 

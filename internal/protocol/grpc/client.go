@@ -1,6 +1,7 @@
 package grpc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -67,7 +68,7 @@ func New(o Options) (*Client, error) {
 	c.exchanges.New = func() any { return newExchange(c) }
 	c.descriptors = newDescriptors(c, o)
 	if o.Files != nil {
-		if err = c.descriptors.load(nil); err != nil {
+		if err = c.descriptors.load(context.Background()); err != nil {
 			c.http.Close()
 			return nil, err
 		}

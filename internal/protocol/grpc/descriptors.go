@@ -181,7 +181,7 @@ func (d *Descriptors) report(err error) {
 // errNotAdmitted is a request for descriptors that would be beyond max_rate.
 var errNotAdmitted = errors.New("no request within max_rate")
 
-// load loads the descriptors of all methods. ctx may be nil where they are in files.
+// load loads the descriptors of all methods.
 func (d *Descriptors) load(ctx context.Context) error {
 	d.loading.Lock()
 	defer d.loading.Unlock()

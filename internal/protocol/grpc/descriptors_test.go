@@ -22,10 +22,10 @@ import (
 
 // service returns a file with a service of one method, and what it imports.
 func service(file, name, method string, imports ...string) *descriptorpb.FileDescriptorProto {
-	f := &descriptorpb.FileDescriptorProto{Name: &file, Package: proto.String("test"), Syntax: proto.String("proto3"), Dependency: imports}
+	f := &descriptorpb.FileDescriptorProto{Name: &file, Package: new("test"), Syntax: new("proto3"), Dependency: imports}
 	message := "Text" + name
 	f.MessageType = []*descriptorpb.DescriptorProto{{Name: &message, Field: []*descriptorpb.FieldDescriptorProto{{
-		Name: proto.String("text"), Number: proto.Int32(1), Type: descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(),
+		Name: new("text"), Number: proto.Int32(1), Type: descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(),
 		Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
 	}}}}
 	typ := ".test." + message
@@ -35,6 +35,7 @@ func service(file, name, method string, imports ...string) *descriptorpb.FileDes
 
 // reflector responds to reflection with what files returns for a name, and to calls with OK.
 func reflector(t *testing.T, asked *atomic.Int32, files func(name string) *descriptorpb.FileDescriptorProto) http.HandlerFunc {
+	t.Helper()
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		if !strings.Contains(r.URL.Path, "reflection.v1.") {

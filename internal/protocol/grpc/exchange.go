@@ -160,7 +160,7 @@ func (x *exchange) result() protocol.Result {
 func (x *exchange) verdict() (spec.Code, error) {
 	got := &x.got
 	err := got.frames.end()
-	_, long := errors.AsType[tooLarge](err)
+	_, long := errors.AsType[tooLongError](err)
 	switch {
 	case err != nil && got.hasStatus:
 		return got.code, err

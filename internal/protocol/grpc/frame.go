@@ -20,11 +20,11 @@ var (
 	errCut        = errors.New("the response ends within a message")
 )
 
-// tooLarge is a message that is longer than the client takes.
-type tooLarge struct{ size, most uint64 }
+// tooLongError is a message that is longer than the client takes.
+type tooLongError struct{ size, most uint64 }
 
 // Error implements error.
-func (e tooLarge) Error() string {
+func (e tooLongError) Error() string {
 	return fmt.Sprintf("a message of %d bytes is longer than max_message_bytes, which is %d", e.size, e.most)
 }
 
@@ -86,7 +86,7 @@ func (f *frames) read(p []byte, most uint64, encoded bool) {
 		case f.prefix[0] == 1 && !encoded:
 			f.err = errNoEncoding
 		case f.left > most:
-			f.err = tooLarge{f.left, most}
+			f.err = tooLongError{f.left, most}
 		}
 	}
 }
@@ -136,7 +136,7 @@ func decompress(m []byte, encoding string, most uint64) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("gzip: %w", err)
 	case uint64(len(out)) > most:
-		return nil, tooLarge{uint64(len(out)), most}
+		return nil, tooLongError{uint64(len(out)), most}
 	}
 	return out, nil
 }

@@ -99,7 +99,7 @@ func message(flag byte, wire string) string {
 
 // respond returns a handler that responds with messages and a status.
 func respond(status int, text string, messages ...string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/grpc")
 		w.Header().Set("Trailer", "grpc-status, grpc-message")
 		_, _ = w.Write([]byte(strings.Join(messages, "")))

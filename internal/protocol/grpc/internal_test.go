@@ -57,7 +57,7 @@ func FuzzFrames(f *testing.F) {
 func FuzzReflection(f *testing.F) {
 	f.Add([]byte("\x22\x02\x0a\x00"))
 	f.Add([]byte("\x3a\x04\x08\x05\x12\x00"))
-	f.Fuzz(func(t *testing.T, message []byte) {
+	f.Fuzz(func(_ *testing.T, message []byte) {
 		files := map[string]*descriptorpb.FileDescriptorProto{}
 		if readReflection(message, files) == nil {
 			_ = missing(files)

@@ -146,22 +146,27 @@ var errReflection = errors.New("the response cannot be read")
 // readReflection adds the files of a response.
 func readReflection(message []byte, files map[string]*descriptorpb.FileDescriptorProto) error {
 	return eachField(message, func(number protowire.Number, value []byte) error {
-		switch number {
-		case responseError:
+		if number == responseError {
 			return reflectionError(value)
-		case responseFiles:
-			return eachField(value, func(number protowire.Number, value []byte) error {
-				var f descriptorpb.FileDescriptorProto
-				if number != responseFilesFile {
-					return nil
-				}
-				if err := proto.Unmarshal(value, &f); err != nil {
-					return errReflection
-				}
-				files[f.GetName()] = &f
-				return nil
-			})
 		}
+		if number == responseFiles {
+			return readFiles(value, files)
+		}
+		return nil
+	})
+}
+
+// readFiles adds the files of a FileDescriptorResponse.
+func readFiles(message []byte, files map[string]*descriptorpb.FileDescriptorProto) error {
+	return eachField(message, func(number protowire.Number, value []byte) error {
+		if number != responseFilesFile {
+			return nil
+		}
+		var f descriptorpb.FileDescriptorProto
+		if err := proto.Unmarshal(value, &f); err != nil {
+			return errReflection
+		}
+		files[f.GetName()] = &f
 		return nil
 	})
 }
