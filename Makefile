@@ -41,7 +41,7 @@ run: build ## Run the demo: a target and the exporter on loopback.
 	./traffic_exporter demo
 
 .PHONY: test
-test: test-unit rules chart examples e2e ## Set up and run all tests.
+test: test-unit rules chart examples grpc e2e ## Set up and run all tests.
 
 .PHONY: test-unit
 test-unit: ## Run vet and the Go tests with the race detector.
@@ -79,6 +79,10 @@ run-stack: build $(PROMETHEUS) $(ALERTMANAGER) ## Run three replicas, a target, 
 examples: build $(PROMETHEUS) ## Run the configurations in examples/ against servers that do what the real ones do, with a real Prometheus.
 	cd test/examples && $(GO) vet ./... && TRAFFIC_EXAMPLES_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_EXAMPLES_PROMETHEUS=$(PROMETHEUS) $(GO) test -count=1 ./...
 
+.PHONY: grpc
+grpc: ## Test gRPC against grpc-go's test server, and through nginx where it is installed.
+	cd test/grpc && $(GO) vet ./... && $(GO) test -count=1 ./...
+
 # Where the tests need a program of the system that is not here and that nobody can install,
 # they say so and are skipped. RUNLEVEL has no server started that is installed.
 .PHONY: system-tools
@@ -109,12 +113,14 @@ lint: $(GOLANGCI_LINT) ## Run golangci-lint with the project's configuration.
 	$(GOLANGCI_LINT) run ./...
 	cd test/chart && $(GOLANGCI_LINT) run ./...
 	cd test/examples && $(GOLANGCI_LINT) run ./...
+	cd test/grpc && $(GOLANGCI_LINT) run ./...
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code.
 	$(GOLANGCI_LINT) fmt ./...
 	cd test/chart && $(GOLANGCI_LINT) fmt ./...
 	cd test/examples && $(GOLANGCI_LINT) fmt ./...
+	cd test/grpc && $(GOLANGCI_LINT) fmt ./...
 
 .PHONY: generate
 generate: ## Generate the JSON schema, the reference documentation and the dashboards.
@@ -126,6 +132,7 @@ check: generate ## Fail if generated files or go.mod are out of date.
 	$(GO) mod tidy -diff
 	cd test/chart && $(GO) mod tidy -diff
 	cd test/examples && $(GO) mod tidy -diff
+	cd test/grpc && $(GO) mod tidy -diff
 	git diff --exit-code
 
 .PHONY: bench

@@ -30,7 +30,7 @@ func scenario() *board {
 	b.failures()
 	b.row("Journeys")
 	b.journeys()
-	b.row("Tokens and sessions")
+	b.row("Tokens, sessions and descriptors")
 	b.sessions()
 	b.row("SLO and traffic")
 	b.traffic()
@@ -151,17 +151,23 @@ func (b *board) journeys() {
 }
 
 func (b *board) sessions() {
-	b.place(8, 9, chart("Tokens and sessions that are there",
+	b.place(6, 9, chart("Tokens and sessions that are there",
 		"Tokens of the service account and sessions of users, over all replicas, each of which has its own.", count,
 		query("there", sum("", metric("traffic_sessions", ofScenario))), noValue("none needed"), named("there", colored("blue"))))
-	b.place(8, 9, chart("Renewals",
+	b.place(6, 9, chart("Renewals",
 		"Attempts to obtain tokens and sessions per second, those that succeeded and those that failed.", perSecondOf,
 		query("renewed", sum("", rate(metric("traffic_session_renewals_total", ofScenario)))),
 		query("failed", sum("", rate(metric("traffic_session_failures_total", ofScenario)))), noValue("none needed"),
 		lines, named("renewed", colored("green")), named("failed", colored("red"))))
-	b.place(8, 9, chart("Time until a token expires",
+	b.place(6, 9, chart("Time until a token expires",
 		"Of the replica whose token expires first. It climbs with each renewal; at 0 slots are dropped.", seconds,
 		query("left", least("("+metric("traffic_token_expiry_timestamp_seconds", ofScenario)+" > 0) - time()")), noValue("no token"), named("left", colored("blue"))))
+	b.place(6, 9, chart("Descriptors of gRPC",
+		"Replicas that know the messages of the scenario's calls; others drop its slots. And attempts per second to have them.", count,
+		query("replicas that know", sum("", metric("traffic_grpc_descriptors", ofScenario))),
+		query("loaded/s", sum("", rate(metric("traffic_grpc_descriptor_loads_total", ofScenario)))),
+		query("failed/s", sum("", rate(metric("traffic_grpc_descriptor_failures_total", ofScenario)))), noValue("no gRPC"),
+		lines, named("replicas that know", colored("blue")), named("loaded/s", colored("green")), named("failed/s", colored("red"))))
 }
 
 func (b *board) traffic() {

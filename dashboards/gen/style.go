@@ -338,14 +338,15 @@ func reasons(p *grafana.Panel) {
 // drops gives each reason for not sending a slot its colour.
 func drops(p *grafana.Panel) {
 	colors := map[engine.DropReason]string{
-		engine.DropInFlight:  "orange",
-		engine.DropRateCap:   "purple",
-		engine.DropLate:      "red",
-		engine.DropBackOff:   "blue",
-		engine.DropJourneys:  "yellow",
-		engine.DropNoToken:   "dark-red",
-		engine.DropNoSession: "light-red",
-		engine.DropShutdown:  "text",
+		engine.DropInFlight:      "orange",
+		engine.DropRateCap:       "purple",
+		engine.DropLate:          "red",
+		engine.DropBackOff:       "blue",
+		engine.DropJourneys:      "yellow",
+		engine.DropNoToken:       "dark-red",
+		engine.DropNoSession:     "light-red",
+		engine.DropNoDescriptors: "dark-orange",
+		engine.DropShutdown:      "text",
 	}
 	for r := range engine.DropReason(engine.NumDropReasons) {
 		named(r.String(), colored(mustHave(colors, r)))(p)

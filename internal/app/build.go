@@ -118,6 +118,9 @@ func (b *builder) prepareOne(sc config.Scenario, data *tables, old built) (built
 	if n.mix.logins != nil {
 		n.mix.logins.takeOver(old.mix)
 	}
+	if n.mix.descriptors != nil {
+		n.mix.descriptors.takeOver(old.mix)
+	}
 	return n, err
 }
 
@@ -180,13 +183,15 @@ func (b *builder) exposeOne(sc config.Scenario, n built) (built, error) {
 			Grace:       time.Duration(sc.ShutdownGrace),
 		},
 	}
+	n.scenario.Needs = n.mix.needs
+	if d := n.mix.descriptors; d != nil {
+		d.begin(recorder, sc.Timeline())
+	}
 	if t := n.mix.tokens; t != nil {
-		n.scenario.Needs = t
 		n.scenario.Recorder = &refusals{Recorder: n.scenario.Recorder, tokens: t}
 		t.begin(recorder, sc.Timeline())
 	}
 	if l := n.mix.logins; l != nil {
-		n.scenario.Needs = l
 		l.begin(recorder, sc.Timeline())
 	}
 	if n.guard != nil {
@@ -224,6 +229,9 @@ func scenarioSpec(sc config.Scenario, m *mix) telemetry.ScenarioSpec {
 	}
 	if sc.Session != nil {
 		spec.Sessions = m.logins.count
+	}
+	if sc.IsGRPC() {
+		spec.Descriptors = m.descriptors.count
 	}
 	if sc.SLO != nil {
 		spec.SLO = &telemetry.SLO{Objective: float64(sc.SLO.Objective), Latency: time.Duration(sc.SLO.Latency)}

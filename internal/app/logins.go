@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -55,7 +57,7 @@ func newLogins(sc config.Scenario, m *mix, in surroundings) (*logins, error) {
 	if in.admit != nil {
 		l.admit = func() bool { return in.admit(sc.Name) }
 	}
-	renewOn, err := statuses(sc.Session.RenewOn)
+	renewOn, err := codes(sc.Session.RenewOn)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +70,20 @@ func newLogins(sc config.Scenario, m *mix, in surroundings) (*logins, error) {
 		o.Session = &journey.SessionOptions{For: sc.Session.For, Names: sc.Kept(), RenewOn: renewOn, Sessions: l}
 	}
 	return l, nil
+}
+
+// codes returns what reports whether the code of a response is one of these statuses.
+func codes(all []config.StatusRange) (func(code string) bool, error) {
+	if len(all) > 0 && all[0].Name != "" {
+		return func(code string) bool {
+			return slices.ContainsFunc(all, func(s config.StatusRange) bool { return s.Name == code })
+		}, nil
+	}
+	set, err := statuses(all)
+	return func(code string) bool {
+		status, notNumber := strconv.Atoi(code)
+		return notNumber == nil && set.Contains(status)
+	}, err
 }
 
 // statuses translates ranges of statuses.

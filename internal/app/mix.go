@@ -9,6 +9,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/journey"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
@@ -28,8 +29,14 @@ type mix struct {
 	scripts []*journey.Options
 	// journeys are the names of those entries that have steps; empty for the others.
 	journeys []string
+	// calls are what the client's entries call where they are calls of gRPC, and descriptors those of
+	// their methods; nil elsewhere.
+	calls       []grpc.Call
+	descriptors *descriptors
 	// tokens are what requests authenticate with; nil if it is not them.
 	tokens *tokens
+	// needs is what slots need before they can be sent; nil for nothing.
+	needs engine.Needs
 	// logins are the sessions of users, login how these log in, users who they are, and who tells
 	// of a slot which of them it is; nil without them.
 	logins *logins
@@ -48,11 +55,13 @@ type mixer struct {
 	m      mix
 	// loggingIn says that the steps of a login are translated.
 	loggingIn bool
+	// methods are those of calls whose messages vary, by their paths.
+	methods map[string]*grpc.Method
 }
 
 // newMix translates the requests of a scenario. It reads the files with data and bodies.
 func newMix(sc config.Scenario, in surroundings) (*mix, error) {
-	x := &mixer{sc: sc, files: &feeds{failed: in.wire.FileFailed, logger: in.logger.With("scenario", sc.Name), offline: in.offline}, tables: map[string]script.Table{}}
+	x := &mixer{sc: sc, files: &feeds{failed: in.wire.FileFailed, logger: in.logger.With("scenario", sc.Name), offline: in.offline}, tables: map[string]script.Table{}, methods: map[string]*grpc.Method{}}
 	for _, d := range sc.Data() {
 		table, err := in.tables.get(d.Name, d.Value, in.wire.FileFailed)
 		if err != nil {
@@ -102,19 +111,23 @@ func (x *mixer) fixed(r *config.Request) error {
 	if err != nil {
 		return err
 	}
+	if x.sc.IsGRPC() {
+		e.URL, e.Fields = overHTTP(r.URL.URI), x.callFields(r, fields(x.sc.HeadersOf(r)))
+		x.add(e, r, r.Name, nil)
+		return nil
+	}
 	e.URL, e.Body = r.URL.URI, r.Body.Bytes()
 	e.Fields = fields(x.sc.HeadersOf(r))
-	x.add(e, r.Name, nil)
+	x.add(e, r, r.Name, nil)
 	return nil
 }
 
 // prepared returns what all requests have that are made from one of the file.
 func (x *mixer) prepared(r *config.Request) (httpreq.Entry, error) {
-	var ranges []httpreq.StatusRange
-	for _, s := range r.Expect.Status {
-		ranges = append(ranges, httpreq.StatusRange{First: s.Low, Last: s.High})
+	if x.sc.IsGRPC() {
+		return grpc.Entry(httpreq.Entry{}), nil
 	}
-	expect, err := httpreq.NewStatuses(ranges...)
+	expect, err := statuses(r.Expect.Status)
 	return httpreq.Entry{Method: r.Method, Expect: expect, KeepsRedirects: !x.follows(r)}, err
 }
 
@@ -126,9 +139,12 @@ func (x *mixer) follows(r *config.Request) bool {
 	return x.sc.HTTPConfig.FollowRedirects
 }
 
-// add adds an entry of the client.
-func (x *mixer) add(e httpreq.Entry, name string, checks []string) int {
+// add adds an entry of the client, which a request of the file is.
+func (x *mixer) add(e httpreq.Entry, r *config.Request, name string, checks []string) int {
 	x.m.prepared = append(x.m.prepared, e)
+	if x.sc.IsGRPC() {
+		x.m.calls = append(x.m.calls, x.call(r))
+	}
 	x.m.names = append(x.m.names, name)
 	x.m.checks = append(x.m.checks, checks)
 	return len(x.m.prepared) - 1
@@ -158,7 +174,7 @@ func (x *mixer) scripted(r *config.Request, steps []config.TrafficStep, name fun
 		}
 		entry, known := entries[step.Name]
 		if !known {
-			entry = x.add(d.Entry, name(step.Name), program.Checks(i))
+			entry = x.add(d.Entry, step, name(step.Name), program.Checks(i))
 			entries[step.Name] = entry
 		}
 		o.Steps = append(o.Steps, journey.Step{Entry: entry, Draft: d, Timeout: time.Duration(step.Timeout)})
@@ -255,6 +271,7 @@ func newTraffic(sc config.Scenario, in surroundings) (*mix, protocol.Client, err
 	if m.logins != nil {
 		m.logins.client = c
 	}
+	m.needs = m.allNeeds()
 	if m.tokens != nil || m.logins != nil {
 		c = &renewing{Client: c, tokens: m.tokens, logins: m.logins}
 	}

@@ -49,6 +49,7 @@ type family struct {
 func families() []family {
 	return []family{
 		{schemes: []string{"http", "https"}, client: newHTTP},
+		{schemes: []string{"grpc", "grpcs"}, client: newGRPC},
 	}
 }
 

@@ -58,6 +58,11 @@ func Send(ctx context.Context, w io.Writer, o SendOptions) error {
 			return fmt.Errorf("token: %w", err)
 		}
 	}
+	if m.descriptors != nil {
+		if err = m.descriptors.Obtain(ctx); err != nil {
+			return fmt.Errorf("descriptors: %w", err)
+		}
+	}
 	if m.logins != nil {
 		if err = m.logins.obtain(ctx, slot); err != nil {
 			return fmt.Errorf("session: %w", err)

@@ -9,6 +9,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc/spec"
 	"github.com/traffic-exporter/traffic_exporter/internal/session"
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
@@ -115,7 +116,7 @@ type refusals struct {
 // Exchanged implements engine.Recorder.
 func (r *refusals) Exchanged(o engine.Outcome) {
 	r.Recorder.Exchanged(o)
-	if o.Result.Code == "401" {
+	if c := o.Result.Code; c == "401" || c == spec.Unauthenticated.String() {
 		r.tokens.Refused(o.Result.Sent)
 	}
 }

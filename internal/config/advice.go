@@ -66,11 +66,27 @@ func instead(typeName, key string) string {
 		"HTTPConfig.http_config_file",
 		"BasicAuth.username_ref", "BasicAuth.password_ref", "Authorization.credentials_ref",
 		"RequestBasicAuth.username_ref", "RequestBasicAuth.password_ref", "RequestAuthorization.credentials_ref",
-		"Scenario.grpc_config",
 		"Request.exchange", "Request.parallel", "TrafficStep.exchange", "TrafficStep.parallel",
-		"Variable.jwt", "Body.message",
+		"Variable.jwt",
 		"RateShape.replay", "RateShape.follow":
 		return later
+	case "GRPCConfig.tls_config", "GRPCConfig.basic_auth", "GRPCConfig.authorization", "GRPCConfig.oauth2", "GRPCConfig.connect_timeout",
+		"GRPCConfig.max_conn_age", "GRPCConfig.dns_ttl", "GRPCConfig.max_response_bytes", "GRPCConfig.user_agent":
+		return "write it in http_config of the scenario instead"
+	case "GRPCConfig.metadata", "GRPCConfig.authority":
+		return "write headers in the scenario or its requests instead; Host is the authority"
+	case "GRPCConfig.reflection", "GRPCConfig.descriptors":
+		return "servers are asked by reflection unless there are proto_files"
+	case "GRPCConfig.descriptor_set", "GRPCConfig.protoset", "GRPCConfig.proto":
+		return "write proto_files: [...] instead"
+	case "GRPCConfig.timeout":
+		return "write timeout in the scenario instead"
+	case "Scenario.grpc", "Config.grpc_config", "Request.grpc_config", "TrafficStep.grpc_config":
+		return "write grpc_config in the scenario instead"
+	case "Request.metadata", "TrafficStep.metadata", "Scenario.metadata":
+		return "write headers instead"
+	case "Request.message", "TrafficStep.message":
+		return "write body: {message: ...} instead"
 	case "Scenario.http", "Scenario.protocol":
 		return "write http_config: {protocol: ...} instead"
 	case "Scenario.tls_config", "Scenario.basic_auth", "Scenario.authorization", "Scenario.follow_redirects",

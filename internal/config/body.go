@@ -31,6 +31,8 @@ type Body struct {
 	Random Bytes `yaml:"random" min:"1" max:"1GiB"`
 	// A GraphQL request.
 	GraphQL *GraphQL `yaml:"graphql"`
+	// The message of a call of gRPC, as protobuf's JSON has it, or a list of them where the method takes a stream. Left out, it is an empty one, or an empty list.
+	Message *JSON `yaml:"message"`
 
 	text *Template
 }
@@ -76,6 +78,7 @@ func (b Body) kinds() []string {
 		{"file", b.File != ""},
 		{"random", b.Random != 0},
 		{"graphql", b.GraphQL != nil},
+		{"message", b.Message != nil},
 	} {
 		if kind.there {
 			kinds = append(kinds, kind.key)
@@ -115,7 +118,7 @@ func (b Body) Constant() bool {
 	return b.Set == nil && !slices.ContainsFunc(b.templates(""), func(l located) bool { return l.t.Varies() })
 }
 
-// Bytes returns a constant body as it is sent; nil if there is none.
+// Bytes returns a constant body as it is sent, a message as JSON; nil if there is none.
 func (b Body) Bytes() []byte {
 	var text string
 	switch {
@@ -129,6 +132,8 @@ func (b Body) Bytes() []byte {
 		text = b.form()
 	case b.GraphQL != nil:
 		text = b.GraphQL.text()
+	case b.Message != nil:
+		text = b.Message.Text
 	}
 	if text == "" {
 		return nil
@@ -258,6 +263,9 @@ func (b Body) templates(path string) []located {
 	}
 	if b.JSON != nil {
 		all = append(all, b.JSON.templates()...)
+	}
+	if b.Message != nil {
+		all = append(all, b.Message.templates()...)
 	}
 	for _, e := range b.Set {
 		all = append(all, e.Value.templates()...)

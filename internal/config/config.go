@@ -71,8 +71,10 @@ type Scenario struct {
 	Limits Limits `yaml:"limits"`
 	// How the target is spared when it fails. Without it all is sent, whatever fails.
 	BackOff *BackOff `yaml:"back_off"`
-	// How requests are sent over HTTP.
+	// How requests are sent over HTTP; calls of gRPC are, as well.
 	HTTPConfig HTTPConfig `yaml:"http_config"`
+	// What calls of gRPC have beside that.
+	GRPCConfig *GRPCConfig `yaml:"grpc_config"`
 	// What URLs that begin with / or ? follow, such as http://example.org/api. Placeholders may stand in its path.
 	BaseURL Template `yaml:"base_url"`
 	// Headers of all requests. A request's own of the same name wins.
@@ -416,7 +418,7 @@ type RequestAuthorization struct {
 
 // Expect is the choice of the responses that are a success.
 type Expect struct {
-	// Status codes such as 200, ranges such as 200-204, classes such as 2xx.
+	// Status codes such as 200, ranges such as 200-204, classes such as 2xx. Of gRPC names such as OK or NOT_FOUND, and OK when left out.
 	Status []StatusRange `yaml:"status" default:"2xx 3xx" min:"1" max:"100"`
 	// What headers have to be, by name.
 	Headers Named[Check] `yaml:"headers" max:"100" format:"tokens"`

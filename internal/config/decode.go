@@ -343,6 +343,8 @@ func (d *decoder) scalar(n *yaml.Node, path string, f field, v reflect.Value) {
 	switch f.format {
 	case "file":
 		d.named(n, path, text, v)
+	case "folder":
+		v.SetString(d.beside(text))
 	case "content":
 		v.SetString(d.beside(text))
 		d.files = append(d.files, File{Path: v.String(), file: d.file, path: path, place: position(n)})

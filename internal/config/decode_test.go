@@ -112,7 +112,7 @@ func TestEveryValueArrives(t *testing.T) {
 	}); !reflect.DeepEqual(r.Headers, want) {
 		t.Errorf("headers %v, want %v", r.Headers, want)
 	}
-	if got := r.Expect.Status; !reflect.DeepEqual(got, []config.StatusRange{{200, 200}, {301, 399}, {500, 599}}) {
+	if got := r.Expect.Status; !reflect.DeepEqual(got, []config.StatusRange{{Low: 200, High: 200}, {Low: 301, High: 399}, {Low: 500, High: 599}}) {
 		t.Errorf("expected status %v", got)
 	}
 }

@@ -23,6 +23,10 @@ func checkFormat(format, text string) error {
 		if text == "" {
 			return expectedError("the name of a file")
 		}
+	case "folder":
+		if text == "" {
+			return expectedError("the name of a folder")
+		}
 	case "header":
 		if !headerValue(text) {
 			return expectedError("a header value: no line breaks or other control characters, no spaces around it")

@@ -19,7 +19,7 @@ type Session struct {
 	Steps []TrafficStep `yaml:"steps" required:"true" min:"1" max:"1000"`
 	// How long a session is used before the user logs in again, give or take a twentieth.
 	RenewAfter Duration `yaml:"renew_after" default:"30m" min:"1s" max:"1y"`
-	// By which statuses of its slots' responses the target says that a session has ended, so that the user logs in again.
+	// By which statuses of its slots' responses the target says that a session has ended, so that the user logs in again. Of gRPC UNAUTHENTICATED when left out.
 	RenewOn []StatusRange `yaml:"renew_on" default:"401" max:"100"`
 	// How many users log in at a time, in each replica.
 	Concurrency int `yaml:"concurrency" default:"5" min:"1" max:"1000"`
@@ -42,6 +42,7 @@ func (t *traffic) session(path string, sc *scope) {
 		return
 	}
 	certain := t.allSteps(at, s.Steps, sc.inner())
+	t.statuses(join(path, "renew_on"), &s.RenewOn, "UNAUTHENTICATED")
 	t.s.kept = slices.Sorted(maps.Keys(certain))
 	t.captures = nil
 	for _, name := range t.s.kept {
@@ -101,9 +102,10 @@ func (s Scenario) SessionFingerprint() string {
 	return fingerprint(struct {
 		Session    Session         `yaml:"session"`
 		HTTPConfig HTTPConfig      `yaml:"http_config"`
+		GRPCConfig *GRPCConfig     `yaml:"grpc_config"`
 		BaseURL    Template        `yaml:"base_url"`
 		Headers    Headers         `yaml:"headers"`
 		Variables  Named[Variable] `yaml:"variables"`
 		Data       Named[Dataset]  `yaml:"data"`
-	}{*s.Session, s.HTTPConfig, s.BaseURL, s.Headers, s.Variables, s.data})
+	}{*s.Session, s.HTTPConfig, s.GRPCConfig, s.BaseURL, s.Headers, s.Variables, s.data})
 }

@@ -1,23 +1,32 @@
 package config
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc/spec"
 )
 
 // StatusRange is a range of HTTP status codes, both ends included, written as a code
-// (301), a range (200-204) or a class (2xx).
+// (301), a range (200-204) or a class (2xx), or a status of gRPC, written as its name (NOT_FOUND).
 type StatusRange struct {
 	Low, High int
+	// Name is that of a status of gRPC; the range is empty then.
+	Name string
 }
 
 func (StatusRange) expectation() string {
-	return "a status such as 200, 200-204 or 2xx, from 100 to 599"
+	return "a status such as 200, 200-204 or 2xx, from 100 to 599, or, of gRPC, such as OK or NOT_FOUND"
 }
 
 // UnmarshalText sets the range from its text. The error says what was expected.
 func (s *StatusRange) UnmarshalText(text []byte) error {
+	if slices.Contains(spec.Names(), string(text)) {
+		*s = StatusRange{Name: string(text)}
+		return nil
+	}
 	low, high, isRange := strings.Cut(string(text), "-")
 	if class, ok := strings.CutSuffix(low, "xx"); ok && !isRange {
 		low, high = class+"00", class+"99"
@@ -47,6 +56,8 @@ func statusCode(text string) int {
 // String returns the shortest text that UnmarshalText reads as this range.
 func (s StatusRange) String() string {
 	switch {
+	case s.Name != "":
+		return s.Name
 	case s.Low == s.High:
 		return strconv.Itoa(s.Low)
 	case s.Low%100 == 0 && s.High == s.Low+99:

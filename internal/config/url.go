@@ -16,7 +16,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
-// URL is an absolute http or https URL with a host, without user info and fragment, or, where there is a base_url, what follows that: a
+// URL is an absolute http, https, grpc or grpcs URL with a host, without user info and fragment, or, where there is a base_url, what follows that: a
 // path or a query that begins with / or ?. It may have placeholders, though not in scheme, host and port, or be one placeholder.
 type URL struct {
 	// URI is the URL with all that belongs to it, base_url and query included, if it is the
@@ -156,10 +156,10 @@ func hostProblem(text string, err *uri.HostError) string {
 }
 
 // schemes are those of URLs that can be sent to.
-func schemes() []string { return []string{"http", "https"} }
+func schemes() []string { return []string{"http", "https", "grpc", "grpcs"} }
 
 // laterSchemes are those of protocols that later versions speak.
-func laterSchemes() []string { return []string{"grpc", "grpcs", "ws", "wss"} }
+func laterSchemes() []string { return []string{"ws", "wss"} }
 
 // cutScheme cuts an absolute URL after its scheme (RFC 3986, section 3.1).
 func cutScheme(text string) (scheme, rest string, absolute bool) {
@@ -197,6 +197,9 @@ func (o *Origin) UnmarshalText(text []byte) error {
 	if err != nil {
 		return err
 	}
+	if read.Scheme != "http" && read.Scheme != "https" {
+		return expectedError("an http or https URL")
+	}
 	if _, rest, _ := cutScheme(string(text)); authorityOf(rest) != strings.TrimSuffix(rest, "/") {
 		return expectedError(o.expectation() + ", without a path")
 	}
@@ -226,6 +229,9 @@ func (e *Endpoint) UnmarshalText(text []byte) error {
 	}
 	if err != nil {
 		return err
+	}
+	if read.Scheme != "http" && read.Scheme != "https" {
+		return expectedError("an http or https URL")
 	}
 	*e = Endpoint{read}
 	return nil

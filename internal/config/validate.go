@@ -46,6 +46,7 @@ func (v validator) scenario(path string, s *Scenario) {
 	}
 	v.requests(path, s)
 	v.http(path, *s)
+	v.grpc(path, s)
 	s.timeline = v.timeline(path, *s)
 }
 

@@ -20,10 +20,11 @@ func (t *traffic) body(path string, r *Request) {
 		return
 	case len(kinds) == 0:
 		if t.complete(at) {
-			t.fail(at, "found no kind of body, expected one of verbatim, json, form, multipart, file, random or graphql")
+			t.fail(at, "found no kind of body, expected one of verbatim, json, form, multipart, file, random, graphql or message")
 		}
 		return
 	}
+	t.kindFits(at, r)
 	for _, e := range b.Set {
 		one := join(join(at, "set"), e.Name)
 		t.jsonPath(one, e.Name, quote(e.Name))

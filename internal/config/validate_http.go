@@ -180,9 +180,13 @@ func (v validator) tlsIsUsed(path string, s Scenario) {
 		return
 	}
 	for _, o := range s.origins {
-		if o.Scheme == "https" {
+		if o.Secure() {
 			return
 		}
+	}
+	if s.IsGRPC() {
+		v.fail(at, "found TLS settings, but no request has a grpcs URL: write grpcs or leave them out")
+		return
 	}
 	v.fail(at, "found TLS settings, but no request has an https URL: write https or leave them out")
 }

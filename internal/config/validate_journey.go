@@ -20,6 +20,9 @@ func (t *traffic) journey(path string, r *Request, sc *scope) {
 	if at := join(path, "steps"); !t.bad[at] {
 		t.allSteps(at, r.Steps, sc)
 	}
+	if r.Cookies && t.s.IsGRPC() {
+		t.fail(join(path, "cookies"), "found together with grpc URLs, which have none: leave it out")
+	}
 }
 
 // allSteps checks the steps of a journey at path and returns the captures that are certain after

@@ -106,6 +106,7 @@ func (t *traffic) entry(path string, r *Request, shared *scope) {
 func (t *traffic) request(path string, r *Request, sc *scope) {
 	t.target(path, r)
 	t.method(join(path, "method"), r.Method)
+	t.call(path, r)
 	all := t.urlTemplates(path, r)
 	all = append(all, t.auth(path, r)...)
 	all = append(all, t.headers(join(path, "headers"), r.Headers, t.s.HTTPConfig, r.BasicAuth != nil || r.Authorization != nil)...)
@@ -192,6 +193,9 @@ func (t *traffic) target(path string, r *Request) {
 	to.addQuery(r.Query)
 	r.target = to
 	if to.Whole != nil {
+		return
+	}
+	if !t.sameFamily(at, to.Origin.Scheme) {
 		return
 	}
 	s.addOrigin(to.Origin)

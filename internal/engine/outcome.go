@@ -45,6 +45,8 @@ const (
 	DropNoToken
 	// DropNoSession: the slot's user was not logged in.
 	DropNoSession
+	// DropNoDescriptors: nobody knew yet what the messages of its calls look like.
+	DropNoDescriptors
 	// DropShutdown: the process was stopping.
 	DropShutdown
 
@@ -69,6 +71,8 @@ func (r DropReason) String() string {
 		return "no_token"
 	case DropNoSession:
 		return "no_session"
+	case DropNoDescriptors:
+		return "no_descriptors"
 	case DropShutdown:
 		return "shutdown"
 	default:

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
@@ -31,8 +30,8 @@ type SessionOptions struct {
 	For string
 	// Names are those of what is captured.
 	Names []string
-	// RenewOn are the statuses by which the target says that a session has ended.
-	RenewOn httpreq.Statuses
+	// RenewOn reports whether the target says by a response's code that a session has ended.
+	RenewOn func(code string) bool
 	// Sessions are those of all users.
 	Sessions Sessions
 }
@@ -84,7 +83,7 @@ func UserOf(p *script.Program, j *script.Journey, variable string) string {
 // see looks at whether the target has ended the session.
 func (r *run) see(c *protocol.Call) {
 	o := r.script.o.Session
-	if code, err := strconv.Atoi(c.Result.Code); err == nil && o.RenewOn.Contains(code) {
+	if o.RenewOn(c.Result.Code) {
 		o.Sessions.Refused(r.user, c.Result.Sent)
 	}
 }

@@ -23,6 +23,16 @@ type Tap interface {
 	Body(p []byte)
 }
 
+// FieldTap is a Tap that costs no allocation: it is shown the fields of heads and trailers one by one
+// as they are read. Of a request and of the ends of heads it is told without their fields, and of
+// connections not at all. Only HTTP/2 knows it.
+type FieldTap interface {
+	Tap
+	// Field is called with each field of a response, :status among them. The bytes must not be
+	// kept.
+	Field(name, value []byte)
+}
+
 // Head is the head of a request or of a response.
 type Head struct {
 	// Line is the first line, written as HTTP/1.1 does whatever is spoken; empty for trailers.

@@ -61,15 +61,16 @@ type collector struct {
 	ledger  *ledger
 	wire    *wire
 
-	sendDelay *prometheus.HistogramVec
-	requests  *prometheus.CounterVec
-	failures  *prometheus.CounterVec
-	verdicts  *prometheus.CounterVec
-	retries   *prometheus.CounterVec
-	redirects *prometheus.CounterVec
-	withheld  *prometheus.CounterVec
-	journeys  *journeys
-	sessions  *sessions
+	sendDelay   *prometheus.HistogramVec
+	requests    *prometheus.CounterVec
+	failures    *prometheus.CounterVec
+	verdicts    *prometheus.CounterVec
+	retries     *prometheus.CounterVec
+	redirects   *prometheus.CounterVec
+	withheld    *prometheus.CounterVec
+	journeys    *journeys
+	sessions    *sessions
+	descriptors *descriptors
 
 	targetDesc, shareDesc, overrideDesc, backOffDesc, silentDesc, objectiveDesc, latencyDesc *prometheus.Desc
 
@@ -88,12 +89,13 @@ type rates struct {
 func newCollector(name string) *collector {
 	f := factory{labels: prometheus.Labels{labelScenario: name}}
 	return &collector{
-		factory:  f,
-		created:  time.Now(),
-		ledger:   newLedger(f),
-		wire:     newWire(f),
-		journeys: newJourneys(f),
-		sessions: newSessions(f),
+		factory:     f,
+		created:     time.Now(),
+		ledger:      newLedger(f),
+		wire:        newWire(f),
+		journeys:    newJourneys(f),
+		sessions:    newSessions(f),
+		descriptors: newDescriptors(f),
 		sendDelay: f.histograms("traffic_send_delay_seconds",
 			"Time from a request's due time to the actual send: the generator's own lateness.", delayBounds()),
 		requests: f.counters("traffic_requests_total",
@@ -142,6 +144,7 @@ func (c *collector) services(bounds []float64) *prometheus.HistogramVec {
 func (c *collector) reshape(spec ScenarioSpec) *Scenario {
 	c.rates.Store(&rates{target: spec.TargetRate, share: spec.ShareRate, overridden: spec.Overridden, backOff: spec.BackOffRatio, silent: spec.SilentFor})
 	c.sessions.reshape(spec)
+	c.descriptors.reshape(spec)
 	old := c.current.Load()
 	if old != nil && old.isShapedBy(spec) {
 		return old
@@ -221,7 +224,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 // parts are the collectors that this one is made of while s is its shape.
 func (c *collector) parts(s *Scenario) []prometheus.Collector {
 	return append(c.wire.parts(),
-		c.ledger, c.sendDelay, c.requests, c.failures, c.verdicts, c.retries, c.redirects, c.withheld, c.journeys, c.sessions, s.durations, s.services)
+		c.ledger, c.sendDelay, c.requests, c.failures, c.verdicts, c.retries, c.redirects, c.withheld, c.journeys, c.sessions, c.descriptors, s.durations, s.services)
 }
 
 func value(f func() float64) float64 {

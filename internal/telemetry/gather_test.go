@@ -169,6 +169,14 @@ func account() telemetry.ScenarioSpec {
 	}
 }
 
+// calls is a scenario of calls of gRPC.
+func calls() telemetry.ScenarioSpec {
+	return telemetry.ScenarioSpec{
+		Name: "calls", Requests: []string{"get"}, Timeout: time.Second,
+		Descriptors: func() float64 { return 1 },
+	}
+}
+
 // open registers the metrics of the specs with a new registry, which checks that
 // the collectors do what they describe.
 func open(tb testing.TB, specs ...telemetry.ScenarioSpec) (*prometheus.Registry, *telemetry.Metrics, []*telemetry.Scenario) {

@@ -29,8 +29,9 @@ type Scenario struct {
 	sendDelay prometheus.Observer
 	entries   []entry
 
-	sessions *sessions
-	journeys *journeys
+	sessions    *sessions
+	descriptors *descriptors
+	journeys    *journeys
 	// journeyNames and journeyDurations are by entry of the mix; those of entries that are a
 	// single request are empty and nil.
 	journeyNames     []string
@@ -54,6 +55,7 @@ func newScenario(c *collector, spec ScenarioSpec, old *Scenario) *Scenario {
 		sendDelay: c.sendDelay.WithLabelValues(),
 
 		sessions:         c.sessions,
+		descriptors:      c.descriptors,
 		journeys:         c.journeys,
 		journeyNames:     slices.Clone(spec.Journeys),
 		journeyDurations: make([][engine.NumJourneyOutcomes]prometheus.Observer, len(spec.Journeys)),

@@ -48,6 +48,9 @@ type ScenarioSpec struct {
 	// series of sessions unless Sessions is nil, and that of a token unless TokenExpires is.
 	Sessions     func() float64
 	TokenExpires func() float64
+	// Descriptors returns 1 if the descriptors of gRPC are known, and otherwise 0. It is called like
+	// those. The scenario has the series of descriptors unless it is nil.
+	Descriptors func() float64
 }
 
 // SLO is a service level objective: the part of the requests that must succeed
@@ -203,6 +206,9 @@ func SeriesCount(spec ScenarioSpec) Series {
 	}
 	if spec.TokenExpires != nil {
 		s.Plain++
+	}
+	if spec.Descriptors != nil {
+		s.Plain += 3
 	}
 	for i, name := range spec.Requests {
 		s.Plain += len(spec.checksOf(i))

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc/spec"
 )
 
 // object is a JSON object; its keys come out sorted.
@@ -30,11 +32,11 @@ func pattern(typ string) string {
 	case "Bytes":
 		return `^[0-9]+(KiB|MiB|GiB)?$`
 	case "URL":
-		return `^([hH][tT][tT][pP][sS]?://[^#\s]+|[/?][^#\s]*)$|\{\{`
+		return `^(([hH][tT][tT][pP]|[gG][rR][pP][cC])[sS]?://[^#\s]+|[/?][^#\s]*)$|\{\{`
 	case "Origin":
 		return `^[hH][tT][tT][pP][sS]?://[^/?#\s]+/?$`
 	case "StatusRange":
-		return `^[1-5](xx|[0-9]{2}(-[1-5][0-9]{2})?)$`
+		return `^([1-5](xx|[0-9]{2}(-[1-5][0-9]{2})?)|` + strings.Join(spec.Names(), "|") + `)$`
 	case "TimeOfDay":
 		return `^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$`
 	case "TimeOfWeek":

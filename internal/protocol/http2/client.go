@@ -95,12 +95,11 @@ func (c *Client) originOf(u uri.URI) *origin {
 }
 
 // Start implements protocol.Client. An entry that the mix does not have fails as
-// ReasonProtocol, and so does a Message that is no *httpreq.Prepared. Where the head of a
+// ReasonProtocol, and so does a Message that is neither an *httpreq.Prepared nor an *httpreq.Payload. Where the head of a
 // response came, the result has its status as code, even if the body failed.
 func (c *Client) Start(call *protocol.Call) {
 	j := c.job(call, time.Now())
-	var err error
-	if j.entry, err = c.entryOf(call); err != nil {
+	if err := c.resolve(&j); err != nil {
 		j.fail(err)
 		return
 	}
@@ -112,7 +111,20 @@ func (c *Client) job(call *protocol.Call, now time.Time) job {
 	return job{call: call, start: now, deadline: call.EndsBy(now, c.timeout)}
 }
 
-// entryOf returns what a call sends.
+// resolve finds out what a job sends.
+func (c *Client) resolve(j *job) (err error) {
+	payload, given := j.call.Message.(*httpreq.Payload)
+	if i := j.call.Request.Entry; given && i >= 0 && i < len(c.entries) {
+		j.entry, j.upload = &c.entries[i], httpreq.NewUpload(payload.Body)
+		return nil
+	}
+	if j.entry, err = c.entryOf(j.call); err == nil {
+		j.upload = j.entry.Upload()
+	}
+	return err
+}
+
+// entryOf returns what a call sends that has no payload.
 func (c *Client) entryOf(call *protocol.Call) (*entry, error) {
 	p, err := httpreq.MessageOf(call, len(c.entries))
 	if err != nil {

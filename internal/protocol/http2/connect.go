@@ -20,8 +20,7 @@ func (c *Client) OnForeign(f func(call *protocol.Call, r dial.Ready)) {
 func (c *Client) Adopt(call *protocol.Call, r dial.Ready) {
 	j := c.job(call, r.Began)
 	j.sent = r.Began
-	var err error
-	if j.entry, err = c.entryOf(call); err != nil {
+	if err := c.resolve(&j); err != nil {
 		_ = r.Conn.Close() // Nothing was sent: there is nobody to tell.
 		j.fail(err)
 		return

@@ -100,17 +100,17 @@ type head struct {
 	// fields is how many fields there are, and size their size as RFC 9113, section 6.5.2,
 	// counts it.
 	fields, size int
-	// tap, if not nil, is shown each field.
-	tap *headTap
+	// tap is shown each field.
+	tap headTap
 }
 
 // reset empties the head.
-func (h *head) reset(t *headTap) {
+func (h *head) reset(t headTap) {
 	*h = head{length: -1, tap: t}
 }
 
 // tapped reports whether fields are to be shown: those of a head that is too long are not.
-func (h *head) tapped() bool { return h.tap != nil && h.size <= maxHead }
+func (h *head) tapped() bool { return h.tap.to != nil && h.size <= maxHead }
 
 // add takes a field's fact.
 func (h *head) add(f fact, size int) {

@@ -68,12 +68,12 @@ func BenchmarkHPACK(b *testing.B) {
 			d := newDecoder(t)
 			var h head
 			for _, block := range blocks {
-				h.reset(nil)
+				h.reset(headTap{})
 				d.decode(block, &h)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				h.reset(nil)
+				h.reset(headTap{})
 				if !d.decode(last, &h) || h.status != 200 {
 					b.Fatal("not decoded")
 				}
@@ -86,7 +86,7 @@ func BenchmarkHPACK(b *testing.B) {
 				h.add(t.classify([]byte(f.Name), []byte(f.Value)), len(f.Name)+len(f.Value)+fieldOverhead)
 			})
 			decode := func(block []byte) bool {
-				h.reset(nil)
+				h.reset(headTap{})
 				_, err := d.Write(block)
 				return err == nil && d.Close() == nil
 			}

@@ -72,7 +72,7 @@ func (d *decoder) indexed(p []byte, h *head) ([]byte, bool) {
 		f := &d.tables.static[i]
 		h.add(f.fact, len(f.name)+len(f.value)+fieldOverhead)
 		if h.tapped() {
-			h.tap.field([]byte(f.name), []byte(f.value))
+			h.tap.field(f.nameText, f.valueText)
 		}
 		return p, true
 	}

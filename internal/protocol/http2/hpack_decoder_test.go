@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/transcript"
 )
 
 // collected returns the fields of blocks as the decoder shows them, up to the first that
@@ -16,10 +18,9 @@ func collected(t *tables, blocks [][]byte) (fields [][2]string, ok bool) {
 	d := newDecoder(t)
 	var h head
 	for _, block := range blocks {
-		seen := new(headTap)
-		h.reset(seen)
+		h.reset(headTap{to: new(transcript.Transcript)})
 		ok := d.decode(block, &h)
-		for _, f := range seen.fields {
+		for _, f := range h.tap.fields {
 			fields = append(fields, [2]string{f.Name, f.Value})
 		}
 		if !ok {

@@ -20,7 +20,9 @@ type tables struct {
 // staticField is a field of the static table.
 type staticField struct {
 	name, value string
-	fact        fact
+	// nameText and valueText are the same, for taps.
+	nameText, valueText []byte
+	fact                fact
 }
 
 // newTables returns the tables, as the library of HPACK has them.
@@ -33,7 +35,8 @@ func newTables() *tables {
 	}
 	i := 0
 	d := hpack.NewDecoder(0, func(f hpack.HeaderField) {
-		t.static[i] = staticField{name: f.Name, value: f.Value, fact: t.classify([]byte(f.Name), []byte(f.Value))}
+		name, value := []byte(f.Name), []byte(f.Value)
+		t.static[i] = staticField{name: f.Name, value: f.Value, nameText: name, valueText: value, fact: t.classify(name, value)}
 	})
 	for i = 1; i <= numStatic; i++ {
 		_, _ = d.Write([]byte{0x80 | byte(i)}) // An index of the static table cannot fail.

@@ -55,6 +55,16 @@ func (e *peerError) Error() string {
 	return fmt.Sprintf("server reset the stream: %s", e.code)
 }
 
+// ResetCode returns the error code (RFC 9113, section 7) of the RST_STREAM or GOAWAY with which a
+// server ended an exchange, if that is what the error is.
+func ResetCode(err error) (code uint32, ok bool) {
+	peer, ok := errors.AsType[*peerError](err)
+	if !ok {
+		return 0, false
+	}
+	return uint32(peer.code), true
+}
+
 // reason tells the codes that say that somebody broke HTTP/2 from those that say that
 // something is over.
 func (e *peerError) reason() protocol.Reason {

@@ -11,6 +11,8 @@ import (
 type job struct {
 	call  *protocol.Call
 	entry *entry
+	// upload is the body to send: the entry's own, or the call's in place of it.
+	upload httpreq.Upload
 	// start is when it was started, deadline when it has to have ended, and sent when it
 	// began to be sent; zero until then.
 	start, deadline, sent time.Time

@@ -31,7 +31,7 @@ func (t *streamSet) open(j *job, window int64) *stream {
 	s := t.table.open(t.nextID)
 	t.nextID += 2
 	t.left--
-	s.job, s.length, s.window, s.body = *j, -1, window, j.entry.Upload()
+	s.job, s.length, s.window, s.body = *j, -1, window, j.upload
 	t.byDeadline.insert(s)
 	if s.body.Len() > 0 {
 		t.sending.insert(s)

@@ -13,7 +13,7 @@ var epoch = time.Unix(1_700_000_000, 0)
 
 // jobUntil returns a job that has to end so many seconds after the epoch, with a body.
 func jobUntil(seconds int, body string) *job {
-	return &job{deadline: epoch.Add(time.Duration(seconds) * time.Second), entry: &entry{Prepared: &httpreq.Prepared{Body: []byte(body)}}}
+	return &job{deadline: epoch.Add(time.Duration(seconds) * time.Second), entry: &entry{Prepared: &httpreq.Prepared{}}, upload: httpreq.NewUpload([]byte(body))}
 }
 
 // deadlines returns the deadlines of a list's streams, in seconds after the epoch.

@@ -16,6 +16,10 @@ func (c *conn) tapRequest(j *job) {
 	if tap == nil {
 		return
 	}
+	if _, lean := tap.(protocol.FieldTap); lean {
+		tap.Request(protocol.Head{}, nil)
+		return
+	}
 	tap.Connection(c.ready.Facts(c.streams.opened() > 0))
 	h := protocol.Head{
 		Line:   j.entry.Method + " " + j.entry.Target() + " HTTP/2.0",
@@ -27,35 +31,42 @@ func (c *conn) tapRequest(j *job) {
 			f.Name = ":authority"
 		}
 	}
-	tap.Request(h, j.entry.Body)
+	tap.Request(h, j.upload.Held())
 }
 
-// headTap collects the fields of a header block for a tap. Without one it is nil.
+// headTap shows the fields of a header block to a tap. The zero headTap is nobody's.
 type headTap struct {
-	to     protocol.Tap
+	to protocol.Tap
+	// lean is to, if it takes fields one by one; the fields are collected otherwise.
+	lean   protocol.FieldTap
 	fields []protocol.Field
 }
 
-// newHeadTap returns a headTap for a stream; nil if nobody listens.
-func newHeadTap(s *stream) *headTap {
+// newHeadTap returns a headTap for a stream, which may be nil.
+func newHeadTap(s *stream) headTap {
 	if s == nil || s.call.Tap == nil {
-		return nil
+		return headTap{}
 	}
-	return &headTap{to: s.call.Tap}
+	lean, _ := s.call.Tap.(protocol.FieldTap)
+	return headTap{to: s.call.Tap, lean: lean}
 }
 
 // field takes a field.
 func (t *headTap) field(name, value []byte) {
+	if t.lean != nil {
+		t.lean.Field(name, value)
+		return
+	}
 	t.fields = append(t.fields, protocol.Field{Name: string(name), Value: string(value)})
 }
 
 // end tells of the head; status is 0 for trailers.
 func (t *headTap) end(status int) {
-	if t == nil {
+	if t.to == nil {
 		return
 	}
 	h := protocol.Head{Status: status, Fields: slices.DeleteFunc(t.fields, func(f protocol.Field) bool { return strings.HasPrefix(f.Name, ":") })}
-	if status != 0 {
+	if status != 0 && t.lean == nil {
 		h.Line = "HTTP/2.0 " + strconv.Itoa(status)
 		if text := http.StatusText(status); text != "" {
 			h.Line += " " + text

@@ -141,6 +141,9 @@ type Entry struct {
 	Expect Statuses
 	// KeepsRedirects says that a redirect is the response, whatever the options say.
 	KeepsRedirects bool
+	// Streams says that the body ends where its stream does: its length is not sent, and trailers
+	// of the response are asked for (RFC 9110, section 10.1.4). It needs HTTP/2.
+	Streams bool
 }
 
 // WithDefaults returns the options with a Wire and a Logger, which may be nil, that take
@@ -241,6 +244,8 @@ func (e Entry) validate(p Protocol) error {
 		return fmt.Errorf("URL %q: scheme is not one of %q", e.URL, schemes)
 	case !token(e.MethodOrGet()) || e.Method == http.MethodConnect:
 		return fmt.Errorf("invalid method %q", e.Method)
+	case e.Streams && p != HTTP2 && p != H2C:
+		return errors.New("a body that ends with its stream needs HTTP/2")
 	case e.Expect == Statuses{}:
 		return errors.New("expects no status at all")
 	}

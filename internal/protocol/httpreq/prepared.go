@@ -35,9 +35,16 @@ type Prepared struct {
 	Expect Statuses
 	// KeepsRedirects says that a redirect is the response, whatever the options say.
 	KeepsRedirects bool
+	// Streams says that the end of the body is that of its stream.
+	Streams bool
 	// Jar, if not nil, is told of the cookies of responses, and asked for those of redirects.
 	Jar Jar
 }
+
+// Payload is a body that is sent with an entry in place of its own, as the Message of a
+// protocol.Call. The entry has to be one that Streams, and its body is not changed once it is
+// sent. Clients of HTTP/2 alone know it.
+type Payload struct{ Body []byte }
 
 // Jar keeps the cookies of one user (RFC 6265). Calls do not overlap.
 type Jar interface {
@@ -51,7 +58,7 @@ type Jar interface {
 func (e Entry) Prepare(userAgent string) (Prepared, error) {
 	p := Prepared{
 		Method: e.MethodOrGet(), URL: e.URL, Authority: e.URL.Authority(), Body: e.Body, Source: e.Source,
-		Expect: e.Expect, KeepsRedirects: e.KeepsRedirects,
+		Expect: e.Expect, KeepsRedirects: e.KeepsRedirects, Streams: e.Streams,
 	}
 	agent := false
 	for _, f := range e.Fields {
@@ -79,7 +86,11 @@ func (e Entry) Prepare(userAgent string) (Prepared, error) {
 	if !agent && userAgent != "" {
 		p.Fields = append(p.Fields, protocol.Field{Name: "User-Agent", Value: userAgent})
 	}
-	if body := p.Upload(); body.Len() > 0 || tellsLength(p.Method) {
+	body := p.Upload()
+	switch {
+	case e.Streams:
+		p.Fields = append(p.Fields, protocol.Field{Name: "TE", Value: "trailers"})
+	case body.Len() > 0 || tellsLength(p.Method):
 		p.Fields = append(p.Fields, protocol.Field{Name: contentLength, Value: strconv.FormatInt(body.Len(), 10)})
 	}
 	p.Idempotent = idempotent(p.Method, p.Fields)

@@ -17,6 +17,9 @@ type Upload struct {
 	offset int64
 }
 
+// NewUpload returns the upload of a body that is held in memory.
+func NewUpload(body []byte) Upload { return Upload{held: body} }
+
 // Upload returns the whole body of the request.
 func (p *Prepared) Upload() Upload { return Upload{held: p.Body, source: p.Source} }
 
@@ -27,6 +30,10 @@ func (p *Prepared) Generated() int64 {
 	}
 	return p.Source.Size()
 }
+
+// Held returns what is still to be sent of a body that is held in memory; nil for one that is
+// generated.
+func (u *Upload) Held() []byte { return u.held }
 
 // Len returns how many bytes are still to be sent.
 func (u *Upload) Len() int64 {

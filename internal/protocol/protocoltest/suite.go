@@ -22,6 +22,24 @@ type Suite struct {
 	// MostConns is how many connections may be open where so many are allowed; nil is as
 	// many.
 	MostConns func(maxConns int) int
+	// Succeed responds so that the client takes it for a success; nil is an empty response.
+	Succeed http.HandlerFunc
+}
+
+// succeed responds with a success.
+func (s Suite) succeed(w http.ResponseWriter, r *http.Request) {
+	if s.Succeed != nil {
+		s.Succeed(w, r)
+	}
+}
+
+// RunFailures runs the tests of the suite about targets that cannot be reached or trusted, which
+// clients of all protocols have to pass.
+func (s Suite) RunFailures(t *testing.T) {
+	t.Run("tells failures of connecting", s.tellsFailuresOfConnecting)
+	t.Run("tells failures of the handshake", s.tellsFailuresOfTheHandshake)
+	t.Run("checks certificates", s.checksCertificates)
+	t.Run("tells of servers that break off", s.tellsOfServersThatBreakOff)
 }
 
 // Run runs the tests of the suite.

@@ -219,6 +219,33 @@ func (s Suite) tellsFailuresOfHTTP2(t *testing.T) {
 	}
 }
 
+func (s Suite) tellsOfServersThatBreakOff(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		serve func(net.Conn)
+		want  protocol.Reason
+	}{
+		{"closes", AnswerAndClose(""), protocol.ReasonReset},
+		{"says nothing", Answer(""), protocol.ReasonTimeout},
+		{"speaks something else", Answer("220 smtp.test ESMTP\r\n"), protocol.ReasonProtocol},
+		{"speaks HTTP/1.1", Answer("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonProtocol},
+	} {
+		t.Run("the server "+test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := Pipe(t, false, test.serve)
+				o.Timeout = time.Second // Before anybody finds out that nobody is there.
+				r := s.once(t, o)
+				if r.Reason != test.want || r.Code != "" {
+					t.Errorf("code %q, reason %q, want %q: %v", r.Code, r.Reason, test.want, r.Err)
+				}
+			})
+		})
+	}
+	t.Run("the server resets", func(t *testing.T) {
+		wantReason(t, s.client(t, RawOptions(t, false, AnswerAndReset("", Now()))), protocol.ReasonReset)
+	})
+}
+
 // RawOptions returns options for a server that answers by hand, with TLS or without.
 func RawOptions(tb testing.TB, secure bool, serve func(net.Conn)) httpreq.Options {
 	tb.Helper()

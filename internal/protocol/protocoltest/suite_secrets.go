@@ -196,7 +196,7 @@ func (s Suite) checksCertificates(t *testing.T) {
 		{"of too old a version", ca, none, dial.TLS{CA: ca.PEM, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}, protocol.ReasonTLS},
 	} {
 		t.Run("a certificate "+test.name, func(t *testing.T) {
-			o := s.secure().Serve(t, func(http.ResponseWriter, *http.Request) {}, func(server *httptest.Server) {
+			o := s.secure().Serve(t, s.succeed, func(server *httptest.Server) {
 				server.TLS = test.by.ServerConfig(t, test.change)
 			})
 			w := new(Wire)

@@ -1,0 +1,147 @@
+package grpc_test
+
+import (
+	"io"
+	"net"
+	"runtime/debug"
+	"testing"
+
+	"golang.org/x/net/http2"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
+)
+
+// frame returns a frame of stream 0.
+func frame(kind http2.FrameType, flags http2.Flags, payload string) string {
+	n := len(payload)
+	return string([]byte{byte(n >> 16), byte(n >> 8), byte(n), byte(kind), byte(flags), 0, 0, 0, 0}) + payload
+}
+
+// field returns a field that is written out.
+func field(name, value string) string {
+	return "\x00" + string(rune(len(name))) + name + string(rune(len(value))) + value
+}
+
+// responder is a server that responds to each call with the same message, at the least cost: all
+// that comes with one read it responds to with one write.
+func responder(c net.Conn) {
+	parts := []string{
+		frame(http2.FrameHeaders, http2.FlagHeadersEndHeaders, "\x88"+field("content-type", "application/grpc")),
+		frame(http2.FrameData, 0, message(0, hello)),
+		frame(http2.FrameHeaders, http2.FlagHeadersEndHeaders|http2.FlagHeadersEndStream, field("grpc-status", "0")+field("grpc-message", "")),
+	}
+	if _, err := io.ReadFull(c, make([]byte, len(http2.ClientPreface))); err != nil {
+		return
+	}
+	out := []byte(frame(http2.FrameSettings, 0, "\x00\x03\x00\x00\x03\xe8"))
+	in := make([]byte, 64<<10)
+	have, unreturned := 0, 0
+	for {
+		n, err := c.Read(in[have:])
+		if err != nil {
+			return
+		}
+		have += n
+		p := in[:have]
+		for len(p) >= 9 {
+			size := int(p[0])<<16 | int(p[1])<<8 | int(p[2])
+			if len(p) < 9+size {
+				break
+			}
+			switch kind, flags := http2.FrameType(p[3]), http2.Flags(p[4]); {
+			case kind == http2.FrameData && flags.Has(http2.FlagDataEndStream):
+				unreturned += size
+				for _, part := range parts {
+					from := len(out)
+					out = append(out, part...)
+					copy(out[from+5:from+9], p[5:9])
+				}
+			case kind == http2.FrameSettings && flags == 0:
+				out = append(out, frame(http2.FrameSettings, http2.FlagSettingsAck, "")...)
+			case kind == http2.FramePing && flags == 0:
+				out = append(out, frame(http2.FramePing, http2.FlagPingAck, string(p[9:17]))...)
+			}
+			p = p[9+size:]
+		}
+		have = copy(in, p)
+		if unreturned > 32<<10 {
+			out = append(out, frame(http2.FrameWindowUpdate, 0, string([]byte{0, 0, byte(unreturned >> 8), byte(unreturned)}))...)
+			unreturned = 0
+		}
+		if _, err := c.Write(out); err != nil {
+			return
+		}
+		out = out[:0]
+	}
+}
+
+// benchClient returns a client of the responder, with all that differs between calls.
+func benchClient(tb testing.TB) *grpc.Client {
+	tb.Helper()
+	o := protocoltest.Options(tb, "http://"+protocoltest.Raw(tb, responder))
+	o.SlotHeader, o.Traceparent = true, httpreq.TraceSampled
+	return open(tb, optionsOf(o, "Unary", `{"text": "hi"}`))
+}
+
+// drive makes n calls, of which so many are under way at a time.
+func drive(tb testing.TB, c protocol.Client, calls []protocol.Call, n int) {
+	tb.Helper()
+	free := make(chan *protocol.Call, len(calls))
+	for i := range calls {
+		call := &calls[i]
+		call.Request = protocol.Request{Scenario: "bench", Segment: "1700000000-ab12", Trace: [16]byte{1}, Span: [8]byte{2}}
+		call.Done = func() { free <- call }
+		free <- call
+	}
+	take := func() *protocol.Call {
+		select {
+		case call := <-free:
+			return call
+		default:
+			c.Flush()
+			return <-free
+		}
+	}
+	for i := range n {
+		call := take()
+		if call.Result.Failed() {
+			tb.Fatal(call.Result.Err)
+		}
+		call.Request.Seq = uint64(i)
+		c.Start(call)
+	}
+	c.Flush()
+	for range calls {
+		if call := <-free; call.Result.Failed() {
+			tb.Fatal(call.Result.Err)
+		}
+	}
+}
+
+func BenchmarkCall(b *testing.B) {
+	c := benchClient(b)
+	calls := make([]protocol.Call, 100)
+	drive(b, c, calls, 1000)
+	b.ReportAllocs()
+	b.ResetTimer()
+	drive(b, c, calls, b.N)
+}
+
+func TestACallOfAFixedMessageAllocatesNothing(t *testing.T) {
+	if underRace {
+		t.Skip("the race detector allocates")
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	c := benchClient(t)
+	calls := make([]protocol.Call, 20)
+	drive(t, c, calls, 1000)
+	const n = 2000
+	allocs := testing.AllocsPerRun(1, func() { drive(t, c, calls, n) })
+	// What the driving itself allocates is the same for any number of calls.
+	if allocs > n/20 {
+		t.Errorf("%v allocations for %d calls", allocs, n)
+	}
+}

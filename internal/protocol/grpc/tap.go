@@ -1,0 +1,135 @@
+package grpc
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+)
+
+// leanTap is an exchange at which nobody looks: its response is checked and not kept.
+type leanTap exchange
+
+var _ protocol.FieldTap = (*leanTap)(nil)
+
+// Connection implements protocol.Tap.
+func (*leanTap) Connection(protocol.Connection) {}
+
+// Request implements protocol.Tap. What came before was the response to an earlier attempt.
+func (x *leanTap) Request(protocol.Head, []byte) { x.got.reset() }
+
+// Field implements protocol.FieldTap.
+func (x *leanTap) Field(name, value []byte) { x.got.field(name, value) }
+
+// Response implements protocol.Tap.
+func (x *leanTap) Response(h protocol.Head) { (*exchange)(x).head(h.Status) }
+
+// Body implements protocol.Tap.
+func (x *leanTap) Body(p []byte) { x.got.body(p, x.most) }
+
+// head takes the end of a head; status is 0 for trailers.
+func (x *exchange) head(status int) {
+	switch {
+	case status == 0:
+	case status < http.StatusOK:
+		x.got.reset() // Of an interim response nothing counts.
+	default:
+		x.got.http = status
+	}
+}
+
+// wholeTap is an exchange that somebody looks at. The request is shown as it is sent, with its
+// messages as JSON, and the response when it has ended.
+type wholeTap exchange
+
+var _ protocol.Tap = (*wholeTap)(nil)
+
+// Connection implements protocol.Tap.
+func (x *wholeTap) Connection(c protocol.Connection) {
+	if x.outer != nil {
+		x.outer.Tap.Connection(c)
+	}
+}
+
+// Request implements protocol.Tap.
+func (x *wholeTap) Request(h protocol.Head, body []byte) {
+	x.got.reset()
+	x.fields, x.encoding, x.body = nil, "", nil
+	if x.outer == nil {
+		return
+	}
+	if messages, err := split(body, gzipName, maxFile); err == nil {
+		if text, err := x.method.requests(messages); err == nil {
+			body = text
+		}
+	}
+	x.outer.Tap.Request(h, body)
+}
+
+// Response implements protocol.Tap.
+func (x *wholeTap) Response(h protocol.Head) {
+	for _, f := range h.Fields {
+		x.got.field([]byte(f.Name), []byte(f.Value))
+		if f.Name == encodingName {
+			x.encoding = f.Value
+		}
+	}
+	(*exchange)(x).head(h.Status)
+	if h.Status == 0 || h.Status >= http.StatusOK {
+		x.fields = append(x.fields, h.Fields...)
+	}
+}
+
+// Body implements protocol.Tap.
+func (x *wholeTap) Body(p []byte) {
+	x.got.body(p, x.most)
+	x.body = append(x.body, p...)
+}
+
+// show shows the response to who looks at the call. It fails if its messages cannot be read.
+func (x *exchange) show() error {
+	if x.got.http == 0 {
+		return nil
+	}
+	h := protocol.Head{Line: "HTTP/2.0 " + strconv.Itoa(x.got.http), Status: x.got.http, Fields: x.fields}
+	if !x.got.hasStatus {
+		x.outer.Tap.Response(h)
+		if len(x.body) > 0 {
+			x.outer.Tap.Body(x.body)
+		}
+		return nil
+	}
+	h.Line = "gRPC " + x.got.code.String()
+	if text := decodeMessage(x.got.message); text != "" {
+		h.Line += ": " + text
+	}
+	for i := range h.Fields {
+		x.readable(&h.Fields[i])
+	}
+	messages, err := split(x.body, x.encoding, x.most)
+	var text []byte
+	if err == nil && (len(messages) > 0 || x.streams()) {
+		text, err = x.method.responses(messages)
+	}
+	x.outer.Tap.Response(h)
+	if len(text) > 0 {
+		x.outer.Tap.Body(text)
+	}
+	return err
+}
+
+// readable decodes what is coded of a field.
+func (x *exchange) readable(f *protocol.Field) {
+	switch f.Name {
+	case messageName:
+		f.Value = decodeMessage([]byte(f.Value))
+	case detailsName:
+		if text, ok := details(f.Value, x.method.schema); ok {
+			f.Value = text
+		}
+	case encodingName:
+		// Messages are shown without their compression, which is not the content's.
+	}
+	f.Value = strings.ToValidUTF8(f.Value, "\uFFFD")
+}

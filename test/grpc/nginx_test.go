@@ -1,0 +1,115 @@
+package grpc
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
+)
+
+// startNginx runs the nginx of this machine as a proxy before a server, with a location that it
+// does not pass on and one whose server is away. Without an nginx the test is skipped.
+func startNginx(t *testing.T, backend string) string {
+	t.Helper()
+	path, err := exec.LookPath("nginx")
+	if err != nil {
+		path, err = exec.LookPath("/usr/sbin/nginx") // Not in everybody's PATH.
+	}
+	if err != nil {
+		t.Skipf("there is no nginx: `make system-tools` installs it as root where there is apt-get: %v", err)
+	}
+	dir := t.TempDir()
+	addr := freeport.Address(t)
+	config := `
+daemon off;
+master_process off;
+pid nginx.pid;
+error_log error.log;
+events {}
+http {
+	access_log off;
+	client_body_temp_path body;
+	proxy_temp_path proxy;
+	fastcgi_temp_path fastcgi;
+	uwsgi_temp_path uwsgi;
+	scgi_temp_path scgi;
+	client_max_body_size 10m;
+	server {
+		listen ` + addr + ` http2;
+		location /grpc.testing.TestService/UnimplementedCall { grpc_pass grpc://` + freeport.Address(t) + `; }
+		location /grpc.testing.TestService/HalfDuplexCall { return 404; }
+		location / { grpc_pass grpc://` + backend + `; }
+	}
+}
+`
+	if os.Geteuid() == 0 {
+		config = "user root;\n" + config
+	}
+	file := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path, "-p", dir, "-c", file)
+	var said strings.Builder
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if c, err := net.Dial("tcp", addr); err == nil {
+			_ = c.Close()
+			return addr
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("nginx does not listen: %s", said.String())
+		}
+	}
+}
+
+func TestNginxAsAProxy(t *testing.T) {
+	direct := interopServer(t)
+	addr := startNginx(t, direct)
+	for _, c := range []struct {
+		path, message, code string
+		reason              protocol.Reason
+		err                 string
+	}{
+		{path: "EmptyCall", code: "OK"},
+		{path: "UnaryCall", message: `{"responseSize": 314159, "payload": ` + payload(271828) + `}`, code: "OK"},
+		{path: "StreamingInputCall", message: `[{"payload": ` + payload(27182) + `}, {"payload": ` + payload(8) + `}]`, code: "OK"},
+		{path: "StreamingOutputCall", message: `{"responseParameters": [{"size": 31415}, {"size": 9}]}`, code: "OK"},
+		{path: "FullDuplexCall", code: "OK"},
+		{path: "UnaryCall", message: `{"responseStatus": {"code": 9, "message": "not now"}}`, code: "FAILED_PRECONDITION", reason: protocol.ReasonStatus, err: "not now"},
+		{path: "UnimplementedCall", code: "UNAVAILABLE", reason: protocol.ReasonStatus, err: "HTTP status 502"},
+		{path: "HalfDuplexCall", code: "UNIMPLEMENTED", reason: protocol.ReasonStatus, err: "HTTP status 404"},
+	} {
+		o := optionsOf(t, addr, call{path: service + c.path, message: c.message})
+		made, err := grpc.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(made.Close)
+		if err := made.Descriptors().Obtain(context.Background()); err != nil {
+			t.Fatalf("reflection through nginx: %v", err)
+		}
+		r, _ := look(t, made)
+		if r.Code != c.code || r.Reason != c.reason {
+			t.Errorf("%s: %s %s (%v), want %s %s", c.path, r.Code, r.Reason, r.Err, c.code, c.reason)
+		}
+		if c.err != "" && (r.Err == nil || !strings.Contains(r.Err.Error(), c.err)) {
+			t.Errorf("%s: error %v, want %q", c.path, r.Err, c.err)
+		}
+	}
+}
