@@ -91,66 +91,69 @@ func TestConnectionsRetire(t *testing.T) {
 			t.Errorf("%d opened, %d closed", opened, closed)
 		}
 	})
-	bubble := func(name string, f func(t *testing.T)) {
-		t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
-	}
-	bubble("after so long", func(t *testing.T) {
-		w := new(protocoltest.Wire)
-		o := piped(t, (*server).serve)
-		o.Wire, o.MaxConnAge = w, 10*time.Minute
-		c := client(t, o)
-		for range 9 {
-			mustSucceed(t, c)
-			time.Sleep(time.Minute)
-		}
-		checkOne(t, w)
-		time.Sleep(2 * time.Minute)
-		if _, closed := w.Counts(); closed != 1 {
-			t.Errorf("%d connections are closed after eleven minutes", closed)
-		}
-		mustSucceed(t, c)
-	})
-	bubble("with their last request", func(t *testing.T) {
-		let := make(chan struct{})
-		w := new(protocoltest.Wire)
-		o := piped(t, func(s *server) {
-			if s.conn == 1 {
-				id := s.request()
-				<-let
-				s.answer(id)
+	t.Run("after so long", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := new(protocoltest.Wire)
+			o := piped(t, (*server).serve)
+			o.Wire, o.MaxConnAge = w, 10*time.Minute
+			c := client(t, o)
+			for range 9 {
+				mustSucceed(t, c)
+				time.Sleep(time.Minute)
 			}
-			s.serve()
+			checkOne(t, w)
+			time.Sleep(2 * time.Minute)
+			if _, closed := w.Counts(); closed != 1 {
+				t.Errorf("%d connections are closed after eleven minutes", closed)
+			}
+			mustSucceed(t, c)
 		})
-		o.Wire, o.MaxConnAge = w, 5*time.Second
-		c := client(t, o)
-		first := begin(c, protocol.Request{})
-		c.Flush()
-		time.Sleep(6 * time.Second)
-		mustSucceed(t, c)
-		if opened, closed := w.Counts(); opened != 2 || closed != 0 {
-			t.Errorf("%d opened, %d closed", opened, closed)
-		}
-		close(let)
-		if r := <-first; r.Failed() {
-			t.Error(r.Err)
-		}
-		synctest.Wait()
-		if _, closed := w.Counts(); closed != 1 {
-			t.Errorf("%d closed", closed)
-		}
 	})
-	bubble("when nobody uses them", func(t *testing.T) {
-		w := new(protocoltest.Wire)
-		o := piped(t, (*server).serve)
-		o.Wire = w
-		c := client(t, o)
-		mustSucceed(t, c)
-		time.Sleep(c.health.idle - time.Second)
-		checkOne(t, w)
-		time.Sleep(2 * time.Second)
-		if _, closed := w.Counts(); closed != 1 {
-			t.Errorf("%d closed", closed)
-		}
+	t.Run("with their last request", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			let := make(chan struct{})
+			w := new(protocoltest.Wire)
+			o := piped(t, func(s *server) {
+				if s.conn == 1 {
+					id := s.request()
+					<-let
+					s.answer(id)
+				}
+				s.serve()
+			})
+			o.Wire, o.MaxConnAge = w, 5*time.Second
+			c := client(t, o)
+			first := begin(c, protocol.Request{})
+			c.Flush()
+			time.Sleep(6 * time.Second)
+			mustSucceed(t, c)
+			if opened, closed := w.Counts(); opened != 2 || closed != 0 {
+				t.Errorf("%d opened, %d closed", opened, closed)
+			}
+			close(let)
+			if r := <-first; r.Failed() {
+				t.Error(r.Err)
+			}
+			synctest.Wait()
+			if _, closed := w.Counts(); closed != 1 {
+				t.Errorf("%d closed", closed)
+			}
+		})
+	})
+	t.Run("when nobody uses them", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := new(protocoltest.Wire)
+			o := piped(t, (*server).serve)
+			o.Wire = w
+			c := client(t, o)
+			mustSucceed(t, c)
+			time.Sleep(c.health.idle - time.Second)
+			checkOne(t, w)
+			time.Sleep(2 * time.Second)
+			if _, closed := w.Counts(); closed != 1 {
+				t.Errorf("%d closed", closed)
+			}
+		})
 	})
 }
 

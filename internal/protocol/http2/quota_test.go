@@ -213,7 +213,7 @@ func TestAServerThatIsReplacedLosesNothing(t *testing.T) {
 		current.Store(newGraceful(t))
 		o := protocoltest.Pipe(t, false, func(c net.Conn) {
 			s := current.Load()
-			s.h2.ServeConn(c, &lib.ServeConnOpts{BaseConfig: s.base})
+			s.h2.ServeConn(c, &lib.ServeConnOpts{BaseConfig: s.base}) //nolint:staticcheck // It serves connections that no listener has accepted.
 		})
 		w := new(protocoltest.Wire)
 		o.Protocol, o.Entries[0].Method, o.Wire = httpreq.H2C, "POST", w
@@ -235,13 +235,14 @@ func TestAServerThatIsReplacedLosesNothing(t *testing.T) {
 // graceful is a server of net/http that can be shut down without a listener of its own.
 type graceful struct {
 	base *http.Server
-	h2   *lib.Server
+	h2   *lib.Server //nolint:staticcheck // It serves connections that no listener has accepted.
 }
 
 func newGraceful(t *testing.T) *graceful {
 	t.Helper()
-	s := &graceful{base: &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), ReadHeaderTimeout: time.Minute}, h2: new(lib.Server)}
-	if err := lib.ConfigureServer(s.base, s.h2); err != nil {
+	base := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), ReadHeaderTimeout: time.Minute}
+	s := &graceful{base: base, h2: new(lib.Server)}           //nolint:staticcheck // It serves connections that no listener has accepted.
+	if err := lib.ConfigureServer(s.base, s.h2); err != nil { //nolint:staticcheck // It serves connections that no listener has accepted.
 		t.Fatal(err)
 	}
 	return s
