@@ -30,7 +30,8 @@ type Ledger struct {
 
 	mu   sync.Mutex
 	sent map[Slot]int
-	// latest is the highest slot of the segment that was sent last.
+	// latest is the highest slot of the segment that begins last. Of segments that begin at
+	// the same time, as those of two rates do, it is the one that was sent last.
 	latest  Slot
 	strange []string
 }
@@ -61,9 +62,28 @@ func (l *Ledger) Enter(header string) {
 	}
 	s := Slot{parts[1], sequence}
 	l.sent[s]++
-	if s.After(l.latest) {
+	if s.After(l.latest) || s.start() == l.latest.start() && s.Segment != l.latest.Segment {
 		l.latest = s
 	}
+}
+
+// start is when the slot's segment begins, which its name begins with.
+func (s Slot) start() string {
+	start, _, _ := strings.Cut(s.Segment, "-")
+	return start
+}
+
+// Twice returns all slots, of whatever segment, that were sent more than once.
+func (l *Ledger) Twice() []Slot {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []Slot
+	for s, times := range l.sent {
+		if times > 1 {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // Last returns the last slot so far, and whether there is one.
@@ -98,8 +118,8 @@ func (a Audit) Problems() []string {
 	return all
 }
 
-// Audit returns what was sent of the slots after from and up to to. At midnight UTC
-// numbering starts again.
+// Audit returns what was sent of the slots after from and up to to, at one rate. At
+// midnight UTC numbering starts again.
 func (l *Ledger) Audit(from, to Slot) Audit {
 	l.mu.Lock()
 	defer l.mu.Unlock()

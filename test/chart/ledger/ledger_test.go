@@ -61,3 +61,18 @@ func TestRequestsAreCountedAndPassedOn(t *testing.T) {
 		t.Errorf("problems %q, want %q", got, want)
 	}
 }
+
+func TestAtAnotherRateTheSegmentIsAnother(t *testing.T) {
+	t.Parallel()
+	l := New("demo", nil)
+	for _, slot := range []string{"20261128T000000Z-b/7", "20261128T000000Z-a/3", "20261128T000000Z-a/4", "20261128T000000Z-b/7"} {
+		l.Enter("demo/" + slot)
+	}
+	l.Enter("demo/20261128T000000Z-a/5")
+	if last, _ := l.Last(); last != (Slot{"20261128T000000Z-a", 5}) {
+		t.Errorf("the last slot is %v, want that of the rate that was sent last", last)
+	}
+	if got, want := l.Twice(), []Slot{{"20261128T000000Z-b", 7}}; !slices.Equal(got, want) {
+		t.Errorf("the slots %v were sent twice, want %v", got, want)
+	}
+}
