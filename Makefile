@@ -76,7 +76,7 @@ cluster: build system-tools $(KUBE) $(ETCD) $(HELM) $(HELM3) $(OPERATOR_CRDS) ##
 		TRAFFIC_CLUSTER_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_CLUSTER_HELM3=$(HELM3) TRAFFIC_CLUSTER_HELM4=$(HELM) \
 		TRAFFIC_CLUSTER_APISERVER=$(word 1,$(KUBE)) TRAFFIC_CLUSTER_CONTROLLERS=$(word 2,$(KUBE)) \
 		TRAFFIC_CLUSTER_SCHEDULER=$(word 3,$(KUBE)) TRAFFIC_CLUSTER_KUBECTL=$(word 4,$(KUBE)) \
-		TRAFFIC_CLUSTER_ETCD=$(ETCD) TRAFFIC_CLUSTER_CRDS=$(OPERATOR_CRDS) $(GO) test -count=1 -timeout 40m -v $(ARGS) .
+		TRAFFIC_CLUSTER_ETCD=$(ETCD) TRAFFIC_CLUSTER_CRDS=$(OPERATOR_CRDS) $(GO) test -count=1 -timeout 40m -parallel 4 -v $(ARGS) .
 
 .PHONY: run-stack
 run-stack: build $(PROMETHEUS) $(ALERTMANAGER) ## Run three replicas, a target, Prometheus and Alertmanager on loopback.

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -115,16 +114,6 @@ func metric(p core.Pod, series string) (float64, error) {
 	return 0, fmt.Errorf("there is no %s", series)
 }
 
-// deployment returns that of a release.
-func (c *cluster) deployment(t *testing.T, namespace string) *apps.Deployment {
-	t.Helper()
-	d, err := c.client.AppsV1().Deployments(namespace).Get(t.Context(), name, meta.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
 // asked returns the numbers of replicas that a release's Deployment asks for while f runs.
 func (c *cluster) asked(t *testing.T, namespace string, f func()) []int32 {
 	t.Helper()
@@ -184,14 +173,15 @@ func differing(before, after map[string]string) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// nodeOf returns the node of one of the replicas that are ready.
+// nodeOf returns a node that has as few replicas as any that has some.
 func (c *cluster) nodeOf(t *testing.T, namespace string) string {
 	t.Helper()
+	count := map[string]int{}
 	for _, p := range c.replicas(t, namespace) {
-		if isReady(p) {
-			return p.Spec.NodeName
-		}
+		count[p.Spec.NodeName]++
 	}
-	t.Fatal(errors.New("no replica is ready"))
-	return ""
+	if len(count) == 0 {
+		t.Fatal("there are no replicas")
+	}
+	return slices.MinFunc(slices.Sorted(maps.Keys(count)), func(a, b string) int { return count[a] - count[b] })
 }

@@ -147,6 +147,7 @@ func (l *life) audit(t *testing.T, from, to ledger.Slot, of promise, result *row
 
 // live is the life of a release, from its installation to its removal.
 func (l *life) live(t *testing.T) {
+	t.Helper()
 	before := l.objects(t, l.namespace)
 	begin := time.Now()
 	l.run(t, slices.Concat([]string{"install", release, chartFolder(), "--namespace=" + l.namespace, "--wait", "--timeout=3m"}, l.values)...)
@@ -154,9 +155,13 @@ func (l *life) live(t *testing.T) {
 	l.last(t)
 	l.report.add("install", l.helm, row{took: time.Since(begin)})
 
-	l.step(t, "helm test", exact, func(t *testing.T) { l.run(t, "test", release, "--namespace="+l.namespace) })
+	l.step(t, "helm test", exact, func(t *testing.T) {
+		t.Helper()
+		l.run(t, "test", release, "--namespace="+l.namespace)
+	})
 	l.step(t, "another rate", neverTwice, l.changesTheRate)
 	l.step(t, "rollout of the pods", exact, func(t *testing.T) {
+		t.Helper()
 		l.upgrades(t, `podAnnotations: {rolled: "1"}`)
 		l.agree(t, l.namespace, 3)
 	})
@@ -169,15 +174,18 @@ func (l *life) live(t *testing.T) {
 	l.step(t, "drain", exact, l.isDrained)
 	l.step(t, "drain beside a crash loop", neverTwice, l.isDrainedWhileItCrashes)
 	l.step(t, "port of the gossip", exact, func(t *testing.T) {
+		t.Helper()
 		l.upgrades(t, "fleet: {port: 17946}")
 		l.agree(t, l.namespace, 4)
 	})
 	l.step(t, "port of the web", exact, func(t *testing.T) {
+		t.Helper()
 		l.upgrades(t, "web: {port: 19870}")
 		l.agree(t, l.namespace, 4)
 	})
 	l.step(t, "TLS of the gossip on", neverTwice, l.turnsTLSOn)
 	l.step(t, "TLS of the gossip off", neverTwice, func(t *testing.T) {
+		t.Helper()
 		l.values = l.values[:len(l.values)-1]
 		l.upgrades(t, "{}")
 		l.agree(t, l.namespace, 4)
@@ -201,6 +209,7 @@ func (l *life) uninstall(t *testing.T, before []string) {
 
 // changesTheRate changes only the ConfigMap, and replicas take it as they run.
 func (l *life) changesTheRate(t *testing.T) {
+	t.Helper()
 	specs, runs := l.specs(t, l.namespace), l.runs(t, l.namespace)
 	l.upgrades(t, fmt.Sprintf(`
 config:
@@ -219,6 +228,7 @@ config:
 }
 
 func (l *life) scalesByValues(t *testing.T) {
+	t.Helper()
 	runs := l.runs(t, l.namespace)
 	l.upgrades(t, "replicas: 4")
 	l.agree(t, l.namespace, 4)
@@ -238,6 +248,7 @@ func (l *life) stillRun(t *testing.T, runs []string) {
 
 // scalesByHand scales against what the values say. Helm 4 notices.
 func (l *life) scalesByHand(t *testing.T) {
+	t.Helper()
 	l.kubectl(t, "scale", "deployment/"+name, "--namespace="+l.namespace, "--replicas=5")
 	l.agree(t, l.namespace, 5)
 	err := l.upgrade(t, "replicas: 4")
@@ -254,6 +265,7 @@ func (l *life) scalesByHand(t *testing.T) {
 }
 
 func (l *life) hasItScaled(t *testing.T) {
+	t.Helper()
 	asked := l.asked(t, l.namespace, func() {
 		l.upgrades(t, "autoscaling: {enabled: true, minReplicas: 3, maxReplicas: 5}")
 		l.hpa(t, func(conditions map[string]core.ConditionStatus) error {
@@ -288,6 +300,7 @@ func (l *life) hpa(t *testing.T, ok func(map[string]core.ConditionStatus) error)
 // isScaled has the autoscaler see replicas that are busy. An upgrade keeps the number that
 // it chooses.
 func (l *life) isScaled(t *testing.T) {
+	t.Helper()
 	l.usage.set(l.namespace, 500)
 	l.agree(t, l.namespace, 5)
 	l.usage.set(l.namespace, 100)
@@ -301,6 +314,7 @@ func (l *life) isScaled(t *testing.T) {
 // isScaledNoMore has the values say the number again. Helm 4 notices that the autoscaler
 // has.
 func (l *life) isScaledNoMore(t *testing.T) {
+	t.Helper()
 	err := l.upgrade(t, "{autoscaling: {enabled: false}, replicas: 3}")
 	if l.major == 4 && err != nil && strings.Contains(err.Error(), "conflict") {
 		t.Logf("Helm 4: %v", err)
@@ -317,6 +331,7 @@ func (l *life) isScaledNoMore(t *testing.T) {
 }
 
 func (l *life) leavesTheNumber(t *testing.T) {
+	t.Helper()
 	asked := l.asked(t, l.namespace, func() { l.upgrades(t, "{replicas: null, fleet: {minReplicas: 2}}") })
 	if !slices.Equal(asked, []int32{3}) {
 		t.Errorf("meanwhile the Deployment asks for %v replicas", asked)
@@ -342,6 +357,7 @@ func (l *life) drain(t *testing.T, node string) {
 }
 
 func (l *life) isDrained(t *testing.T) {
+	t.Helper()
 	node := l.nodeOf(t, l.namespace)
 	l.drain(t, node)
 	l.agree(t, l.namespace, 4)
@@ -351,6 +367,7 @@ func (l *life) isDrained(t *testing.T) {
 // isDrainedWhileItCrashes drains the node of a replica that crashes again and again, and
 // then that of another, which must not wait for it.
 func (l *life) isDrainedWhileItCrashes(t *testing.T) {
+	t.Helper()
 	node := l.nodeOf(t, l.namespace)
 	l.kubelet.Break(node, true)
 	defer l.kubelet.Break(node, false)
@@ -368,6 +385,7 @@ func (l *life) isDrainedWhileItCrashes(t *testing.T) {
 }
 
 func (l *life) turnsTLSOn(t *testing.T) {
+	t.Helper()
 	l.secret(t, l.namespace, "gossip", newAuthority(t).files(t))
 	const folder = "/etc/traffic_exporter/secrets/gossip/"
 	l.upgrades(t, fmt.Sprintf(`

@@ -53,7 +53,7 @@ type cluster struct {
 // newCluster starts a cluster, which ends with the test.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "traffic-cluster-")
+	folder, err := os.MkdirTemp("", "traffic-cluster-") //nolint:usetesting // It is kept where the test fails.
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,11 +63,11 @@ func newCluster(t *testing.T) *cluster {
 			t.Logf("logs of the control plane and of all containers are in %s", folder)
 			return
 		}
-		if err := os.RemoveAll(folder); err != nil {
+		if err = os.RemoveAll(folder); err != nil {
 			t.Error(err)
 		}
 	})
-	network, err := kubelet.NewNetwork(netip.MustParsePrefix(host + "/16"))
+	network, err := kubelet.NewNetwork(t.Context(), netip.MustParsePrefix(host+"/16"))
 	if err != nil {
 		t.Fatal(err)
 	}

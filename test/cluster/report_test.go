@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -20,22 +21,26 @@ type row struct {
 type report struct {
 	mu    sync.Mutex
 	steps []string
-	rows  map[string]row
+	rows  map[key]row
 }
 
-// add notes what came of a step with a version of Helm.
+// key names a step with a version of Helm.
+type key struct {
+	step  string
+	major int
+}
+
+// add adds what came of a step with a version of Helm.
 func (r *report) add(step string, h helm, of row) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.rows == nil {
-		r.rows = map[string]row{}
+		r.rows = map[key]row{}
 	}
-	key := step + "\x00" + h.String()
-	if _, other := r.rows[step]; !other {
-		r.rows[step] = row{}
+	if !slices.Contains(r.steps, step) {
 		r.steps = append(r.steps, step)
 	}
-	r.rows[key] = of
+	r.rows[key{step, h.major}] = of
 }
 
 // print writes a table of them.
@@ -53,7 +58,7 @@ func (r *report) print(helms []helm) {
 	for _, step := range r.steps {
 		cells := []string{step}
 		for _, h := range helms {
-			of, ran := r.rows[step+"\x00"+h.String()]
+			of, ran := r.rows[key{step, h.major}]
 			result := "ok"
 			switch {
 			case !ran:

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -50,7 +51,8 @@ fleet: {name: "${POD_NAME}", cluster: %s, min_replicas: 2, listen: "[${POD_IP}]:
 		"existing-configmap": {configMaps: map[string]map[string]string{"scenarios": {"traffic.yaml": own}}},
 		"existing-secret":    {secrets: map[string]map[string]string{"scenarios": {"config.yaml": own}}},
 		"names": {in: "elsewhere", secrets: map[string]map[string]string{
-			"a-secret-whose-name-is-much-too-long-for-the-name-of-a-volume-and-has-to-be-cut": {"a": "b"}}},
+			"a-secret-whose-name-is-much-too-long-for-the-name-of-a-volume-and-has-to-be-cut": {"a": "b"},
+		}},
 		"scenarios": {secrets: map[string]map[string]string{"storefront-credentials": {"password": "secret"}}},
 		"secure": {secrets: map[string]map[string]string{
 			"traffic-exporter-web": with(certificates, "web-config.yaml", web+users), "traffic-exporter-gossip": certificates,
@@ -76,6 +78,7 @@ type values struct {
 
 // all installs each file with values, a few at a time.
 func (v *values) all(t *testing.T) {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join(chartFolder(), "ci", "*-values.yaml"))
 	if err != nil || len(files) < 8 {
 		t.Fatalf("found the files %q, %v, want at least 8", files, err)
@@ -93,14 +96,15 @@ func (v *values) all(t *testing.T) {
 
 // install installs a file with values, tests the release and removes it.
 func (v *values) install(t *testing.T, set, file string) {
+	t.Helper()
 	namespace := fmt.Sprintf("%s-helm%d", set, v.major)
 	v.namespace(t, namespace)
-	needs := v.needsOf(t, set, namespace)
+	n := v.needsOf(t, set, namespace)
 	in := namespace
-	if needs.in != "" {
-		in = needs.in
+	if n.in != "" {
+		in = n.in
 	}
-	v.provide(t, in, needs)
+	v.provide(t, in, n)
 	// Others install into what is shared at the same time.
 	before := v.objects(t, namespace)
 	v.run(t, "install", release, chartFolder(), "--namespace="+namespace, "--values="+file, "--wait", "--timeout=3m")
@@ -111,7 +115,7 @@ func (v *values) install(t *testing.T, set, file string) {
 			t.Errorf("%s has been restarted", r)
 		}
 	}
-	if needs.untested == "" {
+	if n.untested == "" {
 		v.run(t, "test", release, "--namespace="+namespace)
 	}
 	v.run(t, "upgrade", release, chartFolder(), "--namespace="+namespace, "--values="+file, "--wait", "--timeout=3m")
@@ -155,7 +159,11 @@ func (v *values) provide(t *testing.T, namespace string, n needs) {
 	for name, data := range n.secrets {
 		v.secret(t, namespace, name, data)
 		if namespace == "elsewhere" {
-			t.Cleanup(func() { v.kubectl(t, "delete", "secret", name, "--namespace="+namespace) })
+			t.Cleanup(func() {
+				if err := v.client.CoreV1().Secrets(namespace).Delete(context.WithoutCancel(t.Context()), name, meta.DeleteOptions{}); err != nil {
+					t.Error(err)
+				}
+			})
 		}
 	}
 	for name, data := range n.configMaps {

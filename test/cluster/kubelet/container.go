@@ -122,16 +122,13 @@ func (c *container) once(ctx context.Context) int {
 	}
 	end()
 	probing.Wait()
-	c.over(begin, cmd.ProcessState, reason)
-	return exitCode(cmd.ProcessState)
+	code := exitCode(cmd.ProcessState)
+	c.over(begin, code, reason)
+	return code
 }
 
-// over notes that the container has ended.
-func (c *container) over(begin meta.Time, state any, message string) {
-	code := unstarted
-	if s, ok := state.(*os.ProcessState); ok {
-		code = exitCode(s)
-	}
+// over reports that the container has ended.
+func (c *container) over(begin meta.Time, code int, message string) {
 	reason := "Completed"
 	if code != 0 {
 		reason = "Error"
@@ -208,7 +205,7 @@ func (c *container) start() (*exec.Cmd, func(), error) {
 	if err = os.MkdirAll(logs, 0o755); err != nil { //nolint:gosec // For people to read.
 		return nil, cleanup, err
 	}
-	log, err := os.Create(filepath.Join(logs, fmt.Sprintf("%s_%s_%d.log", c.p.object.Name, c.spec.Name, restarts)))
+	log, err := os.Create(filepath.Join(logs, fmt.Sprintf("%s_%s_%d.log", c.p.object.Name, c.spec.Name, restarts))) //nolint:gosec // The names are those of Kubernetes.
 	if err != nil {
 		return nil, cleanup, err
 	}

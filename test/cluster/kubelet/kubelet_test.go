@@ -76,8 +76,12 @@ func TestTheEnvironmentIsWhatTheContainerAsksFor(t *testing.T) {
 		Name:    "c",
 		EnvFrom: []core.EnvFromSource{{Prefix: "C_", ConfigMapRef: &core.ConfigMapEnvSource{LocalObjectReference: core.LocalObjectReference{Name: "config"}}}},
 		Env: []core.EnvVar{
-			{Name: "NAME", ValueFrom: field("metadata.name")}, {Name: "IP", ValueFrom: field("status.podIP")}, {Name: "NODE", ValueFrom: field("spec.nodeName")},
-			{Name: "WEIGHT", ValueFrom: field("metadata.labels['weight']")}, {Name: "STAGE", Value: "staging"}, {Name: "C_b", Value: "3"},
+			{Name: "NAME", ValueFrom: field("metadata.name")},
+			{Name: "IP", ValueFrom: field("status.podIP")},
+			{Name: "NODE", ValueFrom: field("spec.nodeName")},
+			{Name: "WEIGHT", ValueFrom: field("metadata.labels['weight']")},
+			{Name: "STAGE", Value: "staging"},
+			{Name: "C_b", Value: "3"},
 			{Name: "PASSWORD", ValueFrom: &core.EnvVarSource{SecretKeyRef: secret}},
 		},
 	}}})

@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/netip"
 	"os"
@@ -26,9 +27,9 @@ type Network struct {
 // NewNetwork makes the bridge, with an address of this machine such as 10.244.0.1/16; pods
 // get those after it. The process must be in a network namespace of its own, which the
 // bridge is gone with.
-func NewNetwork(host netip.Prefix) (*Network, error) {
+func NewNetwork(ctx context.Context, host netip.Prefix) (*Network, error) {
 	n := &Network{bridge: "pods", host: host, last: host.Addr()}
-	return n, ip(nil, "link set lo up", "link add pods type bridge", fmt.Sprintf("addr add %s dev pods", host), "link set pods up")
+	return n, ip(ctx, nil, "link set lo up", "link add pods type bridge", fmt.Sprintf("addr add %s dev pods", host), "link set pods up")
 }
 
 // Host is the address of this machine that pods reach.
@@ -41,25 +42,25 @@ type sandbox struct {
 	ip    string
 }
 
-// newSandbox returns one with an address of the network.
-func (n *Network) newSandbox() (*sandbox, error) {
+// newSandbox returns one with an address of the network. It lasts until it is closed.
+func (n *Network) newSandbox(ctx context.Context) (*sandbox, error) {
 	n.mu.Lock()
 	n.last = n.last.Next()
 	n.plug++
 	address, socket := netip.PrefixFrom(n.last, n.host.Bits()), fmt.Sprintf("pod%d", n.plug)
 	n.mu.Unlock()
 
-	s := &sandbox{pause: exec.Command("sleep", "infinity"), fd: -1, ip: address.Addr().String()}
+	s := &sandbox{pause: exec.CommandContext(context.WithoutCancel(ctx), "sleep", "infinity"), fd: -1, ip: address.Addr().String()}
 	s.pause.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
 	if err := s.pause.Start(); err != nil {
 		return nil, err
 	}
 	var err error
 	if s.fd, err = unix.Open(fmt.Sprintf("/proc/%d/ns/net", s.pause.Process.Pid), unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
-		err = ip(nil, fmt.Sprintf("link add %s type veth peer name eth0 netns %d", socket, s.pause.Process.Pid), fmt.Sprintf("link set %s master %s up", socket, n.bridge))
+		err = ip(ctx, nil, fmt.Sprintf("link add %s type veth peer name eth0 netns %d", socket, s.pause.Process.Pid), fmt.Sprintf("link set %s master %s up", socket, n.bridge))
 	}
 	if err == nil {
-		err = ip(s, "link set lo up", fmt.Sprintf("addr add %s dev eth0", address), "link set eth0 up", "route add default via "+n.Host())
+		err = ip(ctx, s, "link set lo up", fmt.Sprintf("addr add %s dev eth0", address), "link set eth0 up", "route add default via "+n.Host())
 	}
 	if err != nil {
 		s.close()
@@ -96,8 +97,8 @@ func (s *sandbox) close() {
 }
 
 // ip runs commands of ip(8) in a sandbox.
-func ip(s *sandbox, commands ...string) error {
-	cmd := exec.Command("ip", "-batch", "-")
+func ip(ctx context.Context, s *sandbox, commands ...string) error {
+	cmd := exec.CommandContext(ctx, "ip", "-batch", "-")
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
 	var output bytes.Buffer

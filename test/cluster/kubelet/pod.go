@@ -152,7 +152,7 @@ func (p *pod) look(ended <-chan struct{}) {
 // if ctx was done before.
 func (p *pod) prepare(ctx context.Context) bool {
 	for {
-		err := p.try()
+		err := p.try(ctx)
 		p.mu.Lock()
 		p.message = ""
 		if err != nil {
@@ -171,7 +171,7 @@ func (p *pod) prepare(ctx context.Context) bool {
 	}
 }
 
-func (p *pod) try() error {
+func (p *pod) try(ctx context.Context) error {
 	if err := os.MkdirAll(p.folder, 0o755); err != nil { //nolint:gosec // Others run in it.
 		return err
 	}
@@ -181,7 +181,7 @@ func (p *pod) try() error {
 	if err := p.refresh(); err != nil || p.sandbox != nil {
 		return err
 	}
-	s, err := p.k.Network.newSandbox()
+	s, err := p.k.Network.newSandbox(ctx)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,9 +35,7 @@ func (p *pod) newRoot(path string, c core.Container, image Image) (*root, error)
 			binds[shared] = shared
 		}
 	}
-	for inside, outside := range image.Files {
-		binds[inside] = outside
-	}
+	maps.Copy(binds, image.Files)
 	for inside, outside := range binds {
 		if err := r.mount(outside, inside, inside != "/proc"); err != nil {
 			return r, err

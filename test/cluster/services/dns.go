@@ -21,11 +21,11 @@ const (
 // ServeDNS responds for the names of Services on port 53 of an address until ctx is done.
 // All other names do not exist.
 func (d *Directory) ServeDNS(ctx context.Context, ip string) error {
-	conn, err := net.ListenPacket("udp", net.JoinHostPort(ip, "53"))
+	conn, err := new(net.ListenConfig).ListenPacket(ctx, "udp", net.JoinHostPort(ip, "53"))
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(ip, "53"))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(ip, "53"))
 	if err != nil {
 		_ = conn.Close()
 		return err

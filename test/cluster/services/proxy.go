@@ -81,7 +81,7 @@ func (p *proxy) look(ctx context.Context) {
 
 // listen passes on what comes to an address.
 func (p *proxy) listen(ctx context.Context, address, namespace, service, port string) {
-	l, err := net.Listen("tcp", address)
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		p.logger.Warn("a port of a Service cannot be listened on", "service", namespace+"/"+service, "err", err)
 		return
