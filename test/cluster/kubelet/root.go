@@ -1,16 +1,21 @@
 package kubelet
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 	core "k8s.io/api/core/v1"
 )
+
+// busy is how long a mount may be.
+const busy = 10 * time.Second
 
 // root is the root file system of a container.
 type root struct {
@@ -81,9 +86,15 @@ func (r *root) mount(outside, inside string, locked bool) error {
 	return nil
 }
 
-// readOnly makes a mount one that cannot be written to.
+// readOnly makes a mount one that cannot be written to. A process that is being started
+// holds all files of this one open until it runs its program: meanwhile the mount is busy.
 func readOnly(at string) error {
-	return unix.Mount("", at, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
+	for deadline := time.Now().Add(busy); ; time.Sleep(time.Millisecond) {
+		err := unix.Mount("", at, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
+		if err == nil || !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // unmount takes all away.
