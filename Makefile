@@ -12,10 +12,14 @@ ALERTMANAGER  := $(TOOLS)/alertmanager-v0.34.2
 ETCD          := $(TOOLS)/etcd-v3.7.3
 CONSUL        := $(TOOLS)/consul-v1.13.9
 HELM          := $(TOOLS)/helm-v4.3.1
+HELM3         := $(TOOLS)/helm-v3.22.0
 VEGETA        := $(TOOLS)/vegeta-v12.13.0
 HEY           := $(TOOLS)/hey-v0.1.5
 FORTIO        := $(TOOLS)/fortio-v1.68.2
 K6            := $(TOOLS)/k6-v1.8.1
+OPERATOR_CRDS := $(TOOLS)/prometheus-operator-crds-v0.95.1
+KUBERNETES    := v1.37.2
+KUBE          := $(addprefix $(TOOLS)/,$(addsuffix -$(KUBERNETES),kube-apiserver kube-controller-manager kube-scheduler kubectl))
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -71,6 +75,14 @@ chart: build $(HELM) $(PROMTOOL) $(PROMETHEUS) $(ALERTMANAGER) ## Lint, render a
 		TRAFFIC_CHART_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_CHART_HELM=$(HELM) TRAFFIC_CHART_PROMTOOL=$(PROMTOOL) \
 		TRAFFIC_CHART_PROMETHEUS=$(PROMETHEUS) TRAFFIC_CHART_ALERTMANAGER=$(ALERTMANAGER) $(GO) test -count=1 ./...
 
+.PHONY: cluster
+cluster: build system-tools $(KUBE) $(ETCD) $(HELM) $(HELM3) $(OPERATOR_CRDS) ## Install the chart on a real control plane by Helm 3 and 4, and do to it what clusters do; as root.
+	cd test/cluster && $(GO) vet ./... && $(GO) test ./kubelet ./services && \
+		TRAFFIC_CLUSTER_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_CLUSTER_HELM3=$(HELM3) TRAFFIC_CLUSTER_HELM4=$(HELM) \
+		TRAFFIC_CLUSTER_APISERVER=$(word 1,$(KUBE)) TRAFFIC_CLUSTER_CONTROLLERS=$(word 2,$(KUBE)) \
+		TRAFFIC_CLUSTER_SCHEDULER=$(word 3,$(KUBE)) TRAFFIC_CLUSTER_KUBECTL=$(word 4,$(KUBE)) \
+		TRAFFIC_CLUSTER_ETCD=$(ETCD) TRAFFIC_CLUSTER_CRDS=$(OPERATOR_CRDS) $(GO) test -count=1 -timeout 40m -parallel 4 -v $(ARGS) .
+
 .PHONY: run-stack
 run-stack: build $(PROMETHEUS) $(ALERTMANAGER) ## Run three replicas, a target, Prometheus and Alertmanager on loopback.
 	TRAFFIC_EXPORTER=$(CURDIR)/traffic_exporter PROMETHEUS=$(PROMETHEUS) ALERTMANAGER=$(ALERTMANAGER) deploy/compose/run.sh
@@ -114,6 +126,7 @@ lint: $(GOLANGCI_LINT) ## Run golangci-lint with the project's configuration.
 	cd test/chart && $(GOLANGCI_LINT) run ./...
 	cd test/examples && $(GOLANGCI_LINT) run ./...
 	cd test/grpc && $(GOLANGCI_LINT) run ./...
+	cd test/cluster && $(GOLANGCI_LINT) run ./...
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code.
@@ -121,6 +134,7 @@ fmt: $(GOLANGCI_LINT) ## Format the code.
 	cd test/chart && $(GOLANGCI_LINT) fmt ./...
 	cd test/examples && $(GOLANGCI_LINT) fmt ./...
 	cd test/grpc && $(GOLANGCI_LINT) fmt ./...
+	cd test/cluster && $(GOLANGCI_LINT) fmt ./...
 
 .PHONY: generate
 generate: ## Generate the JSON schema, the reference documentation and the dashboards.
@@ -133,6 +147,7 @@ check: generate ## Fail if generated files or go.mod are out of date.
 	cd test/chart && $(GO) mod tidy -diff
 	cd test/examples && $(GO) mod tidy -diff
 	cd test/grpc && $(GO) mod tidy -diff
+	cd test/cluster && $(GO) mod tidy -diff
 	git diff --exit-code
 
 .PHONY: bench
@@ -231,6 +246,14 @@ $(ALERTMANAGER):
 $(HELM):
 	$(call install,helm.sh/helm/v4/cmd/helm@v4.3.1,)
 
+$(HELM3):
+	$(call install,helm.sh/helm/v3/cmd/helm@v3.22.0,)
+
+# The definitions of the Prometheus operator's kinds follow from their Go types.
+$(OPERATOR_CRDS):
+	cd test/chart && $(GO) run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0 crd:crdVersions=v1 \
+		paths=github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1 output:crd:dir=$@
+
 # go install refuses etcd's module for its replace directives, so that it is built as a
 # tool of an empty one.
 $(ETCD):
@@ -247,6 +270,19 @@ $(CONSUL):
 		$(GO) mod init consul; \
 		$(GO) get -tool github.com/hashicorp/consul@v1.13.9; \
 		CGO_ENABLED=0 $(GO) build -trimpath -o $@ github.com/hashicorp/consul
+
+# Kubernetes' module finds those it consists of in its own tree; an empty module has to say
+# which of their versions go with it. All are built at once, to share what they have in common.
+$(KUBE) &:
+	mkdir -p $(TOOLS)
+	dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; cd "$$dir"; export GOFLAGS= GOWORK=off; \
+		src=$$($(GO) mod download -json k8s.io/kubernetes@$(KUBERNETES) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'); \
+		$(GO) mod init kubernetes; \
+		sed -n 's|^\t\(k8s.io/[a-z0-9.-]*\) => ./staging.*|replace \1 => \1 $(KUBERNETES:v1%=v0%)|p' "$$src/go.mod" >> go.mod; \
+		$(GO) get -tool $(foreach b,$(KUBE),k8s.io/kubernetes/cmd/$(patsubst %-$(KUBERNETES),%,$(notdir $(b)))@$(KUBERNETES)); \
+		v=k8s.io/component-base/version; \
+		CGO_ENABLED=0 nice $(GO) build -p 2 -trimpath -ldflags "-s -w -X $$v.gitVersion=$(KUBERNETES) -X $$v.gitMajor=1 -X $$v.gitMinor=$(word 2,$(subst ., ,$(KUBERNETES)))" -o bin/ tool; \
+		for b in bin/*; do mv "$$b" "$(TOOLS)/$${b#bin/}-$(KUBERNETES)"; done
 
 , := ,
 

@@ -13,6 +13,8 @@ import (
 
 	core "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/traffic-exporter/traffic_exporter/test/chart/volume"
 )
 
 // configFile is what these tests look at in a configuration.
@@ -40,28 +42,14 @@ func configOf(m *manifests) (configFile, bool) {
 	return configFile{}, false
 }
 
-// mounted writes what a volume holds to a folder as kubelet does it, through a link that
-// is swapped, and returns the folder.
+// mounted writes what a volume holds to a folder as kubelet does it.
 func mounted(t *testing.T, folder string, data map[string]string) {
 	t.Helper()
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	version := filepath.Join(folder, fmt.Sprintf("..version-%d", len(entries)))
-	if err = os.Mkdir(version, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	files := map[string][]byte{}
 	for name, content := range data {
-		write(t, filepath.Join(version, name), content)
-		if err = os.Symlink(filepath.Join("..data", name), filepath.Join(folder, name)); err != nil && !os.IsExist(err) {
-			t.Fatal(err)
-		}
+		files[name] = []byte(content)
 	}
-	if err = os.Symlink(filepath.Base(version), filepath.Join(folder, "..new")); err != nil {
-		t.Fatal(err)
-	}
-	if err = os.Rename(filepath.Join(folder, "..new"), filepath.Join(folder, "..data")); err != nil {
+	if err := volume.Write(folder, files); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -18,7 +17,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,6 +24,8 @@ import (
 	apps "k8s.io/api/apps/v1"
 	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
+
+	"github.com/traffic-exporter/traffic_exporter/test/chart/ledger"
 )
 
 // patience is how long the test waits for what should happen soon.
@@ -48,19 +48,19 @@ func TestTheDefaultsRunAndRollWithoutLosingASlot(t *testing.T) {
 		p.ready(t)
 	}
 	c.agree(t, running)
-	from := c.ledger.last(t)
+	from := last(t, c.ledger)
 
 	running = c.roll(t, running)
 	c.agree(t, running)
-	to := c.ledger.last(t)
-	c.ledger.passes(t, slot{to.segment, to.sequence + 50}) // Long after what was due by then.
-	due, problems := c.ledger.audit(from, to)
-	for _, problem := range problems {
+	to := last(t, c.ledger)
+	passes(t, c.ledger, to, 50) // Long after what was due by then.
+	audit := c.ledger.Audit(from, to)
+	for _, problem := range audit.Problems() {
 		t.Error(problem)
 	}
-	t.Logf("%d slots were sent while the fleet was rolled", due)
-	if due < 50 {
-		t.Errorf("only %d slots were due", due)
+	t.Logf("%d slots were sent while the fleet was rolled", audit.Due)
+	if audit.Due < 50 {
+		t.Errorf("only %d slots were due", audit.Due)
 	}
 
 	c.helmTest(t, running[0])
@@ -93,21 +93,21 @@ func TestAnotherPortIsRolledOutWithoutLosingASlot(t *testing.T) {
 		running = append(running, c.startReplica(t))
 	}
 	c.agree(t, running)
-	from := c.ledger.last(t)
+	from := last(t, c.ledger)
 
 	c.m = render(t, set(t, fmt.Sprintf("fleet: {port: %d}", otherPort)))
 	c.apply(t, c.m)
 	running = c.roll(t, running)
 	c.agree(t, running)
-	to := c.ledger.last(t)
-	c.ledger.passes(t, slot{to.segment, to.sequence + 50})
-	due, problems := c.ledger.audit(from, to)
-	for _, problem := range problems {
+	to := last(t, c.ledger)
+	passes(t, c.ledger, to, 50)
+	audit := c.ledger.Audit(from, to)
+	for _, problem := range audit.Problems() {
 		t.Error(problem)
 	}
-	t.Logf("%d slots were sent while the port was changed", due)
-	if due < 50 {
-		t.Errorf("only %d slots were due", due)
+	t.Logf("%d slots were sent while the port was changed", audit.Due)
+	if audit.Due < 50 {
+		t.Errorf("only %d slots were due", audit.Due)
 	}
 }
 
@@ -121,7 +121,7 @@ func TestReplicasThatCouldNotHearEachOtherDoNotRunTogether(t *testing.T) {
 		old = append(old, c.startReplica(t))
 	}
 	c.agree(t, old)
-	from := c.ledger.last(t)
+	from := last(t, c.ledger)
 
 	before := c.m.deployment(t)
 	const values = "fleet: {config: {cluster: other}}"
@@ -137,7 +137,7 @@ func TestReplicasThatCouldNotHearEachOtherDoNotRunTogether(t *testing.T) {
 	for _, p := range old {
 		p.gone(t, c.grace)
 	}
-	stopped := c.ledger.last(t)
+	stopped := last(t, c.ledger)
 	for range old {
 		fresh = append(fresh, c.startReplica(t))
 	}
@@ -146,16 +146,14 @@ func TestReplicasThatCouldNotHearEachOtherDoNotRunTogether(t *testing.T) {
 	}
 	took := time.Since(begin)
 	c.agree(t, fresh)
-	c.ledger.passes(t, stopped)
-	to := c.ledger.last(t)
-	c.ledger.passes(t, slot{to.segment, to.sequence + 50})
-	due, problems := c.ledger.audit(from, to)
-	for _, problem := range problems {
-		if !strings.HasSuffix(problem, " was sent 0 times") {
-			t.Error(problem)
-		}
+	passes(t, c.ledger, stopped, 0)
+	to := last(t, c.ledger)
+	passes(t, c.ledger, to, 50)
+	audit := c.ledger.Audit(from, to)
+	if len(audit.Doubled) > 0 || len(audit.Strange) > 0 {
+		t.Errorf("%d slots were sent more than once, and requests are for the slots %q", len(audit.Doubled), audit.Strange)
 	}
-	t.Logf("of %d slots %d were not sent, while all replicas were replaced within %v", due, len(problems), took)
+	t.Logf("of %d slots %d were not sent, while all replicas were replaced within %v", audit.Due, len(audit.Lost), took)
 }
 
 // needsLoopback skips the test where most of 127.0.0.0/8 cannot be listened on.
@@ -175,7 +173,7 @@ func network() string {
 // cluster is what stands in for one: manifests, and a network of addresses for pods.
 type cluster struct {
 	m      *manifests
-	ledger *ledger
+	ledger *ledger.Ledger
 	// network is that of the pods, without the last byte of their addresses.
 	network string
 	// config is the folder that the configuration is mounted at.
@@ -458,36 +456,15 @@ func ask(url string) (string, error) {
 	return string(body), err
 }
 
-// slot is a place in the timeline of a scenario, as the header Traffic-Slot has it.
-type slot struct {
-	segment  string
-	sequence int
-}
-
-func (s slot) after(other slot) bool {
-	return s.segment > other.segment || s.segment == other.segment && s.sequence > other.sequence
-}
-
-// ledger passes requests on to the target and writes down which slots they are for.
-type ledger struct {
-	mu   sync.Mutex
-	sent map[slot]int
-	// latest is the highest slot of the segment that was sent last.
-	latest slot
-}
-
-func startLedger(t *testing.T, address, target string) *ledger {
+// startLedger has a ledger of the demo's scenario pass requests on to the target.
+func startLedger(t *testing.T, address, target string) *ledger.Ledger {
 	t.Helper()
-	l := &ledger{sent: map[slot]int{}}
 	to, err := url.Parse(target)
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := httputil.NewSingleHostReverseProxy(to)
-	server := &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		l.enter(t, r.Header.Get("Traffic-Slot"))
-		proxy.ServeHTTP(w, r)
-	})}
+	l := ledger.New("demo", httputil.NewSingleHostReverseProxy(to))
+	server := &http.Server{ReadHeaderTimeout: patience, Handler: l}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -497,32 +474,13 @@ func startLedger(t *testing.T, address, target string) *ledger {
 	return l
 }
 
-// enter writes down a slot such as demo/20261123T000000Z-0a1b2c3d/17.
-func (l *ledger) enter(t *testing.T, header string) {
-	t.Helper()
-	parts := strings.Split(header, "/")
-	sequence, err := strconv.Atoi(parts[len(parts)-1])
-	if err != nil || len(parts) != 3 || parts[0] != "demo" {
-		t.Errorf("a request is for the slot %q", header)
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := slot{parts[1], sequence}
-	l.sent[s]++
-	if s.after(l.latest) {
-		l.latest = s
-	}
-}
-
 // last returns the last slot so far. There is one as soon as the first is sent.
-func (l *ledger) last(t *testing.T) slot {
+func last(t *testing.T, l *ledger.Ledger) ledger.Slot {
 	t.Helper()
-	var last slot
+	var last ledger.Slot
 	eventually(t, func() error {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if last = l.latest; last == (slot{}) {
+		var found bool
+		if last, found = l.Last(); !found {
 			return errors.New("no request has reached the target")
 		}
 		return nil
@@ -530,70 +488,14 @@ func (l *ledger) last(t *testing.T) slot {
 	return last
 }
 
-// passes waits until a slot after s is sent.
-func (l *ledger) passes(t *testing.T, s slot) {
+// passes waits until a slot is sent that is due so many slots after s.
+func passes(t *testing.T, l *ledger.Ledger, s ledger.Slot, slots int) {
 	t.Helper()
+	s.Sequence += slots
 	eventually(t, func() error {
-		if last := l.last(t); !last.after(s) {
-			return fmt.Errorf("the target has got slots up to %v, none after %v", last, s)
+		if last := last(t, l); !last.After(s) {
+			return fmt.Errorf("the target has received slots up to %v, none after %v", last, s)
 		}
 		return nil
 	})
-}
-
-// audit returns how many slots after from and up to to were due, and which of them were
-// not sent once. At midnight numbering starts again.
-func (l *ledger) audit(from, to slot) (due int, problems []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	highest := map[string]int{}
-	for s := range l.sent {
-		highest[s.segment] = max(highest[s.segment], s.sequence)
-	}
-	for _, segment := range slices.Sorted(maps.Keys(highest)) {
-		first, last := 0, highest[segment]
-		if segment == from.segment {
-			first = from.sequence + 1
-		}
-		if segment == to.segment {
-			last = to.sequence
-		}
-		if segment < from.segment || segment > to.segment {
-			continue
-		}
-		for sequence := first; sequence <= last; sequence++ {
-			due++
-			if n := l.sent[slot{segment, sequence}]; n != 1 {
-				problems = append(problems, fmt.Sprintf("slot %s/%d was sent %d times", segment, sequence, n))
-			}
-		}
-	}
-	return due, problems
-}
-
-func TestTheLedgerFindsWhatIsWrong(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		from, to slot
-		sent     []int // Before midnight; after it 0 and 1.
-		due      int
-		want     []string
-	}{
-		"nothing":         {slot{"a", 0}, slot{"a", 3}, []int{0, 1, 2, 3}, 3, nil},
-		"a missing slot":  {slot{"a", 0}, slot{"a", 3}, []int{0, 1, 3}, 3, []string{"slot a/2 was sent 0 times"}},
-		"the last":        {slot{"a", 0}, slot{"a", 3}, []int{0, 1, 2}, 3, []string{"slot a/3 was sent 0 times"}},
-		"a doubled slot":  {slot{"a", 0}, slot{"a", 3}, []int{0, 1, 1, 2, 3}, 3, []string{"slot a/1 was sent 2 times"}},
-		"before and past": {slot{"a", 1}, slot{"a", 2}, []int{0, 0, 2, 5, 5}, 1, nil},
-		"over midnight":   {slot{"a", 0}, slot{"b", 2}, []int{0, 2}, 5, []string{"slot a/1 was sent 0 times", "slot b/2 was sent 0 times"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := &ledger{sent: map[slot]int{{"b", 0}: 1, {"b", 1}: 1}}
-			for _, sequence := range tc.sent {
-				l.sent[slot{"a", sequence}]++
-			}
-			if due, got := l.audit(tc.from, tc.to); due != tc.due || !slices.Equal(got, tc.want) {
-				t.Errorf("of %d slots: %q, want of %d: %q", due, got, tc.due, tc.want)
-			}
-		})
-	}
 }
