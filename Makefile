@@ -10,6 +10,7 @@ PROMETHEUS    := $(TOOLS)/prometheus-v0.316.0
 PROMTOOL      := $(TOOLS)/promtool-v0.316.0
 ALERTMANAGER  := $(TOOLS)/alertmanager-v0.34.2
 ETCD          := $(TOOLS)/etcd-v3.7.3
+CONSUL        := $(TOOLS)/consul-v1.13.9
 HELM          := $(TOOLS)/helm-v4.3.1
 VEGETA        := $(TOOLS)/vegeta-v12.13.0
 GHZ           := $(TOOLS)/ghz-v0.93.0
@@ -56,6 +57,10 @@ SEED     ?= 1
 explore: ## Play EPISODES random episodes of a fleet from SEED on: crashes, partitions, slow messages.
 	$(GO) test -count=1 -timeout 60m -run TestExplore ./internal/membership -membership.episodes=$(EPISODES) -membership.seed=$(SEED)
 
+.PHONY: simulate
+simulate: ## Simulate a fleet of REPLICAS (default 1000) that gossips: it forms, is replaced, and loses three in ten.
+	$(GO) test -count=1 -timeout 120m -v -run TestAFleetThatGossips ./internal/membership -membership.gossiping=$(or $(REPLICAS),1000)
+
 .PHONY: rules
 rules: $(PROMTOOL) ## Check and test the rules for Prometheus.
 	$(PROMTOOL) check rules --lint=all --lint-fatal dashboards/rules/*.yaml
@@ -72,8 +77,8 @@ run-stack: build $(PROMETHEUS) $(ALERTMANAGER) ## Run three replicas, a target, 
 	TRAFFIC_EXPORTER=$(CURDIR)/traffic_exporter PROMETHEUS=$(PROMETHEUS) ALERTMANAGER=$(ALERTMANAGER) deploy/compose/run.sh
 
 .PHONY: examples
-examples: build ## Run the configurations in examples/ against servers that do what the real ones do.
-	cd test/examples && $(GO) vet ./... && TRAFFIC_EXAMPLES_BINARY=$(CURDIR)/traffic_exporter $(GO) test -count=1 ./...
+examples: build $(PROMETHEUS) ## Run the configurations in examples/ against servers that do what the real ones do, with a real Prometheus.
+	cd test/examples && $(GO) vet ./... && TRAFFIC_EXAMPLES_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_EXAMPLES_PROMETHEUS=$(PROMETHEUS) $(GO) test -count=1 ./...
 
 .PHONY: grpc
 grpc: ## Test gRPC against grpc-go's test server, and through nginx where it is installed.
@@ -92,11 +97,17 @@ system-tools: ## Install what the tests need of the system, as root and where th
 			echo "$${tool##*:} cannot be installed: tests that need it are skipped"; \
 	done
 
+E2E := TRAFFIC_E2E_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_E2E_PROMETHEUS=$(PROMETHEUS) TRAFFIC_E2E_PROMTOOL=$(PROMTOOL) \
+	TRAFFIC_E2E_ALERTMANAGER=$(ALERTMANAGER) TRAFFIC_E2E_ETCD=$(ETCD)
+
 .PHONY: e2e
 e2e: build system-tools $(PROMETHEUS) $(PROMTOOL) $(ALERTMANAGER) $(ETCD) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.
-	TRAFFIC_E2E_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_E2E_PROMETHEUS=$(PROMETHEUS) TRAFFIC_E2E_PROMTOOL=$(PROMTOOL) \
-	TRAFFIC_E2E_ALERTMANAGER=$(ALERTMANAGER) TRAFFIC_E2E_ETCD=$(ETCD) \
-		$(GO) test -tags e2e -count=1 -parallel 4 -timeout 20m ./test/e2e
+	$(E2E) $(GO) test -tags e2e -count=1 -parallel 4 -timeout 20m ./test/e2e
+
+# Of its own, as Consul takes longer to build than all other tools together.
+.PHONY: e2e-consul
+e2e-consul: build $(PROMETHEUS) $(PROMTOOL) $(ALERTMANAGER) $(ETCD) $(CONSUL) ## Run the tests of a fleet on etcd and on Consul.
+	$(E2E) TRAFFIC_E2E_CONSUL=$(CONSUL) $(GO) test -tags e2e -count=1 -timeout 20m -run 'Store' ./test/e2e
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint with the project's configuration.
@@ -132,6 +143,12 @@ bench: ## Run the micro-benchmarks of the sending path.
 .PHONY: bench-fleet
 bench-fleet: build ## Measure what membership costs each of ten idle replicas.
 	test/bench/fleet_idle.sh
+
+.PHONY: bench-fleet-size
+bench-fleet-size: build ## Form, replace and kill a fleet of 100 real replicas; ARGS='-replicas 60 -kill 18' for another.
+	mkdir -p $(TOOLS)
+	$(GO) build -o $(TOOLS)/fleetsize ./test/bench/fleetsize
+	$(TOOLS)/fleetsize -traffic_exporter ./traffic_exporter $(ARGS)
 
 # A generator that cannot be built is reported as missing, like those of the system.
 .PHONY: bench-peers
@@ -226,6 +243,14 @@ $(ETCD):
 		$(GO) mod init etcd; \
 		$(GO) get -tool go.etcd.io/etcd/server/v3@v3.7.3; \
 		CGO_ENABLED=0 $(GO) build -trimpath -o $@ go.etcd.io/etcd/server/v3
+
+# Likewise. Later versions need modules that are under another licence.
+$(CONSUL):
+	mkdir -p $(TOOLS)
+	dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; cd "$$dir"; export GOFLAGS= GOWORK=off; \
+		$(GO) mod init consul; \
+		$(GO) get -tool github.com/hashicorp/consul@v1.13.9; \
+		CGO_ENABLED=0 $(GO) build -trimpath -o $@ github.com/hashicorp/consul
 
 , := ,
 

@@ -54,8 +54,9 @@ type builder struct {
 // runs has been touched.
 func (b *builder) prepare(cfg *config.Config, running map[string]built) (map[string]built, error) {
 	next := make(map[string]built, len(cfg.Scenarios))
+	data := newTables(cfg.Columns(), b.logger, false)
 	for _, sc := range cfg.Scenarios {
-		n, err := b.prepareOne(sc, cfg.Columns(), running[sc.Name])
+		n, err := b.prepareOne(sc, data, running[sc.Name])
 		if err != nil {
 			discard(next, running)
 			return nil, err
@@ -95,7 +96,7 @@ func dataOf(scenarios map[string]built) []telemetry.Dataset {
 
 // prepareOne makes the client of a scenario, or takes it, or all, from the old one; old
 // is the zero built if there is none.
-func (b *builder) prepareOne(sc config.Scenario, columns []config.Column, old built) (built, error) {
+func (b *builder) prepareOne(sc config.Scenario, data *tables, old built) (built, error) {
 	n := built{whole: sc.Fingerprint(), client: sc.ClientFingerprint(), guard: b.guard(sc, old.guard)}
 	switch {
 	case old.whole == n.whole:
@@ -105,7 +106,7 @@ func (b *builder) prepareOne(sc config.Scenario, columns []config.Column, old bu
 		return n, nil
 	}
 	n.wire = &lateWire{}
-	in := surroundings{wire: n.wire, descriptors: b.descriptors, logger: b.logger, columns: columns, admit: b.admit}
+	in := surroundings{wire: n.wire, descriptors: b.descriptors, logger: b.logger, tables: data, admit: b.admit}
 	var err error
 	n.mix, n.scenario.Client, err = newTraffic(sc, in)
 	if err != nil {

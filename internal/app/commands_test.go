@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -88,6 +89,37 @@ func TestPreviewDrawsTheDay(t *testing.T) {
 	top := []rune(strings.SplitN(lines[2], "┤", 2)[1])
 	if len(top) < 37 || top[36] != '█' || strings.TrimSpace(string(top[:30])) != "" {
 		t.Errorf("the top row is %q", string(top))
+	}
+}
+
+func TestPreviewSaysWhatLoginsCost(t *testing.T) {
+	for session, want := range map[string]string{
+		`{renew_after: 1h, steps: [{name: login, url: /login}]}`:                                                           "Logins in each replica: 1 every 1h, requests at 1/h on average.",
+		`{for: n, renew_after: 30m, steps: [{name: form, url: /login}, {repeat: 2, steps: [{name: login, url: /login}]}]}`: "Logins in each replica: 9,000 every 30m, requests at 15/s on average.",
+		`{for: who, renew_after: 1h, steps: [{name: login, url: /login}]}`:                                                 "Logins in each replica: 3 every 1h, requests at 3/h on average.",
+		`{for: listed, renew_after: 1h, steps: [{name: login, url: /login}]}`:                                              "Logins in each replica: 2 every 1h, requests at 2/h on average.",
+		`{for: person, renew_after: 1h, steps: [{name: login, url: /login}]}`:                                              "Logins in each replica: one for each row of data every 1h, requests for each: 1.",
+	} {
+		file := filepath.Join(t.TempDir(), "config.yaml")
+		text := `data: {people: {file: people.csv}, few: {rows: [a, b]}}
+scenarios:
+  - name: s
+    rate: 1/s
+    base_url: http://127.0.0.1:9871
+    variables: {n: {int: {from: 1, to: 9000}}, who: {one_of: [a, b, c]}, person: {row: people}, listed: {row: few}}
+    session: ` + session + `
+    requests: [{name: r, url: /}]
+`
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := Preview(&out, file, time.Date(2026, 6, 14, 22, 0, 0, 0, time.UTC)); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ func TestTheVisitsOfTheDemoFindAShop(t *testing.T) {
 		var out strings.Builder
 		s := sender{w: &out, client: client, names: m.names}
 		s.call.Request.Scenario = sc.Name
-		if err := s.journey(t.Context(), m.engineEntries(nobody{})[0].Script.Begin(slot)); err != nil {
+		if err := s.journey(t.Context(), m.engineEntries(nil)[0].Script.Begin(slot)); err != nil {
 			t.Fatalf("slot %d: %v\n%s", slot.Seq, err, out.String())
 		}
 		for name := range missing {

@@ -71,7 +71,7 @@ func runsAgainstTheTarget(t *testing.T, dir, text string) {
 	defer client.Close()
 	segment := sc.Timeline().Segment(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	for seq := range uint64(20) {
-		for _, e := range m.engineEntries(nobody{}) {
+		for _, e := range m.engineEntries(nil) {
 			var out strings.Builder
 			s := sender{w: &out, client: client, names: m.names}
 			s.call.Request.Scenario = sc.Name

@@ -3,13 +3,13 @@ package app
 import (
 	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -104,6 +104,71 @@ func (f *feeds) table(d config.Dataset, columns []string) (script.Table, func() 
 	return rows, current, nil
 }
 
+// tables are the data of a configuration: each is loaded once, however many scenarios use it.
+type tables struct {
+	// columns are those that the configuration uses.
+	columns []config.Column
+	logger  *slog.Logger
+	// offline says that no file is read.
+	offline bool
+	loaded  map[string]*sharedTable
+}
+
+func newTables(columns []config.Column, logger *slog.Logger, offline bool) *tables {
+	return &tables{columns: columns, logger: logger, offline: offline, loaded: map[string]*sharedTable{}}
+}
+
+// sharedTable is data that scenarios use.
+type sharedTable struct {
+	rows    script.Table
+	current func() bool
+
+	mu sync.Mutex
+	// failed are the scenarios that are told of each look at the file that fails.
+	failed []func()
+}
+
+// fail tells the scenarios.
+func (s *sharedTable) fail() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, failed := range s.failed {
+		failed()
+	}
+}
+
+// get returns data for a scenario, which is told of each look at the file that fails.
+func (t *tables) get(name string, d config.Dataset, failed func()) (*sharedTable, error) {
+	s := t.loaded[name]
+	if s == nil {
+		s = &sharedTable{}
+		f := &feeds{failed: s.fail, logger: t.logger.With("data", name), offline: t.offline}
+		var err error
+		if s.rows, s.current, err = f.table(d, columnsOf(t.columns, name)); err != nil {
+			return nil, fmt.Errorf("data %q: %w", name, err)
+		}
+		if f.err != nil {
+			return nil, f.err
+		}
+		t.loaded[name] = s
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = append(s.failed, failed)
+	return s, nil
+}
+
+// columnsOf returns the columns that are used of data.
+func columnsOf(all []config.Column, data string) []string {
+	var names []string
+	for _, c := range all {
+		if c.Data == data {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
 // readRows reads rows of data, as the ending of the file's name says.
 func readRows(path, content string) ([]script.Value, error) {
 	content = strings.TrimPrefix(content, "\ufeff")
@@ -157,9 +222,7 @@ func readCSV(content string) ([]script.Value, error) {
 	}
 	keys := make([]string, len(header))
 	for i, name := range header {
-		if keys[i], err = quoted(strings.TrimSpace(name)); err != nil {
-			return nil, err
-		}
+		keys[i] = quoted(strings.TrimSpace(name))
 	}
 	var values []script.Value
 	var b bytes.Buffer
@@ -175,11 +238,7 @@ func readCSV(content string) ([]script.Value, error) {
 		b.Reset()
 		separator := "{"
 		for i, field := range record {
-			text, err := quoted(field)
-			if err != nil {
-				return nil, err
-			}
-			b.WriteString(separator + keys[i] + ":" + text)
+			b.WriteString(separator + keys[i] + ":" + quoted(field))
 			separator = ","
 		}
 		b.WriteByte('}')
@@ -188,7 +247,4 @@ func readCSV(content string) ([]script.Value, error) {
 }
 
 // quoted returns a string of JSON.
-func quoted(text string) (string, error) {
-	out, err := json.Marshal(text)
-	return string(out), err
-}
+func quoted(text string) string { return string(script.String(text).AppendJSON(nil)) }

@@ -103,9 +103,6 @@ type messageBody struct {
 
 var _ httpreq.DraftBody = messageBody{}
 
-// ContentType implements httpreq.DraftBody. It is in the header already.
-func (messageBody) ContentType() string { return "" }
-
 // Append implements httpreq.DraftBody.
 func (m messageBody) Append(dst []byte, v script.Values) ([]byte, error) {
 	if m.fixed {

@@ -159,14 +159,6 @@ func httpProtocol(p config.Protocol) httpreq.Protocol {
 }
 
 // headers returns the headers of a request, with the type of its body.
-func headers(sc config.Scenario, r *config.Request) config.Headers {
-	all := sc.HeadersOf(r)
-	if typ := r.Body.ContentType(); typ != "" && all.Get("Content-Type") == "" {
-		all = append(all, config.Header{Name: "Content-Type", Value: typ})
-	}
-	return all
-}
-
 // userAgent returns what requests call themselves: what the configuration says, or
 // this program, so that whoever finds them in a log knows where to ask.
 func userAgent(configured string) string {

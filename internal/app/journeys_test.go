@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"log/slog"
 	"net/http"
@@ -262,6 +263,9 @@ func TestSendPrintsAJourneyStepByStep(t *testing.T) {
 	}
 }
 
+// deep returns lists within lists.
+func deep(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+
 // What a target sends is data. It can neither change the structure of a request nor where it
 // goes.
 func TestAHostileTargetIsContained(t *testing.T) {
@@ -276,6 +280,10 @@ func TestAHostileTargetIsContained(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if r.URL.Path == "/value" {
+			if strings.HasPrefix(value, "[") {
+				_, _ = io.WriteString(w, `{"v":`+value+`}`)
+				return
+			}
 			out, _ := json.Marshal(map[string]string{"v": value})
 			_, _ = w.Write(out)
 			return
@@ -296,7 +304,10 @@ func TestAHostileTargetIsContained(t *testing.T) {
 		{"a form", "1&admin=1", `{name: use, method: POST, url: /use, body: {form: {a: "{{ v }}"}}}`, ""},
 		{"a template", "{{ secret }}", `{name: use, url: "/use/{{ v }}"}`, ""},
 		{"an origin", stranger.URL + "/", `{name: use, url: "{{ v }}"}`, "denied"},
-		{"a large value", strings.Repeat("x", 2<<20), `{name: use, url: /use}`, "check"},
+		{"10 MB", strings.Repeat("x", 10_000_000), `{name: use, url: /use}`, "check"},
+		{"JSON that is deep", deep(100_000), `{name: use, method: POST, url: /use, body: {json: {a: "{{ v }}"}}}`, ""},
+		{"JSON that is deep and a secret", deep(100_000), `{name: use, url: /use, variables: {token: {text: "{{ v }}"}}, expect: {body: {contains: "x{{ token }}"}}}`, "check"},
+		{"JSON that is too deep to be kept", deep(2_000_000), `{name: use, url: /use}`, "check"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			mu.Lock()
@@ -346,7 +357,7 @@ func sendOnce(t *testing.T, cfg *config.Config) string {
 	defer client.Close()
 	s := sender{w: io.Discard, client: client, names: m.names}
 	s.call.Request.Scenario = sc.Name
-	if err := s.journey(t.Context(), m.engineEntries(nobody{})[0].Script.Begin(slot)); err != nil {
+	if err := s.journey(t.Context(), m.engineEntries(nil)[0].Script.Begin(slot)); err != nil {
 		return err.Error()
 	}
 	return ""
@@ -501,4 +512,64 @@ func TestDataThatCannotBeReadAgainLeaveTheOldRows(t *testing.T) {
 	}
 	write("name\nDan\n")
 	eventually(1, true)
+}
+
+// TestCapturedSecretsAreNotShown has a target send secrets to and fro, and looks for them in all
+// that is printed.
+func TestCapturedSecretsAreNotShown(t *testing.T) {
+	const token, sid, csrf = "eyJ+secret/token==", "sid-0123456789", `c"&<srf>`
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", func(w http.ResponseWriter, _ *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "sid", Value: sid, Path: "/"})
+		_, _ = fmt.Fprintf(w, `{"access_token":%q,"user":{"id":7,"secret":"hunter2"},"form":%q}`, token, html.EscapeString(csrf))
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		_, _ = fmt.Fprintf(w, "you are %s by %s with %s and %s, %s", r.Form.Get("a"), r.Form.Get("b"), r.Header.Get("X-Plain"), html.EscapeString(r.Form.Get("c")), r.RequestURI)
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	text := `scenarios:
+  - name: shop
+    rate: 1/s
+    base_url: ` + server.URL + `
+    requests:
+      - name: visit
+        cookies: true
+        steps:
+          - name: login
+            method: POST
+            url: /login
+            body: {json: {user: mary}}
+            capture: {access: {json: access_token}, whole: {json: user.secret}, cookie: {cookie: sid}, csrf_token: {json: form, unescape: html}}
+          - name: whoami
+            method: POST
+            url: "/me/{{ access }}"
+            query: {a: "{{ access }}", b: "{{ whole }}"}
+            headers: {X-Plain: "{{ cookie }}"}
+            body: {form: {c: "{{ csrf_token }}"}}
+            expect: {body: {contains: "nobody {{ access }}"}}
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	err := Send(t.Context(), &out, SendOptions{File: file, Scenario: "shop"})
+	if err == nil || !strings.Contains(err.Error(), "does not contain \"nobody <hidden>\"") {
+		t.Errorf("it ends with %v", err)
+	}
+	shown := out.String() + err.Error()
+	for _, secret := range []string{
+		token, "eyJ%2Bsecret%2Ftoken%3D%3D", sid, "hunter2", csrf, html.EscapeString(csrf), "c%22%26%3Csrf%3E", "secret/token", "srf&gt;",
+	} {
+		if strings.Contains(shown, secret) {
+			t.Errorf("it shows %s:\n%s", secret, shown)
+		}
+	}
+	for _, plain := range []string{`"id":7`, "> POST /me/<hidden>?a=<hidden>&b=<hidden>", "you are <hidden> by <hidden> with <hidden>", "c=<hidden>", "* access = <hidden>"} {
+		if !strings.Contains(shown, plain) {
+			t.Errorf("it does not show %s:\n%s", plain, shown)
+		}
+	}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
 
-// errGone is a user who is no row of the data any more.
+// errGone is a user who is none any more.
 var errGone = errors.New("the row of the user has changed")
 
 // logins are the sessions of a scenario's users. They end with the client that they log in with.
@@ -113,15 +113,35 @@ func (x *mixer) logIn() error {
 		o.Steps[i].Name = x.m.names[series+i]
 	}
 	x.m.names, x.m.checks = x.m.names[:series], x.m.checks[:series]
-	o.Recorder = nobody{}
 	x.m.login = o
 	if sc.Session.For == "" {
 		return nil
 	}
 	variable, _ := sc.Variables.Get(sc.Session.For)
-	x.m.users = x.tables[variable.Row]
+	x.m.users = x.listed(variable)
 	x.m.who, err = script.Compile(x.variables(sc.Variables), nil)
 	return err
+}
+
+// listed returns the values of a variable, which Parse has found that it can be done of.
+func (x *mixer) listed(v config.Variable) script.Table {
+	var values []script.Value
+	switch {
+	case v.Int != nil:
+		for n := v.Int.From; n <= v.Int.To; n++ {
+			values = append(values, script.Int(int64(n)))
+		}
+	case v.OneOf != nil:
+		for i, one := range v.OneOf.Values {
+			if v.OneOf.Weights == nil || v.OneOf.Weights[i] > 0 {
+				values = append(values, script.FromJSON(one.Text))
+			}
+		}
+	default:
+		return x.tables[v.Row]
+	}
+	rows, _ := script.NewRows(values, nil, "") // There is at least one.
+	return func() *script.Rows { return rows }
 }
 
 // list returns the users, if they have changed.

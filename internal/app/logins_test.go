@@ -332,3 +332,24 @@ func TestCheckLogsNobodyIn(t *testing.T) {
 		t.Errorf("logins %v", f.logins)
 	}
 }
+
+func TestUsersAreTheValuesOfAVariable(t *testing.T) {
+	for name, variables := range map[string]string{
+		"int":                 `number: {int: {from: 0, to: 4}}`,
+		"one_of":              `number: {one_of: [0, 1, 2, 3, 4]}`,
+		"one_of with weights": `number: {one_of: {0: 1, 1: 1, 2: 1, 3: 1, 4: 5, 5: 0}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, url := newForum(t)
+			text := strings.NewReplacer("person: {row: people}", variables+"\n      user: {text: \"user-{{ number }}\"}", "person.name", "user", "for: person", "for: number").Replace(forumText)
+			var logs syncBuffer
+			startApp(t, options(writeForum(t, text, url, 1), &logs)).eventually(t, `traffic_session_renewals_total{scenario="forum"} 5`)
+			until(t, "all of them send requests", func() bool {
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				return len(f.good) == 5
+			})
+			f.fine(t)
+		})
+	}
+}

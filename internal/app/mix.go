@@ -63,12 +63,12 @@ type mixer struct {
 func newMix(sc config.Scenario, in surroundings) (*mix, error) {
 	x := &mixer{sc: sc, files: &feeds{failed: in.wire.FileFailed, logger: in.logger.With("scenario", sc.Name), offline: in.offline}, tables: map[string]script.Table{}, methods: map[string]*grpc.Method{}}
 	for _, d := range sc.Data() {
-		table, current, err := x.files.table(d.Value, columnsOf(in.columns, d.Name))
+		table, err := in.tables.get(d.Name, d.Value, in.wire.FileFailed)
 		if err != nil {
-			return nil, fmt.Errorf("data %q: %w", d.Name, err)
+			return nil, err
 		}
-		x.tables[d.Name] = table
-		x.m.data = append(x.m.data, telemetry.Dataset{Name: d.Name, Rows: func() int { return table().Len() }, Current: current})
+		x.tables[d.Name] = table.rows
+		x.m.data = append(x.m.data, telemetry.Dataset{Name: d.Name, Rows: func() int { return table.rows().Len() }, Current: table.current})
 	}
 	for i := range sc.Requests {
 		if err := x.entry(&sc.Requests[i]); err != nil {
@@ -79,17 +79,6 @@ func newMix(sc config.Scenario, in surroundings) (*mix, error) {
 		return nil, err
 	}
 	return &x.m, x.files.err
-}
-
-// columnsOf returns the columns that are used of data.
-func columnsOf(all []config.Column, data string) []string {
-	var names []string
-	for _, c := range all {
-		if c.Data == data {
-			names = append(names, c.Name)
-		}
-	}
-	return names
 }
 
 // entry adds an entry of the mix.
@@ -128,7 +117,7 @@ func (x *mixer) fixed(r *config.Request) error {
 		return nil
 	}
 	e.URL, e.Body = r.URL.URI, r.Body.Bytes()
-	e.Fields = fields(headers(x.sc, r))
+	e.Fields = fields(x.sc.HeadersOf(r))
 	x.add(e, r, r.Name, nil)
 	return nil
 }
@@ -289,7 +278,7 @@ func newTraffic(sc config.Scenario, in surroundings) (*mix, protocol.Client, err
 	return m, c, nil
 }
 
-// engineEntries returns the entries of the engine.
+// engineEntries returns the entries of the engine, whose steps r counts; nil counts none.
 func (m *mix) engineEntries(r journey.Recorder) []engine.Entry {
 	entries := slices.Clone(m.entries)
 	for i, o := range m.scripts {

@@ -34,6 +34,7 @@ func Preview(w io.Writer, file string, from time.Time) error {
 		n := telemetry.SeriesCount(scenarioSpec(sc, m))
 		day.print(w, sc, n)
 		printJourneys(w, sc, day)
+		printLogins(w, sc)
 		requests += day.requests
 		series.Plain += n.Plain
 		series.Classic += n.Classic
@@ -144,6 +145,37 @@ func printJourneys(w io.Writer, sc config.Scenario, d day) {
 	}
 	fmt.Fprintf(w, "A slot is %s%.3g requests: %s%s at the peak, by %s%.4g users at a time, and those who wait for a response.\n\n",
 		atLeast, all.requests, atLeast, perSecond(d.peak*all.requests), atLeast, d.peak*all.pauses.Seconds())
+}
+
+// printLogins writes what the users of a scenario cost who log in, if any do.
+func printLogins(w io.Writer, sc config.Scenario) {
+	s := sc.Session
+	if s == nil {
+		return
+	}
+	each := burdenOf(s.Steps).requests
+	n := usersOf(sc)
+	if n == 0 {
+		fmt.Fprintf(w, "Logins in each replica: one for each row of data every %s, requests for each: %.3g.\n\n", s.RenewAfter, each)
+		return
+	}
+	rate := float64(n) * each / time.Duration(s.RenewAfter).Seconds()
+	fmt.Fprintf(w, "Logins in each replica: %s every %s, requests at %s on average.\n\n", thousands(uint64(n)), s.RenewAfter, perSecond(rate))
+}
+
+// usersOf returns how many users log in; 0 if only a file says that.
+func usersOf(sc config.Scenario) int {
+	v, _ := sc.Variables.Get(sc.Session.For)
+	switch {
+	case sc.Session.For == "":
+		return 1
+	case v.Int != nil:
+		return v.Int.To - v.Int.From + 1
+	case v.OneOf != nil:
+		return len(v.OneOf.Values)
+	}
+	d, _ := sc.Data().Get(v.Row)
+	return len(d.Rows)
 }
 
 func seriesText(n telemetry.Series) string {

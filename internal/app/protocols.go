@@ -16,8 +16,8 @@ type surroundings struct {
 	// descriptors are shared by all clients of the process; nil is no bound.
 	descriptors *dial.Descriptors
 	logger      *slog.Logger
-	// columns are those of data that the configuration uses.
-	columns []config.Column
+	// tables are the data of the configuration.
+	tables *tables
 	// admit reports whether a scenario may put one more request on the wire that is none of its
 	// slots'; nil admits all.
 	admit func(scenario string) bool
@@ -27,12 +27,14 @@ type surroundings struct {
 
 // apart are the surroundings of a client that the commands use for a moment.
 func apart(cfg *config.Config) surroundings {
-	return surroundings{wire: protocol.Discard{}, logger: slog.New(slog.DiscardHandler), columns: cfg.Columns()}
+	logger := slog.New(slog.DiscardHandler)
+	return surroundings{wire: protocol.Discard{}, logger: logger, tables: newTables(cfg.Columns(), logger, false)}
 }
 
 // offline are the surroundings of what is only looked at.
 func offline() surroundings {
-	return surroundings{wire: protocol.Discard{}, logger: slog.New(slog.DiscardHandler), offline: true}
+	logger := slog.New(slog.DiscardHandler)
+	return surroundings{wire: protocol.Discard{}, logger: logger, tables: newTables(nil, logger, true), offline: true}
 }
 
 // family is a family of protocols, with options of its own.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
+	"github.com/traffic-exporter/traffic_exporter/internal/journey"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/transcript"
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
@@ -67,7 +68,7 @@ func Send(ctx context.Context, w io.Writer, o SendOptions) error {
 			return fmt.Errorf("session: %w", err)
 		}
 	}
-	entries := m.engineEntries(nobody{})
+	entries := m.engineEntries(nil)
 	entry := engine.Choose(entries, slot.Hash)
 	if o.Request != "" {
 		if entry, err = findRequest(sc, o.Request); err != nil {
@@ -81,7 +82,7 @@ func Send(ctx context.Context, w io.Writer, o SendOptions) error {
 	if script := entries[entry].Script; script != nil {
 		return s.journey(ctx, script.Begin(slot))
 	}
-	return s.request(ctx, nil)
+	return s.request(ctx, nil, asItIs)
 }
 
 // parseSlot returns the scenario and, if one is given, the segment and the number of a slot.
@@ -127,15 +128,6 @@ func findSlot(sc config.Scenario, segment string, seq uint64) (timeline.Slot, er
 	return s.Slot(seq), nil
 }
 
-// nobody is told of steps in vain.
-type nobody struct{}
-
-// Skipped implements journey.Recorder.
-func (nobody) Skipped(int) {}
-
-// CheckFailed implements journey.Recorder.
-func (nobody) CheckFailed(int, int) {}
-
 // sender sends a slot and writes down what is exchanged.
 type sender struct {
 	w      io.Writer
@@ -144,67 +136,106 @@ type sender struct {
 	call   protocol.Call
 }
 
-// request sends what the call holds. took, if not nil, takes its end.
-func (s *sender) request(ctx context.Context, took func(*protocol.Call)) error {
+// request sends what the call holds, and returns how that failed. took, if not nil, takes its end,
+// and hide leaves out what must not be shown.
+func (s *sender) request(ctx context.Context, took func(*protocol.Call), hide func(string) string) error {
 	_, _ = rand.Read(s.call.Request.Span[:])
-	if res := transcript.Run(ctx, s.client, &s.call, took, s.w); res.Failed() {
+	var text strings.Builder
+	res := transcript.Run(ctx, s.client, &s.call, took, &text)
+	fmt.Fprint(s.w, hide(text.String()))
+	if res.Failed() {
 		return fmt.Errorf("request failed: %s: %w", res.Reason, res.Err)
 	}
 	return nil
 }
 
+// asItIs hides nothing.
+func asItIs(text string) string { return text }
+
 // journey sends a journey.
 func (s *sender) journey(ctx context.Context, j engine.Journey) error {
-	var failure error
-	shown := map[string]string{}
-	for step := 1; ctx.Err() == nil; {
-		switch m := j.Next(&s.call); m.Kind {
-		case engine.MovePause:
-			fmt.Fprintf(s.w, "* pause of %s left out\n", m.Pause.Round(time.Millisecond))
-			continue
-		case engine.MoveRequest:
-			s.values(j, shown)
-			fmt.Fprintf(s.w, "* step %d: %s\n", step, s.names[s.call.Request.Entry])
-			step++
-			err := s.request(ctx, j.Took)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			failure = first(failure, err)
-			s.values(j, shown)
-		case engine.MoveFailed:
-			res := s.call.Result
-			fmt.Fprintf(s.w, "* step %d: %s is not sent: %s: %v\n", step, s.names[s.call.Request.Entry], res.Reason, res.Err)
-			step++
-			failure = first(failure, fmt.Errorf("request failed: %s: %w", res.Reason, res.Err))
-		default:
-			j.Close(engine.JourneySuccess)
-			return failure
-		}
+	p := &player{sender: s, ctx: ctx, journey: j, shown: map[string]string{}}
+	p.known, _ = j.(known)
+	if err := journey.Play(j, &s.call, p); err != nil {
+		return err // The client may still be busy with it.
 	}
-	return ctx.Err()
+	j.Close(engine.JourneySuccess)
+	return p.failure
 }
 
-// first returns the first error that is one.
-func first(a, b error) error {
-	if a != nil {
-		return a
+// player plays a journey without its pauses, and writes down its steps.
+type player struct {
+	*sender
+
+	ctx     context.Context //nolint:containedctx // It is that of the call of journey.
+	journey engine.Journey
+	// known is the journey as well; nil if it does not tell what it knows.
+	known known
+	// shown are the values that were written down already, and step is the number of the last one.
+	shown map[string]string
+	step  int
+	// failure is how the first request failed that did.
+	failure error
+}
+
+var _ journey.Player = (*player)(nil)
+
+// known is a journey that tells what was drawn and captured.
+type known interface {
+	// Values calls tell with each name and its value, as far as that may be shown.
+	Values(tell func(name, value string))
+	// Hide returns a text without what must not be shown.
+	Hide(text string) string
+}
+
+// Pause implements journey.Player.
+func (p *player) Pause(d time.Duration) error {
+	fmt.Fprintf(p.w, "* pause of %s left out\n", d.Round(time.Millisecond))
+	return p.ctx.Err()
+}
+
+// Request implements journey.Player.
+func (p *player) Request(c *protocol.Call) error {
+	p.values()
+	p.step++
+	fmt.Fprintf(p.w, "* step %d: %s\n", p.step, p.names[c.Request.Entry])
+	hide := asItIs
+	if p.known != nil {
+		hide = p.known.Hide
 	}
-	return b
+	err := p.request(p.ctx, p.journey.Took, hide)
+	if p.ctx.Err() != nil {
+		return p.ctx.Err()
+	}
+	p.failed(err)
+	p.values()
+	return nil
+}
+
+// Unsent implements journey.Player.
+func (p *player) Unsent(c *protocol.Call) error {
+	p.step++
+	fmt.Fprintf(p.w, "* step %d: %s is not sent: %s: %v\n", p.step, p.names[c.Request.Entry], c.Result.Reason, c.Result.Err)
+	p.failed(fmt.Errorf("request failed: %s: %w", c.Result.Reason, c.Result.Err))
+	return p.ctx.Err()
+}
+
+// failed keeps the first error.
+func (p *player) failed(err error) {
+	if p.failure == nil {
+		p.failure = err
+	}
 }
 
 // values writes down what was drawn and captured and is not shown yet.
-func (s *sender) values(j engine.Journey, shown map[string]string) {
-	told, ok := j.(interface {
-		Values(tell func(name, value string))
-	})
-	if !ok {
+func (p *player) values() {
+	if p.known == nil {
 		return
 	}
-	told.Values(func(name, value string) {
-		if before, ok := shown[name]; !ok || before != value {
-			shown[name] = value
-			fmt.Fprintf(s.w, "* %s = %s\n", name, value)
+	p.known.Values(func(name, value string) {
+		if before, ok := p.shown[name]; !ok || before != value {
+			p.shown[name] = value
+			fmt.Fprintf(p.w, "* %s = %s\n", name, value)
 		}
 	})
 }

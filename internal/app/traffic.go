@@ -201,7 +201,7 @@ func (x *mixer) draft(r *config.Request, names scope) (*httpreq.Draft, error) {
 			d.Fields = append(d.Fields, protocol.Field{Name: h.Name, Value: h.Value, Secret: h.Secret})
 		}
 	}
-	d.Auth, d.Body = x.auth(r, &b), x.body(r, &b)
+	d.Auth, d.Body, d.Random = x.auth(r, &b), x.body(r, &b), int64(r.Body.Random)
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -275,7 +275,7 @@ func (x *mixer) body(r *config.Request, b *binder) httpreq.DraftBody {
 	case "file":
 		return httpreq.FileBody{Content: x.files.content(body.File)}
 	case "random":
-		return httpreq.RandomBody(body.Random)
+		return nil // It is generated.
 	default:
 		return x.multipart(body.Multipart, b)
 	}
@@ -295,12 +295,8 @@ func formBody(form config.Named[config.FormValue], b *binder) httpreq.DraftBody 
 	return out
 }
 
-// boundary separates the parts of a form. It is the same for all requests: a part that holds it
-// is refused.
-const boundary = "----TrafficExporterFormBoundary7MA4YWxkTrZu0gW"
-
 func (x *mixer) multipart(parts []config.Part, b *binder) httpreq.DraftBody {
-	out := httpreq.MultipartBody{Boundary: boundary}
+	out := httpreq.MultipartBody{Boundary: config.Boundary}
 	for _, p := range parts {
 		part := httpreq.Part{Name: p.Name, Type: p.Type, FileName: p.Filename}
 		if p.Text != nil {

@@ -27,8 +27,8 @@ type Body struct {
 	Multipart []Part `yaml:"multipart" min:"1" max:"1000"`
 	// The content of a file, as it is.
 	File string `yaml:"file" format:"content"`
-	// So many random bytes, which follow from the slot. They are held in memory while they are sent.
-	Random Bytes `yaml:"random" min:"1" max:"64MiB"`
+	// So many random bytes, which follow from the slot. They are generated while they are sent, and never held in memory.
+	Random Bytes `yaml:"random" min:"1" max:"1GiB"`
 	// A GraphQL request.
 	GraphQL *GraphQL `yaml:"graphql"`
 	// The message of a call of gRPC, as protobuf's JSON has it, or a list of them where the method takes a stream. Left out, it is an empty one, or an empty list.
@@ -87,8 +87,11 @@ func (b Body) kinds() []string {
 	return kinds
 }
 
-// ContentType returns the header that follows from the kind; empty if none does. The one of
-// multipart lacks its boundary.
+// Boundary separates the parts of a form with files. It is the same for all requests: a part that
+// holds it is refused.
+const Boundary = "----TrafficExporterFormBoundary7MA4YWxkTrZu0gW"
+
+// ContentType returns the header that follows from the kind; empty if none does.
 func (b Body) ContentType() string {
 	switch {
 	case b.JSON != nil, b.GraphQL != nil:
@@ -96,7 +99,7 @@ func (b Body) ContentType() string {
 	case b.Form != nil:
 		return "application/x-www-form-urlencoded"
 	case b.Multipart != nil:
-		return "multipart/form-data"
+		return "multipart/form-data; boundary=" + Boundary
 	case b.Random != 0:
 		return "application/octet-stream"
 	default:

@@ -17,7 +17,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -110,16 +109,20 @@ func (s Scenario) Origins() []uri.URI { return s.origins }
 // Data returns the data that the scenario uses.
 func (s Scenario) Data() Named[Dataset] { return s.data }
 
-// HeadersOf returns the headers of a request: its own, and before them those of the scenario
-// that it does not have.
+// HeadersOf returns the headers of a request: those of the scenario that it does not have, its own,
+// and the Content-Type that follows from its body unless there is one.
 func (s Scenario) HeadersOf(r *Request) Headers {
 	var all Headers
 	for _, h := range s.Headers {
-		if !slices.ContainsFunc(r.Headers, func(own Header) bool { return strings.EqualFold(own.Name, h.Name) }) {
+		if !r.Headers.has(h.Name) {
 			all = append(all, h)
 		}
 	}
-	return append(all, r.Headers...)
+	all = append(all, r.Headers...)
+	if kind := r.Body.ContentType(); kind != "" && !all.has("Content-Type") {
+		all = append(all, Header{Name: "Content-Type", Value: kind})
+	}
+	return all
 }
 
 // Timeline returns when the scenario's requests are due. It was built by Parse.

@@ -42,6 +42,11 @@ func (h Headers) Get(name string) string {
 	return ""
 }
 
+// has reports whether there is a field of that name.
+func (h Headers) has(name string) bool {
+	return slices.ContainsFunc(h, func(f Header) bool { return strings.EqualFold(f.Name, name) })
+}
+
 // String returns the field, with a stand-in for a secret.
 func (h Header) String() string {
 	if h.Secret {

@@ -2,9 +2,9 @@ package config
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -166,12 +166,7 @@ func (w *jsonWriter) keyString(n *yaml.Node, path string) {
 func (w *jsonWriter) text(text string) { writeJSONText(&w.out, text) }
 
 func writeJSONText(out *bytes.Buffer, text string) {
-	e := json.NewEncoder(out)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(text); err != nil {
-		panic(err) // A string can always be written.
-	}
-	out.Truncate(out.Len() - 1) // The line end.
+	out.Write(script.String(text).AppendJSON(out.AvailableBuffer()))
 }
 
 // The ways in which a number is none of JSON.
@@ -223,4 +218,9 @@ func canonicalJSON(r gjson.Result) string {
 	default:
 		return r.Raw
 	}
+}
+
+// varies reports whether the value has placeholders.
+func (j JSON) varies() bool {
+	return slices.ContainsFunc(j.strings, func(s spot) bool { return s.t.Varies() })
 }

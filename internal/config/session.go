@@ -12,7 +12,8 @@ import (
 // in its headers, and the cookies that the steps are sent go with all of them. Slots of a user who is not logged in are dropped and counted. At
 // most 10,000 users have sessions.
 type Session struct {
-	// The variable of the scenario whose values are the users, each of whom logs in; it is a row of data. Left out, all slots share one session.
+	// The variable of the scenario whose values are the users, each of whom logs in. It is one whose values can be listed: a row of data, int,
+	// or one_of without placeholders. Left out, all slots share one session.
 	For string `yaml:"for"`
 	// The steps of a login, as a journey has them, with cookies.
 	Steps []TrafficStep `yaml:"steps" required:"true" min:"1" max:"1000"`
@@ -56,8 +57,31 @@ func (t *traffic) sessionFor(at, name string, sc *scope) {
 	}
 	if sym, ok := sc.lookup(name); !ok {
 		t.fail(at, "found %s, which is no variable of the scenario: %s", t.found(at), there(name, sc.all(), "there are none, write variables: {"+plainOr(name, "name")+": {row: ...}}"))
-	} else if sym.data == "" {
-		t.fail(at, "found %s, which is no row of data: write {row: NAME} for it", t.found(at))
+	} else if problem := sym.variable.unlisted(); problem != "" {
+		t.fail(at, "found %s, %s", t.found(at), problem)
+	}
+}
+
+// maxUsers is how many users have sessions, at most.
+const maxUsers = 10_000
+
+// unlisted returns why the values of a variable cannot be the users of sessions; empty if they can.
+func (v *Variable) unlisted() string {
+	switch {
+	case v.Row != "":
+		return ""
+	case v.Int != nil:
+		if v.Int.To-v.Int.From >= maxUsers {
+			return "which has more than 10000 values, expected fewer: each of them logs in"
+		}
+		return ""
+	case v.OneOf != nil:
+		if slices.ContainsFunc(v.OneOf.Values, JSON.varies) {
+			return "whose values have placeholders, expected values that can be listed: a row of data, int, or one_of without placeholders"
+		}
+		return ""
+	default:
+		return "whose values cannot be listed, expected a row of data, int, or one_of without placeholders"
 	}
 }
 

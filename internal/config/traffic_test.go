@@ -153,7 +153,7 @@ func TestBodiesAreWrittenByTheirKinds(t *testing.T) {
 		{"form", "form", "application/x-www-form-urlencoded", "-"},
 		{"form_constant", "form", "application/x-www-form-urlencoded", "a=b+c&d=%C3%A9&d=*%7E&e=%5B1%5D"},
 		{"form_empty", "form", "application/x-www-form-urlencoded", ""},
-		{"multipart", "multipart", "multipart/form-data", "-"},
+		{"multipart", "multipart", "multipart/form-data; boundary=" + config.Boundary, "-"},
 		{"file", "file", "", "-"},
 		{"random", "random", "application/octet-stream", "-"},
 		{"graphql", "graphql", "application/json", "-"},

@@ -34,7 +34,7 @@ func (t *traffic) body(path string, r *Request) {
 	}
 	if b.Multipart != nil {
 		t.multipart(join(at, "multipart"), b.Multipart)
-		if t.s.HeadersOf(r).Get("Content-Type") != "" {
+		if t.s.HeadersOf(r).Get("Content-Type") != b.ContentType() {
 			t.fail(join(at, "multipart"), "found together with the header Content-Type, but that of multipart has a boundary: leave the header out")
 		}
 	}

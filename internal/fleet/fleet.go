@@ -49,6 +49,9 @@ const (
 	// pollEvery is how often the store is read beside watching it: watches may lose a
 	// change.
 	pollEvery = 10 * time.Second
+	// largeFleet is from how many replicas on votes have a second longer to arrive (membership's
+	// calm), of which restFor is spent without hearing more.
+	largeFleet, restFor = 16, 150 * time.Millisecond
 	// rejoinEvery is how often those are asked who are to be joined, and seekEvery while none
 	// has been reached.
 	rejoinEvery, seekEvery = 15 * time.Second, time.Second
@@ -232,7 +235,10 @@ func (f *Fleet) run(ctx context.Context) error {
 			return
 		}
 		watches.Go(func() { f.beat(ctx) })
-		watch(ctx, f.members, ringKey, f.hear)
+		watch(ctx, f.members, ringKey, func(value any) {
+			f.hear(value)
+			f.rest(ctx)
+		})
 	})
 	watches.Go(func() { f.overrides.watch(ctx) })
 	watches.Go(func() { poll(ctx, f.members, ringKey, f.hear) })
@@ -255,6 +261,25 @@ func (f *Fleet) run(ctx context.Context) error {
 		f.tick(now)
 		timer.Reset(untilNextTick(now))
 	}
+}
+
+// rest waits a little before more is heard in a large fleet, where all has to be copied and
+// compared each time: what comes meanwhile is heard at once.
+func (f *Fleet) rest(ctx context.Context) {
+	if f.known() <= largeFleet {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(restFor):
+	}
+}
+
+// known returns how many replicas are listed.
+func (f *Fleet) known() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.profiles)
 }
 
 // untilNextTick returns the time until lead before the next whole second.

@@ -3,14 +3,12 @@ package fleet
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,11 +25,12 @@ const (
 // memberlist's own TLS asks no client for one, so that it listens on a port of the
 // loopback interface, behind the gate.
 type gate struct {
-	outer   netip.AddrPort
-	inner   netip.AddrPort
-	tls     TLS
-	refused *atomic.Uint64
-	logger  *slog.Logger
+	outer        netip.AddrPort
+	inner        netip.AddrPort
+	certificates *certificates
+	minVersion   uint16
+	refused      *atomic.Uint64
+	logger       *slog.Logger
 
 	listener net.Listener
 	slots    chan struct{}
@@ -40,40 +39,29 @@ type gate struct {
 	work     sync.WaitGroup
 }
 
-// newGate returns a gate, or an error if the certificates cannot be used.
-func newGate(t TLS, outer netip.AddrPort, refused *atomic.Uint64, logger *slog.Logger) (*gate, error) {
+// newGate returns a gate that is not open yet.
+func newGate(c *certificates, minVersion uint16, outer netip.AddrPort, refused *atomic.Uint64, logger *slog.Logger) (*gate, error) {
 	inner, err := freePort(context.Background(), netip.MustParseAddr("127.0.0.1"))
 	if err != nil {
 		return nil, err
 	}
-	g := &gate{outer: outer, inner: inner, tls: t, refused: refused, logger: logger, slots: make(chan struct{}, maxConnections)}
-	g.ctx, g.cancel = context.WithCancel(context.Background())
-	if _, err := g.config(); err != nil {
-		return nil, err
+	g := &gate{
+		outer: outer, inner: inner, certificates: c, minVersion: minVersion, refused: refused, logger: logger,
+		slots: make(chan struct{}, maxConnections),
 	}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g, nil
 }
 
-// config reads the certificates.
-func (g *gate) config() (*tls.Config, error) {
-	cert, err := tls.LoadX509KeyPair(g.tls.CertFile, g.tls.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("the fleet's certificate: %w", err)
-	}
-	pem, err := os.ReadFile(g.tls.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("the fleet's authority: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("the fleet's authority: no certificate in %q", g.tls.CAFile)
-	}
+// config asks for certificates that those of now can vouch for.
+func (g *gate) config() *tls.Config {
+	now := g.certificates.now()
 	return &tls.Config{
-		Certificates: []tls.Certificate{cert},
-		ClientCAs:    roots,
+		Certificates: []tls.Certificate{now.cert},
+		ClientCAs:    now.roots,
 		ClientAuth:   tls.RequireAndVerifyClientCert,
-		MinVersion:   max(g.tls.MinVersion, tls.VersionTLS12),
-	}, nil
+		MinVersion:   max(g.minVersion, tls.VersionTLS12),
+	}
 }
 
 // listen opens the gate.
@@ -145,11 +133,7 @@ func (g *gate) serve(conn net.Conn) {
 func (g *gate) greet(conn net.Conn) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(g.ctx, handshakeTimeout)
 	defer cancel()
-	config, err := g.config()
-	if err != nil {
-		return nil, err
-	}
-	c := tls.Server(conn, config)
+	c := tls.Server(conn, g.config())
 	return c, c.HandshakeContext(ctx)
 }
 

@@ -122,16 +122,18 @@ func (f *Fleet) lost() []string {
 	return lost
 }
 
-// seek reaches those that are to be joined: all of them at once, at short intervals while
-// there is nobody else. An address that hangs, or a name that does not resolve, holds
-// none of the others up.
+// seek reaches those that are to be joined and are not heard from: all of them at once, at
+// short intervals while there is nobody else. An address that hangs, or a name that does
+// not resolve, holds none of the others up.
 func (f *Fleet) seek(ctx context.Context) {
 	var work sync.WaitGroup
 	defer work.Wait()
 	if f.o.Store != StoreMemberlist || len(f.o.Memberlist.Join) == 0 {
 		return
 	}
-	s := &seeker{fleet: f, places: make(chan struct{}, maxDials), busy: map[string]bool{}}
+	pace := time.NewTicker(dialEvery)
+	defer pace.Stop()
+	s := &seeker{fleet: f, pace: pace.C, places: make(chan struct{}, maxDials), busy: map[string]bool{}}
 	s.mark(f.store.address, true)
 	for _, name := range f.o.Memberlist.Join {
 		s.mark(name+" unresolved", false)
@@ -155,13 +157,20 @@ func (f *Fleet) seek(ctx context.Context) {
 const (
 	// maxDials bounds the connections that are made to seeds at a time.
 	maxDials = 64
+	// dialEvery is the time between two of them. The first that is reached knows most of the
+	// others, so that of many that start together each reaches a few and not all.
+	dialEvery = 20 * time.Millisecond
+	// heardWithin is how old a heartbeat may be for its sender to need no reaching.
+	heardWithin = 5 * time.Second
 	// resolveTimeout bounds a look-up.
 	resolveTimeout = 5 * time.Second
 )
 
 // seeker reaches seeds.
 type seeker struct {
-	fleet  *Fleet
+	fleet *Fleet
+	// pace has a value whenever another dial may begin.
+	pace   <-chan time.Time
 	places chan struct{}
 
 	mu sync.Mutex
@@ -200,24 +209,41 @@ func (s *seeker) resolve(ctx context.Context, work *sync.WaitGroup, name string)
 			continue
 		}
 		s.mark(address, false)
-		s.once(work, "dial "+address, func() {
-			s.places <- struct{}{}
-			defer func() { <-s.places }()
-			s.dial(address)
-		})
+		s.once(work, "dial "+address, func() { s.dial(address) })
 	}
 	if err == nil && len(p.Addresses()) > 0 {
 		s.settle(name + " unresolved")
 	}
 }
 
-// dial reaches an address, or finds out that nobody is there.
+// dial reaches an address, or finds out that nobody is there. Who is heard from by the time
+// it is its turn is there: to exchange all that is known with each member, again and again,
+// is work that grows with the square of their number.
 func (s *seeker) dial(address string) {
+	s.places <- struct{}{}
+	defer func() { <-s.places }()
+	<-s.pace
+	if s.fleet.hears(address) {
+		s.mark(address, true)
+		return
+	}
 	err := s.fleet.store.reach(address)
 	if err != nil {
 		s.fleet.logger.Debug("a replica in join cannot be reached", "address", address, "err", err)
 	}
 	s.mark(address, err == nil || isRefused(err))
+}
+
+// hears reports whether a replica at an address has been heard from a moment ago.
+func (f *Fleet) hears(address string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, p := range f.profiles {
+		if id != f.id && p.address == address && time.Since(p.sent) < heardWithin {
+			return true
+		}
+	}
+	return false
 }
 
 // isRefused reports whether a host says that nobody listens there. The gossip's library

@@ -56,8 +56,8 @@ type Memberlist struct {
 	TLS *TLS
 }
 
-// TLS is a replica's identity and whom it trusts. The files are read again for each
-// connection.
+// TLS is a replica's identity and whom it trusts. The files are read again when they
+// change.
 type TLS struct {
 	CAFile, CertFile, KeyFile string
 	// ServerName is the name to verify instead of an address.

@@ -56,7 +56,11 @@ func newStore(o Options, id string, refused *atomic.Uint64, logger log.Logger) (
 		c.Endpoints, c.UserName, c.Password = o.Etcd.Endpoints, o.Etcd.Username, flagext.SecretWithValue(o.Etcd.Password)
 		c.DialTimeout = storeTimeout
 		if t := o.Etcd.TLS; t != nil {
-			c.EnableTLS = true
+			files, err := newCertificates(*t, o.Logger)
+			if err != nil {
+				return nil, err
+			}
+			c.EnableTLS, c.TLS.Reader = true, files
 			c.TLS.CAPath, c.TLS.CertPath, c.TLS.KeyPath = t.CAFile, t.CertFile, t.KeyFile
 			c.TLS.ServerName, c.TLS.InsecureSkipVerify = t.ServerName, t.InsecureSkipVerify
 		}
@@ -89,6 +93,10 @@ var _ services.NamedService = gossipService{}
 
 // ServiceName implements services.NamedService.
 func (gossipService) ServiceName() string { return "gossip" }
+
+// maxQueued bounds the messages of the gossip that wait to be taken in. What is beyond is
+// dropped.
+const maxQueued = 1 << 14
 
 // clientFlags sets the defaults of the stores' clients, which dskit keeps in flags.
 type clientFlags struct{ config *kv.Config }
@@ -131,11 +139,18 @@ func (s *store) useGossip(o Options, id string, refused *atomic.Uint64) error {
 	// others.
 	c.TCPTransport.PacketDialTimeout, c.TCPTransport.MaxConcurrentWrites = 500*time.Millisecond, 8
 	c.TCPTransport.BindAddrs, c.TCPTransport.BindPort = []string{listen.Addr().String()}, int(listen.Port())
-	c.Codecs = []codec.Codec{ring.GetCodec(), overridesCodec{}}
+	// As many messages as some thousand members' heartbeats come as, in one burst.
+	c.ReceivedMessagesQueueSize, c.ProcessedMessagesQueueSize = maxQueued, maxQueued
+	c.Codecs = []codec.Codec{newCopyCodec(ring.GetCodec()), overridesCodec{}}
 	if t := o.Memberlist.TLS; t != nil {
-		if s.gate, err = newGate(*t, listen, refused, o.Logger); err != nil {
+		files, err := newCertificates(*t, o.Logger)
+		if err != nil {
 			return err
 		}
+		if s.gate, err = newGate(files, t.MinVersion, listen, refused, o.Logger); err != nil {
+			return err
+		}
+		c.TCPTransport.TLS.Reader = files
 		c.TCPTransport.BindAddrs, c.TCPTransport.BindPort = []string{s.gate.inner.Addr().String()}, int(s.gate.inner.Port())
 		c.TCPTransport.TLSEnabled = true
 		c.TCPTransport.TLS.CAPath, c.TCPTransport.TLS.CertPath, c.TCPTransport.TLS.KeyPath = t.CAFile, t.CertFile, t.KeyFile

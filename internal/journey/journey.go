@@ -26,7 +26,7 @@ type Options struct {
 	Cookies bool
 	// MaxBody is how long a decoded body may be.
 	MaxBody int64
-	// Recorder counts what is not about single requests.
+	// Recorder, if not nil, counts what is not about single requests.
 	Recorder Recorder
 	// Session, if not nil, is what slots have of their users' sessions.
 	Session *SessionOptions
@@ -176,8 +176,10 @@ func (r *run) look(c *protocol.Call) {
 		return
 	}
 	v := r.journey.Took(res)
-	for _, check := range v.Failed {
-		r.script.o.Recorder.CheckFailed(c.Request.Entry, check)
+	if rec := r.script.o.Recorder; rec != nil {
+		for _, check := range v.Failed {
+			rec.CheckFailed(c.Request.Entry, check)
+		}
 	}
 	switch {
 	case v.Err != nil:
@@ -195,8 +197,10 @@ func (r *run) endUnlessGoesOn() {
 
 // end ends the journey before its last request.
 func (r *run) end() {
-	for _, request := range r.journey.Rest() {
-		r.script.o.Recorder.Skipped(r.script.o.Steps[request].Entry)
+	if rec := r.script.o.Recorder; rec != nil {
+		for _, request := range r.journey.Rest() {
+			rec.Skipped(r.script.o.Steps[request].Entry)
+		}
 	}
 	r.journey.End()
 }
@@ -206,11 +210,14 @@ func (r *run) Values(tell func(name, value string)) {
 	r.journey.Each(func(name string, v script.Value, secret bool) {
 		text := string(v.AppendJSON(nil))
 		if secret {
-			text = "<hidden>"
+			text = script.Hidden
 		}
 		tell(name, text)
 	})
 }
+
+// Hide returns a text without the secrets that the journey has so far.
+func (r *run) Hide(text string) string { return r.journey.Hide(text) }
 
 // Close implements engine.Journey.
 func (r *run) Close(o engine.JourneyOutcome) {

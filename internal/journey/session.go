@@ -138,8 +138,6 @@ type Login struct {
 	Client   protocol.Client
 	// Admit is asked before each request is put on the wire; nil admits everything.
 	Admit func() bool
-	// Exchange, if not nil, makes a request in place of the client.
-	Exchange func(*protocol.Call)
 }
 
 // Login runs the steps to their end, apart from any rate, and returns what they leave. It fails
@@ -157,36 +155,49 @@ func (s *Script) Login(ctx context.Context, l Login) (*Session, error) {
 		Done:    func() { done <- struct{}{} },
 	}
 	putRandom(call.Request.Trace[:])
-	for {
-		switch m := r.Next(&call); m.Kind {
-		case engine.MoveEnd:
-			return r.leave(l.Names)
-		case engine.MovePause:
-			if !wait(ctx, m.Pause) {
-				return nil, context.Cause(ctx)
-			}
-			continue
-		case engine.MoveRequest:
-			if err := l.admitted(ctx); err != nil {
-				return nil, err
-			}
-			putRandom(call.Request.Span[:])
-			if l.Exchange != nil {
-				tap := call.Tap
-				l.Exchange(&call)
-				call.Tap = tap
-			} else {
-				l.Client.Start(&call)
-				l.Client.Flush()
-				<-done
-			}
-			r.Took(&call)
-		case engine.MoveFailed: // The result says why.
-		}
-		if res := call.Result; res.Failed() && !r.journey.GoesOn() {
-			return nil, fmt.Errorf("step %q: %s: %w", s.o.Steps[r.at].Name, res.Reason, orNoDetail(res.Err))
-		}
+	if err := Play(r, &call, &entering{ctx: ctx, login: &l, run: r, done: done}); err != nil {
+		return nil, err
 	}
+	return r.leave(l.Names)
+}
+
+// entering is a login under way.
+type entering struct {
+	ctx   context.Context //nolint:containedctx // It is that of the call of Login.
+	login *Login
+	run   *run
+	done  <-chan struct{}
+}
+
+var _ Player = (*entering)(nil)
+
+// Pause implements Player.
+func (e *entering) Pause(d time.Duration) error {
+	if !wait(e.ctx, d) {
+		return context.Cause(e.ctx)
+	}
+	return nil
+}
+
+// Request implements Player.
+func (e *entering) Request(c *protocol.Call) error {
+	if err := e.login.admitted(e.ctx); err != nil {
+		return err
+	}
+	putRandom(c.Request.Span[:])
+	e.login.Client.Start(c)
+	e.login.Client.Flush()
+	<-e.done
+	e.run.Took(c)
+	return e.Unsent(c)
+}
+
+// Unsent implements Player: it fails as the request does, unless the login goes on.
+func (e *entering) Unsent(c *protocol.Call) error {
+	if !c.Result.Failed() || e.run.journey.GoesOn() {
+		return nil
+	}
+	return fmt.Errorf("step %q: %s: %w", e.run.script.o.Steps[e.run.at].Name, c.Result.Reason, orNoDetail(c.Result.Err))
 }
 
 // errTooMuch is a login that captures more than a session keeps.

@@ -108,8 +108,10 @@ func (b ballot) poll(ask func(voter Key, s seat) (yes, no bool)) (p tallies) {
 	return p
 }
 
-// most is how many views may be possible before it is no use to follow them all.
-const most = 64
+// most returns how many views may be possible in a fleet of n before it is no use to follow
+// them all. Following one is work by the size of the fleet, and many are possible where
+// heartbeats are late: whoever has too little of a processor must not need more of it then.
+func most(n int) int { return max(4, min(64, 64*calm/max(1, n))) }
 
 // possibility is a view that there may be.
 type possibility struct {
@@ -132,7 +134,7 @@ func (t *Tracker) step(second int64) bool {
 	var next []possibility
 	for _, v := range t.possible {
 		views, ok := t.follow(v, second)
-		if !ok || len(next)+len(views) > most {
+		if !ok || len(next)+len(views) > most(len(t.members)) {
 			return false
 		}
 		for _, v := range views {
@@ -179,7 +181,7 @@ func (t *Tracker) follow(view possibility, second int64) (next []possibility, ok
 		}
 		switch {
 		case no:
-		case kind == joins && t.peers[k] == nil, len(next) > most:
+		case kind == joins && t.peers[k] == nil, len(next) > most(len(t.members)):
 			return nil, false // It has to be heard of first.
 		case yes:
 			next = changed(next, k, t.peers[k], kind)

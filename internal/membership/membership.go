@@ -51,6 +51,9 @@ const (
 	// diesYoung is how long a life is that ends in a crash too soon, provenAfter how long one
 	// has to live to join while there were such crashes within the last crashing.
 	diesYoung, provenAfter, crashing = 4500, 8000, 60_000
+	// diesEarly and provenLater are the same if it happened more than once: one such death is
+	// no loop yet, and its successor should not have to wait.
+	diesEarly, provenLater = 10_000, 12_000
 	// recent bounds, in seconds, how far others may be ahead of whoever works views out from
 	// their votes, and remembered for how many seconds of agreed views votes are kept for that.
 	recent, remembered = 15, 25
@@ -62,8 +65,8 @@ type Options struct {
 	Self, Address string
 	Weight        uint32
 	// MinReplicas is the least number of members that the rate is divided among, and
-	// MinReplicasAlone while there is only one. With fewer members the remaining shares are
-	// not sent.
+	// MinReplicasAlone while there is only one. With fewer members each sends as much less of
+	// its own share, so that replicas which have another number never send the same slot.
 	MinReplicas, MinReplicasAlone int
 	// ForgetAfter is for how many seconds there may be no majority before those who are
 	// left found a fleet of their own.
@@ -109,6 +112,8 @@ type Tracker struct {
 	possible []possibility
 	tallied  int64
 	view     View
+	// total is the weight that the view's shares are of.
+	total uint64
 
 	// What this replica says in its heartbeats.
 	sent, asked, leaving int64

@@ -2,7 +2,6 @@ package membership
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/share"
@@ -45,8 +44,8 @@ func (t *Tracker) compose(second int64) View {
 	v := View{Second: second, StoreUp: !t.isDeaf(second), Agreed: t.lineage != 0 && t.known == second}
 	v.Members, v.Lost = len(t.members), t.missing(second)
 	v.Share = t.view.Share
-	if list := t.list(); !slices.Equal(list, v.Share.Members()) {
-		v.Share = share.NewView(list)
+	if list, total := t.list(); total != t.total || !slices.Equal(list, v.Share.Members()) {
+		v.Share, t.total = share.NewPartialView(list, total), total
 	}
 	v.Waiting = t.asked == 0 && t.Waits(second*1000-period)
 	v.Live, v.Why = t.mayAct(second)
@@ -56,31 +55,28 @@ func (t *Tracker) compose(second int64) View {
 	return v
 }
 
-// list returns the members, filled up to MinReplicas with placeholders. They weigh as
-// much as the heaviest, so that nobody has more than its share of MinReplicas.
-func (t *Tracker) list() []share.Member {
-	heaviest := uint32(1)
+// list returns the members, and the weight of as many as MinReplicas of the heaviest, so
+// that nobody has more than its share of MinReplicas.
+func (t *Tracker) list() (list []share.Member, total uint64) {
+	heaviest, all := uint64(1), uint64(0)
 	byID := map[string]*peer{}
 	for _, m := range t.members {
 		// Of two incarnations of one replica the later one sends.
 		if q := byID[m.ID]; q == nil || q.Asked < m.Asked {
 			byID[m.ID] = m
 		}
-		heaviest = max(heaviest, m.Weight)
+		heaviest = max(heaviest, uint64(m.Weight))
 	}
-	var list []share.Member
 	for id, m := range byID {
 		list = append(list, share.Member{ID: id, Weight: m.Weight})
+		all += uint64(m.Weight)
 	}
+	slices.SortFunc(list, func(a, b share.Member) int { return cmp.Compare(a.ID, b.ID) })
 	least := t.o.MinReplicas
 	if len(list) == 1 {
 		least = max(least, t.o.MinReplicasAlone)
 	}
-	for i := len(list); i < least && len(t.members) > 0; i++ {
-		list = append(list, share.Member{ID: fmt.Sprintf("\xff%d", i), Weight: heaviest})
-	}
-	slices.SortFunc(list, func(a, b share.Member) int { return cmp.Compare(a.ID, b.ID) })
-	return list
+	return list, all + uint64(max(0, least-len(list)))*heaviest
 }
 
 // missing returns how many members are not heard from, or were taken over.

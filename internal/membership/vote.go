@@ -172,19 +172,35 @@ func (t *Tracker) isWelcome(now int64, k Key, p *peer, told map[uint64]bool) boo
 	case told[k.vote(leaves)], told[k.vote(lost)]:
 		return false // It was a member, and is on its way out.
 	}
-	return p.Sent-p.Asked >= provenAfter-period/4 || !t.crashes(now)
+	return p.Sent-p.Asked >= t.probation(now)-period/4
 }
 
-// crashes reports whether some die soon after they were started: whoever asks to join
-// then has to live for longer first.
-func (t *Tracker) crashes(now int64) bool {
+// probation returns for how long whoever asks to join has to live before it does: for
+// longer than those that die soon after they were started, if any do.
+func (t *Tracker) probation(now int64) int64 {
+	young, early := 0, 0
 	for _, p := range t.peers {
-		dead := p.replaced && t.latest[p.ID] == p || now-max(p.Sent, t.contact) >= hearing
-		if dead && p.Asked != 0 && p.Leaving == 0 && p.Sent-p.Asked < diesYoung && now-p.Sent < crashing {
-			return true
+		// Who has asked anew lives on as another incarnation.
+		last := t.latest[p.ID] == nil || t.latest[p.ID] == p
+		dead := last && (p.replaced || now-max(p.Sent, t.contact) >= hearing)
+		if !dead || p.Asked == 0 || p.Leaving != 0 || now-p.Sent >= crashing {
+			continue
+		}
+		switch life := p.Sent - p.Asked; {
+		case life < diesYoung:
+			young++
+		case life < diesEarly:
+			early++
 		}
 	}
-	return false
+	switch {
+	case early > 0 && early+young > 1:
+		return provenLater
+	case young > 0:
+		return provenAfter
+	default:
+		return 0
+	}
 }
 
 // hasLeft reports whether a member has announced its leave, or has gone without.

@@ -72,6 +72,8 @@ type world struct {
 	lag     map[string]int64
 	options Options
 	born    int
+	// gossip is how news spreads; nil if it goes to each at once.
+	gossip *gossip
 }
 
 func newWorld(seed uint64, o Options) *world {
@@ -232,11 +234,21 @@ func (w *world) beat(n *node) {
 		Heir: said.Heir, HeirSince: said.HeirSince, Claim: said.Claim, Votes: said.Votes,
 	}}
 	w.tell(n, e)
-	w.sync(n)
+	if w.gossip == nil || w.gossip.isToExchange(w) {
+		w.sync(n)
+	}
 }
 
 func (w *world) tell(n *node, e *entry) {
 	n.store[n.id], n.dirty = e, true
+	if w.gossip != nil {
+		for i, at := range w.gossip.spread(w, n) {
+			if at > w.now {
+				w.nodes[i].inbox = append(w.nodes[i].inbox, message{at, n, []*entry{e}})
+			}
+		}
+		return
+	}
 	for _, o := range w.nodes {
 		if w.reaches(n, o) {
 			w.send(n, o, []*entry{e})
@@ -298,7 +310,7 @@ func (w *world) owned(second int64) ownership {
 		}
 		var members []string
 		for _, m := range v.Share.Members() {
-			members = append(members, strings.Replace(m.ID, "\xff", "-", 1))
+			members = append(members, m.ID)
 		}
 		if seen && !slices.Equal(members, o.members) {
 			o.differ = true

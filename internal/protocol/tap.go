@@ -13,7 +13,8 @@ import (
 type Tap interface {
 	// Connection is called when a request is about to be sent on it.
 	Connection(c Connection)
-	// Request is called with the request as it is on the wire. The body is whole.
+	// Request is called with the request as it is on the wire. The body is whole, or nil where it
+	// is generated while it is sent: then the head says how long it is.
 	Request(h Head, body []byte)
 	// Response is called with each head of a response.
 	Response(h Head)
@@ -40,6 +41,8 @@ type Head struct {
 	Status int
 	// Fields are in the order in which they were on the wire.
 	Fields []Field
+	// Generated is the length in bytes of a request's body that is generated; otherwise 0.
+	Generated int64
 }
 
 // Field is a header field.

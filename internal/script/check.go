@@ -61,7 +61,7 @@ func (c Check) bind(s *scope) (Check, error) {
 // failure returns why the check does not hold; nil if it does.
 func (c *Check) failure(r *Response, v Values) error {
 	if c.Size {
-		return c.bounds(float64(len(r.Body)), strconv.Itoa(len(r.Body))+" bytes")
+		return c.bounds(float64(len(r.Body)), strconv.Quote(strconv.Itoa(len(r.Body))+" bytes"))
 	}
 	values := c.Part.of(r)
 	if c.Exists != nil && *c.Exists != (len(values) > 0) {
@@ -118,7 +118,7 @@ func (c *Check) wants(value Value, v Values) error {
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("%s: found %s, which is none of those expected", c.Name, value.shown())
+			return fmt.Errorf("%s: found %s, which is none of those expected", c.Name, c.shown(value, v))
 		}
 	}
 	if c.Contains != nil {
@@ -127,18 +127,18 @@ func (c *Check) wants(value Value, v Values) error {
 			return err
 		}
 		if !strings.Contains(value.Text, text) {
-			return fmt.Errorf("%s: %s does not contain %s", c.Name, shorten(value.Text), shorten(text))
+			return fmt.Errorf("%s: %s does not contain %s", c.Name, c.shown(String(value.Text), v), shorten(hide(text, v)))
 		}
 	}
 	if c.Matches != nil && !c.Matches.MatchString(value.Text) {
-		return fmt.Errorf("%s: %s does not match %s", c.Name, shorten(value.Text), c.Matches)
+		return fmt.Errorf("%s: %s does not match %s", c.Name, c.shown(String(value.Text), v), c.Matches)
 	}
 	if c.AtLeast != nil || c.AtMost != nil {
 		n, err := strconv.ParseFloat(value.Text, 64)
 		if err != nil {
-			return fmt.Errorf("%s: %s is no number", c.Name, shorten(value.Text))
+			return fmt.Errorf("%s: %s is no number", c.Name, c.shown(String(value.Text), v))
 		}
-		return c.bounds(n, value.Text)
+		return c.bounds(n, c.shown(String(value.Text), v))
 	}
 	return nil
 }
@@ -146,7 +146,7 @@ func (c *Check) wants(value Value, v Values) error {
 // forbids returns an error if the value is what it must not be.
 func (c *Check) forbids(value Value, v Values) error {
 	if c.Not != nil && c.equals(value, *c.Not, v) == nil {
-		return fmt.Errorf("%s: found %s", c.Name, value.shown())
+		return fmt.Errorf("%s: found %s", c.Name, c.shown(value, v))
 	}
 	if c.NotContains != nil {
 		text, err := c.NotContains.Text(v)
@@ -154,7 +154,7 @@ func (c *Check) forbids(value Value, v Values) error {
 			return err
 		}
 		if strings.Contains(value.Text, text) {
-			return fmt.Errorf("%s: %s contains %s", c.Name, shorten(value.Text), shorten(text))
+			return fmt.Errorf("%s: %s contains %s", c.Name, c.shown(String(value.Text), v), shorten(hide(text, v)))
 		}
 	}
 	return nil
@@ -164,9 +164,9 @@ func (c *Check) forbids(value Value, v Values) error {
 func (c *Check) bounds(n float64, shown string) error {
 	switch {
 	case c.AtLeast != nil && !(n >= *c.AtLeast):
-		return fmt.Errorf("%s: %s is less than %v", c.Name, shorten(shown), *c.AtLeast)
+		return fmt.Errorf("%s: %s is less than %v", c.Name, shown, *c.AtLeast)
 	case c.AtMost != nil && !(n <= *c.AtMost):
-		return fmt.Errorf("%s: %s is more than %v", c.Name, shorten(shown), *c.AtMost)
+		return fmt.Errorf("%s: %s is more than %v", c.Name, shown, *c.AtMost)
 	}
 	return nil
 }
@@ -180,7 +180,7 @@ func (c *Check) equals(value Value, d Document, v Values) error {
 	if same(value, want, c.Part.JSON != "") {
 		return nil
 	}
-	return fmt.Errorf("%s: found %s, expected %s", c.Name, value.shown(), want.shown())
+	return fmt.Errorf("%s: found %s, expected %s", c.Name, c.shown(value, v), c.shown(want, v))
 }
 
 // same reports whether two values are equal. Numbers are compared as numbers; what is not
@@ -203,15 +203,28 @@ func same(a, b Value, typed bool) bool {
 	return errX == nil && errY == nil && x == y
 }
 
-// shown returns the value for people: strings are quoted, and what is long is cut.
-func (v Value) shown() string {
-	if v.Kind == Text {
-		return shorten(v.Text)
+// shown returns a value that the check is about for people, without secrets: strings are quoted,
+// and what is long is cut.
+func (c *Check) shown(value Value, v Values) string {
+	if c.Part.isSecret() {
+		return Hidden
 	}
-	if len(v.Text) > maxShown {
-		return v.Text[:maxShown] + "..."
+	text := hide(value.Text, v)
+	if value.Kind == Text {
+		return shorten(text)
 	}
-	return v.Text
+	if len(text) > maxShown {
+		return text[:maxShown] + "..."
+	}
+	return text
+}
+
+// hide returns a text without the secrets among the values, if these are a journey's.
+func hide(text string, v Values) string {
+	if j, ok := v.(*Journey); ok {
+		return j.Hide(text)
+	}
+	return text
 }
 
 // maxShown is how much of a text is shown, in bytes.

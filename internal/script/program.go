@@ -3,7 +3,6 @@ package script
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -281,11 +280,8 @@ func (c *compiler) choose(step Choose, s *scope) error {
 // secret reports whether the value of a symbol must not be shown.
 func (p *Program) secret(index int) bool {
 	sym := &p.symbols[index]
-	name := strings.ToLower(sym.name)
-	for _, word := range []string{"token", "password", "secret", "cookie", "credential"} {
-		if strings.Contains(name, word) {
-			return true
-		}
+	if secretName(sym.name) {
+		return true
 	}
 	switch source := sym.source.(type) {
 	case Secret, Given:

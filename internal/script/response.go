@@ -84,7 +84,7 @@ func (p Part) needsBody() bool { return p.Header == "" && p.Cookie == "" }
 
 // isSecret reports whether what the part holds must not be shown.
 func (p Part) isSecret() bool {
-	return p.Cookie != "" || strings.EqualFold(p.Header, "Set-Cookie") || strings.EqualFold(p.Header, "Authorization")
+	return p.Cookie != "" || secretName(p.Header) || secretName(p.JSON)
 }
 
 // of returns the values of the part: of a header there may be several.

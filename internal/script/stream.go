@@ -1,9 +1,6 @@
 package script
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "math/bits"
 
 // stream is a sequence of well-mixed bits: SplitMix64 (Steele, Lea and Flood, "Fast
 // splittable pseudorandom number generators", 2014). What it gives for a seed must never
@@ -20,6 +17,9 @@ func (s *stream) next() uint64 {
 	*s += 0x9E3779B97F4A7C15
 	return mix(uint64(*s))
 }
+
+// skip leaves out n times 64 bits.
+func (s *stream) skip(n uint64) { *s += stream(n * 0x9E3779B97F4A7C15) }
 
 // below returns a number from 0 to n-1, each as likely (Lemire, "Fast random integer
 // generation in an interval", 2019); n of 0 stands for 2^64.
@@ -60,19 +60,6 @@ func sumsOf[W ~int | ~uint32 | ~uint64](weights []W) []uint64 {
 		sums[i] = sum
 	}
 	return sums
-}
-
-// AppendRandom appends n bytes that follow from the slot.
-func AppendRandom(dst []byte, n int, v Values) []byte {
-	s := newStream(v.Bits(), hashName("random body"), 0)
-	for ; n >= 8; n -= 8 {
-		dst = binary.LittleEndian.AppendUint64(dst, s.next())
-	}
-	for bits := s.next(); n > 0; n-- {
-		dst = append(dst, byte(bits))
-		bits >>= 8
-	}
-	return dst
 }
 
 // mix is the finalizer of SplitMix64.

@@ -42,23 +42,33 @@ type View struct {
 
 // NewView returns the view of these members, in any order. Of several members with
 // one ID the first counts.
-func NewView(members []Member) View {
+func NewView(members []Member) View { return NewPartialView(members, 0) }
+
+// NewPartialView returns a view in which nobody owns more than its weight of a total: of
+// the arc that NewView gives it each member owns as much from its start on, and nobody
+// owns the rest. So a slot has the same owner whatever the total is, or none. A total of
+// less than the members' weights changes nothing.
+func NewPartialView(members []Member, total uint64) View {
 	sorted := slices.Clone(members)
 	slices.SortStableFunc(sorted, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
 	sorted = slices.CompactFunc(sorted, func(a, b Member) bool { return a.ID == b.ID })
 
 	v := View{members: sorted}
-	var total uint64
+	var all uint64
 	for _, m := range sorted {
 		if m.Weight > 0 {
 			v.owners = append(v.owners, m)
-			total += uint64(m.Weight)
+			all += uint64(m.Weight)
 		}
 	}
 	var before uint64
 	for _, m := range v.owners {
 		after := before + uint64(m.Weight)
-		v.arcs = append(v.arcs, Arc{start: cut(before, total), last: cut(after, total) - 1, some: true})
+		a := Arc{start: cut(before, all), last: cut(after, all) - 1, some: true}
+		if total > all {
+			a.last = a.start + cut(uint64(m.Weight), total) - 1
+		}
+		v.arcs = append(v.arcs, a)
 		before = after
 	}
 	return v
@@ -74,8 +84,11 @@ func (v View) Owner(seq uint64) (Member, bool) {
 	}
 	// The first arc starts at 0, so one before the first that starts beyond u exists.
 	u := seq * golden
-	i := sort.Search(len(v.arcs), func(i int) bool { return v.arcs[i].start > u })
-	return v.owners[i-1], true
+	i := sort.Search(len(v.arcs), func(i int) bool { return v.arcs[i].start > u }) - 1
+	if u > v.arcs[i].last {
+		return Member{}, false
+	}
+	return v.owners[i], true
 }
 
 // Arc returns the part of the circle that the member owns: the empty Arc if it is

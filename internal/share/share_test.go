@@ -215,3 +215,32 @@ func FuzzCount(f *testing.F) {
 		}
 	})
 }
+
+func TestWhoeverOwnsASlotOfAPartOwnsItOfTheWhole(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	for _, v := range randomViews(rng) {
+		var all uint64
+		for _, m := range v.Members() {
+			all += uint64(m.Weight)
+		}
+		for _, total := range []uint64{0, all, all + 1, 2 * all, 10_000 * (all + 1)} {
+			p := NewPartialView(v.Members(), total)
+			for range 50 {
+				seq := rng.Uint64() >> rng.IntN(64)
+				owner, ok := p.Owner(seq)
+				if whole, _ := v.Owner(seq); ok && owner != whole {
+					t.Fatalf("slot %d: of a total of %d %v owns it, else %v", seq, total, owner, whole)
+				}
+				if ok && !p.Arc(owner.ID).Owns(seq) {
+					t.Fatalf("slot %d: Owner = %v, whose arc does not own it", seq, owner)
+				}
+			}
+			for _, m := range v.Members() {
+				want := float64(m.Weight) / float64(max(1, all, total))
+				if got := p.Arc(m.ID).Ratio(); math.Abs(got-want) > 1e-12 {
+					t.Fatalf("a weight of %d of a total of %d owns %v, want %v", m.Weight, max(all, total), got, want)
+				}
+			}
+		}
+	}
+}

@@ -12,7 +12,9 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -151,4 +153,30 @@ func stranger(t *testing.T, join []place, section string) *replica {
 	own := loopback(t, 1)
 	s := newFleet(t, startLedger(t, "127.0.0.1").addr, own, section+"  start_alone_after: 0s\n"+gossip(append(own, join...)))
 	return s.start(t, 1)[0]
+}
+
+func TestCertificatesThatHangHoldUpNobody(t *testing.T) {
+	t.Parallel()
+	takeTurn(t)
+	dir := t.TempDir()
+	ours := newAuthority(t, dir, "ours")
+	target, places := startLedger(t, "127.0.0.1"), loopback(t, 2)
+	f := newFleet(t, target.addr, places, "  cluster: e2e\n"+gossip(places)+ours.identity(t, dir, "replica", ours))
+	f.target = target
+	all := f.start(t, 2)
+	begin := target.first(t)
+	for _, file := range []string{"ours.pem", "replica.crt", "replica.key"} {
+		if err := os.Remove(filepath.Join(dir, file)); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Mkfifo(filepath.Join(dir, file), 0o600); err != nil {
+			t.Skip(err)
+		}
+	}
+	hanging := time.Now()
+	target.exact(t, always(), begin, hanging.Add(8*time.Second))
+	agree(t, 2, all...)
+	for _, r := range all {
+		r.leave(t)
+	}
 }

@@ -13,6 +13,8 @@ import (
 // tools are the binaries under test and to test with.
 type tools struct {
 	exporter, prometheus, promtool, alertmanager, etcd string
+	// consul is empty where it has not been built.
+	consul string
 }
 
 // env returns the paths of the tools, which TestMain has checked.
@@ -23,6 +25,7 @@ func env() tools {
 		promtool:     os.Getenv("TRAFFIC_E2E_PROMTOOL"),
 		alertmanager: os.Getenv("TRAFFIC_E2E_ALERTMANAGER"),
 		etcd:         os.Getenv("TRAFFIC_E2E_ETCD"),
+		consul:       os.Getenv("TRAFFIC_E2E_CONSUL"),
 	}
 }
 

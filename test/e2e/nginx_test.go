@@ -233,8 +233,9 @@ func TestConnectionsThatNginxEndsCostNoRequest(t *testing.T) {
 		{"timeout-post", "keepalive_timeout 0;", "POST", "http1", true, 16, ", body: x"},
 		{"close-get", "", "GET", "auto", false, 16, ""},
 		{"close-post", "", "POST", "auto", false, 16, ", body: x"},
-		{"goaway-get", "http2;keepalive_requests 100;", "GET", "http2", true, 8, ""},
-		{"goaway-post", "http2;keepalive_requests 100;", "POST", "http2", true, 8, ", body: x"},
+		{"goaway-get", "http2;keepalive_requests 10;", "GET", "http2", true, 16, ""},
+		{"goaway-post", "http2;keepalive_requests 10;", "POST", "http2", true, 16, ", body: x"},
+		{"goaway-timeout", "http2;keepalive_timeout 0;", "POST", "http2", true, 8, ", body: x"},
 	}
 	servers := map[string]string{}
 	for _, c := range cases {

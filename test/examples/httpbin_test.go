@@ -15,5 +15,5 @@ func TestHTTPBin(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle("/", httpbin.New(httpbin.WithMaxBodySize(1<<20)))
 	serve(t, s, mux)
-	run(t, setup{file: "testdata/httpbin/config.yaml", origin: "http://httpbin.example:80", server: s.url, rates: []string{"50/s", "20/s"}, visits: 10})
+	run(t, setup{file: "testdata/httpbin/config.yaml", origin: "http://httpbin.example:80", server: s.url, rates: []string{"50/s", "20/s"}, visits: 10, lists: map[string]int{"all": 4}})
 }

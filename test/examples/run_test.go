@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -35,6 +36,8 @@ type setup struct {
 	rates []string
 	// visits is how often each entry has to succeed.
 	visits float64
+	// lists are how long lists are that are captured, by name, where all of one is repeated.
+	lists map[string]int
 }
 
 // run runs an example until each of its steps was sent and each of its entries succeeded
@@ -42,8 +45,10 @@ type setup struct {
 func run(t *testing.T, s setup) {
 	t.Helper()
 	text := s.text(t)
-	want := entriesOf(t, text)
+	parsed := parse(t, text)
+	want := parsed.entries(t)
 	p := start(t, text, filepath.Dir(s.file))
+	seen := observe(t, p.addr)
 	var got metrics
 	var missing []string
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
@@ -71,6 +76,10 @@ func run(t *testing.T, s setup) {
 	if due != rest || due == 0 {
 		t.Errorf("%v slots are due, but %v finished, dropped or in flight", due, rest)
 	}
+	seen.gather(t, s.visits)
+	rows := parsed.rows()
+	maps.Copy(rows, s.lists)
+	seen.check(t, parsed, rows, !strings.Contains(text, "otherwise: end"))
 	p.stop(t)
 	if t.Failed() {
 		t.Logf("the exporter says:\n%s", p.log.String())
@@ -113,20 +122,41 @@ func (s setup) text(t *testing.T) string {
 // entries are what a configuration sends: requests by scenario, and journeys.
 type entries struct{ requests, journeys [][2]string }
 
-// entriesOf reads them from the file, so that what was sent is held against what is written.
-func entriesOf(t *testing.T, text string) entries {
+// file is a configuration as it is written, so that what was sent is held against that.
+type file struct {
+	Data      map[string]struct{ Rows []any }
+	Scenarios []scenario
+}
+
+// scenario is one of a file.
+type scenario struct {
+	Name     string
+	Requests []map[string]any
+}
+
+func parse(t *testing.T, text string) file {
 	t.Helper()
-	var file struct {
-		Scenarios []struct {
-			Name     string
-			Requests []map[string]any
-		}
-	}
-	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
+	var f file
+	if err := yaml.Unmarshal([]byte(text), &f); err != nil {
 		t.Fatal(err)
 	}
+	return f
+}
+
+// rows returns how many rows there are of data that the file has itself.
+func (f file) rows() map[string]int {
+	rows := map[string]int{}
+	for name, d := range f.Data {
+		rows[name] = len(d.Rows)
+	}
+	return rows
+}
+
+// entries returns what the file sends.
+func (f file) entries(t *testing.T) entries {
+	t.Helper()
 	var all entries
-	for _, sc := range file.Scenarios {
+	for _, sc := range f.Scenarios {
 		for _, r := range sc.Requests {
 			name := fmt.Sprint(r["name"])
 			if r["steps"] == nil {

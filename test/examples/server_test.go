@@ -17,6 +17,8 @@ import (
 // count what they did.
 type server struct {
 	url string
+	// tokens is where the exporter asks for its own tokens; that is of no slot.
+	tokens string
 
 	mu       sync.Mutex
 	mistakes []string
@@ -32,6 +34,10 @@ func serve(t *testing.T, s *server, mux *http.ServeMux) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern == "" {
 			s.mistake(r, "nobody serves it")
+		}
+		if r.URL.Path == s.tokens {
+			mux.ServeHTTP(w, r)
+			return
 		}
 		if r.Header.Get("Traffic-Slot") == "" || r.Header.Get("Traceparent") == "" {
 			s.mistake(r, "it does not say which slot it is")

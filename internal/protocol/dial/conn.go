@@ -341,6 +341,9 @@ type Ready struct {
 	Phases protocol.Phases
 	// Began is when making it began.
 	Began time.Time
+
+	// resolved is what the name was resolved to for it.
+	resolved resolution
 }
 
 // Facts returns what there is to know of the connection.

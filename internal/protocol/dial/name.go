@@ -72,6 +72,14 @@ type lookup struct {
 	err  error
 }
 
+// resolution is what a name was resolved to, and when. It may be handed from one name to
+// another one of the same host and port.
+type resolution struct {
+	host, port string
+	addrs      []string
+	at         time.Time
+}
+
 // ended reports whether it has ended.
 func (l *lookup) ended() bool {
 	select {
@@ -266,7 +274,7 @@ func (n *name) run(l *lookup) {
 	if err != nil {
 		n.fail(err)
 	} else {
-		n.succeed(addrs)
+		n.succeed(addrs, time.Now())
 	}
 	n.mu.Lock()
 	n.running = nil
@@ -355,10 +363,9 @@ func (n *name) fail(err error) {
 	}
 }
 
-// succeed takes the addresses that a lookup has found. Those that were known, in another
+// succeed takes the addresses that a lookup has found now. Those that were known, in another
 // order, stay as they are.
-func (n *name) succeed(addrs []string) {
-	now := time.Now()
+func (n *name) succeed(addrs []string, now time.Time) {
 	n.mu.Lock()
 	outage, said := n.outage, n.said
 	n.said = false
@@ -378,6 +385,30 @@ func (n *name) succeed(addrs []string) {
 	if !same {
 		n.changed(addrs)
 	}
+}
+
+// latest returns what the name was resolved to last.
+func (n *name) latest() resolution {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return resolution{n.host, n.port, n.known, n.resolved}
+}
+
+// take takes what another name was resolved to, if it is the same and that was later.
+func (n *name) take(r resolution) {
+	n.mu.Lock()
+	if n.host != r.host || n.port != r.port || !r.at.After(n.resolved) || n.running != nil {
+		n.mu.Unlock()
+		return
+	}
+	l := &lookup{done: make(chan struct{})}
+	n.running = l // So that no other call of changed overlaps.
+	n.mu.Unlock()
+	n.succeed(r.addrs, r.at)
+	n.mu.Lock()
+	n.running = nil
+	n.mu.Unlock()
+	close(l.done)
 }
 
 // resolve returns the addresses of the name, as host:port. Those of IPv6 and of IPv4 take

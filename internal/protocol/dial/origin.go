@@ -177,6 +177,7 @@ func (o *Origin) connect(ctx context.Context, first string, only bool) (r Ready,
 	if f.outdated {
 		o.dialer.wire.Outdated()
 	}
+	r.resolved = o.name.latest()
 	o.Adopt(r)
 	return r, nil
 }
@@ -231,9 +232,10 @@ func (o *Origin) reach(ctx context.Context, addr string) (*Conn, error) {
 	return c, nil
 }
 
-// Adopt has a connection count here from now on, in place of the Origin that made it. Use it
-// before anybody else has the connection.
+// Adopt has a connection count here from now on, in place of the Origin that made it, and takes
+// what the name was resolved to for it. Use it before anybody else has the connection.
 func (o *Origin) Adopt(r Ready) {
+	o.name.take(r.resolved)
 	o.add(r.Addr, 1)
 	r.Conn.countFor(func() { o.add(r.Addr, -1) })
 }

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/http/httpproxy"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
 // ProxyError is a proxy that does not make a connection to a target.
@@ -145,10 +147,17 @@ func newProxy(u *url.URL, header []protocol.Field) (*proxy, error) {
 	if u.Hostname() == "" {
 		return nil, fmt.Errorf("proxy %q: no host", p.name)
 	}
+	host, err := uri.ASCII(u.Hostname())
+	if err != nil {
+		return nil, fmt.Errorf("proxy %q: %w", p.name, err)
+	}
 	if given := u.Port(); given != "" {
 		port = given
 	}
-	p.addr = net.JoinHostPort(u.Hostname(), port)
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return nil, fmt.Errorf("proxy %q: port is not 1 to 65535", p.name)
+	}
+	p.addr = net.JoinHostPort(host, port)
 	return p, nil
 }
 

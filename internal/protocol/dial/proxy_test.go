@@ -318,3 +318,40 @@ func TestAProxyThatMakesNoSenseIsRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestAProxyOfTheEnvironmentMayHaveAnInternationalName(t *testing.T) {
+	p := protocoltest.HTTPProxy(t, nil, false, 0)
+	t.Setenv("http_proxy", "")
+	t.Setenv("HTTP_PROXY", "http://bücher.test:"+p.URL.Port())
+	t.Setenv("no_proxy", "")
+	t.Setenv("REQUEST_METHOD", "")
+	d := proxied(t, nil, func(o *dial.Options) {
+		o.Net.Resolver, o.Proxy = oneName("xn--bcher-kva.test"), dial.ProxyOptions{FromEnvironment: true}
+	})
+	r, err := d.Origin(dial.Target{Addr: "target.test:" + greeting(t)}).Connect(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Conn.Close()
+	for _, bad := range []string{"http://bücher.test:0", "http://bücher.test:65536", "http://-\u200d-.test"} {
+		t.Setenv("HTTP_PROXY", bad)
+		if d, err := dial.New(dial.Options{Proxy: dial.ProxyOptions{FromEnvironment: true}}); err == nil {
+			d.Close()
+			t.Errorf("taken: %q", bad)
+		}
+	}
+}
+
+func TestAProxyThatOnlySaysToGoOnIsNotReadForLong(t *testing.T) {
+	addr := protocoltest.Raw(t, func(c net.Conn) {
+		protocoltest.ReadHead(c)
+		for err := error(nil); err == nil; {
+			_, err = io.WriteString(c, "HTTP/1.1 102 Processing\r\n\r\n")
+		}
+	})
+	d := proxied(t, &url.URL{Scheme: "http", Host: addr}, func(o *dial.Options) { o.Timeout = time.Second })
+	_, err := d.Origin(dial.Target{Addr: "target.test:443"}).Connect(t.Context(), "")
+	if r := dial.Reason(err); r != protocol.ReasonProtocol {
+		t.Errorf("reason %q: %v", r, err)
+	}
+}

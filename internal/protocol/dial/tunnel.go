@@ -18,8 +18,12 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// longestConnectHead is the longest head of a response to CONNECT, in bytes.
-const longestConnectHead = 64 << 10
+const (
+	// longestConnectHead is the longest head of a response to CONNECT, in bytes.
+	longestConnectHead = 64 << 10
+	// mostInterim is how many interim responses there may be before it.
+	mostInterim = 16
+)
 
 // through makes a connection to a proxy one to the target. It returns what is to be spoken
 // over, and does not close the connection when it fails.
@@ -89,12 +93,12 @@ func (p *proxy) ask(c net.Conn, addr string) (status int, line string, err error
 	if _, err = c.Write(append(b, "\r\n"...)); err != nil {
 		return 0, "", err
 	}
-	for status < http.StatusOK || status == http.StatusSwitchingProtocols { // Interim ones may come first.
-		if status, line, err = p.response(c); err != nil {
-			return 0, "", err
+	for range mostInterim + 1 {
+		if status, line, err = p.response(c); err != nil || status >= http.StatusOK {
+			return status, line, err
 		}
 	}
-	return status, line, nil
+	return 0, "", p.refused("too many interim responses", protocol.ReasonProtocol)
 }
 
 // response reads the head of a response and nothing of what comes behind it, which is the

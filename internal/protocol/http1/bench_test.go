@@ -5,7 +5,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
@@ -49,32 +48,6 @@ func benchOptions(tb testing.TB, secure bool) httpreq.Options {
 	return o
 }
 
-// drive makes n exchanges, of which so many are under way at a time.
-func drive(tb testing.TB, c protocol.Client, calls []protocol.Call, n int) {
-	tb.Helper()
-	free := make(chan *protocol.Call, len(calls))
-	for i := range calls {
-		call := &calls[i]
-		call.Request = protocol.Request{Scenario: "bench", Segment: "1700000000-ab12", Trace: [16]byte{1}, Span: [8]byte{2}}
-		call.Done = func() { free <- call }
-		free <- call
-	}
-	check := func(call *protocol.Call) {
-		if call.Result.Failed() {
-			tb.Fatal(call.Result.Err)
-		}
-	}
-	for i := range n {
-		call := <-free
-		check(call)
-		call.Request.Seq = uint64(i)
-		c.Start(call)
-	}
-	for range calls {
-		check(<-free)
-	}
-}
-
 // BenchmarkExchange compares with net/http's client. The CPU time is that of the whole
 // process, with its server.
 func BenchmarkExchange(b *testing.B) {
@@ -91,13 +64,7 @@ func BenchmarkExchange(b *testing.B) {
 				} else {
 					c = protocoltest.NetHTTP(b, o)
 				}
-				calls := make([]protocol.Call, benchConns)
-				drive(b, c, calls, 10*benchConns)
-				b.ReportAllocs()
-				b.ResetTimer()
-				before := cpu(b)
-				drive(b, c, calls, b.N)
-				b.ReportMetric(float64(cpu(b)-before)/float64(time.Microsecond)/float64(b.N), "cpu-µs/op")
+				protocoltest.BenchmarkClient(b, c, benchConns)
 			})
 		}
 	}

@@ -177,11 +177,14 @@ func (c *Client) Adopt(call *protocol.Call, r dial.Ready) {
 		return
 	}
 	x := exchange{call: call, entry: e, sent: r.Began, deadline: call.EndsBy(r.Began, c.timeout)}
+	// Now and not in a while, so that those who start next need not resolve the name again.
+	at := e.host.adopt(r)
 	if !c.spawn(func() {
-		if y, again := c.serve(x, e.host.adopt(r), r); again {
+		if y, again := c.serve(x, at, r); again {
 			c.make(y, e.host.another())
 		}
 	}) {
+		e.host.release()
 		_ = r.Conn.Close()
 		c.fail(call, r.Began, protocol.ReasonCanceled, dial.ErrClosed)
 	}

@@ -80,6 +80,7 @@ type conn struct {
 	reused bool
 	unsent bool
 	out    []byte
+	upload uploader
 
 	// What follows is the reading goroutine's own. begun says that some of the response has
 	// come, and over that the response is complete and the connection is not yet free: result
@@ -142,6 +143,7 @@ func (k *conn) close() {
 	k.cause.CompareAndSwap(nil, &errEnded)
 	k.timer.Stop()
 	k.settle()
+	k.upload.stop()
 	cause := *k.cause.Load()
 	if k.secure != nil && (errors.Is(cause, errEnded) || errors.Is(cause, errRetired)) {
 		_ = k.secure.Close() // It does not wait: see dial.Conn.
@@ -223,15 +225,15 @@ func (k *conn) begin(x exchange, reused bool) bool {
 	k.x, k.reused, k.unsent = x, reused, false
 	k.served++
 	buf := &k.out
-	if len(x.entry.head)+len(x.entry.Body) > bufferSize {
+	if len(x.entry.head)+len(x.entry.Body) > bufferSize || x.entry.Source != nil {
 		buf, _ = c.requests.Get().(*[]byte)
 		defer c.requests.Put(buf)
 	}
 	*buf = c.writer.append((*buf)[:0], &x.entry, x.call.Request, x.sent)
-	k.deadline.Store(c.since(x.deadline))
-	if reused {
-		k.x.sent = time.Now()
+	if x.entry.Source != nil {
+		*buf = k.appendFirst(*buf, x.entry.Prepared)
 	}
+	k.deadline.Store(c.since(x.deadline))
 	k.tapRequest(&k.x, reused)
 	if !k.state.CompareAndSwap(connFree, connBusy) {
 		return false
@@ -239,24 +241,27 @@ func (k *conn) begin(x exchange, reused bool) bool {
 	if !x.call.Deadline.IsZero() {
 		k.timer.Reset(max(0, min(c.look, time.Until(x.deadline))))
 	}
-	k.write(*buf)
+	more := k.upload.unfinished.Load()
+	n, err := k.write(*buf)
+	k.unsent = err != nil && n == 0 // With TLS nothing that the server could decrypt.
+	if more && err == nil {
+		k.upload.running.Go(k.sendRest)
+	}
 	return true
 }
 
-// write writes a request. Where that fails the reading goroutine sees to it, which may
-// have noticed already. From then on the connection may be somebody else's.
-func (k *conn) write(out []byte) {
-	var n int
-	var err error
+// write writes a request, or a piece of it. Where that fails the reading goroutine sees to it,
+// which may have noticed already. From then on the connection may be somebody else's.
+func (k *conn) write(out []byte) (n int, err error) {
 	if k.secure != nil {
 		n, err = k.secure.Write(out)
 	} else {
 		n, err = k.under.Write(out)
 	}
 	if err != nil {
-		k.unsent = n == 0 // With TLS nothing that the server could decrypt.
 		k.under.Fail(err)
 	}
+	return n, err
 }
 
 // read reads what comes next.
@@ -356,7 +361,7 @@ func (k *conn) isUsable() bool {
 	return k.response.keepAlive && c.keepAlive && k.have == 0 &&
 		(c.maxRequests == 0 || k.served < c.maxRequests) &&
 		(k.lifetime == 0 || time.Since(k.born) < k.lifetime) &&
-		!k.under.Unwritten()
+		!k.upload.unfinished.Load() && !k.under.Unwritten()
 }
 
 // rest makes the connection idle and then ends the exchange, so that whoever waits for
@@ -368,7 +373,7 @@ func (k *conn) rest() {
 		return
 	}
 	k.over = false
-	k.idleSince.Store(k.client.since(time.Now()))
+	k.idleSince.Store(k.client.since(result.Done))
 	k.x = exchange{}
 	k.state.Store(connFree)
 	k.host.put(k)

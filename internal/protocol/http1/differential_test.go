@@ -87,6 +87,9 @@ func TestWholeExchangesAreThoseOfNetHTTP(t *testing.T) {
 					}
 					o.Entries = append(o.Entries, e)
 				}
+				o.Entries = append(o.Entries, httpreq.Entry{
+					Method: "PUT", Source: protocoltest.Generated(300_000), URL: protocoltest.At(t, base, "/?"+query), Expect: protocoltest.OK(t),
+				})
 			}
 			for i, e := range o.Entries {
 				ours, theirs := both(t, o, i, 2)

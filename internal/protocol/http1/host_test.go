@@ -230,11 +230,11 @@ func TestAnIdleConnectionIsSmall(t *testing.T) {
 	o := protocoltest.Options(t, "http://"+addr)
 	o.MaxConns = n
 	c := client(t, o)
-	memory := func() uint64 {
+	memory := func() int64 {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		return m.HeapInuse + m.StackInuse
+		return int64(m.HeapInuse + m.StackInuse)
 	}
 	before := memory()
 	var ended sync.WaitGroup

@@ -281,7 +281,7 @@ func splitField(text []byte) (name, value []byte, err error) {
 	if colon <= 0 {
 		return nil, nil, syntaxError("a line of the head without a name")
 	}
-	name, value = bytes.TrimRight(text[:colon], " \t"), bytes.Trim(text[colon+1:], " \t")
+	name, value = trimRight(text[:colon]), trim(text[colon+1:])
 	for _, c := range name {
 		if !tokens[c] {
 			return nil, nil, syntaxError("a field's name is none")
@@ -313,7 +313,7 @@ func (r *response) field(text []byte) error {
 		r.chunked = true
 	case len(name) == 10 && is(name, "connection"):
 		for token := range bytes.SplitSeq(value, []byte{','}) {
-			switch token = bytes.Trim(token, " \t"); {
+			switch token = trim(token); {
 			case is(token, "close"):
 				r.closes = true
 			case is(token, "keep-alive"):
@@ -328,7 +328,7 @@ func (r *response) field(text []byte) error {
 // a list, if all say the same.
 func (r *response) contentLength(value []byte) error {
 	for text := range bytes.SplitSeq(value, []byte{','}) {
-		n, ok := decimal(bytes.Trim(text, " \t"))
+		n, ok := decimal(trim(text))
 		if !ok || r.length >= 0 && n != r.length {
 			return syntaxError("no length, or several")
 		}
@@ -463,6 +463,25 @@ func is(text []byte, word string) bool {
 	}
 	return true
 }
+
+// trim returns the text without blanks around it. It is several times as fast as bytes.Trim, which
+// makes a set of them first.
+func trim(text []byte) []byte {
+	for len(text) > 0 && isBlank(text[0]) {
+		text = text[1:]
+	}
+	return trimRight(text)
+}
+
+// trimRight returns the text without the blanks at its end.
+func trimRight(text []byte) []byte {
+	for len(text) > 0 && isBlank(text[len(text)-1]) {
+		text = text[:len(text)-1]
+	}
+	return text
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
 // printable reports whether a text is without control characters, but for tabs.
 func printable(text []byte) bool {

@@ -24,7 +24,8 @@ func (k *conn) tapRequest(x *exchange, reused bool) {
 	if auth != "" {
 		fields = slices.Insert(fields, 1, protocol.Field{Name: proxyAuthorization, Value: auth, Secret: true})
 	}
-	tap.Request(protocol.Head{Line: x.entry.Method + " " + target + " HTTP/1.1", Fields: fields}, x.entry.Body)
+	line := x.entry.Method + " " + target + " HTTP/1.1"
+	tap.Request(protocol.Head{Line: line, Fields: fields, Generated: x.entry.Generated()}, x.entry.Body)
 }
 
 // tapResponse has the response shown to a call's tap.

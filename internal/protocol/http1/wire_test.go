@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
@@ -46,12 +48,27 @@ func TestConnectionsAreReplacedWhenTheyAreOld(t *testing.T) {
 }
 
 func TestIdleConnectionsAreClosedWhenTheyAreOld(t *testing.T) {
-	w := new(protocoltest.Wire)
-	o := flavours()[0].Serve(t, func(http.ResponseWriter, *http.Request) {})
-	o.Wire, o.MaxConnAge = w, short
-	c := client(t, o)
-	mustSucceed(t, c)
-	protocoltest.Eventually(t, "the connection is closed", func() bool { _, closed := w.Counts(); return closed == 1 })
+	for name, test := range map[string]struct{ age, closed time.Duration }{
+		"by age":          {10 * time.Second, 22 * time.Second},
+		"for lack of use": {0, idleTimeout + longestLook},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := new(protocoltest.Wire)
+				o := protocoltest.Pipe(t, false, protocoltest.Answer(empty))
+				o.Wire, o.MaxConnAge = w, test.age
+				mustSucceed(t, client(t, o))
+				time.Sleep(9 * time.Second)
+				if _, closed := w.Counts(); closed != 0 {
+					t.Error("it is closed already")
+				}
+				time.Sleep(test.closed)
+				if _, closed := w.Counts(); closed != 1 {
+					t.Errorf("it is not closed after %s", test.closed)
+				}
+			})
+		})
+	}
 }
 
 func TestCloseEndsWhatIsInFlight(t *testing.T) {

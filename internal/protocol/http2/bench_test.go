@@ -5,9 +5,7 @@ import (
 	"net"
 	"runtime/debug"
 	"strconv"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
@@ -70,51 +68,6 @@ func benchOptions(tb testing.TB, body int) httpreq.Options {
 	return o
 }
 
-// drive makes n exchanges, of which so many are under way at a time.
-func drive(tb testing.TB, c protocol.Client, calls []protocol.Call, n int) {
-	tb.Helper()
-	free := make(chan *protocol.Call, len(calls))
-	for i := range calls {
-		call := &calls[i]
-		call.Request = protocol.Request{Scenario: "bench", Segment: "1700000000-ab12", Trace: [16]byte{1}, Span: [8]byte{2}}
-		call.Done = func() { free <- call }
-		free <- call
-	}
-	take := func() *protocol.Call {
-		select {
-		case call := <-free:
-			return call
-		default:
-			c.Flush()
-			return <-free
-		}
-	}
-	for i := range n {
-		call := take()
-		if call.Result.Failed() {
-			tb.Fatal(call.Result.Err)
-		}
-		call.Request.Seq = uint64(i)
-		c.Start(call)
-	}
-	c.Flush()
-	for range calls {
-		if call := <-free; call.Result.Failed() {
-			tb.Fatal(call.Result.Err)
-		}
-	}
-}
-
-// cpu returns the CPU time that the process has used.
-func cpu(tb testing.TB) time.Duration {
-	tb.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		tb.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 func BenchmarkExchange(b *testing.B) {
 	for _, size := range []struct {
 		name string
@@ -129,13 +82,7 @@ func BenchmarkExchange(b *testing.B) {
 				} else {
 					c = protocoltest.NetHTTP(b, o)
 				}
-				calls := make([]protocol.Call, 100)
-				drive(b, c, calls, 1000)
-				b.ReportAllocs()
-				b.ResetTimer()
-				before := cpu(b)
-				drive(b, c, calls, b.N)
-				b.ReportMetric(float64(cpu(b)-before)/float64(time.Microsecond)/float64(b.N), "cpu-µs/op")
+				protocoltest.BenchmarkClient(b, c, 100)
 			})
 		}
 	}
@@ -145,9 +92,9 @@ func TestAnExchangeAllocatesNothing(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	c := client(t, benchOptions(t, 200))
 	calls := make([]protocol.Call, 20)
-	drive(t, c, calls, 1000)
+	protocoltest.Drive(t, c, calls, 1000)
 	const n = 2000
-	allocs := testing.AllocsPerRun(1, func() { drive(t, c, calls, n) })
+	allocs := testing.AllocsPerRun(1, func() { protocoltest.Drive(t, c, calls, n) })
 	// What the driving itself allocates is the same for any number of exchanges.
 	if allocs > n/20 {
 		t.Errorf("%v allocations for %d exchanges", allocs, n)

@@ -115,11 +115,11 @@ func (c *Client) job(call *protocol.Call, now time.Time) job {
 func (c *Client) resolve(j *job) (err error) {
 	payload, given := j.call.Message.(*httpreq.Payload)
 	if i := j.call.Request.Entry; given && i >= 0 && i < len(c.entries) {
-		j.entry, j.content = &c.entries[i], payload.Body
+		j.entry, j.upload = &c.entries[i], httpreq.NewUpload(payload.Body)
 		return nil
 	}
 	if j.entry, err = c.entryOf(j.call); err == nil {
-		j.content = j.entry.Body
+		j.upload = j.entry.Upload()
 	}
 	return err
 }

@@ -71,7 +71,7 @@ func newConn(o *origin, r dial.Ready, now time.Time) *conn {
 		net:       r.Conn,
 		ready:     r,
 		number:    o.made.Add(1),
-		streams:   newStreamSet(client.perConn),
+		streams:   newStreamSet(o.quota.within(client.perConn)),
 		peer:      newPeerSettings(client.assumed(o)),
 		flow:      newSendFlow(),
 		headers:   newHeaderEncoder(client.fields, len(client.entries), client.varying),
@@ -104,6 +104,19 @@ func (c *conn) updateRoom() {
 func (c *conn) retire() {
 	c.closing.retired = true
 	c.updateRoom()
+}
+
+// limit lets the connection have no more than n requests, unless it has had more: then its
+// server is another one.
+func (c *conn) limit(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.streams.opened() > n {
+		return
+	}
+	c.streams.left = min(c.streams.left, n-c.streams.opened())
+	c.updateRoom()
+	c.wake(time.Now()) // If it has had them all and is idle, it ends.
 }
 
 // finish has the connection end with its last request.
@@ -159,12 +172,15 @@ func (c *conn) begin(j *job) bool {
 	c.out.head(s)
 	c.updateRoom()
 	c.wake(s.deadline)
-	full := c.out.full()
+	full, nearing := c.out.full(), c.origin.quota.nearing(c.streams.left)
 	if !c.writer.queued && !full {
 		c.writer.queued = true
 		c.client.unflushed.add(c)
 	}
 	c.mu.Unlock()
+	if nearing {
+		c.origin.makeAhead()
+	}
 	if full {
 		c.flush()
 	}
@@ -172,10 +188,11 @@ func (c *conn) begin(j *job) bool {
 }
 
 // outcomes are what reading has led to and what is done about it once the lock is released:
-// calls that have ended, and jobs to start anew.
+// calls that have ended, jobs to start anew, and that the server has shown its quota.
 type outcomes struct {
 	ended   []ending
 	repeats []job
+	quota   bool
 }
 
 // ending is a call with its result.

@@ -144,9 +144,14 @@ func (c *conn) handleGoAway(f *inFrame) *violation {
 	last := binary.BigEndian.Uint32(f.payload) & lastStream
 	c.closing.goAway = &peerError{code: code(binary.BigEndian.Uint32(f.payload[4:])), goAway: true}
 	c.retire()
-	for _, s := range c.streams.above(last) {
+	refused := c.streams.above(last)
+	if len(refused) > 0 && last > 0 && c.closing.goAway.code == codeNone {
+		c.origin.quota.learn(upTo(last))
+		c.outcomes.quota = true
+	}
+	for _, s := range refused {
 		if c.closing.goAway.code != codeCalm && c.mayRepeat(s, true) {
-			s.after = c.origin.made.Load()
+			s.anew = true
 			c.repeat(s)
 		} else {
 			c.endStream(s, c.closing.goAway)
@@ -204,7 +209,7 @@ func (c *conn) handleWindowUpdate(f *inFrame) *violation {
 			c.refuseStream(s, breach(codeProtocol, "WINDOW_UPDATE by nothing"))
 		case !widen(&s.window, by):
 			c.refuseStream(s, breach(codeFlowControl, "WINDOW_UPDATE overflows a stream's window"))
-		case len(s.body) > 0:
+		case s.body.Len() > 0:
 			c.out.urgent = true
 		}
 	}

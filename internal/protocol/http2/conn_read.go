@@ -116,7 +116,10 @@ func (c *conn) end(err error) {
 		c.out.goAway(with)
 	}
 	if c.closing.cause == nil && !c.responded {
-		c.origin.endedInVain(c.now, c.streams.used())
+		c.origin.endedInVain(c.now, c.streams.opened() > 0)
+	}
+	if errors.Is(err, errDone) && c.closing.goAway == nil {
+		c.origin.quota.outlived(c.streams.opened())
 	}
 	c.write()
 	c.closing.ended = true
@@ -124,7 +127,7 @@ func (c *conn) end(err error) {
 	for s := c.streams.byDeadline.first; s != nil; s = c.streams.byDeadline.first {
 		harmless := c.responded && !s.touched && s.entry.Idempotent
 		if c.closing.cause == nil && c.mayRepeat(s, harmless) {
-			s.after = c.origin.made.Load()
+			s.anew = true
 			c.repeat(s)
 		} else {
 			c.endStream(s, err)
@@ -136,6 +139,10 @@ func (c *conn) end(err error) {
 // those for which there may be room now, and writes if that is urgent.
 func (c *conn) deliver(urgent bool) {
 	c.outcomes.finish()
+	if c.outcomes.quota {
+		c.outcomes.quota = false
+		c.origin.limit()
+	}
 	if c.outcomes.restart() {
 		urgent = true
 	}

@@ -126,13 +126,14 @@ func (c *conn) writeFailed(err error) {
 func (c *conn) fillBodies() (more bool) {
 	for s := c.streams.sending.first; s != nil && c.flow.window > 0; {
 		next := s.links[bySending].next
-		for len(s.body) > 0 && s.window > 0 && c.flow.window > 0 {
+		for s.body.Len() > 0 && s.window > 0 && c.flow.window > 0 {
 			if c.out.full() {
 				return true
 			}
-			p := s.body[:c.flow.take(&s.window, len(s.body))]
-			c.out.data(s.id, p, c.streams.sent(s, len(p)))
-			if len(p) >= smallData {
+			n := c.flow.take(&s.window, s.body.Len())
+			c.out.data(s.id, &s.body, n)
+			c.streams.sent(s)
+			if n >= smallData {
 				c.allowance.add(allowedPerData) // Windows may be updated for it.
 			}
 		}

@@ -168,12 +168,12 @@ func BenchmarkHostileResponse(b *testing.B) {
 				<-flooding
 			})
 			c := client(b, o)
-			before := cpu(b)
+			before := protocoltest.CPU(b)
 			for b.Loop() {
 				do(b, c)
 				c.entries[0].origin.pause.responded() // No pause.
 			}
-			b.ReportMetric(float64(cpu(b)-before)/float64(time.Microsecond)/float64(b.N), "cpu-µs/op")
+			b.ReportMetric(float64(protocoltest.CPU(b)-before)/float64(time.Microsecond)/float64(b.N), "cpu-µs/op")
 		})
 	}
 }

@@ -20,11 +20,11 @@ func (f *sendFlow) setInitial(n int64) (by int64) {
 }
 
 // take takes as much of n bytes out of both windows as a frame of the stream may carry.
-func (f *sendFlow) take(stream *int64, n int) int {
-	n = int(max(0, min(int64(n), maxFrame, f.window, *stream)))
-	f.window -= int64(n)
-	*stream -= int64(n)
-	return n
+func (f *sendFlow) take(stream *int64, n int64) int {
+	n = max(0, min(n, maxFrame, f.window, *stream))
+	f.window -= n
+	*stream -= n
+	return int(n)
 }
 
 // widen adds to a window. It reports false if that is more than a window may hold (RFC 9113,

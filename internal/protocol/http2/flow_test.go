@@ -6,7 +6,8 @@ func TestABodyFitsIntoBothWindowsAndAFrame(t *testing.T) {
 	for _, test := range []struct {
 		name               string
 		connection, stream int64
-		n, want            int
+		n                  int64
+		want               int
 	}{
 		{"all of it", 100, 100, 50, 50},
 		{"the connection's window", 20, 100, 50, 20},

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
@@ -189,14 +191,18 @@ func TestAnHTTP1ServerToAnHTTP2Client(t *testing.T) {
 }
 
 func TestADeadConnectionIsNoticed(t *testing.T) {
-	w := new(protocoltest.Wire)
-	o := byHand(t, false, h2("", false))
-	o.Wire = w
-	c := client(t, o)
-	c.health.pingAfter, c.health.pingTimeout = short, short
-	wantReason(t, c, protocol.ReasonReset)
-	protocoltest.Eventually(t, "the dead connection is closed", func() bool {
-		_, closed := w.Counts()
-		return closed == 1
+	synctest.Test(t, func(t *testing.T) {
+		w := new(protocoltest.Wire)
+		o := piped(t, func(*server) {})
+		o.Wire, o.Timeout = w, time.Hour
+		c := client(t, o)
+		r := wantReason(t, c, protocol.ReasonReset)
+		if took := r.Service(); took != c.health.pingAfter+c.health.pingTimeout {
+			t.Errorf("it was noticed after %s", took)
+		}
+		synctest.Wait()
+		if _, closed := w.Counts(); closed != 1 {
+			t.Errorf("%d closed", closed)
+		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	lib "golang.org/x/net/http2"
@@ -91,49 +92,68 @@ func TestConnectionsRetire(t *testing.T) {
 		}
 	})
 	t.Run("after so long", func(t *testing.T) {
-		w := new(protocoltest.Wire)
-		o := flavours()[0].Serve(t, func(http.ResponseWriter, *http.Request) {})
-		o.Wire, o.MaxConnAge = w, 4*short
-		c := client(t, o)
-		mustSucceed(t, c)
-		protocoltest.Eventually(t, "the connection is closed", func() bool { _, closed := w.Counts(); return closed == 1 })
-		mustSucceed(t, c)
+		synctest.Test(t, func(t *testing.T) {
+			w := new(protocoltest.Wire)
+			o := piped(t, (*server).serve)
+			o.Wire, o.MaxConnAge = w, 10*time.Minute
+			c := client(t, o)
+			for range 9 {
+				mustSucceed(t, c)
+				time.Sleep(time.Minute)
+			}
+			checkOne(t, w)
+			time.Sleep(2 * time.Minute)
+			if _, closed := w.Counts(); closed != 1 {
+				t.Errorf("%d connections are closed after eleven minutes", closed)
+			}
+			mustSucceed(t, c)
+		})
 	})
 	t.Run("with their last request", func(t *testing.T) {
-		arrived, let := make(chan struct{}), make(chan struct{})
-		w := new(protocoltest.Wire)
-		o := flavours()[2].Serve(t, func(_ http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("Traffic-Slot") == "//0" {
-				close(arrived)
-				<-let
+		synctest.Test(t, func(t *testing.T) {
+			let := make(chan struct{})
+			w := new(protocoltest.Wire)
+			o := piped(t, func(s *server) {
+				if s.conn == 1 {
+					id := s.request()
+					<-let
+					s.answer(id)
+				}
+				s.serve()
+			})
+			o.Wire, o.MaxConnAge = w, 5*time.Second
+			c := client(t, o)
+			first := begin(c, protocol.Request{})
+			c.Flush()
+			time.Sleep(6 * time.Second)
+			mustSucceed(t, c)
+			if opened, closed := w.Counts(); opened != 2 || closed != 0 {
+				t.Errorf("%d opened, %d closed", opened, closed)
+			}
+			close(let)
+			if r := <-first; r.Failed() {
+				t.Error(r.Err)
+			}
+			synctest.Wait()
+			if _, closed := w.Counts(); closed != 1 {
+				t.Errorf("%d closed", closed)
 			}
 		})
-		o.Wire, o.MaxConnAge, o.SlotHeader = w, 2*short, true
-		c := client(t, o)
-		first := begin(c, protocol.Request{})
-		c.Flush()
-		<-arrived
-		protocoltest.Eventually(t, "another connection is made", func() bool {
-			if r := exchange(c, protocol.Request{Seq: 1}); r.Failed() {
-				t.Fatal(r.Err)
-			}
-			opened, _ := w.Counts()
-			return opened > 1
-		})
-		close(let)
-		if r := <-first; r.Failed() {
-			t.Error(r.Err)
-		}
 	})
 	t.Run("when nobody uses them", func(t *testing.T) {
-		w := new(protocoltest.Wire)
-		o := flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {})
-		o.Wire = w
-		c := client(t, o)
-		c.health.idle, c.health.pingAfter = 2*short, short
-		mustSucceed(t, c)
-		protocoltest.Eventually(t, "the connection is closed", func() bool { _, closed := w.Counts(); return closed == 1 })
-		mustSucceed(t, c)
+		synctest.Test(t, func(t *testing.T) {
+			w := new(protocoltest.Wire)
+			o := piped(t, (*server).serve)
+			o.Wire = w
+			c := client(t, o)
+			mustSucceed(t, c)
+			time.Sleep(c.health.idle - time.Second)
+			checkOne(t, w)
+			time.Sleep(2 * time.Second)
+			if _, closed := w.Counts(); closed != 1 {
+				t.Errorf("%d closed", closed)
+			}
+		})
 	})
 }
 
@@ -164,45 +184,49 @@ func TestPingsKeepAQuietConnection(t *testing.T) {
 }
 
 func TestTimeoutsAreInTime(t *testing.T) {
-	o := scripted(t, func(*server) {})
-	o.Timeout = 2 * short
-	c := client(t, o)
-	for range 3 {
-		var all []<-chan protocol.Result
-		for range 5 {
-			all = append(all, begin(c, protocol.Request{}))
-			c.Flush()
-			time.Sleep(short / 10)
-		}
-		for _, results := range all {
-			r := protocoltest.CheckReason(t, <-results, protocol.ReasonTimeout)
-			if took := r.Service(); took < o.Timeout-short/2 || took > o.Timeout+protocoltest.Long {
-				t.Errorf("took %s", took)
+	synctest.Test(t, func(t *testing.T) {
+		o := piped(t, func(*server) {})
+		o.Timeout = 2 * time.Second
+		c := client(t, o)
+		for range 3 {
+			var all []<-chan protocol.Result
+			for range 5 {
+				all = append(all, begin(c, protocol.Request{}))
+				c.Flush()
+				time.Sleep(o.Timeout / 20)
+			}
+			for _, results := range all {
+				r := protocoltest.CheckReason(t, <-results, protocol.ReasonTimeout)
+				if took := r.Service(); took != o.Timeout {
+					t.Errorf("took %s", took)
+				}
 			}
 		}
-	}
+	})
 }
 
 func TestLateAnswersDoNoHarm(t *testing.T) {
-	w := new(protocoltest.Wire)
-	late := make(chan uint32, 100)
-	o := scripted(t, func(s *server) {
-		for range 10 {
-			late <- s.request()
+	synctest.Test(t, func(t *testing.T) {
+		w := new(protocoltest.Wire)
+		o := piped(t, func(s *server) {
+			var late []uint32
+			for range 10 {
+				late = append(late, s.request())
+			}
+			for _, id := range late {
+				s.answer(id)
+			}
+			s.serve()
+		})
+		o.Wire, o.Timeout = w, time.Second
+		c := client(t, o)
+		for range 9 {
+			wantReason(t, c, protocol.ReasonTimeout)
 		}
-		for len(late) > 0 {
-			s.answer(<-late)
-		}
-		s.serve()
+		mustSucceed(t, c) // It has the server answer them all.
+		mustSucceed(t, c)
+		checkOne(t, w)
 	})
-	o.Wire, o.Timeout = w, 2*short
-	c := client(t, o)
-	for range 9 {
-		wantReason(t, c, protocol.ReasonTimeout)
-	}
-	// The tenth has the server answer them all.
-	protocoltest.Eventually(t, "a request is answered in time", func() bool { return !do(t, c).Failed() })
-	checkOne(t, w)
 }
 
 func TestCloseEndsEverything(t *testing.T) {

@@ -58,9 +58,9 @@ func (l *liveness) next(h health, open int) time.Time {
 	return at
 }
 
-// earlier returns the earlier of two times, of which the second may be zero: none.
+// earlier returns the earlier of two times, of which either may be zero: none.
 func earlier(a, b time.Time) time.Time {
-	if !b.IsZero() && b.Before(a) {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
 	}
 	return a

@@ -3,6 +3,7 @@ package http2
 import (
 	"maps"
 	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,17 +30,21 @@ type origin struct {
 	made atomic.Uint64
 	// learned is how many streams a connection allowed that was made last.
 	learned atomic.Int32
+	// quota is how many requests the server takes on a connection.
+	quota quota
 	// waits is the number of those that wait.
 	waits atomic.Int32
 	// rewatch wakes who looks at the time of those that wait, since there is somebody new.
 	rewatch chan struct{}
 
 	mu sync.Mutex
-	// all are all connections, and making is how many are being made.
-	all    map[*conn]struct{}
-	making int
-	// waiting are the jobs that wait for a connection, the one that has to end first before
-	// the others. While there are any, connections are being made, unless it is not yet time
+	// all are all connections, making is how many are being made, and opening how many of
+	// them all are still for those that wait alone.
+	all             map[*conn]struct{}
+	making, opening int
+	// waiting are the jobs that wait for a connection: first those that were refused, which
+	// must not be refused again by a server that takes few requests on a connection; of each
+	// kind the one that has to end first. While there are any, connections are being made, unless it is not yet time
 	// for that or there is one that allows no streams for now.
 	waiting []job
 	pause   pause
@@ -107,6 +112,9 @@ func (o *origin) wait(j *job) bool {
 		j.fail(dial.ErrClosed)
 		return true
 	}
+	if j.anew {
+		j.anew, j.after = false, o.made.Load()
+	}
 	if len(o.all)+o.making >= o.client.maxConns {
 		j.anywhere() // There is not going to be another.
 	}
@@ -125,10 +133,10 @@ func (o *origin) wait(j *job) bool {
 	return true
 }
 
-// queue puts a job among those that wait, by its deadline.
+// queue puts a job among those that wait.
 func (o *origin) queue(j job) {
 	i := len(o.waiting)
-	for i > 0 && o.waiting[i-1].deadline.After(j.deadline) {
+	for i > 0 && j.waitsBefore(&o.waiting[i-1]) {
 		i--
 	}
 	o.waiting = slices.Insert(o.waiting, i, j)
@@ -146,7 +154,7 @@ func (o *origin) dequeue(i, k int) []job {
 // unserved returns for how many jobs more there is no room, even on the connections that
 // are being made.
 func (o *origin) unserved() int {
-	return len(o.waiting) - o.making*min(o.client.assumed(o), o.client.perConn)
+	return len(o.waiting) - (o.making+o.opening)*min(o.client.assumed(o), o.quota.within(o.client.perConn))
 }
 
 // grow makes connections for those that wait. It returns those who are one too many.
@@ -195,19 +203,37 @@ func (o *origin) serve() {
 		if len(o.all)+o.making >= o.client.maxConns {
 			o.waiting[0].anywhere() // There is not going to be another.
 		}
-		c := o.pick(&o.waiting[0])
+		i, c := o.pickWaiting()
 		if c == nil {
 			excess := o.grow()
 			o.mu.Unlock()
 			failAll(excess, o.tooMany())
 			return
 		}
-		j := o.dequeue(0, 1)[0]
+		j := o.dequeue(i, i+1)[0]
 		o.mu.Unlock()
 		if !c.begin(&j) {
 			o.start(&j)
 		}
 	}
+}
+
+// waitingAgain returns how many of those that wait were refused, which come first.
+func (o *origin) waitingAgain() int {
+	return sort.Search(len(o.waiting), func(i int) bool { return !o.waiting[i].again })
+}
+
+// pickWaiting returns the index of the first that waits and a connection for it: of those that
+// were refused, or of the others, since those may go to more connections. The connection is nil
+// if there is none.
+func (o *origin) pickWaiting() (int, *conn) {
+	if c := o.pick(&o.waiting[0]); c != nil {
+		return 0, c
+	}
+	if i := o.waitingAgain(); i > 0 && i < len(o.waiting) {
+		return i, o.pick(&o.waiting[i])
+	}
+	return 0, nil
 }
 
 // make makes a connection and gives it work.
@@ -271,25 +297,38 @@ func (o *origin) takeForeign() []job {
 func (o *origin) adopt(r dial.Ready) bool {
 	r.Phases.Protocol = protocol.HTTP2
 	o.dial.Adopt(r)
-	return o.add(r, 0)
+	if !o.add(r, 0) {
+		return false
+	}
+	o.serve()
+	return true
 }
 
 // add takes a connection, that has been counted among so many as being made, and has it
-// read. It reports false if the client is closed.
+// read. Those that wait use it before anybody else does: they may have been refused by a
+// server that takes few requests on a connection. It reports false if the client is closed.
 func (o *origin) add(r dial.Ready, made int) bool {
 	c := newConn(o, r, time.Now())
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.making -= made
 	if o.closed {
+		o.mu.Unlock()
 		return false
 	}
 	o.all[c] = struct{}{}
-	o.show(c)
+	o.opening++
+	first := o.dequeue(0, min(len(o.waiting), int(c.free.Load())))
 	o.client.unflushed.add(c) // Its greeting goes out even if no request goes with it.
 	// It fails if it is closed already, which the reader will notice.
 	_ = r.Conn.Open(r.Phases)
 	o.client.work.Go(c.read)
+	o.mu.Unlock()
+	for i := range first {
+		if !c.begin(&first[i]) {
+			o.start(&first[i])
+		}
+	}
+	o.show(c)
 	return true
 }
 
@@ -348,16 +387,49 @@ func (o *origin) changed(addrs []string) {
 	}
 }
 
-// show adds a connection to those that may have room.
+// makeAhead makes a connection for requests to come, unless there is one that has used less
+// than half of the quota, or one is being made.
+func (o *origin) makeAhead() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed || o.making > 0 || len(o.all) >= o.client.maxConns || o.pause.left(time.Now()) > 0 {
+		return
+	}
+	half := int32(o.quota.within(maxOpen) / 2)
+	if slices.ContainsFunc(*o.usable.Load(), func(c *conn) bool { return c.free.Load() > half }) {
+		return
+	}
+	o.making++
+	o.client.work.Go(o.make)
+}
+
+// limit applies a quota that was learned to the connections that there are.
+func (o *origin) limit() {
+	n := o.quota.within(o.client.perConn)
+	for _, c := range *o.usable.Load() {
+		c.limit(n)
+	}
+}
+
+// show adds a connection that was opened to those that may have room, unless it has ended.
 func (o *origin) show(c *conn) {
-	conns := append(slices.Clone(*o.usable.Load()), c)
-	o.usable.Store(&conns)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.opening--
+	if _, there := o.all[c]; there {
+		conns := append(slices.Clone(*o.usable.Load()), c)
+		o.usable.Store(&conns)
+	}
 }
 
 // hide takes a connection out of those that may have room.
 func (o *origin) hide(c *conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.hideLocked(c)
+}
+
+func (o *origin) hideLocked(c *conn) {
 	conns := *o.usable.Load()
 	if i := slices.Index(conns, c); i >= 0 {
 		conns = slices.Delete(slices.Clone(conns), i, i+1)
@@ -367,10 +439,10 @@ func (o *origin) hide(c *conn) {
 
 // remove removes a connection that has ended.
 func (o *origin) remove(c *conn) {
-	o.hide(c)
 	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hideLocked(c)
 	delete(o.all, c)
-	o.mu.Unlock()
 }
 
 // close ends all that is in flight and lets nothing begin.
@@ -432,23 +504,33 @@ func (o *origin) watch() {
 // nobody waits.
 func (o *origin) expire(now time.Time) (next time.Time) {
 	o.mu.Lock()
-	n := 0
-	for n < len(o.waiting) && !now.Before(o.waiting[n].deadline) {
-		n++
-	}
-	late := o.dequeue(0, n)
+	again := o.waitingAgain()
+	late, next := o.dequeueLate(now, again, len(o.waiting))
+	lateAgain, nextAgain := o.dequeueLate(now, 0, again)
+	next = earlier(next, nextAgain)
 	err := errTimeout
 	if unresolved := o.dial.Unresolved(); unresolved != nil {
 		err = unresolved
 	}
-	if len(o.waiting) > 0 {
-		next = o.waiting[0].deadline
-	} else {
+	if next.IsZero() {
 		o.watched = false
 	}
 	o.mu.Unlock()
-	failAll(late, err)
+	failAll(append(lateAgain, late...), err)
 	return next
+}
+
+// dequeueLate takes out those from the i-th up to the k-th that have waited too long, and
+// returns when the next of them will have; zero if there is none.
+func (o *origin) dequeueLate(now time.Time, i, k int) (late []job, next time.Time) {
+	n := i
+	for n < k && !now.Before(o.waiting[n].deadline) {
+		n++
+	}
+	if n < k {
+		next = o.waiting[n].deadline
+	}
+	return o.dequeue(i, n), next
 }
 
 // InUse reports whether there are connections or requests that wait for one.

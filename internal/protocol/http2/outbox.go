@@ -1,6 +1,10 @@
 package http2
 
-import "time"
+import (
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+)
 
 const (
 	// writeAt is how many bytes are written at once, without waiting for Flush.
@@ -56,13 +60,13 @@ func (o *outbox) update(id, by uint32) {
 // goAway adds a GOAWAY.
 func (o *outbox) goAway(why code) { o.buf = appendGoAway(o.buf, why) }
 
-// data adds a DATA.
-func (o *outbox) data(id uint32, p []byte, last bool) {
+// data adds a DATA with the next n bytes of a body.
+func (o *outbox) data(id uint32, body *httpreq.Upload, n int) {
 	flags := byte(0)
-	if last {
+	if int64(n) == body.Len() {
 		flags = flagEndStream
 	}
-	o.buf = append(appendHeader(o.buf, len(p), frameData, flags, id), p...)
+	o.buf = body.Append(appendHeader(o.buf, n, frameData, flags, id), n)
 }
 
 // full reports whether there is enough for a write.

@@ -57,11 +57,11 @@ func (h *headerEncoder) append(b []byte, j *job, id uint32, most int) ([]byte, b
 		b = appendInt(b, formNever, bitsNoIndexing, authorizationIndex)
 		b = appendRaw(b, value)
 	}
-	if len(j.content) == 0 && e.Streams {
+	if j.upload.Len() == 0 && e.Streams {
 		// gRPC wants the end in a DATA, even if that is empty (PROTOCOL-HTTP2.md, Requests).
 		return appendHeader(splitHeader(b, from, id, false), 0, frameData, flagEndStream, id), true
 	}
-	return splitHeader(b, from, id, len(j.content) == 0), true
+	return splitHeader(b, from, id, j.upload.Len() == 0), true
 }
 
 // varyingSize returns what the fields that differ between requests count of the server's

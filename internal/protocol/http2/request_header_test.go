@@ -48,7 +48,7 @@ func TestHeadersSayWhatIsMeant(t *testing.T) {
 	d := hpack.NewDecoder(tableSize, nil)
 	for i := range 3 {
 		id := uint32(1 + 2*i)
-		j := &job{call: &protocol.Call{Request: protocol.Request{Scenario: "s", Segment: "g", Seq: uint64(i), Trace: [16]byte{1}, Span: [8]byte{2}}}, entry: &x, content: p.Body}
+		j := &job{call: &protocol.Call{Request: protocol.Request{Scenario: "s", Segment: "g", Seq: uint64(i), Trace: [16]byte{1}, Span: [8]byte{2}}}, entry: &x, upload: p.Upload()}
 		b, ok := h.append([]byte("before"), j, id, maxWindow)
 		if !ok || string(b[:6]) != "before" {
 			t.Fatal("not appended")

@@ -95,7 +95,7 @@ func (c *conn) complete(s *stream) {
 	case s.length >= 0 && s.length != s.received && !s.bodiless():
 		// RFC 9113, section 8.1.1.
 		c.refuseStream(s, breach(codeProtocol, "a body is not as long as its head says"))
-	case len(s.body) > 0:
+	case s.body.Len() > 0:
 		// The server does not want the rest (RFC 9113, section 8.1).
 		c.resetStream(s, codeCancel, nil)
 	default:

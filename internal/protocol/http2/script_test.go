@@ -62,7 +62,7 @@ func follow(script func(s *server), settings []lib.Setting) func(net.Conn) {
 	}
 }
 
-// next reads the next frame of the type. It minds what it passes by.
+// next reads the next frame of the type. It minds what it passes by, and answers each PING.
 func (s *server) next(kind lib.FrameType) (lib.Frame, bool) {
 	for {
 		f, err := s.ReadFrame()
@@ -76,6 +76,9 @@ func (s *server) next(kind lib.FrameType) (lib.Frame, bool) {
 			if _, err := s.dec.DecodeFull(f.HeaderBlockFragment()); err != nil && f.HeadersEnded() {
 				return nil, false
 			}
+		}
+		if ping, ok := f.(*lib.PingFrame); ok && !ping.IsAck() {
+			_ = s.WritePing(true, ping.Data)
 		}
 		s.last = f
 		if f.Header().Type == kind {

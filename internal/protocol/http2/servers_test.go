@@ -64,8 +64,8 @@ func runServer(t *testing.T, port int, program string, args ...string) {
 	})
 }
 
-// nginxConfig is a site that has few streams and few requests on a connection, and a
-// place that is always refused.
+// nginxConfig is the configuration of an nginx: for a folder, a port, what it listens with, and
+// lines of its own for all of HTTP and for the server.
 const nginxConfig = `
 daemon off;
 master_process off;
@@ -73,24 +73,31 @@ pid %[1]s/nginx.pid;
 error_log stderr crit;
 events {}
 http {
-	access_log off;
 	client_body_temp_path %[1]s/body;
 	proxy_temp_path %[1]s/proxy;
 	fastcgi_temp_path %[1]s/fastcgi;
 	uwsgi_temp_path %[1]s/uwsgi;
 	scgi_temp_path %[1]s/scgi;
-	http2_max_concurrent_streams 20;
-	keepalive_requests 150;
+	%[4]s
 	server {
 		listen 127.0.0.1:%[2]d %[3]s http2;
 		ssl_certificate %[1]s/cert.pem;
 		ssl_certificate_key %[1]s/key.pem;
 		root %[1]s;
-		location /post { client_max_body_size 1k; return 204; }
-		location /moved { return 302 /small; }
+		%[5]s
 	}
 }
 `
+
+// runNginx runs an nginx on a port, with a folder that is a site.
+func runNginx(t *testing.T, dir string, port int, listen, http, server string) {
+	t.Helper()
+	config := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, port, listen, http, server), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runServer(t, port, "nginx", "-p", dir, "-c", config)
+}
 
 func TestRealServers(t *testing.T) {
 	for _, secure := range []bool{false, true} {
@@ -100,11 +107,9 @@ func TestRealServers(t *testing.T) {
 			if secure {
 				ssl = "ssl"
 			}
-			config := fmt.Sprintf(nginxConfig, dir, port, ssl)
-			if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(config), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			runServer(t, port, "nginx", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"))
+			// Few streams and few requests on a connection, and a place that is always refused.
+			runNginx(t, dir, port, ssl, "access_log off; http2_max_concurrent_streams 20; keepalive_requests 150;",
+				"location /post { client_max_body_size 1k; return 204; } location /moved { return 302 /small; }")
 			compare(t, realOptions(t, ca, secure, port, "/empty", "/small", "/large", "/nothing", "/moved", "/post"))
 		})
 		t.Run(fmt.Sprintf("nghttpd, TLS %t", secure), func(t *testing.T) {

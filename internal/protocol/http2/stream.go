@@ -4,28 +4,38 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
 // job is a request on its way: from Start to Finish, over whichever streams it takes.
 type job struct {
 	call  *protocol.Call
 	entry *entry
-	// content is the body to send: the entry's own, or the call's in place of it.
-	content []byte
+	// upload is the body to send: the entry's own, or the call's in place of it.
+	upload httpreq.Upload
 	// start is when it was started, deadline when it has to have ended, and sent when it
 	// began to be sent; zero until then.
 	start, deadline, sent time.Time
 	// again says that it was on a connection before, without an outcome. If that connection
-	// ended it goes to one with a number after, which was made later, so that it does not meet
-	// another one that is about to end. If it was refused only, there is one to avoid.
-	again bool
-	after uint64
-	avoid *conn
+	// ended it is to go to a new one, so that it does not meet another one that is about to
+	// end: from when it waits that is one with a number after. If it was refused only, there is
+	// one to avoid.
+	again, anew bool
+	after       uint64
+	avoid       *conn
 }
 
 // mayUse reports whether the job may go to a connection.
 func (j *job) mayUse(c *conn) bool {
-	return c != j.avoid && c.number > j.after
+	return !j.anew && c != j.avoid && c.number > j.after
+}
+
+// waitsBefore reports whether the job is to have a connection before another one.
+func (j *job) waitsBefore(k *job) bool {
+	if j.again != k.again {
+		return j.again
+	}
+	return j.deadline.Before(k.deadline)
 }
 
 // anywhere lets the job go to any connection.
@@ -47,7 +57,7 @@ type stream struct {
 	length, received int64
 	unreturned       unreturned
 	// body is what is still to be sent, within the window.
-	body   []byte
+	body   httpreq.Upload
 	window int64
 
 	// links are its neighbours in its connection's lists.

@@ -31,9 +31,9 @@ func (t *streamSet) open(j *job, window int64) *stream {
 	s := t.table.open(t.nextID)
 	t.nextID += 2
 	t.left--
-	s.job, s.length, s.window, s.body = *j, -1, window, j.content
+	s.job, s.length, s.window, s.body = *j, -1, window, j.upload
 	t.byDeadline.insert(s)
-	if len(s.body) > 0 {
+	if s.body.Len() > 0 {
 		t.sending.insert(s)
 	}
 	return s
@@ -42,19 +42,17 @@ func (t *streamSet) open(j *job, window int64) *stream {
 // close takes a stream out, which is then used again.
 func (t *streamSet) close(s *stream) {
 	t.byDeadline.remove(s)
-	if len(s.body) > 0 {
+	if s.body.Len() > 0 {
 		t.sending.remove(s)
 	}
 	t.table.close(s)
 }
 
-// sent notes that n more bytes of the stream's body are sent. It reports whether that is all.
-func (t *streamSet) sent(s *stream, n int) (all bool) {
-	if s.body = s.body[n:]; len(s.body) > 0 {
-		return false
+// sent notes that more of the stream's body has been taken to be sent.
+func (t *streamSet) sent(s *stream) {
+	if s.body.Len() == 0 {
+		t.sending.remove(s)
 	}
-	t.sending.remove(s)
-	return true
 }
 
 // get returns the open stream with the id; nil if there is none.
@@ -68,8 +66,11 @@ func (t *streamSet) room(limit int) int {
 	return max(0, min(min(limit, maxOpen)-t.count(), t.left))
 }
 
-// used reports whether any stream was ever opened.
-func (t *streamSet) used() bool { return t.nextID > 1 }
+// opened returns how many streams were ever opened.
+func (t *streamSet) opened() int { return upTo(t.nextID - 1) }
+
+// upTo returns how many streams of a client have an id that is not above this one.
+func upTo(id uint32) int { return int(id+1) / 2 }
 
 // known reports whether the stream is, or was, one that we opened: the server opens none (RFC
 // 9113, section 5.1.1).

@@ -20,10 +20,10 @@ func (c *conn) tapRequest(j *job) {
 		tap.Request(protocol.Head{}, nil)
 		return
 	}
-	tap.Connection(c.ready.Facts(c.streams.used()))
+	tap.Connection(c.ready.Facts(c.streams.opened() > 0))
 	h := protocol.Head{
 		Line:   j.entry.Method + " " + j.entry.Target() + " HTTP/2.0",
-		Fields: j.entry.OnWire(c.client.varying, j.call.Request, j.start),
+		Fields: j.entry.OnWire(c.client.varying, j.call.Request, j.start), Generated: j.entry.Generated(),
 	}
 	for i := range h.Fields {
 		f := &h.Fields[i]
@@ -31,7 +31,7 @@ func (c *conn) tapRequest(j *job) {
 			f.Name = ":authority"
 		}
 	}
-	tap.Request(h, j.content)
+	tap.Request(h, j.upload.Held())
 }
 
 // headTap shows the fields of a header block to a tap. The zero headTap is nobody's.

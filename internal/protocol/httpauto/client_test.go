@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -138,6 +139,37 @@ func TestATargetThatChangesItsMindIsFollowed(t *testing.T) {
 	s.Close()
 	if majors[1] < 20 || majors[2] < 10 {
 		t.Errorf("versions %v", majors)
+	}
+}
+
+// TestANameIsResolvedOnceForBothVersions counts the queries for the name of a target that is
+// found to speak one version, and then for as long as its addresses are good.
+func TestANameIsResolvedOnceForBothVersions(t *testing.T) {
+	for _, h2 := range []bool{false, true} {
+		ca := protocoltest.NewAuthority(t)
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		s.TLS, s.EnableHTTP2, s.Config.ErrorLog = ca.ServerConfig(t, nil), h2, protocoltest.Quiet()
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		_, port, err := net.SplitHostPort(s.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := protocoltest.NewNameServer(t, "127.0.0.1")
+		o := protocoltest.Options(t, "https://target.test:"+port)
+		o.TLS.CA, o.Net.Resolver, o.ResolveEvery, o.MaxConnRequests = ca.PEM, names.Resolver(), time.Hour, 10
+		w := new(protocoltest.Wire)
+		o.Wire = w
+		c := client(t, o)
+		for range 10 {
+			mustSucceed(t, send(t, c, 0, 20))
+		}
+		if opened, _ := w.Counts(); opened < 10 {
+			t.Errorf("HTTP/2 %t: %d connections", h2, opened)
+		}
+		if n := names.Lookups(); n != 1 {
+			t.Errorf("HTTP/2 %t: the name was looked up %d times", h2, n)
+		}
 	}
 }
 

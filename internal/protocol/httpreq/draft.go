@@ -44,8 +44,9 @@ type Draft struct {
 	Varying []VaryingField
 	// Auth, if not nil, is sent as Authorization.
 	Auth *DraftAuth
-	// Body makes the body; nil for none.
-	Body DraftBody
+	// Body makes the body; nil for none. Random, if not 0, is how many random bytes are it instead.
+	Body   DraftBody
+	Random int64
 	// UserAgent is sent unless the fields have one.
 	UserAgent string
 
@@ -68,12 +69,7 @@ func (d *Draft) Compile() error {
 		}
 		idempotent = idempotent || isIdempotencyKey(f.Name)
 	}
-	if d.Body != nil {
-		if kind := d.Body.ContentType(); kind != "" && !slices.ContainsFunc(e.Fields, isContentType) && !slices.ContainsFunc(d.Varying, variesContentType) {
-			e.Fields = append(e.Fields, protocol.Field{Name: "Content-Type", Value: kind})
-		}
-	}
-	e.Body = nil
+	e.Body, e.Source = nil, nil
 	var err error
 	if d.base, err = e.Prepare(agent); err != nil {
 		return err
@@ -108,8 +104,6 @@ type DraftAuth struct {
 
 // DraftBody makes bodies.
 type DraftBody interface {
-	// ContentType is what the body is; empty if that is not known.
-	ContentType() string
 	// Append appends the body.
 	Append(dst []byte, v script.Values) ([]byte, error)
 }
@@ -189,14 +183,17 @@ func (d *Draft) texts(r *Rendered, v script.Values) (err error) {
 		r.end()
 	}
 	begin := len(r.scratch)
-	if d.Body != nil {
+	switch {
+	case d.Random > 0:
+		r.Source = script.NewRandom(v, d.Random)
+	case d.Body != nil:
 		if r.scratch, err = d.Body.Append(r.scratch, v); err != nil {
 			return fmt.Errorf("body: %w", err)
 		}
 	}
 	r.end()
-	if n := len(r.scratch) - begin; !d.Streams && (n > 0 || tellsLength(d.base.Method)) {
-		r.scratch = strconv.AppendInt(r.scratch, int64(n), 10)
+	if n := int64(len(r.scratch)-begin) + d.Random; !d.Streams && (n > 0 || tellsLength(d.base.Method)) {
+		r.scratch = strconv.AppendInt(r.scratch, n, 10)
 		r.end()
 	}
 	return nil
@@ -299,10 +296,6 @@ func isDotSegment(segment []byte) bool {
 	return dots == 1 || dots == 2
 }
 
-func isContentType(f protocol.Field) bool { return strings.EqualFold(f.Name, "Content-Type") }
-
-func variesContentType(f VaryingField) bool { return strings.EqualFold(f.Name, "Content-Type") }
-
 // append appends the value of the field.
 func (a *DraftAuth) append(dst []byte, v script.Values) ([]byte, error) {
 	if !a.Basic {
@@ -326,11 +319,7 @@ func appendOr(dst []byte, t script.Template, file func() string, place script.Pl
 // The kinds of bodies.
 type (
 	// TextBody is a string.
-	TextBody struct {
-		script.Template
-
-		Type string
-	}
+	TextBody struct{ script.Template }
 	// JSONBody is a value of JSON, in which Set replaces what stands at paths.
 	JSONBody struct {
 		script.Document
@@ -360,19 +349,12 @@ var (
 	_ DraftBody = FormBody{}
 	_ DraftBody = MultipartBody{}
 	_ DraftBody = FileBody{}
-	_ DraftBody = RandomBody(0)
 )
-
-// ContentType implements DraftBody.
-func (b TextBody) ContentType() string { return b.Type }
 
 // Append implements DraftBody.
 func (b TextBody) Append(dst []byte, v script.Values) ([]byte, error) {
 	return b.Template.Append(dst, script.PlaceText, v)
 }
-
-// ContentType implements DraftBody.
-func (JSONBody) ContentType() string { return "application/json" }
 
 // Append implements DraftBody.
 func (b JSONBody) Append(dst []byte, v script.Values) ([]byte, error) {
@@ -394,9 +376,6 @@ func (b JSONBody) Append(dst []byte, v script.Values) ([]byte, error) {
 	}
 	return append(dst, text...), nil
 }
-
-// ContentType implements DraftBody.
-func (FormBody) ContentType() string { return "application/x-www-form-urlencoded" }
 
 // Append implements DraftBody.
 func (b FormBody) Append(dst []byte, v script.Values) ([]byte, error) {
@@ -438,9 +417,6 @@ type Part struct {
 	Type     string
 }
 
-// ContentType implements DraftBody.
-func (b MultipartBody) ContentType() string { return "multipart/form-data; boundary=" + b.Boundary }
-
 // errBoundary is a part that could be taken for the end of one.
 var errBoundary = errors.New("a part holds the boundary")
 
@@ -480,26 +456,9 @@ func quotedParam(name string) string {
 
 // FileBody is the content of a file. Content returns what it is now; it is called concurrently
 // and must not block.
-type FileBody struct {
-	Content func() string
-	Type    string
-}
-
-// ContentType implements DraftBody.
-func (b FileBody) ContentType() string { return b.Type }
+type FileBody struct{ Content func() string }
 
 // Append implements DraftBody.
 func (b FileBody) Append(dst []byte, _ script.Values) ([]byte, error) {
 	return append(dst, b.Content()...), nil
-}
-
-// RandomBody is so many bytes that follow from the slot.
-type RandomBody int
-
-// ContentType implements DraftBody.
-func (RandomBody) ContentType() string { return "application/octet-stream" }
-
-// Append implements DraftBody.
-func (b RandomBody) Append(dst []byte, v script.Values) ([]byte, error) {
-	return script.AppendRandom(dst, int(b), v), nil
 }

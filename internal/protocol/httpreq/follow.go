@@ -179,7 +179,7 @@ func (x *chain) next(code string) (*Prepared, error) {
 	p := *x.at
 	p.URL = to
 	if becomesGet(code, p.Method) {
-		p.Method, p.Body = http.MethodGet, nil
+		p.Method, p.Body, p.Source = http.MethodGet, nil, nil
 		p.Fields = without(p.Fields, describesBody)
 	}
 	if !mayCarrySecrets(x.at.URL, to) {

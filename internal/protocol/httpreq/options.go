@@ -135,6 +135,8 @@ type Entry struct {
 	Fields []protocol.Field
 	// Body is sent with every request; empty sends none.
 	Body []byte
+	// Source, if not nil, generates the body, in place of Body.
+	Source Source
 	// Expect are the statuses that are no failure.
 	Expect Statuses
 	// KeepsRedirects says that a redirect is the response, whatever the options say.

@@ -23,7 +23,9 @@ type Prepared struct {
 	// Fields are the header in the order of the file and with its spelling, then User-Agent
 	// and Content-Length; without Host, and without what varies.
 	Fields []protocol.Field
+	// Body is sent with it, unless Source, if not nil, generates the body.
 	Body   []byte
+	Source Source
 	// Authorized says that the fields have an Authorization, so that the client's own is not
 	// sent.
 	Authorized bool
@@ -55,8 +57,8 @@ type Jar interface {
 // Prepare returns the entry as a request. It fails on what cannot be sent.
 func (e Entry) Prepare(userAgent string) (Prepared, error) {
 	p := Prepared{
-		Method: e.MethodOrGet(), URL: e.URL, Authority: e.URL.Authority(), Body: e.Body, Expect: e.Expect,
-		KeepsRedirects: e.KeepsRedirects, Streams: e.Streams,
+		Method: e.MethodOrGet(), URL: e.URL, Authority: e.URL.Authority(), Body: e.Body, Source: e.Source,
+		Expect: e.Expect, KeepsRedirects: e.KeepsRedirects, Streams: e.Streams,
 	}
 	agent := false
 	for _, f := range e.Fields {
@@ -84,11 +86,12 @@ func (e Entry) Prepare(userAgent string) (Prepared, error) {
 	if !agent && userAgent != "" {
 		p.Fields = append(p.Fields, protocol.Field{Name: "User-Agent", Value: userAgent})
 	}
+	body := p.Upload()
 	switch {
 	case e.Streams:
 		p.Fields = append(p.Fields, protocol.Field{Name: "TE", Value: "trailers"})
-	case len(e.Body) > 0 || tellsLength(p.Method):
-		p.Fields = append(p.Fields, protocol.Field{Name: contentLength, Value: strconv.Itoa(len(e.Body))})
+	case body.Len() > 0 || tellsLength(p.Method):
+		p.Fields = append(p.Fields, protocol.Field{Name: contentLength, Value: strconv.FormatInt(body.Len(), 10)})
 	}
 	p.Idempotent = idempotent(p.Method, p.Fields)
 	return p, nil

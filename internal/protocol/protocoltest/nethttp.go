@@ -143,6 +143,10 @@ func (n *netHTTP) request(ctx context.Context, e httpreq.Entry, r protocol.Reque
 	if err != nil {
 		return nil, err
 	}
+	if p.Source != nil {
+		req.Body, req.ContentLength = io.NopCloser(&reader{rest: p.Upload()}), p.Generated()
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(&reader{rest: p.Upload()}), nil }
+	}
 	if req.URL, err = req.URL.Parse(p.URL.Origin() + p.Target()); err != nil {
 		return nil, err
 	}
@@ -158,6 +162,19 @@ func (n *netHTTP) request(ctx context.Context, e httpreq.Entry, r protocol.Reque
 		}
 	}
 	return req, nil
+}
+
+// reader reads a body.
+type reader struct{ rest httpreq.Upload }
+
+// Read implements io.Reader.
+func (r *reader) Read(p []byte) (int, error) {
+	n := int(min(int64(len(p)), r.rest.Len()))
+	if n == 0 {
+		return 0, io.EOF
+	}
+	r.rest.Append(p[:0], n)
+	return n, nil
 }
 
 // end ends an exchange with an error; nil for none.

@@ -11,8 +11,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
-// Pipe is what Raw is without a network: options for a server that is reached through
-// net.Pipe, so that a test can run in the virtual time of testing/synctest. The server is
+// Pipe is what Raw is without a network: options for a server that is reached through a
+// BufferedPipe, so that a test can run in the virtual time of testing/synctest. The server is
 // waited for at the end of the test.
 func Pipe(tb testing.TB, secure bool, serve func(net.Conn)) httpreq.Options {
 	tb.Helper()
@@ -32,7 +32,7 @@ func Pipe(tb testing.TB, secure bool, serve func(net.Conn)) httpreq.Options {
 	tb.Cleanup(running.Wait)
 	o.Net.Resolver = Here{}
 	o.Net.DialContext = func(context.Context, string, string) (net.Conn, error) {
-		ours, theirs := net.Pipe()
+		ours, theirs := BufferedPipe()
 		running.Go(func() {
 			serve(theirs)
 			_ = theirs.Close()

@@ -220,7 +220,7 @@ func secureRaw(tb testing.TB, version uint16, protos []string, serve func(*tls.C
 // takesResponsesDuringUploads has servers of HTTP/1.1 refuse an upload that has just begun, and
 // end the connection in all ways: the response is the outcome, each time.
 func (s Suite) takesResponsesDuringUploads(t *testing.T) {
-	const uploads = 20 // Of each kind: some hundreds together.
+	const uploads = 10 // Of each kind: some hundreds together.
 	for _, test := range []struct {
 		name string
 		end  func(c net.Conn, tcp *net.TCPConn)
@@ -249,20 +249,23 @@ func (s Suite) takesResponsesDuringUploads(t *testing.T) {
 							test.end(c, tcp)
 						}
 					}
-					o := rawUpload(t, secure, serve)
-					c := s.client(t, o)
-					for i := range uploads {
-						if r := c.do(protocol.Request{}); r.Code != code || r.Reason != protocol.ReasonStatus {
-							t.Fatalf("upload %d: code %q, reason %q: %v", i, r.Code, r.Reason, r.Err)
+					bothBodies(t, 3<<20, func(t *testing.T, upload func(*httpreq.Entry)) {
+						o := rawUpload(t, secure, serve)
+						upload(&o.Entries[0])
+						c := s.client(t, o)
+						for i := range uploads {
+							if r := c.do(protocol.Request{}); r.Code != code || r.Reason != protocol.ReasonStatus {
+								t.Fatalf("upload %d: code %q, reason %q: %v", i, r.Code, r.Reason, r.Err)
+							}
 						}
-					}
+					})
 				})
 			}
 		}
 	}
 }
 
-// rawUpload returns options for an upload of 3 MB to a server that is served by hand.
+// rawUpload returns options for a request to a server that is served by hand.
 func rawUpload(t *testing.T, secure bool, serve func(c net.Conn, tcp *net.TCPConn)) httpreq.Options {
 	t.Helper()
 	var o httpreq.Options
@@ -274,6 +277,5 @@ func rawUpload(t *testing.T, secure bool, serve func(c net.Conn, tcp *net.TCPCon
 			_ = c.Close()
 		}))
 	}
-	o.Entries[0].Method, o.Entries[0].Body = "POST", make([]byte, 3<<20)
 	return o
 }

@@ -266,14 +266,16 @@ func (s Suite) takesResponsesDuringUploadsOfHTTP2(t *testing.T) {
 						s.flush()
 					}
 				})
-				o.Entries[0].Method, o.Entries[0].Body = "POST", make([]byte, 3<<20)
 				o.KeepAlive = test.keep
-				c := s.client(t, o)
-				for i := range 40 {
-					if r := c.do(protocol.Request{}); r.Reason != protocol.ReasonStatus || r.Code != "413" {
-						t.Fatalf("upload %d: code %q, reason %q: %v", i, r.Code, r.Reason, r.Err)
+				bothBodies(t, 3<<20, func(t *testing.T, upload func(*httpreq.Entry)) {
+					upload(&o.Entries[0])
+					c := s.client(t, o)
+					for i := range 20 {
+						if r := c.do(protocol.Request{}); r.Reason != protocol.ReasonStatus || r.Code != "413" {
+							t.Fatalf("upload %d: code %q, reason %q: %v", i, r.Code, r.Reason, r.Err)
+						}
 					}
-				}
+				})
 			})
 		}
 	}

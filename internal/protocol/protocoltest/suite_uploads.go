@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
 // uploadsToASlowReader sends a body that no socket takes at once to a server that begins to
@@ -23,13 +24,15 @@ func (s Suite) uploadsToASlowReader(t *testing.T) {
 			})
 			w := new(Wire)
 			o.Wire = w
-			o.Entries[0].Method, o.Entries[0].Body = "POST", make([]byte, size)
-			c := s.client(t, o)
-			for range 2 {
-				if r := c.do(protocol.Request{}); r.Failed() || r.Code != "201" || got != size {
-					t.Fatalf("code %q, reason %q: %v; the server got %d bytes", r.Code, r.Reason, r.Err, got)
+			bothBodies(t, size, func(t *testing.T, upload func(*httpreq.Entry)) {
+				upload(&o.Entries[0])
+				c := s.client(t, o)
+				for range 2 {
+					if r := c.do(protocol.Request{}); r.Failed() || r.Code != "201" || got != size {
+						t.Fatalf("code %q, reason %q: %v; the server got %d bytes", r.Code, r.Reason, r.Err, got)
+					}
 				}
-			}
+			})
 		})
 	}
 }
@@ -43,13 +46,15 @@ func (s Suite) takesAnEarlyResponse(t *testing.T) {
 				w.Header().Set("Connection", "close")
 				w.WriteHeader(http.StatusRequestEntityTooLarge)
 			})
-			o.Entries[0].Method, o.Entries[0].Body = "POST", make([]byte, 3<<20)
-			c := s.client(t, o)
-			for range 50 {
-				if r := c.do(protocol.Request{}); r.Code != "413" || r.Reason != protocol.ReasonStatus {
-					t.Fatalf("code %q, reason %q: %v", r.Code, r.Reason, r.Err)
+			bothBodies(t, 3<<20, func(t *testing.T, upload func(*httpreq.Entry)) {
+				upload(&o.Entries[0])
+				c := s.client(t, o)
+				for range 50 {
+					if r := c.do(protocol.Request{}); r.Code != "413" || r.Reason != protocol.ReasonStatus {
+						t.Fatalf("code %q, reason %q: %v", r.Code, r.Reason, r.Err)
+					}
 				}
-			}
+			})
 		})
 	}
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package http1
+package protocoltest
 
 import (
 	"syscall"
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// cpu returns the CPU time that the process has used.
-func cpu(tb testing.TB) time.Duration {
+// CPU returns the CPU time that the process has used.
+func CPU(tb testing.TB) time.Duration {
 	tb.Helper()
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -1,0 +1,187 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// server is a store of one server, whose data outlive it.
+type server struct {
+	*process
+	// address is where it listens, section the part of the fleet section that names it.
+	address, section string
+	command          []string
+	// responds returns nil once keys can be read and written.
+	responds func() error
+}
+
+// launch starts the server.
+func (s *server) launch(t *testing.T) {
+	t.Helper()
+	s.process = start(t, s.command[0], s.command[1:]...)
+	eventually(t, s.responds)
+}
+
+// newEtcd returns an etcd that has not been started.
+func newEtcd(t *testing.T) *server {
+	t.Helper()
+	addresses := unused(t, 2)
+	client, peer := "http://"+addresses[0], "http://"+addresses[1]
+	return &server{
+		address: addresses[0],
+		section: fmt.Sprintf("  store: etcd\n  etcd: {endpoints: [%q]}\n", client),
+		command: []string{
+			env().etcd, "--name=e2e", "--data-dir=" + t.TempDir(), "--log-level=warn",
+			"--listen-client-urls=" + client, "--advertise-client-urls=" + client,
+			"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=e2e=" + peer,
+		},
+		responds: func() error {
+			_, err := get(client + "/health")
+			return err
+		},
+	}
+}
+
+// newConsul returns a Consul that has not been started.
+func newConsul(t *testing.T) *server {
+	t.Helper()
+	if env().consul == "" {
+		t.Skip("`make e2e-consul` builds Consul and sets TRAFFIC_E2E_CONSUL")
+	}
+	addresses := unused(t, 3)
+	port := func(i int) string { return addresses[i][strings.LastIndexByte(addresses[i], ':')+1:] }
+	return &server{
+		address: addresses[0],
+		section: fmt.Sprintf("  store: consul\n  consul: {address: %q}\n", addresses[0]),
+		command: []string{
+			env().consul, "agent", "-server", "-bootstrap", "-node=e2e", "-bind=127.0.0.1", "-data-dir=" + t.TempDir(), "-log-level=warn",
+			"-http-port=" + port(0), "-server-port=" + port(1), "-serf-lan-port=" + port(2),
+			"-serf-wan-port=-1", "-dns-port=-1", "-grpc-port=-1",
+			"-hcl=performance { raft_multiplier = 1 } disable_update_check = true",
+		},
+		responds: func() error {
+			leader, err := get("http://" + addresses[0] + "/v1/status/leader")
+			if err == nil && len(leader) <= len(`""`) {
+				err = fmt.Errorf("consul has no leader")
+			}
+			return err
+		},
+	}
+}
+
+// unused returns n addresses on loopback for a server.
+func unused(t *testing.T, n int) []string {
+	t.Helper()
+	var addresses []string
+	for range n {
+		p := reserve(t)
+		addresses = append(addresses, p.addr)
+		defer p.free()
+	}
+	return addresses
+}
+
+// stores are the stores with a server.
+func stores() map[string]func(t *testing.T) *server {
+	return map[string]func(t *testing.T) *server{"etcd": newEtcd, "consul": newConsul}
+}
+
+func TestAFleetOnAStoreIsExactAlsoWhileTheStoreIsAway(t *testing.T) {
+	t.Parallel()
+	for name, absence := range map[string]struct{ stop, resume func(t *testing.T, s *server) }{
+		"it crashes and is restarted": {
+			stop: func(t *testing.T, s *server) {
+				t.Helper()
+				s.signal(t, syscall.SIGKILL)
+				s.exit(t)
+			},
+			resume: func(t *testing.T, s *server) { t.Helper(); s.launch(t) },
+		},
+		"it hangs": {
+			stop:   func(t *testing.T, s *server) { t.Helper(); s.signal(t, syscall.SIGSTOP) },
+			resume: func(t *testing.T, s *server) { t.Helper(); s.signal(t, syscall.SIGCONT) },
+		},
+	} {
+		for kind, newStore := range stores() {
+			t.Run(kind+", "+name, func(t *testing.T) {
+				t.Parallel()
+				store := newStore(t)
+				takeTurn(t)
+				store.launch(t)
+				target := startLedger(t, "127.0.0.1")
+				f := newFleet(t, target.addr, loopback(t, 4), "  cluster: e2e\n"+store.section)
+				f.target = target
+				f.outlives(t, store, absence.stop, absence.resume)
+			})
+		}
+	}
+}
+
+// outlives starts the fleet on a store, which goes away and comes back: every slot has to
+// be sent once all the time.
+func (f *fleet) outlives(t *testing.T, store *server, stop, resume func(t *testing.T, s *server)) {
+	t.Helper()
+	const away = 10 * time.Second
+	all := f.start(t, 3)
+	begin := f.target.first(t)
+	all = append(all, f.launch(t))
+	all[3].ready(t)
+	agree(t, 4, all...)
+	all[0].leave(t)
+	all = all[1:]
+	agree(t, 3, all...)
+
+	stop(t, store)
+	stopped := time.Now()
+	for _, r := range all {
+		r.shows(t, "traffic_fleet_store_up", 0)
+	}
+	f.target.waitUntil(t, stopped.Add(away))
+	agree(t, 3, all...)
+	resume(t, store)
+	for _, r := range all {
+		r.shows(t, "traffic_fleet_store_up", 1)
+	}
+	resumed := time.Now()
+	agree(t, 3, all...)
+	f.target.exact(t, always(), begin, resumed.Add(10*time.Second))
+	agree(t, 3, all...)
+}
+
+func TestAFleetStartsWhenItsStoreDoes(t *testing.T) {
+	t.Parallel()
+	for kind, newStore := range stores() {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			store := newStore(t)
+			takeTurn(t)
+			target := startLedger(t, "127.0.0.1")
+			f := newFleet(t, target.addr, loopback(t, 3), "  cluster: e2e\n"+store.section)
+			f.target = target
+			var all []*replica
+			for range 3 {
+				all = append(all, f.launch(t))
+			}
+			for _, r := range all {
+				r.unready(t)
+				eventually(t, func() error {
+					for line := range strings.Lines(r.out.String()) {
+						if strings.Contains(line, "trying again") && strings.Contains(line, store.address) {
+							return nil
+						}
+					}
+					return fmt.Errorf("replica %s does not say that it tries to reach %s", r.name, store.address)
+				})
+			}
+			store.launch(t)
+			agree(t, 3, all...)
+			begin := time.Now().Add(time.Second)
+			target.exact(t, always(), begin, begin.Add(3*time.Second))
+		})
+	}
+}
