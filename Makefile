@@ -14,6 +14,7 @@ CONSUL        := $(TOOLS)/consul-v1.13.9
 HELM          := $(TOOLS)/helm-v4.3.1
 HELM3         := $(TOOLS)/helm-v3.22.0
 VEGETA        := $(TOOLS)/vegeta-v12.13.0
+GHZ           := $(TOOLS)/ghz-v0.93.0
 HEY           := $(TOOLS)/hey-v0.1.5
 FORTIO        := $(TOOLS)/fortio-v1.68.2
 K6            := $(TOOLS)/k6-v1.8.1
@@ -167,11 +168,11 @@ bench-fleet-size: build ## Form, replace and kill a fleet of 100 real replicas; 
 # A generator that cannot be built is reported as missing, like those of the system.
 .PHONY: bench-peers
 bench-peers: build ## Measure other load generators beside ours and write docs/performance.md; ARGS=-quick for a look.
-	-$(MAKE) --keep-going $(VEGETA) $(HEY) $(FORTIO) $(K6)
+	-$(MAKE) --keep-going $(VEGETA) $(HEY) $(FORTIO) $(K6) $(GHZ)
 	mkdir -p $(TOOLS)
 	$(GO) build -o $(TOOLS)/peers ./test/bench/peers
 	$(TOOLS)/peers -traffic_exporter ./traffic_exporter -revision '$(VERSION)' \
-		-vegeta $(VEGETA) -hey $(HEY) -fortio $(FORTIO) -k6 $(K6) $(ARGS)
+		-vegeta $(VEGETA) -hey $(HEY) -fortio $(FORTIO) -k6 $(K6) -ghz $(GHZ) $(ARGS)
 
 .PHONY: bench-users
 bench-users: build ## Measure what a user costs who waits, a million at a time, and the same of k6; ARGS='5000 200' for others.
@@ -230,6 +231,9 @@ $(HEY):
 # Later ones come with a scripting language that is not needed here.
 $(FORTIO):
 	$(call install,fortio.org/fortio@v1.68.2,)
+
+$(GHZ):
+	$(call install,github.com/bojand/ghz/cmd/ghz@v0.93.0,)
 
 $(K6):
 	$(call install,go.k6.io/k6@v1.8.1,)

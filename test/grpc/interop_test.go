@@ -6,11 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc/interop"
-	"google.golang.org/grpc/reflection"
-
 	grpcgo "google.golang.org/grpc"
+	"google.golang.org/grpc/interop"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/reflection"
 	alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
@@ -155,8 +154,10 @@ func TestEveryCodeIsCounted(t *testing.T) {
 
 func TestReflectionIsAskedInEitherVersion(t *testing.T) {
 	for name, register := range map[string]func(*grpcgo.Server){
-		"v1":      func(s *grpcgo.Server) { reflection.RegisterV1(s) },
-		"v1alpha": func(s *grpcgo.Server) { alpha.RegisterServerReflectionServer(s, reflection.NewServer(reflection.ServerOptions{Services: s})) },
+		"v1": func(s *grpcgo.Server) { reflection.RegisterV1(s) },
+		"v1alpha": func(s *grpcgo.Server) {
+			alpha.RegisterServerReflectionServer(s, reflection.NewServer(reflection.ServerOptions{Services: s}))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			addr := serve(t, func(s *grpcgo.Server) {

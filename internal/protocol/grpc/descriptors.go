@@ -60,7 +60,7 @@ type methodsAt struct {
 	entry    int
 	services []string
 	methods  []*Method
-	schema   *Schema
+	schema   atomic.Pointer[Schema]
 }
 
 func newDescriptors(c *Client, o Options) *Descriptors {
@@ -105,21 +105,20 @@ func (d *Descriptors) Stale() {
 	}
 }
 
-// Adopt takes over what another has of the same methods, if it fits them.
+// Adopt takes over what another has at the same origins, if the methods fit it. It comes before Start.
+// What files hold has been read already, and stays.
 func (d *Descriptors) Adopt(old *Descriptors) {
-	d.loading.Lock()
-	defer d.loading.Unlock()
-	old.loading.Lock()
+	if d.There() {
+		return
+	}
 	var schemas []*Schema
 	for _, m := range d.origins {
-		at := slices.IndexFunc(old.origins, func(o *methodsAt) bool { return o.origin == m.origin && o.schema != nil })
+		at := slices.IndexFunc(old.origins, func(o *methodsAt) bool { return o.origin == m.origin && o.schema.Load() != nil })
 		if at < 0 {
-			old.loading.Unlock()
 			return
 		}
-		schemas = append(schemas, old.origins[at].schema)
+		schemas = append(schemas, old.origins[at].schema.Load())
 	}
-	old.loading.Unlock()
 	_ = d.use(schemas) // They are asked for anew otherwise.
 }
 
@@ -219,7 +218,7 @@ func (d *Descriptors) use(schemas []*Schema) error {
 		}
 	}
 	for i, at := range d.origins {
-		at.schema = schemas[i]
+		at.schema.Store(schemas[i])
 		for _, m := range at.methods {
 			m.now.Store(all[0])
 			all = all[1:]

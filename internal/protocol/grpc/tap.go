@@ -128,8 +128,6 @@ func (x *exchange) readable(f *protocol.Field) {
 		if text, ok := details(f.Value, x.method.schema); ok {
 			f.Value = text
 		}
-	case encodingName:
-		// Messages are shown without their compression, which is not the content's.
 	}
 	f.Value = strings.ToValidUTF8(f.Value, "\uFFFD")
 }

@@ -49,6 +49,11 @@ func (e *exporter) Command(j job) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if j.Protocol == calls {
+		if _, err := j.inDir("bench.proto", benchProto); err != nil {
+			return nil, err
+		}
+	}
 	file := filepath.Join(j.Dir, "config.yaml")
 	if err := os.WriteFile(file, []byte(e.config(j)), 0o600); err != nil {
 		return nil, err
@@ -74,7 +79,7 @@ func (e *exporter) config(j job) string {
 	if e.exact {
 		b.WriteString("    pacing: exact\n")
 	}
-	fmt.Fprintf(&b, "    limits: {max_in_flight: %d}\n    http_config:\n", inFlight)
+	fmt.Fprintf(&b, "    limits: {max_in_flight: %d}\n    http_config:\n      keep_alive: true\n", inFlight)
 	switch j.Protocol {
 	case http1:
 		b.WriteString("      protocol: http1\n")
@@ -82,11 +87,17 @@ func (e *exporter) config(j job) string {
 		b.WriteString("      protocol: http1\n      tls_config: {insecure_skip_verify: true}\n")
 	case h2c:
 		b.WriteString("      protocol: h2c\n")
+	case calls:
 	case h2:
 		b.WriteString("      protocol: http2\n      tls_config: {insecure_skip_verify: true}\n")
 	}
 	if e.bare {
 		b.WriteString("      slot_header: false\n      traceparent: none\n")
+	}
+	if j.Protocol == calls {
+		b.WriteString("    grpc_config: {proto_files: [bench.proto]}\n")
+		fmt.Fprintf(&b, "    requests: [{name: call, url: %q, body: {message: {text: %s}}}]\n", "grpc"+strings.TrimPrefix(j.URL, "http"), callName)
+		return b.String()
 	}
 	fmt.Fprintf(&b, "    requests: [{name: get, url: %q}]\n", j.URL)
 	return b.String()

@@ -41,6 +41,8 @@ func (f *fortio) Command(j job) ([]string, error) {
 		command = append(command, "-h2", "-stdclient")
 	case h2:
 		command = append(command, "-h2", "-stdclient", "-k")
+	case calls:
+		return nil, unsupported("makes no calls of gRPC")
 	case http1:
 	}
 	return append(command, j.URL), nil

@@ -43,6 +43,13 @@ func (h *h2load) Command(j job) ([]string, error) {
 	if j.Latencies {
 		command = append(command, "--log-file", h.log(j))
 	}
+	if j.Protocol == calls {
+		message, err := j.inDir("message", callMessage(callName))
+		if err != nil {
+			return nil, err
+		}
+		command = append(command, "-d", message, "-H", "content-type: application/grpc", "-H", "te: trailers")
+	}
 	return append(command, j.URL), nil
 }
 

@@ -31,6 +31,8 @@ func (h *hey) Command(j job) ([]string, error) {
 		return nil, unsupported("knows HTTP/2 over TLS only")
 	case h2:
 		command = append(command, "-h2")
+	case calls:
+		return nil, unsupported("makes no calls of gRPC")
 	case http1, https1:
 	}
 	return append(command, j.URL), nil

@@ -17,10 +17,12 @@ const (
 	https1 protocol = "https1"
 	h2c    protocol = "h2c"
 	h2     protocol = "h2"
+	// calls are unary calls of gRPC without TLS.
+	calls protocol = "grpc"
 )
 
 // protocols returns all protocols, in the order of the report.
-func protocols() []protocol { return []protocol{http1, https1, h2c, h2} }
+func protocols() []protocol { return []protocol{http1, https1, h2c, h2, calls} }
 
 // String returns the protocol's name for people.
 func (p protocol) String() string {
@@ -33,14 +35,19 @@ func (p protocol) String() string {
 		return "HTTP/2 without TLS"
 	case h2:
 		return "HTTP/2 over TLS"
+	case calls:
+		return "gRPC"
 	}
 	return string(p)
 }
 
 func (p protocol) tls() bool   { return p == https1 || p == h2 }
-func (p protocol) http2() bool { return p == h2c || p == h2 }
+func (p protocol) http2() bool { return p == h2c || p == h2 || p == calls }
 
 func (p protocol) url(host string) string {
+	if p == calls {
+		return "http://" + host + callPath
+	}
 	if p.tls() {
 		return "https://" + host + "/"
 	}
@@ -150,6 +157,7 @@ func tools(paths map[string]string) []tool {
 		&fortio{path: paths["fortio"]},
 		&k6{path: paths["k6"]},
 		&h2load{path: paths["h2load"]},
+		&ghz{path: paths["ghz"]},
 		&sleeper{self: paths["self"]},
 	}
 }

@@ -39,6 +39,9 @@ func (k *k6) Command(j job) ([]string, error) {
 	if j.Protocol == h2c {
 		return nil, unsupported("knows HTTP/2 over TLS only")
 	}
+	if j.Protocol == calls {
+		return nil, unsupported("is not asked for calls of gRPC here")
+	}
 	load := map[string]any{"duration": j.duration().String()}
 	if j.Rate == flatOut {
 		load["executor"] = "constant-vus"

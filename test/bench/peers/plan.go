@@ -38,6 +38,7 @@ func newPlan(size string) (plan, error) {
 		p.cases = []testCase{
 			{load, http1, []rate{1000, flatOut}},
 			{load, h2c, []rate{flatOut}},
+			{load, calls, []rate{5000, flatOut}},
 			{sends, http1, []rate{1000}},
 			{stall, http1, []rate{1000}},
 		}
@@ -46,6 +47,7 @@ func newPlan(size string) (plan, error) {
 			{load, http1, all},
 			{load, https1, []rate{1000, flatOut}},
 			{load, h2c, []rate{1000, flatOut}},
+			{load, calls, []rate{5000, flatOut}},
 			{sends, http1, []rate{100, 1000, 10000}},
 			{stall, http1, []rate{1000}},
 		}
@@ -100,7 +102,7 @@ func (p *plan) cells(tools []tool, only *regexp.Regexp) []*cell {
 		for _, at := range c.rates {
 			for _, t := range tools {
 				next := &cell{Kind: c.kind, Protocol: c.protocol, Rate: at, Tool: t.Name()}
-				if takesPart(t, c.kind) && only.MatchString(next.String()) {
+				if takesPart(t, c.kind, c.protocol) && only.MatchString(next.String()) {
 					all = append(all, next)
 				}
 			}
@@ -110,17 +112,21 @@ func (p *plan) cells(tools []tool, only *regexp.Regexp) []*cell {
 }
 
 // takesPart reports whether a tool tells anything new by a kind of measurement: not all
-// variants do, and wrk leaves what has a rate to wrk2.
-func takesPart(t tool, k kind) bool {
+// variants do, wrk leaves what has a rate to wrk2, and few make calls of gRPC.
+func takesPart(t tool, k kind, p protocol) bool {
 	switch t := t.(type) {
+	case *h2load:
+		return true
+	case *ghz:
+		return p == calls && k == load
 	case *exporter:
 		return !t.exact && !t.bare || t.exact && k == sends || t.bare && k == load
 	case *wrk:
-		return t.paced || k == load
+		return p != calls && (t.paced || k == load)
 	case *sleeper:
 		return k == sends
 	}
-	return true
+	return p != calls
 }
 
 // order returns the cells as they are run in a repetition: case by case, each with

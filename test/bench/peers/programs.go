@@ -34,6 +34,7 @@ func finders(flags *flag.FlagSet) []finder {
 		{name: "fortio", hint: "`make bench-peers` builds it"},
 		{name: "k6", hint: "`make bench-peers` builds it"},
 		{name: "h2load", hint: "on Debian: apt-get install nghttp2-client", version: []string{"--version"}},
+		{name: "ghz", hint: "`make bench-peers` builds it"},
 		{name: "nginx", hint: "on Debian: apt-get install nginx-light", version: []string{"-v"}},
 	}
 	for i, f := range all {

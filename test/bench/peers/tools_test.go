@@ -176,7 +176,7 @@ func TestConfigurationOfNginx(t *testing.T) {
 		dir := t.TempDir()
 		c := nginxConfig{
 			Dir: dir, Body: "x", Status: 5, Directive: hasHTTP2Directive(version),
-			Ports: map[string]int{"http1": 1, "https1": 2, "h2c": 3, "h2": 4},
+			Ports: map[string]int{"http1": 1, "https1": 2, "h2c": 3, "h2": 4, "grpc": 6},
 		}
 		if err := c.write(); err != nil {
 			t.Fatal(err)

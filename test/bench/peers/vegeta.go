@@ -42,6 +42,8 @@ func (v *vegeta) Command(j job) ([]string, error) {
 		command = append(command, "-h2c")
 	case h2:
 		command = append(command, "-insecure")
+	case calls:
+		return nil, unsupported("makes no calls of gRPC")
 	case http1:
 	}
 	return command, nil
