@@ -78,11 +78,11 @@ func (c *copyCodec) remember(stamps map[string]stamp) {
 // The numbers of fields in dskit's ring.proto that are read without decoding the rest,
 // and of those of a map's entries.
 const (
-	fieldIngesters protowire.Number = 1
-	fieldTimestamp protowire.Number = 2
-	fieldState     protowire.Number = 3
-	fieldMapKey    protowire.Number = 1
-	fieldMapValue  protowire.Number = 2
+	fieldIngesters = 1
+	fieldTimestamp = 2
+	fieldState     = 3
+	fieldMapKey    = 1
+	fieldMapValue  = 2
 )
 
 // stampsOf returns the stamps of the replicas that an encoded ring.Desc lists, and whether
@@ -97,28 +97,32 @@ func stampsOf(message []byte) (stamps map[string]stamp, ok bool) {
 		if number != fieldIngesters {
 			return true
 		}
-		var id string
-		var s stamp
-		ok := eachField(entry, func(number protowire.Number, _ uint64, content []byte) bool {
-			switch number {
-			case fieldMapKey:
-				id = string(content)
-			case fieldMapValue:
-				s, ok = stampOf(content)
-				return ok
-			}
-			return true
-		})
+		id, s, whole := entryOf(entry)
 		stamps[id] = s
-		return ok
+		return whole
 	})
 	return stamps, ok
+}
+
+// entryOf returns the ID and the stamp of an entry of the map in an encoded ring.Desc.
+func entryOf(entry []byte) (id string, s stamp, ok bool) {
+	ok = eachField(entry, func(number protowire.Number, _ uint64, content []byte) bool {
+		whole := true
+		switch int(number) {
+		case fieldMapKey:
+			id = string(content)
+		case fieldMapValue:
+			s, whole = stampOf(content)
+		}
+		return whole
+	})
+	return id, s, ok
 }
 
 // stampOf returns the stamp of an encoded ring.InstanceDesc.
 func stampOf(replica []byte) (s stamp, ok bool) {
 	ok = eachField(replica, func(number protowire.Number, value uint64, _ []byte) bool {
-		switch number {
+		switch int(number) {
 		case fieldTimestamp:
 			s.second = int64(value)
 		case fieldState:

@@ -8,11 +8,11 @@ import (
 )
 
 // message returns an encoded list of replicas.
-func message(t testing.TB, replicas map[string]ring.InstanceDesc) []byte {
-	t.Helper()
+func message(tb testing.TB, replicas map[string]ring.InstanceDesc) []byte {
+	tb.Helper()
 	b, err := ring.GetCodec().Encode(&ring.Desc{Ingesters: replicas})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

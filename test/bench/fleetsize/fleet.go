@@ -90,7 +90,7 @@ func (f *fleet) launch() error {
 		return err
 	}
 	defer func() { _ = out.Close() }()
-	r.cmd = exec.Command(f.binary, "--config.file="+f.config(), "--web.listen-address="+r.addr) //nolint:gosec,noctx // The binary under test, which is stopped by signals.
+	r.cmd = exec.Command(f.binary, "--config.file="+f.config(), "--web.listen-address="+r.addr) //nolint:noctx // The binary under test, which is stopped by signals.
 	r.cmd.Env = append(os.Environ(), "ADDRESS="+ip)
 	r.cmd.Stderr = out
 	if err := r.cmd.Start(); err != nil {
