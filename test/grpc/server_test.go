@@ -30,7 +30,7 @@ import (
 const service = "/grpc.testing.TestService/"
 
 // serve starts a server with these services and returns its address.
-func serve(t testing.TB, register func(*grpcgo.Server), options ...grpcgo.ServerOption) string {
+func serve(t *testing.T, register func(*grpcgo.Server), options ...grpcgo.ServerOption) string {
 	t.Helper()
 	_ = gzip.Name // Importing it registers it with the server.
 	s := grpcgo.NewServer(options...)
@@ -46,7 +46,7 @@ func serve(t testing.TB, register func(*grpcgo.Server), options ...grpcgo.Server
 }
 
 // interopServer starts the server of interop's tests, with reflection.
-func interopServer(t testing.TB, options ...grpcgo.ServerOption) string {
+func interopServer(t *testing.T, options ...grpcgo.ServerOption) string {
 	t.Helper()
 	return serve(t, func(s *grpcgo.Server) {
 		testgrpc.RegisterTestServiceServer(s, interop.NewTestServer())
@@ -68,7 +68,7 @@ type call struct {
 }
 
 // optionsOf returns what a client for a call is made from.
-func optionsOf(t testing.TB, addr string, c call) grpc.Options {
+func optionsOf(t *testing.T, addr string, c call) grpc.Options {
 	t.Helper()
 	u, err := uri.Parse("http://" + addr + c.path)
 	if err != nil {
@@ -95,7 +95,7 @@ func optionsOf(t testing.TB, addr string, c call) grpc.Options {
 }
 
 // client returns a client for a call, whose descriptors are there.
-func client(t testing.TB, addr string, c call) *grpc.Client {
+func client(t *testing.T, addr string, c call) *grpc.Client {
 	t.Helper()
 	made, err := grpc.New(optionsOf(t, addr, c))
 	if err != nil {
@@ -128,7 +128,7 @@ func (s *seen) Response(h protocol.Head) {
 func (s *seen) Body(p []byte) { s.body += string(p) }
 
 // send makes a call and returns how it went; tap may be nil.
-func send(t testing.TB, c protocol.Client, tap protocol.Tap) protocol.Result {
+func send(t *testing.T, c protocol.Client, tap protocol.Tap) protocol.Result {
 	t.Helper()
 	done := make(chan struct{})
 	x := protocol.Call{Tap: tap, Done: func() { close(done) }}
@@ -143,7 +143,7 @@ func send(t testing.TB, c protocol.Client, tap protocol.Tap) protocol.Result {
 }
 
 // look makes a call twice, with nobody looking and with a tap, which has to make no difference.
-func look(t testing.TB, c protocol.Client) (protocol.Result, *seen) {
+func look(t *testing.T, c protocol.Client) (protocol.Result, *seen) {
 	t.Helper()
 	plain := send(t, c, nil)
 	tap := new(seen)

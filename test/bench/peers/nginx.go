@@ -138,7 +138,7 @@ func (c nginxConfig) write() error {
 	}
 	return errors.Join(
 		os.WriteFile(filepath.Join(c.Dir, "nginx.conf"), text.Bytes(), 0o600),
-		os.WriteFile(filepath.Join(c.Dir, "message"), callMessage(c.Body), 0o644), //nolint:gosec // For nginx to read.
+		os.WriteFile(filepath.Join(c.Dir, "message"), callMessage(c.Body), 0o644),
 		os.WriteFile(filepath.Join(c.Dir, "cert.pem"), cert, 0o600),
 		os.WriteFile(filepath.Join(c.Dir, "key.pem"), key, 0o600),
 	)
