@@ -5,6 +5,7 @@ package journey
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -160,7 +161,9 @@ func (r *run) Took(c *protocol.Call) {
 		r.see(c)
 	}
 	if !c.Result.Failed() && r.looks() {
-		r.look(c)
+		if r.look(c); c.Result.Failed() {
+			r.replay(c)
+		}
 	}
 	r.got = received{}
 	if c.Result.Failed() {
@@ -187,6 +190,20 @@ func (r *run) look(c *protocol.Call) {
 	}
 }
 
+// replay shows a request whose response was not as it should be to a late tap: the client had no
+// reason to.
+func (r *run) replay(c *protocol.Call) {
+	late := c.Join(c.Result.Reason, c.Result.Done)
+	if late == nil {
+		return
+	}
+	if c.Message != nil {
+		late.Request(r.sent.Head(), r.sent.Body)
+	}
+	late.Response(r.got.head)
+	late.Body(r.got.body)
+}
+
 func (r *run) endUnlessGoesOn() {
 	if !r.journey.GoesOn() {
 		r.end()
@@ -210,6 +227,17 @@ func (r *run) Values(tell func(name, value string)) {
 		}
 		tell(name, text)
 	})
+}
+
+// Secrets returns the secrets that were drawn so far.
+func (r *run) Secrets() []string {
+	var all []string
+	r.journey.Each(func(_ string, v script.Value, secret bool) {
+		if secret {
+			all = append(all, strings.Trim(string(v.AppendJSON(nil)), `"`))
+		}
+	})
+	return all
 }
 
 // Close implements engine.Journey.
@@ -238,7 +266,7 @@ func (r *run) Response(h protocol.Head) {
 	if r.sent.Jar != nil && r.sent.KeepsRedirects {
 		r.jar.Take(r.sent.URL, h.Fields)
 	}
-	r.got.fields = h.Fields
+	r.got.head = h
 }
 
 // Body implements protocol.Tap.

@@ -82,16 +82,21 @@ func BenchmarkExchange(b *testing.B) {
 		name   string
 		secure bool
 	}{{"plain", false}, {"TLS", true}} {
-		for _, kind := range []string{"http1", "net/http"} {
+		for _, kind := range []string{"http1", "http1 with a late tap", "net/http"} {
 			b.Run(flavour.name+"/"+kind, func(b *testing.B) {
 				o := benchOptions(b, flavour.secure)
 				var c protocol.Client
-				if kind == "http1" {
-					c = client(b, o)
-				} else {
+				if kind == "net/http" {
 					c = protocoltest.NetHTTP(b, o)
+				} else {
+					c = client(b, o)
 				}
 				calls := make([]protocol.Call, benchConns)
+				if kind == "http1 with a late tap" {
+					for i := range calls {
+						calls[i].Late = func(protocol.Reason, time.Time) protocol.Tap { return nil }
+					}
+				}
 				drive(b, c, calls, 10*benchConns)
 				b.ReportAllocs()
 				b.ResetTimer()

@@ -153,7 +153,7 @@ func (c *conn) begin(j *job) bool {
 		j.fail(errHeaderTooLong)
 		return true
 	}
-	c.tapRequest(j)
+	c.tapRequest(j.call.Tap, j, c.streams.used())
 	c.out.buf = buf
 	s := c.streams.open(j, c.flow.initial)
 	c.out.head(s)

@@ -5,6 +5,7 @@ package transcript
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"strings"
@@ -20,6 +21,9 @@ const MaxBody = 64 << 10
 // Transcript is what is written of one exchange, as its tap. The zero Transcript is empty.
 // Safe for concurrent use.
 type Transcript struct {
+	// Limit is how much of a body it shows, in bytes; 0 stands for MaxBody.
+	Limit int
+
 	mu sync.Mutex
 	b  bytes.Buffer
 	// shown and received count the bytes of the present response's body, and total those of
@@ -36,16 +40,18 @@ func (t *Transcript) String() string {
 	return t.b.String()
 }
 
+func (t *Transcript) limit() int { return cmp.Or(t.Limit, MaxBody) }
+
 // Request implements protocol.Tap.
 func (t *Transcript) Request(h protocol.Head, body []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.head(">", h)
 	if len(body) > 0 {
-		fmt.Fprintln(&t.b, printable(string(body[:min(len(body), MaxBody)])))
+		fmt.Fprintln(&t.b, printable(string(body[:min(len(body), t.limit())])))
 	}
-	if len(body) > MaxBody {
-		fmt.Fprintf(&t.b, "* %d bytes more not shown\n", len(body)-MaxBody)
+	if more := len(body) - t.limit(); more > 0 {
+		fmt.Fprintf(&t.b, "* %d bytes more not shown\n", more)
 	}
 }
 
@@ -104,7 +110,7 @@ func (t *Transcript) Body(piece []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.received += len(piece)
-	show := piece[:min(len(piece), MaxBody-t.shown)]
+	show := piece[:min(len(piece), t.limit()-t.shown)]
 	t.shown += len(show)
 	fmt.Fprint(&t.b, printable(string(show)))
 }
