@@ -131,7 +131,7 @@ func (s *store) useGossip(o Options, id string, refused *atomic.Uint64) error {
 	// others.
 	c.TCPTransport.PacketDialTimeout, c.TCPTransport.MaxConcurrentWrites = 500*time.Millisecond, 8
 	c.TCPTransport.BindAddrs, c.TCPTransport.BindPort = []string{listen.Addr().String()}, int(listen.Port())
-	c.Codecs = []codec.Codec{ring.GetCodec(), overridesCodec{}}
+	c.Codecs = []codec.Codec{ring.GetCodec(), overridesCodec{}, figuresCodec{}}
 	if t := o.Memberlist.TLS; t != nil {
 		if s.gate, err = newGate(*t, listen, refused, o.Logger); err != nil {
 			return err
