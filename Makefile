@@ -46,7 +46,7 @@ run: build ## Run the demo: a target and the exporter on loopback.
 	./traffic_exporter demo
 
 .PHONY: test
-test: test-unit rules chart examples grpc e2e ## Set up and run all tests.
+test: test-unit rules chart examples grpc page e2e ## Set up and run all tests.
 
 .PHONY: test-unit
 test-unit: ## Run vet and the Go tests with the race detector.
@@ -100,7 +100,7 @@ grpc: ## Test gRPC against grpc-go's test server, and through nginx where it is 
 # they say so and are skipped. RUNLEVEL has no server started that is installed.
 .PHONY: system-tools
 system-tools: ## Install what the tests need of the system, as root and where there is apt-get.
-	@for tool in nginx:nginx-light ip:iproute2 unshare:util-linux; do \
+	@for tool in chromium:chromium node:nodejs npm:npm nginx:nginx-light ip:iproute2 unshare:util-linux; do \
 		if PATH="$$PATH:/usr/sbin:/sbin" command -v "$${tool%%:*}" >/dev/null; then continue; fi; \
 		if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then continue; fi; \
 		export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
@@ -120,6 +120,18 @@ e2e: build system-tools $(PROMETHEUS) $(PROMTOOL) $(ALERTMANAGER) $(ETCD) ## Run
 .PHONY: e2e-consul
 e2e-consul: build $(PROMETHEUS) $(PROMTOOL) $(ALERTMANAGER) $(ETCD) $(CONSUL) ## Run the tests of a fleet on etcd and on Consul.
 	$(E2E) TRAFFIC_E2E_CONSUL=$(CONSUL) $(GO) test -tags e2e -count=1 -timeout 20m -run 'Store' ./test/e2e
+
+# Without Node.js, Chromium or the packages the tests of the page say that they are skipped.
+.PHONY: page
+page: build system-tools ## Run the tests of the live page in a real browser.
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null || ! command -v chromium >/dev/null; then \
+		echo "the tests of the live page are skipped: they need node, npm and chromium"; \
+	elif ! (cd test/page && npm ci --silent --no-audit --no-fund); then \
+		echo "the tests of the live page are skipped: npm cannot install what they need"; \
+	else \
+		cd test/page && TRAFFIC_PAGE_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_PAGE_CHROMIUM="$$(command -v chromium)" \
+			node --test --test-reporter=spec *.test.mjs; \
+	fi
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint with the project's configuration.

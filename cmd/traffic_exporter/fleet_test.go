@@ -46,6 +46,19 @@ func (f *fakeFleet) set(_ context.Context, scenario string, o web.OverrideReques
 	return f.status(), nil
 }
 
+// preview asks for a confirmation of factors above 3.
+func (f *fakeFleet) preview(scenario string, o web.OverrideRequest) (web.OverridePreview, error) {
+	if scenario != "storefront" {
+		return web.OverridePreview{}, &web.Refusal{Status: http.StatusNotFound, Message: "no scenario \"" + scenario + "\": there is storefront"}
+	}
+	p := web.OverridePreview{Scenario: scenario, Peak: 600, FilePeak: 200}
+	if o.Factor != nil {
+		p.Peak = 200 * *o.Factor
+	}
+	p.Confirm = p.Peak > 3*p.FilePeak
+	return p, nil
+}
+
 func (f *fakeFleet) clear(context.Context, string, web.ClearRequest) (web.ScenarioStatus, error) {
 	f.mu.Lock()
 	f.override = &web.OverrideStatus{Clear: true, From: time.Now().Truncate(time.Second).Add(3 * time.Second)}
@@ -72,7 +85,9 @@ func fleet(ts *testscript.TestScript, neg bool, args []string) {
 		Scenarios:     func() []web.ScenarioStatus { return []web.ScenarioStatus{f.status()} },
 		SetOverride:   f.set,
 		ClearOverride: f.clear,
-		Logger:        slog.New(slog.DiscardHandler),
+
+		PreviewOverride: f.preview,
+		Logger:          slog.New(slog.DiscardHandler),
 	})
 	ts.Check(err)
 	ts.Check(services.StartAndAwaitRunning(context.Background(), s))

@@ -97,6 +97,8 @@ func addRun(cli *kingpin.Application, _ io.Writer, logger func() *slog.Logger) c
 		PlaceHolder("HOST").StringsVar(&o.AllowedHosts)
 	cmd.Flag("web.external-url", "The URL under which this replica is reached from outside, such as through an ingress. Its host is an allowed one.").
 		PlaceHolder("URL").StringVar(&o.ExternalURL)
+	cmd.Flag("web.route-prefix", "The path under which everything is served; that of --web.external-url when left out.").
+		PlaceHolder("PATH").StringVar(&o.RoutePrefix)
 	cmd.Flag("web.max-connections", "How many connections are open to the web server at a time; for another one the longest idle one is closed.").
 		Default(strconv.Itoa(web.DefaultMaxConnections)).IntVar(&o.MaxConnections)
 	o.Web = kingpinflag.AddFlags(cmd, ":9870")

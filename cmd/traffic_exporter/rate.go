@@ -56,6 +56,8 @@ func addRateSet(rate *kingpin.CmdClause, all commands, stdout io.Writer, o *cont
 	until := cmd.Flag("until", "Until when (RFC 3339).").String()
 	cmd.Flag("reason", "Why, for those who look at the graphs.").Required().StringVar(&wanted.Reason)
 	cmd.Flag("by", "Who asks; your user name at this host when left out.").StringVar(&wanted.By)
+	yes := cmd.Flag("yes", "Do not ask for the scenario's name before a rate of more than three times the file's peak.").Bool()
+	cmd.Flag("force", "Set a rate of more than ten times the file's peak even if there is no max_rate.").BoolVar(&wanted.Force)
 	all[cmd.FullCommand()] = func(ctx context.Context) error {
 		value, err := control.Change(*change)
 		if err != nil {
@@ -72,6 +74,11 @@ func addRateSet(rate *kingpin.CmdClause, all commands, stdout io.Writer, o *cont
 		if err != nil {
 			return err
 		}
+		if !*yes {
+			if err = confirm(ctx, client, stdout, *scenario, wanted); err != nil {
+				return err
+			}
+		}
 		s, err := client.Set(ctx, *scenario, wanted)
 		if err != nil {
 			return err
@@ -79,6 +86,15 @@ func addRateSet(rate *kingpin.CmdClause, all commands, stdout io.Writer, o *cont
 		control.PrintChange(stdout, s, time.Now())
 		return nil
 	}
+}
+
+// confirm asks for a confirmation of a change, if it needs one.
+func confirm(ctx context.Context, client *control.Client, stdout io.Writer, scenario string, wanted web.OverrideRequest) error {
+	p, err := client.Preview(ctx, scenario, wanted)
+	if err != nil {
+		return err
+	}
+	return control.Confirm(os.Stdin, stdout, p)
 }
 
 func addRateClear(rate *kingpin.CmdClause, all commands, stdout io.Writer, o *control.Options) {

@@ -24,6 +24,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/fleet"
+	"github.com/traffic-exporter/traffic_exporter/internal/history"
 	"github.com/traffic-exporter/traffic_exporter/internal/override"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
@@ -54,6 +55,8 @@ type Options struct {
 	// AllowedHosts and ExternalURL name the hosts that such requests may be sent to.
 	AllowedHosts []string
 	ExternalURL  string
+	// RoutePrefix is the path that everything is served under; empty for that of ExternalURL.
+	RoutePrefix string
 	// MaxConnections bounds the connections to the web server; 0 is its default.
 	MaxConnections int
 	// Hangups ask for the configuration to be read again: SIGHUP. May be nil.
@@ -74,9 +77,10 @@ type App struct {
 	server   *web.Server
 	engine   *engine.Engine
 	// fleet is nil for a replica on its own.
-	fleet    *fleet.Fleet
-	watchdog *watchdog
-	logger   *slog.Logger
+	fleet     *fleet.Fleet
+	watchdog  *watchdog
+	historian *historian
+	logger    *slog.Logger
 	// announce, if not nil, is told the addresses when the process is ready.
 	announce func([]net.Addr)
 	// unready is why the process is not ready; nil when it is.
@@ -109,10 +113,10 @@ func New(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	view := newViewer(control, r.builder.history, a.fleet, a.ready, o.EnableControl)
 	shown := web.Options{
 		Flags:         o.Web,
 		Registry:      reg,
-		Version:       version.Info(),
 		Ready:         a.ready,
 		Reload:        r.Reload,
 		Config:        r.Config,
@@ -120,9 +124,13 @@ func New(o Options) (*App, error) {
 		Scenarios:     control.Scenarios,
 		SetOverride:   control.Set,
 		ClearOverride: control.Clear,
-		Logger:        o.Logger,
+		Live:          view.Live,
+		Failures:      view.Failures,
 
-		AllowedHosts: o.AllowedHosts, ExternalURL: o.ExternalURL, MaxConnections: o.MaxConnections,
+		PreviewOverride: control.Preview,
+		Logger:          o.Logger,
+
+		AllowedHosts: o.AllowedHosts, ExternalURL: o.ExternalURL, RoutePrefix: o.RoutePrefix, MaxConnections: o.MaxConnections,
 	}
 	if a.fleet != nil {
 		shown.Fleet = func() web.FleetStatus { return fleetStatus(a.fleet, r.current().Fleet) }
@@ -154,9 +162,11 @@ func (a *App) connect(r *reloader, metrics *telemetry.Metrics) (*controller, err
 		metrics.Fleet(func() telemetry.FleetState { return fleetState(f) })
 	}
 	c.ratio = func() float64 { return arcs.Arc(time.Now()).Ratio() }
-	r.builder = &builder{metrics: metrics, arcs: arcs, descriptors: dial.ProcessDescriptors(), logger: a.logger}
+	r.builder = &builder{metrics: metrics, arcs: arcs, descriptors: dial.ProcessDescriptors(), logger: a.logger, history: history.New(time.Now())}
+	a.historian = newHistorian(r.builder.history, r)
 	if a.fleet != nil {
 		r.builder.votes = a.fleet
+		a.historian.sums = &sums{fleet: a.fleet, store: r.builder.history, reloader: r}
 	}
 	a.watchdog = newWatchdog(func() map[string]built { return *r.running.Load() }, arcs, a.logger)
 	a.engine = engine.New(engine.Options{Arcs: arcs, Logger: a.logger})
@@ -214,7 +224,7 @@ func (a *App) services() []services.Service {
 	if a.fleet != nil {
 		all = append(all, a.fleet)
 	}
-	return append(all, a.watchdog)
+	return append(all, a.watchdog, a.historian)
 }
 
 // start starts a service and waits until it runs, or until ctx ends.
@@ -262,7 +272,7 @@ func (a *App) stop(ctx context.Context) error {
 	a.setUnready("stopping")
 	a.logger.Info("stopping")
 	a.handOver(ctx)
-	errs := []error{stop(ctx, a.watchdog), stop(ctx, a.reloader), a.stopEngine(ctx)}
+	errs := []error{stop(ctx, a.watchdog), stop(ctx, a.historian), stop(ctx, a.reloader), a.stopEngine(ctx)}
 	if a.fleet != nil {
 		errs = append(errs, stop(ctx, a.fleet))
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/backoff"
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
+	"github.com/traffic-exporter/traffic_exporter/internal/history"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
@@ -44,6 +45,8 @@ type builder struct {
 	// descriptors are what the connections of all scenarios share.
 	descriptors *dial.Descriptors
 	logger      *slog.Logger
+	// history is what the live page shows.
+	history *history.Store
 	// admit reports whether a scenario may put one more request on the wire; nil admits all.
 	admit func(scenario string) bool
 }
@@ -174,7 +177,7 @@ func (b *builder) exposeOne(sc config.Scenario, n built) (built, error) {
 		Pacing:   pacing(sc.Pacing),
 		Entries:  n.mix.engineEntries(recorder),
 		Client:   n.scenario.Client,
-		Recorder: newFailureLog(recorder, spec.Requests, b.logger.With("scenario", sc.Name)),
+		Recorder: newFailureLog(b.history.Recorder(sc.Name, historyOptions(sc, spec), recorder), spec.Requests, b.logger.With("scenario", sc.Name)),
 		Limits: engine.Limits{
 			MaxInFlight: sc.Limits.MaxInFlight,
 			MaxRate:     float64(sc.Limits.MaxRate),
@@ -182,6 +185,7 @@ func (b *builder) exposeOne(sc config.Scenario, n built) (built, error) {
 			MaxJourneys: sc.Limits.MaxJourneys,
 			Grace:       time.Duration(sc.ShutdownGrace),
 		},
+		Witness: b.history.Failures.Witness(sc.Name, spec.Requests),
 	}
 	n.scenario.Needs = n.mix.needs
 	if d := n.mix.descriptors; d != nil {
@@ -237,6 +241,15 @@ func scenarioSpec(sc config.Scenario, m *mix) telemetry.ScenarioSpec {
 		spec.SLO = &telemetry.SLO{Objective: float64(sc.SLO.Objective), Latency: time.Duration(sc.SLO.Latency)}
 	}
 	return spec
+}
+
+// historyOptions tells what the history has to know of a scenario.
+func historyOptions(sc config.Scenario, spec telemetry.ScenarioSpec) history.Options {
+	o := history.Options{Requests: spec.Requests, Journeys: slices.ContainsFunc(spec.Journeys, func(name string) bool { return name != "" })}
+	if spec.SLO != nil {
+		o.SLO = history.SLO{Objective: float64(sc.SLO.Objective), Latency: spec.SLO.Latency}
+	}
+	return o
 }
 
 // pacing returns the engine's name of it.

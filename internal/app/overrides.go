@@ -10,6 +10,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/override"
+	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 	"github.com/traffic-exporter/traffic_exporter/internal/web"
 )
 
@@ -19,6 +20,9 @@ const (
 	longestOverride = 31 * 24 * time.Hour
 	// highestFactor bounds the factors of overrides.
 	highestFactor = 1e6
+	// confirmBeyond is how many times the file's peak of the day people have to confirm, and
+	// refuseBeyond how many times are refused without max_rate.
+	confirmBeyond, refuseBeyond = 3, 10
 )
 
 // overrideStore is where changes of the rate are kept: this process, or the fleet.
@@ -51,14 +55,45 @@ func (c *controller) Set(ctx context.Context, scenario string, o web.OverrideReq
 	if err != nil {
 		return web.ScenarioStatus{}, err
 	}
-	change, err := c.change(o, now)
-	if err == nil {
-		_, err = changed(rate.base, change)
-	}
+	change, p, err := c.foresee(sc, rate, o, now)
 	if err != nil {
-		return web.ScenarioStatus{}, refuse(http.StatusUnprocessableEntity, "scenario %q: %v", scenario, err)
+		return web.ScenarioStatus{}, err
+	}
+	if p.Refused && !o.Force {
+		return web.ScenarioStatus{}, refuse(http.StatusUnprocessableEntity,
+			"scenario %q: a peak of %s is more than %d times the file's of %s today, and there is no max_rate: set limits.max_rate, or force it", scenario,
+			perSecond(p.Peak), refuseBeyond, perSecond(p.FilePeak))
 	}
 	return c.write(ctx, sc, change, now)
+}
+
+// Preview tells what Set would lead to.
+func (c *controller) Preview(scenario string, o web.OverrideRequest) (web.OverridePreview, error) {
+	sc, rate, err := c.find(scenario)
+	if err != nil {
+		return web.OverridePreview{}, err
+	}
+	_, p, err := c.foresee(sc, rate, o, time.Now())
+	return p, err
+}
+
+// foresee returns the change that a request asks for, and what it would lead to.
+func (c *controller) foresee(sc config.Scenario, rate *scenarioRate, o web.OverrideRequest, now time.Time) (override.Change, web.OverridePreview, error) {
+	change, err := c.change(o, now)
+	var t *timeline.Timeline
+	if err == nil {
+		t, err = changed(rate.base, change)
+	}
+	if err != nil {
+		return change, web.OverridePreview{}, refuse(http.StatusUnprocessableEntity, "scenario %q: %v", sc.Name, err)
+	}
+	from, until, _ := midnights(sc.TimeZone, now)
+	p := web.OverridePreview{Scenario: sc.Name, MaxRate: float64(sc.Limits.MaxRate), From: override.Begin(now), Until: change.Until}
+	p.FilePeak, _ = rate.base.Peak(from, until)
+	p.Peak, _ = t.Peak(p.From, p.Until)
+	p.Confirm = p.Peak > confirmBeyond*p.FilePeak
+	p.Refused = p.MaxRate == 0 && p.Peak > refuseBeyond*p.FilePeak
+	return change, p, nil
 }
 
 // Clear ends the override of a scenario.

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,15 @@ type scenarioRate struct {
 type appliedRate struct {
 	history  override.History
 	timeline *timeline.Timeline
+}
+
+// name identifies the changes that are in it.
+func (a *appliedRate) name() string {
+	var name strings.Builder
+	for _, c := range a.history {
+		fmt.Fprintf(&name, " %s %g %d %d", c.Kind, c.Value, c.From.Unix(), c.Until.Unix())
+	}
+	return name.String()
 }
 
 func newRate(base *timeline.Timeline, guard *backoff.Guard) *scenarioRate {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
+	"github.com/traffic-exporter/traffic_exporter/internal/web"
 )
 
 // errFleetChanged refuses a reload: who the others are and how to reach them is settled
@@ -72,6 +74,8 @@ type reloader struct {
 	mu      sync.Mutex
 	running atomic.Pointer[map[string]built]
 	config  atomic.Pointer[config.Config]
+	// last is the last attempt to load the configuration.
+	last atomic.Pointer[web.LiveReload]
 }
 
 // newReloader reads the configuration, so that a bad one fails the start, and
@@ -156,6 +160,7 @@ func (r *reloader) run(job func()) {
 	stop := reloading.Alarm(r.patience, func() {
 		r.overdue.Store(true)
 		r.metrics.ReloadFailed()
+		r.attempted(errSlow)
 		r.logger.Error("the configuration cannot be read, the old one stays", "file", r.file, "err", errSlow)
 	})
 	job()
@@ -215,9 +220,44 @@ func (r *reloader) finish(content []byte, err error) error {
 	}
 	if err != nil && !errors.Is(err, errStopping) {
 		r.metrics.ReloadFailed()
+		r.attempted(err)
 		r.logger.Error("reload failed, the old configuration stays", "file", r.file, "err", err)
 	}
 	return err
+}
+
+// attempted notes how an attempt to load the configuration has ended.
+func (r *reloader) attempted(err error) {
+	a := web.LiveReload{At: time.Now(), Errors: []string{}}
+	if old := r.last.Load(); old != nil {
+		a.Hash, a.Applied = old.Hash, old.Applied
+	}
+	if err == nil {
+		a.Hash, a.Applied = r.current().Hash, a.At
+	} else {
+		a.Errors = mistakes(err)
+	}
+	r.last.Store(&a)
+}
+
+// mistakes returns the mistakes of a configuration one by one.
+func mistakes(err error) []string {
+	var all []string
+	if list, ok := errors.AsType[config.Errors](err); ok {
+		for _, e := range list {
+			all = append(all, e.Error())
+		}
+		return all
+	}
+	return strings.Split(err.Error(), "\n")
+}
+
+// attempt returns the last attempt to load the configuration.
+func (r *reloader) attempt() web.LiveReload {
+	if a := r.last.Load(); a != nil {
+		return *a
+	}
+	return web.LiveReload{Errors: []string{}}
 }
 
 // parse parses what reading the file gave and remembers it as seen.
@@ -258,14 +298,25 @@ func (r *reloader) apply(cfg *config.Config) error {
 		}
 	}
 	r.config.Store(cfg)
+	r.builder.history.Keep(names(next))
 	r.builder.warn(cfg)
 	if r.applied != nil {
 		r.applied(cfg)
 	}
 	r.metrics.ReloadSucceeded(time.Now(), cfg.Hash)
+	r.attempted(nil)
 	r.logger.Info("configuration applied", "file", r.file, "hash", cfg.Hash[:12],
 		"scenarios", len(cfg.Scenarios), "unchanged", kept)
 	return nil
+}
+
+// names returns the names of scenarios.
+func names(all map[string]built) map[string]bool {
+	out := make(map[string]bool, len(all))
+	for name := range all {
+		out[name] = true
+	}
+	return out
 }
 
 // replace makes the engine run other scenarios.

@@ -89,6 +89,17 @@ func (c *Client) Set(ctx context.Context, scenario string, o web.OverrideRequest
 	return s, err
 }
 
+// Preview returns what Set would lead to.
+func (c *Client) Preview(ctx context.Context, scenario string, o web.OverrideRequest) (web.OverridePreview, error) {
+	var p web.OverridePreview
+	body, err := json.Marshal(o)
+	if err != nil {
+		return p, fmt.Errorf("encode the request: %w", err)
+	}
+	err = c.do(ctx, http.MethodPost, c.endpoint("scenarios", scenario, "override", "preview"), body, &p)
+	return p, err
+}
+
 // Clear brings back the file's rate of a scenario and returns it as it is then. The
 // request has no body: proxies may drop that of a DELETE.
 func (c *Client) Clear(ctx context.Context, scenario string, o web.ClearRequest) (web.ScenarioStatus, error) {

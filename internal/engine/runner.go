@@ -61,6 +61,9 @@ func newRunner(sc Scenario, arcs Arcs, c *clock, w waiter, from reading) *runner
 		f := &flight{runner: r}
 		f.call.Done = f.end
 		f.call.Admit = f.admit
+		if sc.Witness != nil {
+			f.call.Late = f.late
+		}
 		return f
 	}
 	r.pauses = newPauses(from.mono, (*flight).resume, sc.Client.Flush)
@@ -211,6 +214,8 @@ type flight struct {
 	entry int
 	due   time.Time
 	call  protocol.Call
+	// tap is the call's late one, if there is one.
+	tap protocol.Tap
 
 	// What follows is of journeys. journey is nil for a slot that is one fixed request, began
 	// is when the slot was due, and last when its last request ended. admitted says that it has a place among the requests in
@@ -250,14 +255,52 @@ func (f *flight) end() {
 
 // record records a request that has ended.
 func (f *flight) record() {
-	f.runner.sc.Recorder.Exchanged(Outcome{
+	o := Outcome{
 		Entry: f.call.Request.Entry,
 		// Never negative, even if a failed request has no Sent.
 		Delay:  max(0, f.call.Result.Sent.Sub(f.due)),
 		Trace:  f.call.Request.Trace,
 		Result: f.call.Result,
-	})
+	}
+	f.runner.sc.Recorder.Exchanged(o)
+	if w := f.runner.sc.Witness; w != nil {
+		f.show(w, o)
+	}
 	f.call.Result.Err = nil // It may hold on to much.
+}
+
+// show shows the witness a request that is worth it.
+func (f *flight) show(w Witness, o Outcome) {
+	if o.Result.Failed() || w.Slow(o.Entry, o.Latency()) {
+		due := f.turn.now.wall.Add(f.due.Sub(f.turn.now.mono))
+		s := Sighting{Slot: f.turn.slot, Due: due, Tap: f.tap}
+		if j, ok := f.journey.(hider); ok {
+			s.Hide = j.Hide
+		}
+		w.Saw(s, o)
+	}
+	if f.tap != nil {
+		f.tap = nil
+		if f.journey == nil {
+			f.call.Tap = nil
+		}
+	}
+}
+
+// hider is a journey that knows secrets.
+type hider interface {
+	// Hide returns a text without them.
+	Hide(text string) string
+}
+
+// late asks the witness for a tap, once for each request. The client calls it.
+func (f *flight) late(r protocol.Reason, now time.Time) protocol.Tap {
+	w, entry := f.runner.sc.Witness, f.call.Request.Entry
+	if f.tap != nil || r == protocol.ReasonNone && !w.Slow(entry, now.Sub(f.due)) {
+		return nil
+	}
+	f.tap = w.Tap(entry, r)
+	return f.tap
 }
 
 // finish ends the slot of a flight, which is not to be used any more.

@@ -31,13 +31,16 @@ type Scenario struct {
 	Sparing Sparing
 	// Needs, if not nil, leaves slots out while what they need is not there.
 	Needs Needs
+	// Witness, if not nil, is shown the requests that fail.
+	Witness Witness
 }
 
 // equal reports whether what runs s need not be touched to run o.
 func (s *Scenario) equal(o *Scenario) bool {
 	return s.Name == o.Name && s.Timeline == o.Timeline && s.Pacing == o.Pacing &&
 		slices.Equal(s.Entries, o.Entries) && s.Client == o.Client && s.Recorder == o.Recorder &&
-		s.Limits == o.Limits && s.Sparing == o.Sparing && s.Needs == o.Needs
+		s.Limits == o.Limits && s.Sparing == o.Sparing && s.Needs == o.Needs &&
+		s.Witness == o.Witness
 }
 
 // Entry is one of a mix.
@@ -82,6 +85,30 @@ type Needs interface {
 	// Lacks reports whether a slot that has come due lacks something, and as what it is
 	// dropped then. now is the wall clock.
 	Lacks(slot timeline.Slot, now time.Time) (DropReason, bool)
+}
+
+// Witness keeps requests that are worth looking at. Implementations are safe for concurrent use,
+// quick and comparable.
+type Witness interface {
+	// Tap returns what is shown the rest of a request that turns out to fail; nil for nothing.
+	Tap(entry int, r protocol.Reason) protocol.Tap
+	// Slow reports whether a request that has not failed is to be kept for how long it took.
+	Slow(entry int, latency time.Duration) bool
+	// Saw is called with each request that has failed or was slow, and with its tap if it has
+	// one.
+	Saw(s Sighting, o Outcome)
+}
+
+// Sighting is a request that a Witness sees.
+type Sighting struct {
+	// Slot is that of the request, and Due when the request was due, as latency counts.
+	Slot timeline.Slot
+	Due  time.Time
+	// Tap is what Witness.Tap returned for the request, or nil.
+	Tap protocol.Tap
+	// Hide, if not nil, returns a text without the secrets of the slot's journey. It is not called
+	// after Saw has returned.
+	Hide func(text string) string
 }
 
 // Arcs tells which part of the slots this replica owns. Implementations are safe for

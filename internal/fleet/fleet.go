@@ -88,6 +88,7 @@ type Fleet struct {
 	windows atomic.Pointer[window]
 
 	overrides *Overrides
+	totals    *Totals
 
 	mu      sync.Mutex
 	tracker *membership.Tracker
@@ -134,6 +135,7 @@ func New(o Options) (*Fleet, error) {
 	f.view.Why = "starting"
 	f.windows.Store(&window{})
 	f.overrides = newOverrides(o.Logger)
+	f.totals = newTotals(f)
 	s, err := newStore(o, f.id, f.refused, f.kitLog)
 	if err != nil {
 		return nil, err
@@ -216,6 +218,11 @@ func (f *Fleet) makeClients() error {
 	if err != nil {
 		return err
 	}
+	totals, err := f.store.client(figuresCodec{})
+	if err != nil {
+		return err
+	}
+	f.totals.connect(totals)
 	f.members = members
 	f.overrides.connect(overrides)
 	return nil
@@ -241,6 +248,7 @@ func (f *Fleet) run(ctx context.Context) error {
 		})
 	})
 	watches.Go(func() { f.overrides.watch(ctx) })
+	watches.Go(func() { f.totals.run(ctx) })
 	watches.Go(func() { poll(ctx, f.members, ringKey, f.hear) })
 	watches.Go(func() { f.reunite(ctx) })
 	watches.Go(func() { f.seek(ctx) })

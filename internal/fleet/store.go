@@ -141,7 +141,7 @@ func (s *store) useGossip(o Options, id string, refused *atomic.Uint64) error {
 	c.TCPTransport.BindAddrs, c.TCPTransport.BindPort = []string{listen.Addr().String()}, int(listen.Port())
 	// As many messages as some thousand members' heartbeats come as, in one burst.
 	c.ReceivedMessagesQueueSize, c.ProcessedMessagesQueueSize = maxQueued, maxQueued
-	c.Codecs = []codec.Codec{newCopyCodec(ring.GetCodec()), overridesCodec{}}
+	c.Codecs = []codec.Codec{newCopyCodec(ring.GetCodec()), overridesCodec{}, figuresCodec{}}
 	if t := o.Memberlist.TLS; t != nil {
 		files, err := newCertificates(*t, o.Logger)
 		if err != nil {

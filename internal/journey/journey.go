@@ -160,7 +160,9 @@ func (r *run) Took(c *protocol.Call) {
 		r.see(c)
 	}
 	if !c.Result.Failed() && r.looks() {
-		r.look(c)
+		if r.look(c); c.Result.Failed() {
+			r.replay(c)
+		}
 	}
 	r.got = received{}
 	if c.Result.Failed() {
@@ -187,6 +189,20 @@ func (r *run) look(c *protocol.Call) {
 	case v.End:
 		r.end()
 	}
+}
+
+// replay shows a request whose response was not as it should be to a late tap: the client had no
+// reason to.
+func (r *run) replay(c *protocol.Call) {
+	late := c.Join(c.Result.Reason, c.Result.Done)
+	if late == nil {
+		return
+	}
+	if c.Message != nil {
+		late.Request(r.sent.Head(), r.sent.Body)
+	}
+	late.Response(r.got.head)
+	late.Body(r.got.body)
 }
 
 func (r *run) endUnlessGoesOn() {
@@ -245,7 +261,7 @@ func (r *run) Response(h protocol.Head) {
 	if r.sent.Jar != nil && r.sent.KeepsRedirects {
 		r.jar.Take(r.sent.URL, h.Fields)
 	}
-	r.got.fields = h.Fields
+	r.got.head = h
 }
 
 // Body implements protocol.Tap.

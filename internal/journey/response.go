@@ -23,15 +23,15 @@ var errDecoded = errors.New("the decoded body is longer than max_response_bytes"
 
 // received is the last response to a request of a journey, as much of it as is looked at.
 type received struct {
-	fields []protocol.Field
-	body   []byte
+	head protocol.Head
+	body []byte
 }
 
 // response returns the response for captures and checks.
 func (r *received) response(limit int64) (*script.Response, error) {
-	res := &script.Response{Fields: make([]script.Field, len(r.fields))}
+	res := &script.Response{Fields: make([]script.Field, len(r.head.Fields))}
 	var codings []string
-	for i, f := range r.fields {
+	for i, f := range r.head.Fields {
 		res.Fields[i] = script.Field{Name: f.Name, Value: f.Value}
 		if strings.EqualFold(f.Name, "Content-Encoding") {
 			codings = append(codings, strings.Split(f.Value, ",")...)

@@ -40,6 +40,10 @@ type Call struct {
 	Deadline time.Time
 	// Tap, if not nil, is told of the exchange as it goes. Without one that costs nothing.
 	Tap Tap
+	// Late, if not nil, is asked for a tap when the exchange turns out to fail for a reason, and
+	// with ReasonNone when the head of an expected response has come, which may be late. So
+	// exchanges that nobody wants to see pay nothing for a tap. It may return nil. See Join.
+	Late func(r Reason, now time.Time) Tap
 	// Admit is asked before a call puts more than its first request on the wire, and counts
 	// what it admits; nil admits everything. It may be called by any goroutine, and does not
 	// block.
@@ -62,6 +66,23 @@ func (c *Call) EndsBy(now time.Time, timeout time.Duration) time.Time {
 
 // Admits reports whether the call may put one more request on the wire.
 func (c *Call) Admits(e Extra) bool { return c.Admit == nil || c.Admit(e) }
+
+// Join asks for a late tap and adds it to the call's own. The client tells the returned one of
+// the connection and the request, which it has missed; it is nil if there is none.
+func (c *Call) Join(r Reason, now time.Time) Tap {
+	if c.Late == nil {
+		return nil
+	}
+	late := c.Late(r, now)
+	switch {
+	case late == nil:
+	case c.Tap == nil:
+		c.Tap = late
+	default:
+		c.Tap = Both{c.Tap, late}
+	}
+	return late
+}
 
 // Finish sets the result and calls Done.
 func (c *Call) Finish(r Result) {

@@ -62,3 +62,32 @@ type Connection struct {
 	// TLS is nil in the clear.
 	TLS *tls.ConnectionState
 }
+
+// Both is two taps, told one after the other.
+type Both [2]Tap
+
+var _ Tap = Both{}
+
+// Connection implements Tap.
+func (b Both) Connection(c Connection) {
+	b[0].Connection(c)
+	b[1].Connection(c)
+}
+
+// Request implements Tap.
+func (b Both) Request(h Head, body []byte) {
+	b[0].Request(h, body)
+	b[1].Request(h, body)
+}
+
+// Response implements Tap.
+func (b Both) Response(h Head) {
+	b[0].Response(h)
+	b[1].Response(h)
+}
+
+// Body implements Tap.
+func (b Both) Body(p []byte) {
+	b[0].Body(p)
+	b[1].Body(p)
+}

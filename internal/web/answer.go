@@ -59,5 +59,5 @@ func notAllowed(methods ...string) http.HandlerFunc {
 }
 
 func noEndpoint(w http.ResponseWriter, r *http.Request) {
-	fail(w, refuse(http.StatusNotFound, "no endpoint %q: there are /api/v1/scenarios, /api/v1/scenarios/{name}/override and /api/v1/fleet", r.URL.Path))
+	fail(w, refuse(http.StatusNotFound, "no endpoint %q: there are /api/v1/live, /api/v1/failures, /api/v1/scenarios, /api/v1/scenarios/{name}/override and /api/v1/fleet", r.URL.Path))
 }

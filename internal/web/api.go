@@ -52,6 +52,25 @@ type OverrideRequest struct {
 	// Reason and By are why, and who asks.
 	Reason string `json:"reason"`
 	By     string `json:"by,omitempty"`
+	// Force asks for it even if it is more than ten times the file's peak and there is no
+	// max_rate.
+	Force bool `json:"force,omitempty"`
+}
+
+// OverridePreview is what an override would lead to. Rates are in requests per second.
+type OverridePreview struct {
+	Scenario string `json:"scenario"`
+	// Peak is the highest rate while it is in effect, and FilePeak the file's of today.
+	Peak     float64 `json:"peak"`
+	FilePeak float64 `json:"file_peak"`
+	// MaxRate is the ceiling of the file, which Peak does not exceed; 0 is none.
+	MaxRate float64   `json:"max_rate,omitempty"`
+	From    time.Time `json:"from"`
+	Until   time.Time `json:"until"`
+	// Confirm says that people have to type the scenario's name, as Peak is more than three times
+	// FilePeak, and Refused that SetOverride refuses it without Force.
+	Confirm bool `json:"confirm"`
+	Refused bool `json:"refused"`
 }
 
 // ClearRequest asks for the rate of the file again. By is filled in, Reason may be

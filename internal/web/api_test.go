@@ -133,8 +133,8 @@ func TestEveryRefusal(t *testing.T) {
 		"a value without quotes": {method: "PUT", body: `{"rate": fast}`, code: 400, want: "found bad JSON, expected an object: invalid character"},
 		"more after the object":  {method: "PUT", body: good + good, code: 400, want: "found more after the JSON object, expected the end"},
 		"garbage after it":       {method: "PUT", body: good + "}", code: 400, want: "found more after the JSON object, expected the end"},
-		"an unknown key":         {method: "PUT", body: `{"colour": "red"}`, code: 400, want: `found the unknown key "colour", expected rate, factor, for, until, reason or by`},
-		"a key in capitals":      {method: "PUT", body: `{"Rate": "1/s"}`, code: 400, want: `found the unknown key "Rate", expected rate, factor, for, until, reason or by`},
+		"an unknown key":         {method: "PUT", body: `{"colour": "red"}`, code: 400, want: `found the unknown key "colour", expected rate, factor, for, until, reason, by or force`},
+		"a key in capitals":      {method: "PUT", body: `{"Rate": "1/s"}`, code: 400, want: `found the unknown key "Rate", expected rate, factor, for, until, reason, by or force`},
 		"a key twice":            {method: "PUT", body: `{"rate": "1/s", "rate": "2/s"}`, code: 400, want: `found "rate" twice, expected it once`},
 		"a rate that is a number": {
 			method: "PUT", body: `{"rate": 600}`, code: 400, want: `rate: found 600, expected a rate such as "600/s"`,
@@ -171,9 +171,9 @@ func TestEveryRefusal(t *testing.T) {
 		"scenarios by POST":    {method: "POST", path: "/api/v1/scenarios", code: 405, want: "found method POST, expected GET, HEAD"},
 		"fleet by DELETE":      {method: "DELETE", path: "/api/v1/fleet", code: 405, want: "found method DELETE, expected GET, HEAD"},
 		"fleet of one":         {method: "GET", path: "/api/v1/fleet", stubs: stubs{alone: true}, code: 404, want: "this replica runs on its own: its configuration has no fleet section"},
-		"an unknown endpoint":  {method: "GET", path: "/api/v1/nothing", code: 404, want: `no endpoint "/api/v1/nothing": there are /api/v1/scenarios, /api/v1/scenarios/{name}/override and /api/v1/fleet`},
-		"another API":          {method: "PUT", path: "/api/v2/scenarios", code: 404, want: `no endpoint "/api/v2/scenarios": there are /api/v1/scenarios, /api/v1/scenarios/{name}/override and /api/v1/fleet`},
-		"a scenario by itself": {method: "GET", path: "/api/v1/scenarios/storefront", code: 404, want: `no endpoint "/api/v1/scenarios/storefront": there are /api/v1/scenarios, /api/v1/scenarios/{name}/override and /api/v1/fleet`},
+		"an unknown endpoint":  {method: "GET", path: "/api/v1/nothing", code: 404, want: `no endpoint "/api/v1/nothing": there are /api/v1/live, /api/v1/failures, /api/v1/scenarios, /api/v1/scenarios/{name}/override and /api/v1/fleet`},
+		"another API":          {method: "PUT", path: "/api/v2/scenarios", code: 404, want: `no endpoint "/api/v2/scenarios": there are /api/v1/live, /api/v1/failures, /api/v1/scenarios, /api/v1/scenarios/{name}/override and /api/v1/fleet`},
+		"a scenario by itself": {method: "GET", path: "/api/v1/scenarios/storefront", code: 404, want: `no endpoint "/api/v1/scenarios/storefront": there are /api/v1/live, /api/v1/failures, /api/v1/scenarios, /api/v1/scenarios/{name}/override and /api/v1/fleet`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := tc.stubs

@@ -38,6 +38,24 @@ func (c controller) clear(w http.ResponseWriter, r *http.Request) {
 	c.answer(w, r, request{"clear", o.By, o.Reason}, status, err)
 }
 
+// preview tells what set would do. It changes nothing, but is asked for by who may change.
+func (c controller) preview(w http.ResponseWriter, r *http.Request) {
+	err := c.permit(r)
+	var o OverrideRequest
+	if err == nil {
+		o, err = decodeOverride(w, r)
+	}
+	var p OverridePreview
+	if err == nil {
+		p, err = c.PreviewOverride(r.PathValue("name"), o)
+	}
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	succeed(w, p)
+}
+
 // permit tells why a request may not change anything, or nil. A page of another origin
 // must not be able to make a browser ask, and neither must one whose name resolves to us.
 func (c controller) permit(r *http.Request) error {

@@ -12,6 +12,12 @@ func addAPI(mux *http.ServeMux, o Options, ours hosts) {
 	mux.HandleFunc("/api/v1/scenarios/{name}/override", notAllowed("PUT", "DELETE"))
 	mux.HandleFunc("GET /api/v1/fleet", fleetHandler(o.Fleet))
 	mux.HandleFunc("/api/v1/fleet", notAllowed("GET", "HEAD"))
+	mux.HandleFunc("GET /api/v1/live", liveHandler(o.Live))
+	mux.HandleFunc("/api/v1/live", notAllowed("GET", "HEAD"))
+	mux.HandleFunc("GET /api/v1/failures", failuresHandler(o.Failures))
+	mux.HandleFunc("/api/v1/failures", notAllowed("GET", "HEAD"))
+	mux.HandleFunc("POST /api/v1/scenarios/{name}/override/preview", c.preview)
+	mux.HandleFunc("/api/v1/scenarios/{name}/override/preview", notAllowed("POST"))
 	mux.HandleFunc("/api/", noEndpoint)
 }
 

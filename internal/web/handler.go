@@ -4,21 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/pprof"
-
-	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
 
 func newHandler(o Options) (http.Handler, error) {
-	landing, err := toolkit.NewLandingPage(toolkit.LandingConfig{
-		Name:        "traffic_exporter",
-		Description: "Always-on synthetic load, native to Prometheus.",
-		Version:     o.Version,
-		Links:       links(o),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("landing page: %w", err)
-	}
-
 	fleet, err := newFleetPage(o.Fleet)
 	if err != nil {
 		return nil, fmt.Errorf("fleet page: %w", err)
@@ -29,8 +17,12 @@ func newHandler(o Options) (http.Handler, error) {
 		return nil, err
 	}
 
+	prefix, err := o.prefix()
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", landing)
+	addPage(mux)
 	mux.Handle("GET /metrics", newScrapes(o))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "traffic_exporter is healthy.")
@@ -51,26 +43,7 @@ func newHandler(o Options) (http.Handler, error) {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return mux, nil
-}
-
-// links are what the landing page leads to.
-func links(o Options) []toolkit.LandingLinks {
-	all := []toolkit.LandingLinks{
-		{Address: "metrics", Text: "Metrics"},
-		{Address: "fleet", Text: "Fleet", Description: "the replicas that share the rate"},
-		{Address: "api/v1/scenarios", Text: "Scenarios", Description: "their rates now and what changes them, as JSON"},
-		{Address: "config", Text: "Configuration", Description: "as it runs, secrets hidden"},
-		{Address: "-/ready", Text: "Ready"},
-		{Address: "-/healthy", Text: "Healthy"},
-	}
-	if o.Fleet != nil {
-		all = append(all, toolkit.LandingLinks{Address: "api/v1/fleet", Text: "Fleet, as JSON"})
-	}
-	if o.Memberlist != nil {
-		all = append(all, toolkit.LandingLinks{Address: "memberlist", Text: "Gossip", Description: "what memberlist knows"})
-	}
-	return all
+	return prefixed(prefix, mux), nil
 }
 
 func readyHandler(ready func() error) http.HandlerFunc {
@@ -105,7 +78,8 @@ func configHandler(config func() ([]byte, error)) http.HandlerFunc {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
+		secure(w.Header())
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write(b) // The client went away; nobody is left to tell.
 	}
 }

@@ -29,7 +29,7 @@ func askAs(t *testing.T, method, url, host, content string) (int, string) {
 }
 
 func TestWhatChangesSomethingNamesAHostOfOurs(t *testing.T) {
-	st := stubs{control: true, hosts: []string{"Traffic.Example.com, other.example:9870", "192.0.2.7"}, externalURL: "https://outside.example/traffic"}
+	st := stubs{control: true, hosts: []string{"Traffic.Example.com, other.example:9870", "192.0.2.7"}, externalURL: "https://outside.example"}
 	base := start(t, &st)
 	_, port, _ := strings.Cut(strings.TrimPrefix(base, "http://"), ":")
 	for host, ok := range map[string]bool{

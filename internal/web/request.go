@@ -41,6 +41,7 @@ func decodeOverride(w http.ResponseWriter, r *http.Request) (OverrideRequest, er
 		{"until", &o.Until, "a time such as \"2026-03-29T12:00:00Z\""},
 		{"reason", &o.Reason, "a text"},
 		{"by", &o.By, "a text"},
+		{"force", &o.Force, "true or false"},
 	})
 	if err != nil {
 		return o, err

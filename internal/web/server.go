@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -46,8 +47,6 @@ type Options struct {
 	Flags *toolkit.FlagConfig
 	// Registry is what /metrics serves.
 	Registry *prometheus.Registry
-	// Version is shown on the landing page.
-	Version string
 	// Ready tells why the process is not ready, or nil.
 	Ready func() error
 	// Reload reads the configuration again; its error is the answer's body.
@@ -61,6 +60,9 @@ type Options struct {
 	// to name one of them, localhost or the address that it is sent to.
 	AllowedHosts []string
 	ExternalURL  string
+	// RoutePrefix is the path that everything is served under (--web.route-prefix); empty for
+	// that of ExternalURL.
+	RoutePrefix string
 	// MaxConnections bounds the connections (--web.max-connections); 0 is
 	// DefaultMaxConnections.
 	MaxConnections int
@@ -71,12 +73,30 @@ type Options struct {
 	// *Refusal says what status to answer with.
 	SetOverride   func(ctx context.Context, scenario string, o OverrideRequest) (ScenarioStatus, error)
 	ClearOverride func(ctx context.Context, scenario string, o ClearRequest) (ScenarioStatus, error)
+	// PreviewOverride tells what SetOverride would lead to, and changes nothing.
+	PreviewOverride func(scenario string, o OverrideRequest) (OverridePreview, error)
+	// Live tells what the live page shows, and Failures the last requests that failed, of one
+	// scenario if its name is not empty.
+	Live     func(LiveQuery) Live
+	Failures func(scenario string) []FailureStatus
 	// Fleet tells this replica's view of the fleet; nil if it runs on its own.
 	Fleet func() FleetStatus
 	// Memberlist is dskit's status page of the gossip; nil if there is none.
 	Memberlist http.Handler
 
 	Logger *slog.Logger
+}
+
+// prefix returns the path that everything is served under; empty for none.
+func (o Options) prefix() (string, error) {
+	if o.RoutePrefix != "" && !strings.HasPrefix(o.RoutePrefix, "/") {
+		return "", fmt.Errorf("--web.route-prefix: found %q, expected a path such as /traffic", o.RoutePrefix)
+	}
+	u, err := url.Parse(o.ExternalURL)
+	if err != nil {
+		return "", fmt.Errorf("--web.external-url: %w", err)
+	}
+	return routePrefix(o.RoutePrefix, u.Path), nil
 }
 
 // Server is a service that listens from its start to its stop. It fails if an

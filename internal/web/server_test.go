@@ -42,6 +42,7 @@ type stubs struct {
 	maxConns    int
 	hosts       []string
 	externalURL string
+	prefix      string
 	// ready, if not nil, is asked in place of notReady.
 	ready func() error
 	// series are how many bytes of metrics there are, at least.
@@ -119,7 +120,6 @@ func options(addr string, st *stubs) Options {
 	o := Options{
 		Flags:    &toolkit.FlagConfig{WebListenAddresses: &[]string{addr}, WebConfigFile: &st.webConfig},
 		Registry: reg,
-		Version:  "1.2.3",
 		Ready:    func() error { return st.notReady },
 		Reload: func() error {
 			st.reloads++
@@ -132,7 +132,7 @@ func options(addr string, st *stubs) Options {
 		ClearOverride: st.clear,
 		Logger:        slog.New(slog.NewTextHandler(logs, nil)),
 
-		AllowedHosts: st.hosts, ExternalURL: st.externalURL, MaxConnections: st.maxConns,
+		AllowedHosts: st.hosts, ExternalURL: st.externalURL, RoutePrefix: st.prefix, MaxConnections: st.maxConns,
 	}
 	if st.ready != nil {
 		o.Ready = st.ready
@@ -206,30 +206,30 @@ func TestEndpoints(t *testing.T) {
 		code         int
 		body         string
 	}{
-		"landing page":                 {method: "GET", path: "/", code: 200, body: "1.2.3"},
-		"unknown page":                 {method: "GET", path: "/nothing", code: 404, body: "not found"},
-		"metrics":                      {method: "GET", path: "/metrics", code: 200, body: "answer_total 42"},
-		"metrics in OpenMetrics":       {method: "GET", path: "/metrics", header: http.Header{"Accept": {"application/openmetrics-text; version=1.0.0"}}, code: 200, body: "# EOF"},
-		"healthy":                      {method: "GET", path: "/-/healthy", code: 200, body: "healthy"},
-		"healthy by HEAD":              {method: "HEAD", path: "/-/healthy", code: 200},
-		"healthy when not ready":       {method: "GET", path: "/-/healthy", stubs: stubs{notReady: errors.New("stopping")}, code: 200, body: "healthy"},
-		"ready":                        {method: "GET", path: "/-/ready", code: 200, body: "is ready"},
-		"not ready tells why":          {method: "GET", path: "/-/ready", stubs: stubs{notReady: errors.New("stopping")}, code: 503, body: "stopping"},
-		"reload by POST":               {method: "POST", path: "/-/reload", code: 200, body: "reloaded"},
-		"reload by PUT":                {method: "PUT", path: "/-/reload", code: 200, body: "reloaded"},
-		"reload by GET is refused":     {method: "GET", path: "/-/reload", code: 405, body: "Not Allowed"},
-		"reload tells what is wrong":   {method: "POST", path: "/-/reload", stubs: stubs{badReload: errors.New("x.yaml:3:1: bad")}, code: 500, body: "x.yaml:3:1: bad"},
-		"reload from another origin":   {method: "POST", path: "/-/reload", header: crossOrigin, code: 403, body: "cross-origin"},
-		"configuration":                {method: "GET", path: "/config", code: 200, body: "scenarios: []"},
-		"profiles":                     {method: "GET", path: "/debug/pprof/", code: 200, body: "goroutine"},
-		"landing page links the fleet": {method: "GET", path: "/", code: 200, body: `href="/fleet"`},
-		"landing page links the API":   {method: "GET", path: "/", code: 200, body: `href="/api/v1/scenarios"`},
-		"fleet":                        {method: "GET", path: "/fleet", code: 200, body: "traffic-exporter-3"},
-		"fleet of one":                 {method: "GET", path: "/fleet", stubs: stubs{alone: true}, code: 200, body: "on its own"},
-		"gossip":                       {method: "GET", path: "/memberlist", code: 200, body: "Memberlist Status"},
-		"gossip of one":                {method: "GET", path: "/memberlist", stubs: stubs{alone: true}, code: 404, body: "no gossip"},
-		"gossip is not for writing":    {method: "POST", path: "/memberlist", code: 405, body: "Not Allowed"},
-		"metrics are not for writing":  {method: "POST", path: "/metrics", code: 405, body: "Not Allowed"},
+		"live page":                   {method: "GET", path: "/", code: 200, body: "page/page.js"},
+		"asset":                       {method: "GET", path: "/page/page.js", code: 200, body: "poll"},
+		"no such asset":               {method: "GET", path: "/page/uplot.sha256", code: 404},
+		"unknown page":                {method: "GET", path: "/nothing", code: 404, body: "not found"},
+		"metrics":                     {method: "GET", path: "/metrics", code: 200, body: "answer_total 42"},
+		"metrics in OpenMetrics":      {method: "GET", path: "/metrics", header: http.Header{"Accept": {"application/openmetrics-text; version=1.0.0"}}, code: 200, body: "# EOF"},
+		"healthy":                     {method: "GET", path: "/-/healthy", code: 200, body: "healthy"},
+		"healthy by HEAD":             {method: "HEAD", path: "/-/healthy", code: 200},
+		"healthy when not ready":      {method: "GET", path: "/-/healthy", stubs: stubs{notReady: errors.New("stopping")}, code: 200, body: "healthy"},
+		"ready":                       {method: "GET", path: "/-/ready", code: 200, body: "is ready"},
+		"not ready tells why":         {method: "GET", path: "/-/ready", stubs: stubs{notReady: errors.New("stopping")}, code: 503, body: "stopping"},
+		"reload by POST":              {method: "POST", path: "/-/reload", code: 200, body: "reloaded"},
+		"reload by PUT":               {method: "PUT", path: "/-/reload", code: 200, body: "reloaded"},
+		"reload by GET is refused":    {method: "GET", path: "/-/reload", code: 405, body: "Not Allowed"},
+		"reload tells what is wrong":  {method: "POST", path: "/-/reload", stubs: stubs{badReload: errors.New("x.yaml:3:1: bad")}, code: 500, body: "x.yaml:3:1: bad"},
+		"reload from another origin":  {method: "POST", path: "/-/reload", header: crossOrigin, code: 403, body: "cross-origin"},
+		"configuration":               {method: "GET", path: "/config", code: 200, body: "scenarios: []"},
+		"profiles":                    {method: "GET", path: "/debug/pprof/", code: 200, body: "goroutine"},
+		"fleet":                       {method: "GET", path: "/fleet", code: 200, body: "traffic-exporter-3"},
+		"fleet of one":                {method: "GET", path: "/fleet", stubs: stubs{alone: true}, code: 200, body: "on its own"},
+		"gossip":                      {method: "GET", path: "/memberlist", code: 200, body: "Memberlist Status"},
+		"gossip of one":               {method: "GET", path: "/memberlist", stubs: stubs{alone: true}, code: 404, body: "no gossip"},
+		"gossip is not for writing":   {method: "POST", path: "/memberlist", code: 405, body: "Not Allowed"},
+		"metrics are not for writing": {method: "POST", path: "/metrics", code: 405, body: "Not Allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := tc.stubs

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
@@ -55,16 +56,22 @@ func BenchmarkExchange(b *testing.B) {
 		name   string
 		secure bool
 	}{{"plain", false}, {"TLS", true}} {
-		for _, kind := range []string{"http1", "net/http"} {
+		for _, kind := range []string{"http1", "http1 with a late tap", "net/http"} {
 			b.Run(flavour.name+"/"+kind, func(b *testing.B) {
 				o := benchOptions(b, flavour.secure)
 				var c protocol.Client
-				if kind == "http1" {
-					c = client(b, o)
-				} else {
+				if kind == "net/http" {
 					c = protocoltest.NetHTTP(b, o)
+				} else {
+					c = client(b, o)
 				}
-				protocoltest.BenchmarkClient(b, c, benchConns)
+				calls := make([]protocol.Call, benchConns)
+				if kind == "http1 with a late tap" {
+					for i := range calls {
+						calls[i].Late = func(protocol.Reason, time.Time) protocol.Tap { return nil }
+					}
+				}
+				protocoltest.BenchmarkClient(b, c, calls)
 			})
 		}
 	}

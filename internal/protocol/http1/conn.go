@@ -91,7 +91,9 @@ type conn struct {
 	result   protocol.Result
 	in       []byte
 	have     int
-	resting  func()
+	// looked is the time of the present read, if somebody has looked.
+	looked  time.Time
+	resting func()
 	// ended is the call that ends with the connection, as result says; nil if none does.
 	// again says that x is to be sent once more instead.
 	ended *protocol.Call
@@ -234,7 +236,7 @@ func (k *conn) begin(x exchange, reused bool) bool {
 		*buf = k.appendFirst(*buf, x.entry.Prepared)
 	}
 	k.deadline.Store(c.since(x.deadline))
-	k.tapRequest(&k.x, reused)
+	k.tapRequest(x.call.Tap, &k.x, reused)
 	if !k.state.CompareAndSwap(connFree, connBusy) {
 		return false
 	}
@@ -328,13 +330,18 @@ func (k *conn) take(n int) bool {
 		k.tapResponse()
 	}
 	k.have += n
+	k.looked = time.Time{}
 	used, err := k.response.feed(k.in[:k.have])
 	if err != nil {
 		k.finish(protocol.ReasonProtocol, err)
 		return false
 	}
 	k.have = copy(k.in, k.in[used:k.have])
-	return !k.response.done() || k.complete()
+	if k.response.done() {
+		return k.complete()
+	}
+	k.looked = time.Time{}
+	return true
 }
 
 // complete ends the exchange whose response is complete. It returns false when the
@@ -424,12 +431,18 @@ func (k *conn) mayRepeat() bool {
 
 // finish ends the exchange together with the connection.
 func (k *conn) finish(reason protocol.Reason, err error) {
+	if reason != protocol.ReasonNone {
+		k.join(reason, time.Now())
+	}
 	k.ended, k.result = k.x.call, k.outcome(reason, err)
 }
 
 // outcome returns how the exchange ends, now.
 func (k *conn) outcome(reason protocol.Reason, err error) protocol.Result {
-	res := protocol.Result{Sent: k.x.sent, Done: time.Now(), Reason: reason, Err: err}
+	res := protocol.Result{Sent: k.x.sent, Done: k.looked, Reason: reason, Err: err}
+	if k.looked.IsZero() {
+		res.Done = time.Now()
+	}
 	if k.begun && k.response.headed() {
 		res.Code = k.client.codes.Text(k.response.status)
 		if reason == protocol.ReasonNone && !k.x.entry.Expect.Contains(k.response.status) {

@@ -93,6 +93,8 @@ type response struct {
 	interim int
 	// tap, if not nil, is shown heads and bodies.
 	tap *headTap
+	// watched, if not nil, is told the status of each head before that is shown.
+	watched watcher
 }
 
 // reset makes the response ready for a response.
@@ -267,11 +269,17 @@ func (r *response) statusLine(text []byte) error {
 	if !printable(text[least:]) {
 		return syntaxError("control characters in the status line")
 	}
+	if r.watched != nil {
+		r.watched.came(status)
+	}
 	r.tap.status(text, status)
 	r.status, r.stage = status, stageFields
 	r.keepAlive, r.closes, r.length, r.chunked = r.minor > 0, false, -1, false
 	return nil
 }
+
+// watcher is told of statuses.
+type watcher interface{ came(status int) }
 
 // splitField splits a field's line into its name and its value. A blank before the colon is
 // left out, but for the fields that say where the body ends: there it is how responses are

@@ -2,15 +2,15 @@ package http1
 
 import (
 	"slices"
+	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 )
 
-// tapRequest tells a call's tap of the connection and of the request that is about to be
-// written on it.
-func (k *conn) tapRequest(x *exchange, reused bool) {
-	tap := x.call.Tap
+// tapRequest tells a tap, which may be nil, of the connection and of the request that is written
+// on it.
+func (k *conn) tapRequest(tap protocol.Tap, x *exchange, reused bool) {
 	if tap == nil {
 		return
 	}
@@ -30,9 +30,33 @@ func (k *conn) tapRequest(x *exchange, reused bool) {
 
 // tapResponse has the response shown to a call's tap.
 func (k *conn) tapResponse() {
-	if tap := k.x.call.Tap; tap != nil {
-		k.response.tap = &headTap{to: tap}
+	call := k.x.call
+	if call.Tap != nil {
+		k.response.tap = &headTap{to: call.Tap}
 	}
+	if call.Late != nil {
+		k.response.watched = k
+	}
+}
+
+// came implements watcher: a response that is not expected, or late, is shown to a late tap, from
+// its status line on.
+func (k *conn) came(status int) {
+	k.looked = time.Now()
+	reason := protocol.ReasonNone
+	if k.x.entry.Fails(status) {
+		reason = protocol.ReasonStatus
+	}
+	if k.join(reason, k.looked) {
+		k.response.tap = &headTap{to: k.x.call.Tap}
+	}
+}
+
+// join shows the request to a late tap, and reports whether there is one.
+func (k *conn) join(r protocol.Reason, now time.Time) bool {
+	late := k.x.call.Join(r, now)
+	k.tapRequest(late, &k.x, k.reused)
+	return late != nil
 }
 
 // headTap puts heads together out of their lines, for a tap. A nil headTap does nothing.

@@ -82,7 +82,7 @@ func BenchmarkExchange(b *testing.B) {
 				} else {
 					c = protocoltest.NetHTTP(b, o)
 				}
-				protocoltest.BenchmarkClient(b, c, 100)
+				protocoltest.BenchmarkClient(b, c, make([]protocol.Call, 100))
 			})
 		}
 	}

@@ -166,7 +166,7 @@ func (c *conn) begin(j *job) bool {
 		j.fail(errHeaderTooLong)
 		return true
 	}
-	c.tapRequest(j)
+	c.tapRequest(j.call.Tap, j, c.streams.opened() > 0)
 	c.out.buf = buf
 	s := c.streams.open(j, c.flow.initial)
 	c.out.head(s)

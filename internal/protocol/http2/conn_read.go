@@ -183,6 +183,7 @@ func (c *conn) endStream(s *stream, err error) {
 	switch {
 	case err != nil:
 		r.Reason = reasonOf(err)
+		c.join(s, r.Reason)
 	case !s.entry.Expect.Contains(s.status):
 		r.Reason, r.Err = protocol.ReasonStatus, httpreq.StatusError(s.status)
 	}

@@ -102,6 +102,9 @@ type head struct {
 	fields, size int
 	// tap is shown each field.
 	tap headTap
+	// late, if not nil, is the stream of conn whose call may have a late tap.
+	late *stream
+	conn *conn
 }
 
 // reset empties the head.
@@ -121,6 +124,9 @@ func (h *head) add(f fact, size int) {
 		h.malformed = h.malformed || h.plain || h.status != 0
 		// There is no status 0, but it is there.
 		h.status = max(1, int(f.number))
+		if h.late != nil {
+			h.tap = h.conn.came(h.late, h.status, h.tap)
+		}
 	case factLength:
 		h.plain = true
 		h.malformed = h.malformed || (h.length >= 0 && h.length != f.number)

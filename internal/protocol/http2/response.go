@@ -12,6 +12,9 @@ import (
 func (c *conn) handleHeaders(f *inFrame) *violation {
 	s, end := c.streams.get(f.id), f.has(flagEndStream)
 	c.head.reset(newHeadTap(s))
+	if s != nil && s.call.Late != nil {
+		c.head.late, c.head.conn = s, c
+	}
 	if !c.hpack.decode(f.payload, &c.head) {
 		return breach(codeCompression, "a header block cannot be decoded")
 	}

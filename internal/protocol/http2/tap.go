@@ -9,10 +9,9 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// tapRequest tells a job's tap of the connection and of the request that is about to be
+// tapRequest tells a tap, which may be nil, of the connection and of the request of a job that is
 // written on it.
-func (c *conn) tapRequest(j *job) {
-	tap := j.call.Tap
+func (c *conn) tapRequest(tap protocol.Tap, j *job, reused bool) {
 	if tap == nil {
 		return
 	}
@@ -20,7 +19,7 @@ func (c *conn) tapRequest(j *job) {
 		tap.Request(protocol.Head{}, nil)
 		return
 	}
-	tap.Connection(c.ready.Facts(c.streams.opened() > 0))
+	tap.Connection(c.ready.Facts(reused))
 	h := protocol.Head{
 		Line:   j.entry.Method + " " + j.entry.Target() + " HTTP/2.0",
 		Fields: j.entry.OnWire(c.client.varying, j.call.Request, j.start), Generated: j.entry.Generated(),
@@ -49,6 +48,29 @@ func newHeadTap(s *stream) headTap {
 	}
 	lean, _ := s.call.Tap.(protocol.FieldTap)
 	return headTap{to: s.call.Tap, lean: lean}
+}
+
+// came returns the tap of a head whose status has come: that of a response that is not expected,
+// or late, is shown to a late tap as well.
+func (c *conn) came(s *stream, status int, tap headTap) headTap {
+	if s.responded {
+		return tap
+	}
+	reason := protocol.ReasonNone
+	if s.entry.Fails(status) {
+		reason = protocol.ReasonStatus
+	}
+	if c.join(s, reason) {
+		return newHeadTap(s)
+	}
+	return tap
+}
+
+// join shows a stream's request to a late tap, and reports whether there is one.
+func (c *conn) join(s *stream, r protocol.Reason) bool {
+	late := s.call.Join(r, c.now)
+	c.tapRequest(late, &s.job, s.id > 1)
+	return late != nil
 }
 
 // field takes a field.

@@ -49,7 +49,7 @@ func NewFollower(o Options, c protocol.Client) (*Follower, error) {
 	f.chains.New = func() any {
 		x := &chain{follower: f}
 		x.call.Done = x.done
-		x.call.Tap = x
+		x.late = x.join
 		return x
 	}
 	return f, nil
@@ -61,6 +61,10 @@ func (f *Follower) Start(call *protocol.Call) {
 	x.outer, x.hops, x.location = call, 0, ""
 	x.call.Request, x.call.Message, x.call.Admit = call.Request, call.Message, call.Admit
 	x.call.Deadline = call.EndsBy(time.Now(), f.timeout)
+	x.call.Tap, x.call.Late, x.joined = x, nil, nil
+	if call.Late != nil {
+		x.call.Late = x.late
+	}
 	x.at = nil
 	if p, ok := call.Message.(*Prepared); ok {
 		x.at = p
@@ -82,6 +86,18 @@ type chain struct {
 	location string
 	// sent is when the first request was.
 	sent time.Time
+	// late is join, made once, and joined the late tap if there is one.
+	late   func(protocol.Reason, time.Time) protocol.Tap
+	joined protocol.Tap
+}
+
+// join is the inner call's Late.
+func (x *chain) join(r protocol.Reason, now time.Time) protocol.Tap {
+	late := x.outer.Late(r, now)
+	if late != nil {
+		x.joined = late
+	}
+	return late
 }
 
 var _ protocol.Tap = (*chain)(nil)
@@ -149,6 +165,10 @@ func (x *chain) done() {
 	default:
 		x.at, x.location = next, ""
 		x.hops++
+		x.call.Tap = x
+		if x.joined != nil {
+			x.call.Tap = protocol.Both{x, x.joined}
+		}
 		x.call.Message = next
 		x.follower.Client.Start(&x.call)
 		x.follower.Flush()

@@ -41,6 +41,12 @@ type Prepared struct {
 	Jar Jar
 }
 
+// Fails reports whether a response's status makes the request a failure, as far as its head
+// tells: an interim response does not, nor a redirect that is followed.
+func (p *Prepared) Fails(status int) bool {
+	return status >= http.StatusOK && !p.Expect.Contains(status) && (p.KeepsRedirects || !redirects(status))
+}
+
 // Payload is a body that is sent with an entry in place of its own, as the Message of a
 // protocol.Call. The entry has to be one that Streams, and its body is not changed once it is
 // sent. Clients of HTTP/2 alone know it.
@@ -166,6 +172,11 @@ func (p *Prepared) OnWire(v Varying, r protocol.Request, now time.Time, more ...
 		fields = append(fields, protocol.Field{Name: "Authorization", Value: auth[0], Secret: true})
 	}
 	return fields
+}
+
+// Head returns the head of the request as far as it is known before it is sent, for people.
+func (p *Prepared) Head() protocol.Head {
+	return protocol.Head{Line: p.Method + " " + p.URL.Target, Fields: append([]protocol.Field{{Name: "Host", Value: p.Authority}}, p.Fields...)}
 }
 
 // Target returns what the request asks for.

@@ -86,6 +86,8 @@ func (s Suite) Run(t *testing.T) {
 		{"reports to a tap", s.reportsToATap},
 		{"writes an exchange down", s.writesAnExchangeDown},
 		{"cuts a long body in a transcript", s.cutsALongBodyInATranscript},
+		{"shows a late tap what fails", s.showsALateTapWhatFails},
+		{"shows a late tap what breaks", s.showsALateTapWhatBreaks},
 		{"writes down what failed", s.writesDownWhatFailed},
 		{"follows redirects", s.followsRedirects},
 		{"keeps secrets to their host", s.keepsSecretsToTheirHost},

@@ -24,7 +24,7 @@ func Run(ctx context.Context, c protocol.Client, call *protocol.Call, took func(
 	if call.Tap == nil {
 		call.Tap = t
 	} else {
-		call.Tap = both{call.Tap, t}
+		call.Tap = protocol.Both{call.Tap, t}
 	}
 	begin := time.Now()
 	c.Start(call)
@@ -45,33 +45,4 @@ func Run(ctx context.Context, c protocol.Client, call *protocol.Call, took func(
 	t.Outcome(result)
 	_, _ = io.WriteString(w, t.String()) // There is nobody to tell.
 	return result
-}
-
-// both is two taps.
-type both [2]protocol.Tap
-
-var _ protocol.Tap = both{}
-
-// Connection implements protocol.Tap.
-func (b both) Connection(c protocol.Connection) {
-	b[0].Connection(c)
-	b[1].Connection(c)
-}
-
-// Request implements protocol.Tap.
-func (b both) Request(h protocol.Head, body []byte) {
-	b[0].Request(h, body)
-	b[1].Request(h, body)
-}
-
-// Response implements protocol.Tap.
-func (b both) Response(h protocol.Head) {
-	b[0].Response(h)
-	b[1].Response(h)
-}
-
-// Body implements protocol.Tap.
-func (b both) Body(p []byte) {
-	b[0].Body(p)
-	b[1].Body(p)
 }

@@ -1,0 +1,58 @@
+package app
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/grafana/dskit/services"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/history"
+)
+
+// historian ends the seconds of the history. It is a service.
+type historian struct {
+	services.NamedService
+
+	store    *history.Store
+	reloader *reloader
+	// sums are the fleet's figures; nil for a replica on its own.
+	sums *sums
+}
+
+func newHistorian(store *history.Store, r *reloader) *historian {
+	h := &historian{store: store, reloader: r}
+	h.NamedService = services.NewBasicService(nil, h.run, nil).WithName("history")
+	return h
+}
+
+func (h *historian) run(ctx context.Context) error {
+	for {
+		now := time.Now()
+		timer := time.NewTimer(now.Truncate(time.Second).Add(time.Second).Sub(now))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+		h.tick(time.Now())
+	}
+}
+
+// tick ends the second before now.
+func (h *historian) tick(now time.Time) {
+	h.store.Tick(now, func(name string) history.Gauges {
+		g := history.Gauges{Target: math.NaN(), Others: math.NaN()}
+		if r := h.reloader.rate(name); r != nil {
+			g.Target = r.now()
+		}
+		if h.sums != nil {
+			g.Others = h.sums.others(name, now)
+		}
+		return g
+	})
+	if h.sums != nil {
+		h.sums.tell(now)
+	}
+}

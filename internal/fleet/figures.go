@@ -1,0 +1,259 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"encoding/gob"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/golang/snappy"
+	"github.com/grafana/dskit/kv"
+	"github.com/grafana/dskit/kv/codec"
+	"github.com/grafana/dskit/kv/memberlist"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/membership"
+)
+
+const (
+	// figuresKey is the key of the figures in the store. It is not that of the heartbeats, which
+	// must not have to wait for them.
+	figuresKey = "figures"
+	// MaxFigures is of how many scenarios a member tells its figures, at most.
+	MaxFigures = 100
+	// maxFigureBuckets bounds the histogram of a scenario, and maxFigureMembers the members that
+	// there are figures of, whatever others tell.
+	maxFigureBuckets, maxFigureMembers = 128, 1000
+	// figuresFor is how long figures are those of the present.
+	figuresFor = 20 * time.Second
+)
+
+// Figures are a member's present figures of a scenario, per second.
+type Figures struct {
+	Sent, Ended, Failed, Dropped float32
+	// Buckets are of latencies, as package history numbers them.
+	Buckets Buckets
+}
+
+// Buckets are pairs of a bucket's index and its count.
+type Buckets []uint32
+
+// MemberFigures are the figures of one member by scenario.
+type MemberFigures struct {
+	ID      string
+	Figures map[string]Figures
+}
+
+// Totals are the figures that the members of the fleet tell each other, for people: nothing that
+// is sent depends on them. Safe for concurrent use.
+type Totals struct {
+	fleet *Fleet
+	news  chan struct{}
+
+	mu     sync.Mutex
+	client kv.Client // nil before the fleet has started
+	// next is what is to be told, and known what is known of all members.
+	next  *told
+	known figures
+}
+
+// told is what a member has told.
+type told struct {
+	// At is when, by its clock, in milliseconds.
+	At      int64
+	Figures map[string]Figures
+}
+
+// Totals returns the figures that the members tell each other.
+func (f *Fleet) Totals() *Totals { return f.totals }
+
+func newTotals(f *Fleet) *Totals {
+	return &Totals{fleet: f, news: make(chan struct{}, 1), known: figures{}}
+}
+
+// Tell tells the others this replica's figures, in the background: the store may take its time.
+func (t *Totals) Tell(now time.Time, all map[string]Figures) {
+	t.mu.Lock()
+	t.next = &told{At: now.UnixMilli(), Figures: all}
+	t.mu.Unlock()
+	select {
+	case t.news <- struct{}{}:
+	default: // It is being told.
+	}
+}
+
+// Of returns the figures of all members that send, and whether there are none of one of them.
+func (t *Totals) Of(now time.Time) (all []MemberFigures, missing bool) {
+	members := t.fleet.Status().Members
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, m := range members {
+		if m.State != membership.Live && m.State != membership.Leaving {
+			continue
+		}
+		one, ok := t.known[m.ID]
+		if !ok || now.Sub(time.UnixMilli(one.At)).Abs() > figuresFor {
+			missing = true
+			continue
+		}
+		all = append(all, MemberFigures{ID: m.ID, Figures: one.Figures})
+	}
+	return all, missing
+}
+
+func (t *Totals) connect(client kv.Client) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.client = client
+}
+
+// run tells and hears figures until ctx ends.
+func (t *Totals) run(ctx context.Context) {
+	var watches sync.WaitGroup
+	defer watches.Wait()
+	watches.Go(func() { watch(ctx, t.client, figuresKey, t.hear) })
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.news:
+			t.send(ctx)
+		}
+	}
+}
+
+// send writes this replica's figures, and leaves out those that are too old to be of use.
+func (t *Totals) send(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	t.mu.Lock()
+	next := t.next
+	t.mu.Unlock()
+	err := t.client.CAS(ctx, figuresKey, func(in any) (any, bool, error) {
+		all := figures{}
+		if v, ok := in.(*figures); ok && v != nil {
+			maps.Copy(all, *v)
+		}
+		all.forget(time.UnixMilli(next.At))
+		all[t.fleet.id] = *next
+		return &all, true, nil
+	})
+	if err != nil && ctx.Err() == nil {
+		t.fleet.logger.Debug("figures could not be shared", "err", err)
+		return
+	}
+	t.hear(&figures{t.fleet.id: *next})
+}
+
+func (t *Totals) hear(value any) {
+	v, ok := value.(*figures)
+	if !ok || v == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.known.merge(*v)
+	t.known.forget(time.Now())
+}
+
+// figures are those of all members, by ID.
+type figures map[string]told
+
+var _ memberlist.Mergeable = (*figures)(nil)
+
+// merge takes in what is newer, and returns it.
+func (f figures) merge(others figures) figures {
+	changed := figures{}
+	for id, o := range others {
+		if own, ok := f[id]; (!ok && len(f) < maxFigureMembers) || (ok && own.At < o.At) {
+			f[id], changed[id] = o, o
+		}
+	}
+	return changed
+}
+
+// forget forgets what is older than anybody wants.
+func (f figures) forget(now time.Time) {
+	maps.DeleteFunc(f, func(_ string, o told) bool { return now.Sub(time.UnixMilli(o.At)).Abs() > 2*figuresFor })
+}
+
+// Merge implements memberlist.Mergeable.
+func (f *figures) Merge(other memberlist.Mergeable, _ bool) (memberlist.Mergeable, error) {
+	o, ok := other.(*figures)
+	if !ok {
+		return nil, fmt.Errorf("merge figures: found %T", other)
+	}
+	if o == nil {
+		return nil, nil //nolint:nilnil // No change is nil, by the interface's contract.
+	}
+	changed := f.merge(*o)
+	if len(changed) == 0 {
+		return nil, nil //nolint:nilnil // Likewise.
+	}
+	return &changed, nil
+}
+
+// MergeContent implements memberlist.Mergeable.
+func (f *figures) MergeContent() []string { return slices.Sorted(maps.Keys(*f)) }
+
+// RemoveTombstones implements memberlist.Mergeable.
+func (f *figures) RemoveTombstones(limit time.Time) (total, removed int) {
+	before := len(*f)
+	if !limit.IsZero() {
+		f.forget(time.Now())
+	}
+	return len(*f), before - len(*f)
+}
+
+// Clone implements memberlist.Mergeable. What a member told is not changed any more.
+func (f *figures) Clone() memberlist.Mergeable {
+	c := maps.Clone(*f)
+	return &c
+}
+
+// figuresCodec writes figures in gob, compressed.
+type figuresCodec struct{}
+
+var _ codec.Codec = figuresCodec{}
+
+// CodecID implements codec.Codec.
+func (figuresCodec) CodecID() string { return "trafficFigures" }
+
+// Encode implements codec.Codec.
+func (figuresCodec) Encode(value any) ([]byte, error) {
+	v, ok := value.(*figures)
+	if !ok {
+		return nil, fmt.Errorf("encode figures: found %T", value)
+	}
+	var b bytes.Buffer
+	if err := gob.NewEncoder(&b).Encode(map[string]told(*v)); err != nil {
+		return nil, fmt.Errorf("encode figures: %w", err)
+	}
+	return snappy.Encode(nil, b.Bytes()), nil
+}
+
+// Decode implements codec.Codec.
+func (figuresCodec) Decode(b []byte) (any, error) {
+	plain, err := snappy.Decode(nil, b)
+	v := map[string]told{}
+	if err == nil && len(plain) > 0 {
+		err = gob.NewDecoder(bytes.NewReader(plain)).Decode(&v)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("decode figures: %w", err)
+	}
+	f := figures{}
+	for id, o := range v {
+		if len(o.Figures) <= MaxFigures {
+			for name, one := range o.Figures {
+				one.Buckets = one.Buckets[:min(len(one.Buckets), 2*maxFigureBuckets)]
+				o.Figures[name] = one
+			}
+			f[id] = o
+		}
+	}
+	return &f, nil
+}

@@ -1,0 +1,22 @@
+import { after, test } from "node:test";
+import { closeBrowser, Exporter, figure, freePort, ok, open, scenario, target, until } from "./harness.mjs";
+
+after(closeBrowser);
+
+test("a fleet is summed, and a replica that was killed is missed until it is back", async (t) => {
+  const url = await target(t, ok);
+  const ports = await Promise.all([freePort(), freePort()]);
+  const config = (i) => `fleet: {name: "replica-${i}", cluster: page, listen: "127.0.0.1:${ports[i]}", join: ["127.0.0.1:${ports[0]}", "127.0.0.1:${ports[1]}"], start_alone_after: 0s}
+scenarios: ${scenario("shop", url, "40/s")}`;
+  const a = await Exporter.start(t, config(0));
+  const b = await Exporter.start(t, config(1));
+  const page = await open(t, a.url);
+  const members = page.locator("#members .member");
+  await until(async () => (await members.count()) === 2, "two members");
+  await until(async () => (await page.locator("#one-replica").count()) === 0 && (await page.locator("#parts tbody tr").count()) === 2, "the sum");
+  await until(async () => Math.abs(parseFloat(await figure(page, "Delivered")) - 40) < 4, "40/s by both");
+  await b.stop();
+  await until(async () => (await page.locator("#members").innerText()).match(/lost|taken over/), "the loss");
+  await b.run();
+  await until(async () => (await page.locator("#members .pill.ok").count()) === 2 && (await page.locator("#one-replica").count()) === 0, "the replica that is back");
+});
