@@ -20,9 +20,6 @@ import (
 // maxSession bounds what a session keeps of what was captured, in bytes.
 const maxSession = 64 << 10
 
-// admitEvery is how often a request that would be beyond max_rate is tried again.
-const admitEvery = 50 * time.Millisecond
-
 // SessionOptions are what slots have of sessions: what was captured when their user logged in,
 // under the same names, and the cookies, which slots do not change.
 type SessionOptions struct {
@@ -181,7 +178,7 @@ func (e *entering) Pause(d time.Duration) error {
 
 // Request implements Player.
 func (e *entering) Request(c *protocol.Call) error {
-	if err := e.login.admitted(e.ctx); err != nil {
+	if err := protocol.WaitAdmitted(e.ctx, e.login.Admit); err != nil {
 		return err
 	}
 	putRandom(c.Request.Span[:])
@@ -211,16 +208,6 @@ func orNoDetail(err error) error {
 		return errNoDetail
 	}
 	return err
-}
-
-// admitted waits until a request may be put on the wire.
-func (l *Login) admitted(ctx context.Context) error {
-	for l.Admit != nil && !l.Admit() {
-		if !wait(ctx, admitEvery) {
-			return fmt.Errorf("no request within max_rate: %w", context.Cause(ctx))
-		}
-	}
-	return nil
 }
 
 // wait waits, and returns false if ctx ends before.

@@ -1,11 +1,9 @@
 package journey
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
@@ -52,19 +50,5 @@ func TestAJarIsBounded(t *testing.T) {
 	}
 	if n := len(j.of(u)); n < 200 || n > 262 {
 		t.Errorf("%d cookies of 1 kB are kept", n)
-	}
-}
-
-func TestALoginWaitsForRoomWithinMaxRate(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	asked := 0
-	l := Login{Admit: func() bool { asked++; return asked == 3 }}
-	if err := l.admitted(ctx); err != nil || asked != 3 {
-		t.Errorf("%v, asked %d times", err, asked)
-	}
-	l.Admit = func() bool { return false }
-	if err := l.admitted(ctx); err == nil {
-		t.Error("admitted though there is no room")
 	}
 }

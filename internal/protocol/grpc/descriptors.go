@@ -2,13 +2,14 @@ package grpc
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
 const (
@@ -21,6 +22,9 @@ const (
 	firstRetry = time.Second
 	lastRetry  = time.Minute
 	staleAfter = 10 * time.Second
+	// admittedWithin bounds how long a question to a server waits to be within max_rate: until a
+	// scenario runs it is not.
+	admittedWithin = 10 * time.Second
 )
 
 // Recorder is told of attempts to have descriptors. It is safe for concurrent use and does not block.
@@ -177,9 +181,6 @@ func (d *Descriptors) report(err error) {
 	}
 }
 
-// errNotAdmitted is a request for descriptors that would be beyond max_rate.
-var errNotAdmitted = errors.New("no request within max_rate")
-
 // load loads the descriptors of all methods.
 func (d *Descriptors) load(ctx context.Context) error {
 	d.loading.Lock()
@@ -196,11 +197,13 @@ func (d *Descriptors) load(ctx context.Context) error {
 }
 
 func (d *Descriptors) schemaOf(ctx context.Context, m *methodsAt) (*Schema, error) {
-	switch {
-	case d.files != nil:
+	if d.files != nil {
 		return d.files()
-	case d.admit != nil && !d.admit():
-		return nil, errNotAdmitted
+	}
+	waiting, cancel := context.WithTimeout(ctx, admittedWithin)
+	defer cancel()
+	if err := protocol.WaitAdmitted(waiting, d.admit); err != nil {
+		return nil, err
 	}
 	return d.client.reflect(ctx, m.entry, m.services)
 }
