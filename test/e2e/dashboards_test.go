@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -113,7 +114,10 @@ scenarios:
     rate: 30/s
     limits: {max_in_flight: 1}
     requests: [{name: get, url: "http://%[3]s/?latency=300ms"}]
-`, gossip(places), steady, target, reserve(t).addr, tokens.URL))
+  - name: %[6]s
+    rate: 1/s
+    requests: [{name: call, url: "grpc://%[3]s/shop.v1.Catalogue/List", body: {message: {}}}]
+`, gossip(places), steady, target, reserve(t).addr, tokens.URL, calling))
 	return f
 }
 
@@ -189,7 +193,7 @@ func showing(t *testing.T, p *prometheus, file, form string, begin time.Time, me
 		}
 		for _, target := range panel.Targets {
 			asked++
-			eventually(t, func() error { return named(panel.Title, s.data(target)) })
+			eventually(t, func() error { return named(panel.Title, s.of(target).data(target)) })
 		}
 	}
 	for _, a := range d.Annotations.List {
@@ -199,6 +203,18 @@ func showing(t *testing.T, p *prometheus, file, form string, begin time.Time, me
 	if asked < 30 {
 		t.Errorf("only %d queries were asked", asked)
 	}
+}
+
+// calling is the scenario that makes calls of gRPC, to a target that has no descriptors.
+const calling = "calls"
+
+// of returns s with the scenario that has what a query of the dashboard Scenario asks for.
+func (s shown) of(target grafana.Target) shown {
+	if strings.Contains(target.Expr, "traffic_grpc_") {
+		s.values = maps.Clone(s.values)
+		s.values["scenario"] = calling
+	}
+	return s
 }
 
 // named says of which part an error is.
@@ -249,11 +265,11 @@ func (s shown) choose(t *testing.T, d grafana.Dashboard) grafana.Values {
 			return err
 		})
 		if v.Name == "scenario" {
-			if !slices.Equal(offered, []string{"dropping", steady, "wave.1"}) {
+			if !slices.Equal(offered, []string{calling, "dropping", steady, "wave.1"}) {
 				t.Errorf("the scenarios are %v", offered)
 			}
 			if !v.Multi {
-				offered = []string{steady} // It has all that can be shown.
+				offered = []string{steady} // It has all that can be shown of HTTP.
 			}
 		}
 		values[v.Name] = v.Choose(offered)
