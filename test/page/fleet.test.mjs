@@ -5,7 +5,7 @@ after(closeBrowser);
 
 test("a fleet is summed, and a replica that was killed is missed until it is back", async (t) => {
   const url = await target(t, ok);
-  const ports = await Promise.all([freePort(), freePort()]);
+  const ports = [await freePort(), await freePort()];
   const config = (i) => `fleet: {name: "replica-${i}", cluster: page, listen: "127.0.0.1:${ports[i]}", join: ["127.0.0.1:${ports[0]}", "127.0.0.1:${ports[1]}"], start_alone_after: 0s}
 scenarios: ${scenario("shop", url, "40/s")}`;
   const a = await Exporter.start(t, config(0));

@@ -26,13 +26,43 @@ export async function until(f, what, seconds = 60) {
   }
 }
 
-// freePort returns a port that nobody listens on.
+// listening returns a server that listens on a port of loopback, or nothing if that is taken.
+const listening = (port) =>
+  new Promise((done) => {
+    const s = createSocket();
+    s.once("error", () => done(undefined));
+    s.listen(port, "127.0.0.1", () => done(s));
+  });
+
+// block is this process's share of the ports below those that connections are given: the one of
+// test/freeport, whose first port is its lock.
+const block = { size: 256, next: 0, end: 0 };
+
+async function claim() {
+  const blocks = Math.floor((32768 - 10000) / block.size);
+  const begin = Math.floor(Math.random() * blocks);
+  for (let i = 0; i < blocks; i++) {
+    const first = 10000 + ((begin + i) % blocks) * block.size;
+    const lock = await listening(first);
+    if (!lock) continue;
+    lock.unref();
+    block.next = first + 1;
+    block.end = first + block.size;
+    return;
+  }
+  throw new Error(`no block of ${block.size} ports is free`);
+}
+
+// freePort returns a port that nobody listens on, each once.
 export async function freePort() {
-  const s = createSocket();
-  await new Promise((done) => s.listen(0, "127.0.0.1", done));
-  const { port } = s.address();
-  await new Promise((done) => s.close(done));
-  return port;
+  for (;;) {
+    if (block.next === block.end) await claim();
+    const port = block.next++;
+    const s = await listening(port);
+    if (!s) continue;
+    await new Promise((done) => s.close(done));
+    return port;
+  }
 }
 
 // target starts a server that responds to every request as respond says.
