@@ -140,7 +140,7 @@ func addSend(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) 
 	var o app.SendOptions
 	cmd := cli.Command("send", "Send one slot of a scenario and print all that is exchanged, of a journey step by step.")
 	cmd.Arg("file", "Configuration file.").Required().StringVar(&o.File)
-	cmd.Arg("scenario", "Name of the scenario; may be left out with --slot.").StringVar(&o.Scenario)
+	cmd.Arg("scenario", "Name of the scenario; may be left out with --slot, and where there is only one.").StringVar(&o.Scenario)
 	cmd.Flag("request", "Name of the request to send, instead of the one that the slot's place in the mix says.").StringVar(&o.Request)
 	cmd.Flag("slot", "The slot to send, as scenario/segment/number, such as a Traffic-Slot header has it; otherwise the coming one.").StringVar(&o.Slot)
 	return commands{cmd.FullCommand(): func(ctx context.Context) error {

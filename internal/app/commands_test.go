@@ -165,6 +165,7 @@ func TestSendPrintsTheExchange(t *testing.T) {
 		"a success":        {"s", "", []string{"* slot s/", "> GET /a", "> Traffic-Slot: s/", "> Traceparent: 00-", "< HTTP/1.1 200 OK", `"status": 200`}, ""},
 		"a failure":        {"paused", "get", []string{"> GET /b", "< HTTP/1.1 404"}, "request failed: status"},
 		"unknown scenario": {"x", "", nil, `no scenario "x": there is s, paused`},
+		"no scenario":      {"", "", nil, "no scenario is named: there is s, paused"},
 		"unknown request":  {"s", "x", nil, `no request "x" in scenario "s": there is get`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -179,6 +180,15 @@ func TestSendPrintsTheExchange(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestSendNeedsNoNameOfTheOnlyScenario(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	writeConfig(t, file, scenarioText("only", "10/s", "http://"+demotest.Start(t, demo.Options{})+"/a", ""))
+	var out bytes.Buffer
+	if err := Send(t.Context(), &out, SendOptions{File: file}); err != nil || !strings.Contains(out.String(), "* slot only/") {
+		t.Errorf("error %v\n%s", err, out.String())
 	}
 }
 

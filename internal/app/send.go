@@ -20,7 +20,8 @@ import (
 
 // SendOptions say what Send sends.
 type SendOptions struct {
-	// File is the configuration, and Scenario the name of the scenario.
+	// File is the configuration, and Scenario the name of the scenario, which may be empty with
+	// Slot and where there is only one.
 	File, Scenario string
 	// Request, if not empty, is the name of the entry that is sent in place of the one that the
 	// slot would be.
@@ -240,7 +241,11 @@ func (p *player) values() {
 	})
 }
 
+// findScenario returns the scenario of that name. Without a name it is the only one.
 func findScenario(cfg *config.Config, name string) (config.Scenario, error) {
+	if name == "" && len(cfg.Scenarios) == 1 {
+		return cfg.Scenarios[0], nil
+	}
 	for _, sc := range cfg.Scenarios {
 		if sc.Name == name {
 			return sc, nil
@@ -259,7 +264,11 @@ func noScenario(cfg *config.Config, name string) error {
 	if more := len(cfg.Scenarios) - most; more > 0 {
 		names = append(names, fmt.Sprintf("%d more", more))
 	}
-	return fmt.Errorf("no scenario %q: there is %s", name, strings.Join(names, ", "))
+	there := strings.Join(names, ", ")
+	if name == "" {
+		return fmt.Errorf("no scenario is named: there is %s", there)
+	}
+	return fmt.Errorf("no scenario %q: there is %s", name, there)
 }
 
 func findRequest(sc config.Scenario, name string) (int, error) {
