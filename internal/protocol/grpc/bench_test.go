@@ -86,48 +86,8 @@ func benchClient(tb testing.TB) *grpc.Client {
 	return open(tb, optionsOf(o, "Unary", `{"text": "hi"}`))
 }
 
-// drive makes n calls, of which so many are under way at a time.
-func drive(tb testing.TB, c protocol.Client, calls []protocol.Call, n int) {
-	tb.Helper()
-	free := make(chan *protocol.Call, len(calls))
-	for i := range calls {
-		call := &calls[i]
-		call.Request = protocol.Request{Scenario: "bench", Segment: "1700000000-ab12", Trace: [16]byte{1}, Span: [8]byte{2}}
-		call.Done = func() { free <- call }
-		free <- call
-	}
-	take := func() *protocol.Call {
-		select {
-		case call := <-free:
-			return call
-		default:
-			c.Flush()
-			return <-free
-		}
-	}
-	for i := range n {
-		call := take()
-		if call.Result.Failed() {
-			tb.Fatal(call.Result.Err)
-		}
-		call.Request.Seq = uint64(i)
-		c.Start(call)
-	}
-	c.Flush()
-	for range calls {
-		if call := <-free; call.Result.Failed() {
-			tb.Fatal(call.Result.Err)
-		}
-	}
-}
-
 func BenchmarkCall(b *testing.B) {
-	c := benchClient(b)
-	calls := make([]protocol.Call, 100)
-	drive(b, c, calls, 1000)
-	b.ReportAllocs()
-	b.ResetTimer()
-	drive(b, c, calls, b.N)
+	protocoltest.BenchmarkClient(b, benchClient(b), make([]protocol.Call, 100))
 }
 
 func TestACallOfAFixedMessageAllocatesNothing(t *testing.T) {
@@ -137,9 +97,9 @@ func TestACallOfAFixedMessageAllocatesNothing(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	c := benchClient(t)
 	calls := make([]protocol.Call, 20)
-	drive(t, c, calls, 1000)
+	protocoltest.Drive(t, c, calls, 1000)
 	const n = 2000
-	allocs := testing.AllocsPerRun(1, func() { drive(t, c, calls, n) })
+	allocs := testing.AllocsPerRun(1, func() { protocoltest.Drive(t, c, calls, n) })
 	// What the driving itself allocates is the same for any number of calls.
 	if allocs > n/20 {
 		t.Errorf("%v allocations for %d calls", allocs, n)

@@ -42,8 +42,8 @@ func Drive(tb testing.TB, c protocol.Client, calls []protocol.Call, n int) {
 	}
 }
 
-// BenchmarkClient measures exchanges of entry 0, as many at a time as there are calls: also the CPU time that the
-// process spends on each, its server included.
+// BenchmarkClient measures exchanges of entry 0, as many at a time as there are calls: also the
+// CPU time that the process spends on each, its server included.
 func BenchmarkClient(b *testing.B, c protocol.Client, calls []protocol.Call) {
 	b.Helper()
 	Drive(b, c, calls, 10*len(calls))
