@@ -20,10 +20,10 @@ func overview() *board {
 		query("target", target(ofScenarios, "")),
 		stacked, named("target", dashed(quiet)...)))
 	b.place(12, 10, chart("Delivered part of the target",
-		"Delivered rate over target rate. Below 100 % slots were dropped, or answers take longer than the window.", ratio,
+		"Delivered rate over target rate. Below 100 % slots were dropped, or responses take longer than the window.", ratio,
 		query("{{scenario}}", over0(delivered(ofScenarios, "scenario"), target(ofScenarios, "scenario"))),
 		lines, reaching(1.1)))
-	b.row("Target's answers")
+	b.row("Target's responses")
 	b.place(12, 9, chart("Failure ratio of each scenario",
 		"Part of the requests that failed. Failures of the exporter's own (local, denied, canceled) are left out: see the failures by reason.", ratio,
 		query("{{scenario}}", failureRatio(ofScenarios, "scenario", "")), lines, reaching(0.01)))

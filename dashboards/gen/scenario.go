@@ -102,10 +102,10 @@ func (b *board) failures() {
 	b.place(12, 9, chart("Failures by reason",
 		"Failed requests per second. Local, denied and canceled ones say nothing about the target: the exporter's machine or max_rate was in the way, or it was stopping.", perSecond,
 		query("{{reason}}", sum("reason", rate(metric("traffic_request_failures_total", ofRequest)))), stacked, reasons))
-	b.place(12, 9, chart("Answers by code",
-		"Answers per second by the protocol's code, those that were expected and those that were not.", perSecond,
+	b.place(12, 9, chart("Responses by code",
+		"Responses per second by the protocol's code, those that were expected and those that were not.", perSecond,
 		query("{{code}}", sum("code", rate(metric("traffic_requests_total", ofRequest, `code!=""`)))),
-		query("no answer", sum("", rate(metric("traffic_requests_total", ofRequest, `code=""`)))), stacked, codes))
+		query("no response", sum("", rate(metric("traffic_requests_total", ofRequest, `code=""`)))), stacked, codes))
 	b.place(12, 9, chart("Failure ratio, compared",
 		"Part of the requests that failed, now and at the same time in the past.", ratio,
 		compare(func(ago string) string { return failureRatio(ofRequest, "", ago) }), reaching(0.01)))
@@ -219,7 +219,7 @@ func (b *board) connections() {
 		"Bytes received for each finished request, in the mean: a page that grows or comes back empty shows here.", byteCount,
 		query("received", over0(sum("", rate(metric("traffic_received_bytes_total", ofScenario))), delivered(ofScenario, ""))),
 		named("received", colored("green"))))
-	b.place(6, 9, chart("Slots in flight", "Slots that have come due and have not ended yet: they wait for an answer, or for a connection.", count,
+	b.place(6, 9, chart("Slots in flight", "Slots that have come due and have not ended yet: they wait for a response, or for a connection.", count,
 		query("in flight", sum("", metric("traffic_slots_in_flight", ofScenario))), named("in flight", colored("orange"))))
 }
 

@@ -312,7 +312,7 @@ func dashes() []grafana.Property {
 func dashed(color string) []grafana.Property { return append(dashes(), colored(color)) }
 
 // reasons gives each reason for a failure its colour, the same everywhere: what is
-// wrong with the network or the exporter in reds and purples, what the target answers in oranges and
+// wrong with the network or the exporter in reds and purples, what the target responds in oranges and
 // yellows.
 func reasons(p *grafana.Panel) {
 	colors := map[protocol.Reason]string{
@@ -396,12 +396,12 @@ func mustHave[K interface {
 	return color
 }
 
-// codes gives classes of status codes their colours. An empty code is no answer.
+// codes gives classes of status codes their colours. An empty code is no response.
 func codes(p *grafana.Panel) {
 	like("^2", colored("green"))(p)
 	like("^3", colored("blue"))(p)
 	like("^4", colored("yellow"))(p)
 	like("^5", colored("orange"))(p)
-	named("no answer", colored("red"))(p)
+	named("no response", colored("red"))(p)
 	largestFirst(p)
 }

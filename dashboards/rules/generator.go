@@ -58,7 +58,7 @@ min without (REPLICA) (traffic_back_off_ratio) < 1
 and
 ` + sending,
 			wait:        5 * time.Minute,
-			summary:     "A scenario spares its target, which answers with errors.",
+			summary:     "A scenario spares its target, which responds with errors.",
 			description: "Scenario {{ $labels.scenario }} sends {{ $value | humanizePercentage }} of its target rate, as too many of its requests fail.",
 		},
 		{

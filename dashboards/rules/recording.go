@@ -47,7 +47,7 @@ sum without (REPLICA, request, outcome) (rate(traffic_request_duration_seconds_c
 			expr:   quantile(q, "traffic_request_duration_seconds", "", "5m"),
 		})
 	}
-	// Of successes alone: what fails after a timeout is no slow answer, and is told as a
+	// Of successes alone: what fails after a timeout is no slow response, and counts as a
 	// failure.
 	for _, q := range []float64{0.5, 0.99} {
 		rules = append(rules, rule{record: successes(q), expr: quantile(q, "traffic_request_duration_seconds", `{outcome="success"}`, "5m")})

@@ -63,7 +63,7 @@ type Scenario struct {
 	// The time zone in which days begin and in which daily and weekly rates are read, by
 	// its IANA name such as Europe/Berlin.
 	TimeZone string `yaml:"time_zone" default:"UTC"`
-	// How long a request may take, from its send to the last byte of the answer.
+	// How long a request may take, from its send to the last byte of the response.
 	Timeout Duration `yaml:"timeout" default:"10s" min:"1ms" max:"10m"`
 	// What counts as good. Without it nothing is judged.
 	SLO *SLO `yaml:"slo"`
@@ -203,7 +203,7 @@ type HTTPConfig struct {
 	// Whether redirects are followed, up to 10, all within one timeout. Otherwise a redirect is the response. Each counts against max_rate,
 	// and the keys about connections hold for all. Credentials, cookies and all other headers that are secrets go to no other origin.
 	FollowRedirects bool `yaml:"follow_redirects" default:"false"`
-	// How long an answer may be; a larger one fails with reason protocol.
+	// How long a response may be; a larger one fails with reason protocol.
 	MaxResponseBytes Bytes `yaml:"max_response_bytes" default:"10MiB" min:"1" max:"64GiB"`
 	// The User-Agent header. When empty, it is traffic_exporter and its version.
 	UserAgent string `yaml:"user_agent" format:"header"`

@@ -1,5 +1,5 @@
 // Package engine sends the slots of scenarios at their due times, open loop: a slow
-// answer never delays the next request. It has one runner for each scenario, which
+// response never delays the next request. It has one runner for each scenario, which
 // asks the timeline which slots there are and the fleet which are this replica's,
 // hands each to the scenario's client when it is due, and tells the recorder what
 // became of it.

@@ -20,7 +20,7 @@ const (
 
 // runner sends one scenario's slots. One goroutine waits for each slot and starts its
 // request itself when it is due: to hand it to another goroutine would make it later
-// and cost a switch. The client does not wait for answers, so that a slow one delays
+// and cost a switch. The client does not wait for responses, so that a slow one delays
 // nothing; how many may be outstanding is bounded by MaxInFlight.
 type runner struct {
 	sc    Scenario
@@ -34,7 +34,7 @@ type runner struct {
 	cut atomic.Bool
 	// started says that the client may have something to flush.
 	started bool
-	// inFlight are the requests that have no answer yet.
+	// inFlight are the requests that have no response yet.
 	inFlight atomic.Int64
 	// wakeAt is how many of them have to be left for the runner to be woken, or never.
 	wakeAt atomic.Int64

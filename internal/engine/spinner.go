@@ -10,7 +10,7 @@ const (
 	lastYield = 20 * time.Microsecond
 	// longestSpin is after how long a spinner that has the only processor sleeps for a
 	// moment: the runtime looks at the network only when nothing else is to be done, so
-	// that until then no answer would be read.
+	// that until then no response would be read.
 	longestSpin = 500 * time.Microsecond
 )
 

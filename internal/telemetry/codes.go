@@ -18,7 +18,7 @@ const (
 	otherCode = "other"
 )
 
-// codes are the counters of one request by the code of the answer. A look-up of a
+// codes are the counters of one request by the code of the response. A look-up of a
 // code that was seen before takes no lock and allocates nothing.
 type codes struct {
 	request string
@@ -30,7 +30,7 @@ type codes struct {
 	closed bool
 }
 
-// newCodes creates the counter for no answer, whose code is empty.
+// newCodes creates the counter for no response, whose code is empty.
 func newCodes(vec *prometheus.CounterVec, request string) *codes {
 	c := &codes{request: request, vec: vec}
 	c.known.Store(&map[string]prometheus.Counter{"": vec.WithLabelValues(request, "")})
@@ -55,7 +55,7 @@ func (c *codes) add(code string) prometheus.Counter {
 		return counter
 	}
 	if c.closed {
-		// The request was removed, and must not come back with its last answer.
+		// The request was removed, and must not come back with its last response.
 		return prometheus.NewCounter(prometheus.CounterOpts{})
 	}
 	if len(known) >= maxCodes {

@@ -175,7 +175,7 @@ type Series struct {
 }
 
 // SeriesCount returns how many series the scenario has before its first request.
-// Each code that a request then gets in answer adds one.
+// Each code that a request then gets in response adds one.
 func SeriesCount(spec ScenarioSpec) Series {
 	const (
 		// Sent and received bytes, connections open and opened by two protocols, failures and

@@ -73,7 +73,7 @@ func TestTheFleetPageTellsWhatIsWrong(t *testing.T) {
 	f := FleetStatus{Self: "a", Store: "etcd", Cluster: "c", Why: "not seen by the others", ClockSkew: 1.26, Second: time.Unix(1e9, 0)}
 	page := renderFleet(t, func() FleetStatus { return f })
 	for _, want := range []string{
-		`<span class="pill bad">not live: not seen by the others</span>`, `class="alarm">etcd<small>no answer, the last view is held`,
+		`<span class="pill bad">not live: not seen by the others</span>`, `class="alarm">etcd<small>no response, the last view is held`,
 		`class="alarm">&#43;1.3 s`, "No member is known yet.", "2001-09-09 01:46:40 UTC",
 	} {
 		if !strings.Contains(page, want) {

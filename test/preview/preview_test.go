@@ -142,7 +142,7 @@ func TestPreviewDrawsEveryDashboard(t *testing.T) {
 func TestPreviewNamesPanelsWithoutData(t *testing.T) {
 	o := options{prometheus: fake(t, "traffic_requests_total"), out: t.TempDir(), chromium: "no such browser", span: 10 * time.Minute, scrape: 15 * time.Second}
 	err := o.preview("../../dashboards/scenario.json")
-	if err == nil || !strings.Contains(err.Error(), `no data in "Answers by code"`) || strings.Contains(err.Error(), `"Bytes"`) {
+	if err == nil || !strings.Contains(err.Error(), `no data in "Responses by code"`) || strings.Contains(err.Error(), `"Bytes"`) {
 		t.Errorf("got %v", err)
 	}
 }
