@@ -42,7 +42,7 @@ last_over_time(traffic_exporter_build_info[1d])`,
 		{
 			name: "TrafficReplicaMissing", severity: warning, concern: fleet,
 			// A median over time is the usual size; one who was replaced is not missed, nor
-			// one who left in order.
+			// one who left gracefully.
 			expr: `
 max without (REPLICA) (quantile_over_time(0.5, traffic_fleet_members[2h]))
 -
@@ -52,7 +52,7 @@ and
 max without (REPLICA) (max_over_time(traffic_fleet_lost_members[2h])) > 0`,
 			wait:        5 * time.Minute,
 			summary:     "A fleet has lost a replica and not got it back.",
-			description: "The fleet of {{ $labels.job }} has {{ $value }} replicas fewer than usual, and at least one did not leave in order.",
+			description: "The fleet of {{ $labels.job }} has {{ $value }} replicas fewer than usual, and at least one did not leave gracefully.",
 		},
 		{
 			name: "TrafficMembersDisagree", severity: warning, concern: fleet,
