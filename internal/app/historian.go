@@ -42,13 +42,14 @@ func (h *historian) run(ctx context.Context) error {
 
 // tick ends the second before now.
 func (h *historian) tick(now time.Time) {
+	others := func(string) float64 { return math.NaN() }
+	if h.sums != nil {
+		others = h.sums.others(now)
+	}
 	h.store.Tick(now, func(name string) history.Gauges {
-		g := history.Gauges{Target: math.NaN(), Others: math.NaN()}
+		g := history.Gauges{Target: math.NaN(), Others: others(name)}
 		if r := h.reloader.rate(name); r != nil {
 			g.Target = r.now()
-		}
-		if h.sums != nil {
-			g.Others = h.sums.others(name, now)
 		}
 		return g
 	})

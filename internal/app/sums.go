@@ -45,20 +45,22 @@ func (s *sums) tell(now time.Time) {
 	s.fleet.Totals().Tell(now, figures)
 }
 
-// others returns what the other live members send of a scenario per second; NaN if that is not
+// others returns what the other live members send per second, by scenario; NaN if that is not
 // known of all.
-func (s *sums) others(scenario string, now time.Time) float64 {
+func (s *sums) others(now time.Time) func(scenario string) float64 {
 	all, missing := s.members(now)
-	if missing {
-		return math.NaN()
-	}
-	sum := 0.0
-	for _, m := range all {
-		if m.ID != s.fleet.ID() {
-			sum += float64(m.Figures[scenario].Sent)
+	return func(scenario string) float64 {
+		if missing {
+			return math.NaN()
 		}
+		sum := 0.0
+		for _, m := range all {
+			if m.ID != s.fleet.ID() {
+				sum += float64(m.Figures[scenario].Sent)
+			}
+		}
+		return sum
 	}
-	return sum
 }
 
 // members returns the figures of the members that send, and whether those of one are missing.

@@ -25,6 +25,10 @@ func (f factory) desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(name, help, labels, f.labels)
 }
 
+func (f factory) counter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: f.labels})
+}
+
 func (f factory) counters(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(
 		prometheus.CounterOpts{Name: name, Help: help, ConstLabels: f.labels}, labels)

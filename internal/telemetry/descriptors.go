@@ -16,13 +16,10 @@ type descriptors struct {
 }
 
 func newDescriptors(f factory) *descriptors {
-	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: f.labels})
-	}
 	return &descriptors{
-		loads: counter("traffic_grpc_descriptor_loads_total",
+		loads: f.counter("traffic_grpc_descriptor_loads_total",
 			"Times that the descriptors of gRPC's methods were had from reflection, or read again from files."),
-		failures: counter("traffic_grpc_descriptor_failures_total",
+		failures: f.counter("traffic_grpc_descriptor_failures_total",
 			"Attempts to have the descriptors of gRPC's methods that failed: the last good ones serve, and without any slots are dropped."),
 		thereDesc: f.desc("traffic_grpc_descriptors",
 			"Whether the descriptors of all methods that the scenario calls are known."),

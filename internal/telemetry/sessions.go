@@ -16,13 +16,10 @@ type sessions struct {
 }
 
 func newSessions(f factory) *sessions {
-	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: f.labels})
-	}
 	return &sessions{
-		renewals: counter("traffic_session_renewals_total",
+		renewals: f.counter("traffic_session_renewals_total",
 			"Tokens and sessions that were obtained, the first ones included."),
-		failures: counter("traffic_session_failures_total",
+		failures: f.counter("traffic_session_failures_total",
 			"Attempts to obtain a token or a session that failed: the last good one serves until it ends, then slots are dropped."),
 		thereDesc: f.desc("traffic_sessions",
 			"Tokens and sessions that are there and have not ended."),

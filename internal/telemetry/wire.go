@@ -30,21 +30,18 @@ type wire struct {
 var _ protocol.Wire = (*wire)(nil)
 
 func newWire(f factory) *wire {
-	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: f.labels})
-	}
 	w := &wire{
 		open: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "traffic_open_connections", Help: "Connections that are open now.", ConstLabels: f.labels,
 		}),
 		opened: f.counters("traffic_connections_opened_total",
 			"Connections that were opened and ready for requests, by the protocol that is spoken on them.", "protocol"),
-		sent:       counter("traffic_sent_bytes_total", "Bytes written to connections, with TLS, headers and framing."),
-		received:   counter("traffic_received_bytes_total", "Bytes read from connections, with TLS, headers and framing."),
-		unresolved: counter("traffic_dns_failures_total", "Attempts to resolve a name that failed."),
-		outdated: counter("traffic_dns_outdated_connections_total",
+		sent:       f.counter("traffic_sent_bytes_total", "Bytes written to connections, with TLS, headers and framing."),
+		received:   f.counter("traffic_received_bytes_total", "Bytes read from connections, with TLS, headers and framing."),
+		unresolved: f.counter("traffic_dns_failures_total", "Attempts to resolve a name that failed."),
+		outdated: f.counter("traffic_dns_outdated_connections_total",
 			"Connections made to an address that is older than dns_ttl, since its name could not be resolved again."),
-		fileFailed: counter("traffic_file_reload_failures_total",
+		fileFailed: f.counter("traffic_file_reload_failures_total",
 			"Looks at the files of credentials and certificates that failed or did not end, up to one a second: the last good ones are in use."),
 		phases: f.histograms("traffic_connect_phase_seconds",
 			"Time that the steps of making connections took: dns for each attempt to resolve a name, failed ones included; a step that was not needed is not observed.",

@@ -10,14 +10,20 @@ import (
 // hidden stands for a secret.
 const hidden = "<hidden>"
 
+// The places where the texts of exchanges have secrets: fields of JSON, fields of forms and
+// queries, and JSON Web Tokens.
+var (
+	jsonField = regexp.MustCompile(`"([^"\\\n]{1,80})"\s*:\s*("(?:[^"\\\n]|\\.)*"?|[0-9.eE+-]+)`)
+	formField = regexp.MustCompile(`(?:[?&\s]|^)([\w.%\[\]-]{1,80})=([^&\s;"]+)`)
+	webToken  = regexp.MustCompile(`eyJ[\w-]{8,}\.[\w-]+\.[\w-]*`)
+)
+
 // Redact hides in the text of an exchange what looks like a secret: the values of fields of JSON
 // and of forms and queries whose names say so, and JSON Web Tokens.
 func Redact(text string) string {
-	jsonField := regexp.MustCompile(`"([^"\\\n]{1,80})"\s*:\s*("(?:[^"\\\n]|\\.)*"?|[0-9.eE+-]+)`)
 	text = replace(jsonField, text, `"`+hidden+`"`)
-	formField := regexp.MustCompile(`(?:[?&\s]|^)([\w.%\[\]-]{1,80})=([^&\s;"]+)`)
 	text = replace(formField, text, hidden)
-	return regexp.MustCompile(`eyJ[\w-]{8,}\.[\w-]+\.[\w-]*`).ReplaceAllString(text, hidden)
+	return webToken.ReplaceAllString(text, hidden)
 }
 
 // replace replaces the second group of each match whose first one is the name of a secret.
