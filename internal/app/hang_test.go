@@ -130,6 +130,41 @@ func TestAReloadGoesOnWhenNobodyWaitsForItAnyMore(t *testing.T) {
 	r.eventually(t, "traffic_config_last_reload_successful 1")
 }
 
+// slowLog is a log in which one message takes its time.
+type slowLog struct {
+	message string
+	takes   time.Duration
+	// on turns the slowness on.
+	on atomic.Bool
+}
+
+func (l *slowLog) Write(p []byte) (int, error) {
+	if l.on.Load() && bytes.Contains(p, []byte(l.message)) {
+		time.Sleep(l.takes)
+	}
+	return len(p), nil
+}
+
+func TestTheOutcomeOfAReloadHasTheLastWord(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	writeConfig(t, file, scenarioText("s", "10/s", url, ""))
+	logs := slowLog{message: "configuration applied", takes: 500 * time.Millisecond}
+	a, err := New(options(file, &logs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.reloader.patience = 250 * time.Millisecond
+	r := runApp(t, a)
+	logs.on.Store(true)
+	writeConfig(t, file, scenarioText("s", "20/s", url, ""))
+	if code, body := r.post(t, "/-/reload"); code != http.StatusInternalServerError {
+		t.Errorf("reload: %d %s", code, body)
+	}
+	r.eventually(t, `traffic_target_rate{scenario="s"} 20`)
+	eventually(t, func() bool { return len(a.reloader.turn) == 0 }, "the reload ends")
+	r.eventually(t, "traffic_config_last_reload_successful 1")
+}
+
 func TestPipesAreNotRead(t *testing.T) {
 	dir := t.TempDir()
 	file, pipe := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "pipe")

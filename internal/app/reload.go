@@ -111,7 +111,13 @@ func newReloader(o Options, metrics *telemetry.Metrics) (*reloader, error) {
 }
 
 // start applies the configuration that New has read.
-func (r *reloader) start(context.Context) error { return r.apply(r.config.Load()) }
+func (r *reloader) start(context.Context) error {
+	o := r.apply(r.config.Load())
+	if o.err == nil {
+		r.report(o)
+	}
+	return o.err
+}
 
 // watch reloads on a hangup and when the file's content differs from what was last
 // looked at. It looks at the content because a ConfigMap is changed by swapping a
@@ -138,14 +144,14 @@ func (r *reloader) watch(ctx context.Context) error {
 		case <-r.overrides.News():
 			r.applyOverrides()
 		}
-		if asked && r.try(func() { _ = r.reload() }) { // Logged and counted there.
+		if asked && r.try(r.reload) {
 			asked = false
 		}
 	}
 }
 
 // try begins a job, unless there is one.
-func (r *reloader) try(job func()) bool {
+func (r *reloader) try(job func() outcome) bool {
 	select {
 	case r.turn <- struct{}{}:
 		go r.run(job)
@@ -155,29 +161,58 @@ func (r *reloader) try(job func()) bool {
 	}
 }
 
-// run runs a job and gives its turn back. The log is told when that takes too long.
-func (r *reloader) run(job func()) {
+// run runs a job, reports how it ended and gives its turn back. It reports a failure when
+// the job takes too long.
+func (r *reloader) run(job func() outcome) error {
 	stop := reloading.Alarm(r.patience, func() {
 		r.overdue.Store(true)
 		r.metrics.ReloadFailed()
 		r.attempted(errSlow)
 		r.logger.Error("the configuration cannot be read, the old one stays", "file", r.file, "err", errSlow)
 	})
-	job()
-	stop()
+	o := job()
+	stop() // First, or a late alarm would have the last word.
+	r.report(o)
 	<-r.turn
 	select {
 	case r.ended <- struct{}{}:
 	default: // It will be known.
 	}
+	return o.err
+}
+
+// outcome is how a job ended: with a configuration applied, with an error, or, when it is
+// zero, with nothing to do.
+type outcome struct {
+	cfg *config.Config
+	// unchanged is how many scenarios run on as they were.
+	unchanged int
+	err       error
+}
+
+// report logs and counts how a job ended.
+func (r *reloader) report(o outcome) {
+	switch {
+	case errors.Is(o.err, errStopping):
+	case o.err != nil:
+		r.metrics.ReloadFailed()
+		r.attempted(o.err)
+		r.logger.Error("reload failed, the old configuration stays", "file", r.file, "err", o.err)
+	case o.cfg != nil:
+		r.metrics.ReloadSucceeded(time.Now(), o.cfg.Hash)
+		r.attempted(nil)
+		r.logger.Info("configuration applied", "file", r.file, "hash", o.cfg.Hash[:12],
+			"scenarios", len(o.cfg.Scenarios), "unchanged", o.unchanged)
+	}
 }
 
 // look reloads if the file differs from what was last looked at.
-func (r *reloader) look() {
+func (r *reloader) look() outcome {
 	content, err := r.read(r.file, config.MaxSize)
 	if overdue := r.overdue.Swap(false); overdue || fingerprint(content, err) != r.seen {
-		_ = r.finish(content, err) // Logged and counted there; the old configuration goes on.
+		return r.finish(content, err)
 	}
+	return outcome{}
 }
 
 // Reload reads the file and applies it. On an error the old configuration goes on
@@ -193,7 +228,7 @@ func (r *reloader) Reload() error {
 	}
 	timer.Reset(r.patience)
 	done := make(chan error, 1)
-	go r.run(func() { done <- r.reload() })
+	go func() { done <- r.run(r.reload) }()
 	select {
 	case err := <-done:
 		return err
@@ -203,27 +238,22 @@ func (r *reloader) Reload() error {
 }
 
 // reload is the job that Reload waits for.
-func (r *reloader) reload() error {
+func (r *reloader) reload() outcome {
 	content, err := r.read(r.file, config.MaxSize)
 	r.overdue.Store(false)
 	return r.finish(content, err)
 }
 
-// finish applies the content of the file, and logs and counts why it cannot.
-func (r *reloader) finish(content []byte, err error) error {
+// finish applies the content of the file. On an error the old configuration goes on.
+func (r *reloader) finish(content []byte, err error) outcome {
 	cfg, err := r.parse(content, err)
 	if err == nil && cfg.FleetFingerprint() != r.current().FleetFingerprint() {
 		err = errFleetChanged
 	}
-	if err == nil {
-		err = r.apply(cfg)
+	if err != nil {
+		return outcome{err: err}
 	}
-	if err != nil && !errors.Is(err, errStopping) {
-		r.metrics.ReloadFailed()
-		r.attempted(err)
-		r.logger.Error("reload failed, the old configuration stays", "file", r.file, "err", err)
-	}
-	return err
+	return r.apply(cfg)
 }
 
 // attempted notes how an attempt to load the configuration has ended.
@@ -274,27 +304,27 @@ func (r *reloader) parse(content []byte, err error) (*config.Config, error) {
 }
 
 // apply builds the scenarios of cfg and puts them in the place of the running ones.
-func (r *reloader) apply(cfg *config.Config) error {
+func (r *reloader) apply(cfg *config.Config) outcome {
 	running := *r.running.Load()
 	next, err := r.builder.prepare(cfg, running)
 	if err != nil {
-		return err
+		return outcome{err: err}
 	}
 	if r.stopped.Load() {
 		discard(next, running)
-		return errStopping
+		return outcome{err: errStopping}
 	}
 	if err := r.builder.expose(cfg, next, running); err != nil {
-		return err
+		return outcome{err: err}
 	}
 	r.replace(next)
-	kept := 0
+	unchanged := 0
 	for name, old := range running {
 		n, ok := next[name]
 		if !ok {
 			r.metrics.Remove(name)
 		} else if old.whole == n.whole {
-			kept++
+			unchanged++
 		}
 	}
 	r.config.Store(cfg)
@@ -303,11 +333,7 @@ func (r *reloader) apply(cfg *config.Config) error {
 	if r.applied != nil {
 		r.applied(cfg)
 	}
-	r.metrics.ReloadSucceeded(time.Now(), cfg.Hash)
-	r.attempted(nil)
-	r.logger.Info("configuration applied", "file", r.file, "hash", cfg.Hash[:12],
-		"scenarios", len(cfg.Scenarios), "unchanged", kept)
-	return nil
+	return outcome{cfg: cfg, unchanged: unchanged}
 }
 
 // names returns the names of scenarios.
