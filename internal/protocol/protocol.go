@@ -101,8 +101,8 @@ const (
 	Redirect
 	// Step is a further request of a journey, a call of its own.
 	Step
-	// TransparentRetry is a Retry of a request that the server has not processed and declined
-	// gracefully, having taken others on the same connection: no sign of a failing target.
+	// TransparentRetry is a Retry that the server asked for gracefully: it has not processed the
+	// request, but others on the same connection.
 	TransparentRetry
 
 	// NumExtras is the size of an array indexed by Extra.

@@ -194,9 +194,9 @@ func TestAServerThatAllowsNoStreamsIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestServersThatRefuseGracefullyGetFewRepeats has servers take now few requests on a connection and
-// now many, so that what was learned of one is wrong of the next. Transparent retries have no budget:
-// that they stay few is up to the quota.
+// TestServersThatRefuseGracefullyGetFewRepeats has servers take few requests on one connection and
+// many on the next, so that no quota holds. Transparent retries have no budget: only the quota keeps
+// them few.
 func TestServersThatRefuseGracefullyGetFewRepeats(t *testing.T) {
 	const requests = 1600
 	for _, few := range []int{1, 10} {
