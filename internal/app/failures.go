@@ -51,7 +51,7 @@ func (g *guarded) Exchanged(o engine.Outcome) {
 // repeat ends: a target that ends each connection without a response is to be spared.
 func (g *guarded) Extra(entry int, e protocol.Extra) {
 	g.Recorder.Extra(entry, e)
-	if e == protocol.Retry {
+	if e == protocol.Retry || e == protocol.TransparentRetry {
 		now := time.Now()
 		g.guard.Ended(now, now, true)
 	}

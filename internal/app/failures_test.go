@@ -84,6 +84,10 @@ func TestWhatAGuardTakesForAFailure(t *testing.T) {
 			g.Extra(0, protocol.Retry)
 			ended(protocol.ReasonNone)(g)
 		}, true},
+		{"a success by a transparent retry", func(g *guarded) {
+			g.Extra(0, protocol.TransparentRetry)
+			ended(protocol.ReasonNone)(g)
+		}, true},
 		{"a success by a redirect", func(g *guarded) {
 			g.Extra(0, protocol.Redirect)
 			ended(protocol.ReasonNone)(g)

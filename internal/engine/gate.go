@@ -39,7 +39,8 @@ func (g *gate) step(now time.Duration, ratio float64) bool {
 	return true
 }
 
-// extra counts one more request on the wire, or returns false and why it must not be sent.
+// extra counts one more request on the wire, or returns false and why it must not be sent. A
+// transparent retry is outside the budget of retries.
 func (g *gate) extra(e protocol.Extra, now time.Duration, ratio float64) (WithheldReason, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -88,6 +88,27 @@ func TestRepeatsAreWithinTheBudgetAndTheCap(t *testing.T) {
 	}
 }
 
+func TestTransparentRetriesAreWithinTheCapAlone(t *testing.T) {
+	for _, tc := range []struct {
+		slots, limit float64
+		most         int
+	}{
+		{slots: 50, most: 50 * 60},
+		{slots: 50, limit: 60, most: 10*60 + 60},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			book, firsts := asked(t, tc.slots, tc.limit, nil, protocol.TransparentRetry, 1)
+			n := book.extras[protocol.TransparentRetry]
+			if n > tc.most || n < tc.most-100 {
+				t.Errorf("%g/s at a cap of %g/s: %d retries of %d requests, want %d", tc.slots, tc.limit, n, firsts, tc.most)
+			}
+			if capped := book.withheld[protocol.TransparentRetry][WithheldRateCap]; n+capped != firsts {
+				t.Errorf("%g/s at a cap of %g/s: %d retries and %d beyond the cap, of %d", tc.slots, tc.limit, n, capped, firsts)
+			}
+		})
+	}
+}
+
 func TestNothingMoreIsSentOnceCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, _, book := scenario(t, 1)

@@ -101,15 +101,18 @@ const (
 	Redirect
 	// Step is a further request of a journey, a call of its own.
 	Step
+	// TransparentRetry is a Retry that the server asked for gracefully: it has not processed the
+	// request, but others on the same connection.
+	TransparentRetry
 
 	// NumExtras is the size of an array indexed by Extra.
 	NumExtras = int(iota)
 )
 
-// String returns the extra as it stands in labels.
+// String returns the extra as it stands in labels, which do not tell the kinds of retries apart.
 func (e Extra) String() string {
 	switch e {
-	case Retry:
+	case Retry, TransparentRetry:
 		return "retry"
 	case Redirect:
 		return "redirect"

@@ -203,6 +203,7 @@ func newEntry(c *collector, s *Scenario, spec ScenarioSpec, name string, old *Sc
 		e.failures[r] = c.failures.WithLabelValues(name, r.String())
 	}
 	e.extras[protocol.Retry] = c.retries.WithLabelValues(name)
+	e.extras[protocol.TransparentRetry] = e.extras[protocol.Retry]
 	e.extras[protocol.Redirect] = c.redirects.WithLabelValues(name)
 	for kind, reasons := range withholdings(spec.isStep(name)) {
 		for _, why := range reasons {
@@ -219,8 +220,9 @@ func newEntry(c *collector, s *Scenario, spec ScenarioSpec, name string, old *Sc
 // withholdings returns for which reasons a request may be withheld, by its kind.
 func withholdings(step bool) [protocol.NumExtras][]engine.WithheldReason {
 	all := [protocol.NumExtras][]engine.WithheldReason{
-		protocol.Retry:    {engine.WithheldRateCap, engine.WithheldRetryBudget, engine.WithheldShutdown},
-		protocol.Redirect: {engine.WithheldRateCap, engine.WithheldShutdown},
+		protocol.Retry:            {engine.WithheldRateCap, engine.WithheldRetryBudget, engine.WithheldShutdown},
+		protocol.TransparentRetry: {engine.WithheldRateCap, engine.WithheldShutdown},
+		protocol.Redirect:         {engine.WithheldRateCap, engine.WithheldShutdown},
 	}
 	if step {
 		all[protocol.Step] = []engine.WithheldReason{engine.WithheldRateCap, engine.WithheldInFlight}

@@ -316,12 +316,12 @@ func TestRequestsOnTheWireAreCountedByKind(t *testing.T) {
 		labels []string
 		want   float64
 	}{
-		{"traffic_request_retries_total", []string{"request", "browse"}, 1},
+		{"traffic_request_retries_total", []string{"request", "browse"}, 1 + 4}, // Transparent ones too.
 		{"traffic_request_retries_total", []string{"request", "buy"}, 0},
 		{"traffic_request_redirects_total", []string{"request", "browse"}, 2},
-		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "retry", "reason", "rate_cap"}, 1},
+		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "retry", "reason", "rate_cap"}, 1 + 31},
 		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "retry", "reason", "retry_budget"}, 2},
-		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "retry", "reason", "shutdown"}, 4},
+		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "retry", "reason", "shutdown"}, 4 + 34},
 		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "redirect", "reason", "rate_cap"}, 11},
 		{"traffic_requests_withheld_total", []string{"request", "buy", "kind", "redirect", "reason", "shutdown"}, 14},
 		{"traffic_requests_withheld_total", []string{"request", "browse", "kind", "retry", "reason", "rate_cap"}, 0},

@@ -5,6 +5,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -12,7 +13,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 	"github.com/traffic-exporter/traffic_exporter/test/freeport"
@@ -273,6 +276,64 @@ func TestConnectionsThatNginxEndsCostNoRequest(t *testing.T) {
 		if opened := total(metrics, "traffic_connections_opened_total", scenario); opened < float64(finished)/100 {
 			t.Errorf("%s: %d requests went over %v connections: nginx did not end them", c.name, finished, opened)
 		}
+	}
+}
+
+// late forwards connections to a port of loopback, the first bytes of each after the delay, and
+// returns the address.
+func late(t *testing.T, port string, delay time.Duration) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	t.Cleanup(func() { _ = l.Close(); all.Wait() })
+	all.Go(func() {
+		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+			all.Go(func() {
+				time.Sleep(delay)
+				forward(c, "127.0.0.1:"+port)
+			})
+		}
+	})
+	return l.Addr().String()
+}
+
+// forward copies between a connection and a new one to the address until either ends.
+func forward(c net.Conn, addr string) {
+	defer func() { _ = c.Close() }()
+	other, err := net.Dial("tcp", addr)
+	if err != nil {
+		return
+	}
+	defer func() { _ = other.Close() }()
+	go func() { _, _ = io.Copy(other, c); _ = other.Close() }()
+	_, _ = io.Copy(c, other)
+}
+
+// TestAColdStartMeetsAnNginxThatTakesFewRequestsOnAConnection has many requests wait for the
+// first connection, which takes ten of them: the others are refused, and none of them is lost.
+func TestAColdStartMeetsAnNginxThatTakesFewRequestsOnAConnection(t *testing.T) {
+	const requests = 1000
+	for _, inFlight := range []int{50, 100} {
+		t.Run(fmt.Sprintf("%d in flight", inFlight), func(t *testing.T) {
+			c := nginxCase{"cold", "http2;keepalive_requests 10;", "POST", "http2", true, inFlight, ", body: x"}
+			ca, sites := startNginx(t, map[string]string{c.name: c.server + `location / { return 200 "ok"; }`})
+			_, port, _ := net.SplitHostPort(late(t, sites[c.name].port, 200*time.Millisecond))
+			e := startExporter(t, "scenarios:\n"+c.scenario(ca, "500/s", &site{port: port}, "https"))
+			e.finishes(t, c.name, requests)
+			metrics := e.pause(t)
+			if failed := failures(metrics); failed != "" {
+				t.Errorf("some requests are reported as failed:\n%s", failed)
+			}
+			if n := total(metrics, "traffic_request_retries_total"); n > float64(inFlight) {
+				t.Errorf("%v requests were sent again, more than were in flight at the start", n)
+			}
+			if _, _, twice := sites[c.name].lines(t); len(twice) > 0 {
+				t.Errorf("nginx processed %d requests twice", len(twice))
+			}
+		})
 	}
 }
 

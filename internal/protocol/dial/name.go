@@ -422,7 +422,7 @@ func (n *name) resolve(ctx context.Context) ([]string, error) {
 		return nil, &net.DNSError{Err: "too many lookups are on their way", Name: n.host, IsTimeout: true}
 	}
 	defer end()
-	ips, err := n.dialer.net.resolver().LookupNetIP(ctx, "ip", n.host)
+	ips, err := n.dialer.net.lookup(ctx, n.host)
 	if err == nil && len(ips) == 0 {
 		err = &net.DNSError{Err: "no addresses", Name: n.host, IsNotFound: true}
 	}
@@ -438,13 +438,32 @@ func (n *name) resolve(ctx context.Context) ([]string, error) {
 	return all, nil
 }
 
-// resolver returns who is to be asked. A net.Resolver makes one query of those for the same
-// name at the same time, which is one too few where that is lost.
-func (n Net) resolver() Resolver {
-	if r, ok := n.Resolver.(*net.Resolver); ok {
-		return &net.Resolver{PreferGo: r.PreferGo, StrictErrors: r.StrictErrors, Dial: r.Dial}
+// lookup returns the addresses of a host. Where this machine has nothing left to ask a name server
+// with, the error is the kernel's, of which a net.DNSError keeps the text only. A net.Resolver makes
+// one query of those for the same name at the same time, which is one too few where that is lost:
+// each lookup has its own.
+func (n Net) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	r, ok := n.Resolver.(*net.Resolver)
+	if !ok {
+		return n.Resolver.LookupNetIP(ctx, "ip", host)
 	}
-	return n.Resolver
+	dial := r.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	var local atomic.Pointer[error]
+	own := &net.Resolver{PreferGo: r.PreferGo, StrictErrors: r.StrictErrors, Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		if err != nil && isLocal(err) {
+			local.Store(&err)
+		}
+		return c, err
+	}}
+	ips, err := own.LookupNetIP(ctx, "ip", host)
+	if why := local.Load(); err != nil && why != nil {
+		err = *why
+	}
+	return ips, err
 }
 
 // dialResolver connects to a DNS server as net.Resolver does, but lets go of it when nobody

@@ -147,6 +147,9 @@ func newProxy(u *url.URL, header []protocol.Field) (*proxy, error) {
 	if u.Hostname() == "" {
 		return nil, fmt.Errorf("proxy %q: no host", p.name)
 	}
+	if err := p.checkUser(); err != nil {
+		return nil, fmt.Errorf("proxy %q: %w", p.name, err)
+	}
 	host, err := uri.ASCII(u.Hostname())
 	if err != nil {
 		return nil, fmt.Errorf("proxy %q: %w", p.name, err)
@@ -159,6 +162,25 @@ func newProxy(u *url.URL, header []protocol.Field) (*proxy, error) {
 	}
 	p.addr = net.JoinHostPort(host, port)
 	return p, nil
+}
+
+// maxSOCKSText is how long a user and a password may be for SOCKS5, in bytes (RFC 1929, section 2).
+const maxSOCKSText = 255
+
+// checkUser fails on a user and a password that the proxy's protocol cannot carry.
+func (p *proxy) checkUser() error {
+	if p.user == nil {
+		return nil
+	}
+	name := p.user.Username()
+	password, _ := p.user.Password()
+	switch {
+	case p.socks && (name == "" || len(name) > maxSOCKSText || len(password) > maxSOCKSText):
+		return errors.New("SOCKS5 needs a user of 1 to 255 bytes and a password of at most 255")
+	case !p.socks && strings.Contains(name, ":"):
+		return errors.New("a user with a colon is none for basic authentication") // RFC 7617, section 2.
+	}
+	return nil
 }
 
 // authorization returns what the proxy is told of who asks (RFC 9110, section 11.7.2); empty

@@ -303,6 +303,10 @@ func TestAProxyThatMakesNoSenseIsRefused(t *testing.T) {
 	for _, o := range []dial.ProxyOptions{
 		{URL: &url.URL{Scheme: "ftp", Host: "proxy.test"}},
 		{URL: &url.URL{Scheme: "http"}},
+		{URL: &url.URL{Scheme: "http", Host: "proxy.test", User: url.UserPassword("a:b", "c")}},
+		{URL: &url.URL{Scheme: "socks5", Host: "proxy.test", User: url.UserPassword("", "c")}},
+		{URL: &url.URL{Scheme: "socks5", Host: "proxy.test", User: url.UserPassword(strings.Repeat("a", 256), "c")}},
+		{URL: &url.URL{Scheme: "socks5h", Host: "proxy.test", User: url.UserPassword("a", strings.Repeat("c", 256))}},
 		{URL: u, FromEnvironment: true},
 		{NoProxy: "a.test"},
 		{URL: u, ConnectHeader: []protocol.Field{{Name: "A", Value: "b\r\nC: d"}}},

@@ -289,7 +289,7 @@ func splitField(text []byte) (name, value []byte, err error) {
 	if colon <= 0 {
 		return nil, nil, syntaxError("a line of the head without a name")
 	}
-	name, value = trimRight(text[:colon]), trim(text[colon+1:])
+	name, value = httpreq.TrimRight(text[:colon]), httpreq.Trim(text[colon+1:])
 	for _, c := range name {
 		if !tokens[c] {
 			return nil, nil, syntaxError("a field's name is none")
@@ -321,7 +321,7 @@ func (r *response) field(text []byte) error {
 		r.chunked = true
 	case len(name) == 10 && is(name, "connection"):
 		for token := range bytes.SplitSeq(value, []byte{','}) {
-			switch token = trim(token); {
+			switch token = httpreq.Trim(token); {
 			case is(token, "close"):
 				r.closes = true
 			case is(token, "keep-alive"):
@@ -332,32 +332,15 @@ func (r *response) field(text []byte) error {
 	return nil
 }
 
-// contentLength takes the field of that name, which may be there several times and may be
-// a list, if all say the same.
+// contentLength takes the field of that name, which may be there several times if all say the
+// same.
 func (r *response) contentLength(value []byte) error {
-	for text := range bytes.SplitSeq(value, []byte{','}) {
-		n, ok := decimal(trim(text))
-		if !ok || r.length >= 0 && n != r.length {
-			return syntaxError("no length, or several")
-		}
-		r.length = n
+	n, ok := httpreq.ContentLength(value)
+	if !ok || r.length >= 0 && n != r.length {
+		return syntaxError("no length, or several")
 	}
+	r.length = n
 	return nil
-}
-
-// decimal reads a number of at most 18 digits.
-func decimal(text []byte) (int64, bool) {
-	if len(text) == 0 || len(text) > 18 {
-		return 0, false
-	}
-	var n int64
-	for _, c := range text {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = 10*n + int64(c-'0')
-	}
-	return n, true
 }
 
 // endHead decides what follows a head (RFC 9112, section 6.3).
@@ -471,25 +454,6 @@ func is(text []byte, word string) bool {
 	}
 	return true
 }
-
-// trim returns the text without blanks around it. It is several times as fast as bytes.Trim, which
-// makes a set of them first.
-func trim(text []byte) []byte {
-	for len(text) > 0 && isBlank(text[0]) {
-		text = text[1:]
-	}
-	return trimRight(text)
-}
-
-// trimRight returns the text without the blanks at its end.
-func trimRight(text []byte) []byte {
-	for len(text) > 0 && isBlank(text[len(text)-1]) {
-		text = text[:len(text)-1]
-	}
-	return text
-}
-
-func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
 // printable reports whether a text is without control characters, but for tabs.
 func printable(text []byte) bool {

@@ -3,6 +3,7 @@ package http2
 import (
 	"encoding/binary"
 
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
@@ -127,7 +128,7 @@ func (c *conn) handleReset(f *inFrame) *violation {
 	}
 	why := code(binary.BigEndian.Uint32(f.payload))
 	// REFUSED_STREAM says that it was not looked at (RFC 9113, section 8.7).
-	if why != codeRefused || !c.mayRepeat(s, true) {
+	if why != codeRefused || !mayRepeat(s, true, protocol.Retry) {
 		c.endStream(s, &peerError{code: why})
 		return nil
 	}
@@ -144,13 +145,14 @@ func (c *conn) handleGoAway(f *inFrame) *violation {
 	last := binary.BigEndian.Uint32(f.payload) & lastStream
 	c.closing.goAway = &peerError{code: code(binary.BigEndian.Uint32(f.payload[4:])), goAway: true}
 	c.retire()
-	refused := c.streams.above(last)
+	refused, as := c.streams.above(last), protocol.Retry
 	if len(refused) > 0 && last > 0 && c.closing.goAway.code == codeNone {
+		as = protocol.TransparentRetry
 		c.origin.quota.learn(upTo(last))
 		c.outcomes.quota = true
 	}
 	for _, s := range refused {
-		if c.closing.goAway.code != codeCalm && c.mayRepeat(s, true) {
+		if c.closing.goAway.code != codeCalm && mayRepeat(s, true, as) {
 			s.anew = true
 			c.repeat(s)
 		} else {

@@ -126,7 +126,7 @@ func (c *conn) end(err error) {
 	c.updateRoom()
 	for s := c.streams.byDeadline.first; s != nil; s = c.streams.byDeadline.first {
 		harmless := c.responded && !s.touched && s.entry.Idempotent
-		if c.closing.cause == nil && c.mayRepeat(s, harmless) {
+		if c.closing.cause == nil && mayRepeat(s, harmless, protocol.Retry) {
 			s.anew = true
 			c.repeat(s)
 		} else {
@@ -159,12 +159,12 @@ func (c *conn) deliver(urgent bool) {
 	}
 }
 
-// mayRepeat reports whether a stream's job may be sent once more, which is done once at
-// most. What has been written is one more request on the wire: it has to be harmless, since
-// the server has not looked at it or since it may (RFC 9110, section 9.2.2), and it has to be
-// admitted.
-func (c *conn) mayRepeat(s *stream, harmless bool) bool {
-	return !s.again && (!s.written || harmless && s.call.Admits(protocol.Retry))
+// mayRepeat reports whether a stream's job may be sent once more, as an extra of that kind,
+// which is done once at most. What has been written is one more request on the wire: it has to
+// be harmless, since the server has not looked at it or since it may (RFC 9110, section 9.2.2),
+// and it has to be admitted.
+func mayRepeat(s *stream, harmless bool, as protocol.Extra) bool {
+	return !s.again && (!s.written || harmless && s.call.Admits(as))
 }
 
 // repeat ends a stream, whose job is sent again.

@@ -1,7 +1,9 @@
 package http2
 
 import (
+	"slices"
 	"testing"
+	"testing/synctest"
 
 	lib "golang.org/x/net/http2"
 
@@ -65,6 +67,70 @@ func TestRequestsThatTheServerHasNotLookedAtAreRepeated(t *testing.T) {
 				t.Errorf("reason %q, want %q: %v", r.Reason, test.want, r.Err)
 			}
 			checkClosed(t, c, w)
+		})
+	}
+}
+
+// TestOnlyARefusalAfterOthersWereTakenIsTransparent has servers refuse the second of two requests.
+func TestOnlyARefusalAfterOthersWereTakenIsTransparent(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		refuse func(s *server, first, second uint32)
+		want   []protocol.Extra
+	}{
+		{"GOAWAY after the first", func(s *server, first, _ uint32) {
+			_ = s.WriteGoAway(first, lib.ErrCodeNo, nil)
+			s.answer(first)
+		}, []protocol.Extra{protocol.TransparentRetry}},
+		{"GOAWAY in two steps", func(s *server, first, _ uint32) {
+			_ = s.WriteGoAway(1<<31-1, lib.ErrCodeNo, nil)
+			_ = s.WriteGoAway(first, lib.ErrCodeNo, nil)
+			s.answer(first)
+		}, []protocol.Extra{protocol.TransparentRetry}},
+		{"GOAWAY after both", func(s *server, first, second uint32) {
+			_ = s.WriteGoAway(second, lib.ErrCodeNo, nil)
+			s.answer(first)
+			s.answer(second)
+		}, nil},
+		{"GOAWAY before both", func(s *server, _, _ uint32) {
+			_ = s.WriteGoAway(0, lib.ErrCodeNo, nil)
+		}, []protocol.Extra{protocol.Retry, protocol.Retry}},
+		{"GOAWAY for an error", func(s *server, first, _ uint32) {
+			_ = s.WriteGoAway(first, lib.ErrCodeInternal, nil)
+			s.answer(first)
+		}, []protocol.Extra{protocol.Retry}},
+		{"REFUSED_STREAM", func(s *server, first, second uint32) {
+			_ = s.WriteRSTStream(second, lib.ErrCodeRefusedStream)
+			s.answer(first)
+			s.serve()
+		}, []protocol.Extra{protocol.Retry}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := piped(t, func(s *server) {
+					if s.conn == 1 {
+						first := s.request()
+						test.refuse(s, first, s.request())
+						return
+					}
+					s.serve()
+				})
+				o.Entries[0].Method = "POST"
+				c := client(t, o)
+				asked := make(chan protocol.Extra, 4)
+				admit := func(e protocol.Extra) bool { asked <- e; return true }
+				if failed := inTurns(c, 1, 2, admit); failed > 0 {
+					t.Errorf("%d requests failed", failed)
+				}
+				close(asked)
+				var got []protocol.Extra
+				for e := range asked {
+					got = append(got, e)
+				}
+				if !slices.Equal(got, test.want) {
+					t.Errorf("asked for %d, want %d", got, test.want)
+				}
+			})
 		})
 	}
 }

@@ -1,6 +1,10 @@
 package http2
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+)
 
 // fact is what a field of an answer's head says, as far as it concerns us.
 type fact struct {
@@ -57,7 +61,7 @@ func classifyPseudo(name, value []byte) fact {
 	if string(name) != ":status" || len(value) != 3 {
 		return fact{kind: factMalformed}
 	}
-	n, ok := parseNumber(value)
+	n, ok := httpreq.Decimal(value)
 	if !ok {
 		return fact{kind: factMalformed}
 	}
@@ -66,26 +70,11 @@ func classifyPseudo(name, value []byte) fact {
 
 // classifyLength returns the fact in a length.
 func classifyLength(value []byte) fact {
-	n, ok := parseNumber(value)
+	n, ok := httpreq.ContentLength(value)
 	if !ok {
 		return fact{kind: factMalformed}
 	}
 	return fact{kind: factLength, number: n}
-}
-
-// parseNumber returns the number that is written in digits, of which there are not too
-// many.
-func parseNumber(p []byte) (n int64, ok bool) {
-	if len(p) == 0 || len(p) > 18 {
-		return 0, false
-	}
-	for _, b := range p {
-		if b < '0' || b > '9' {
-			return 0, false
-		}
-		n = 10*n + int64(b-'0')
-	}
-	return n, true
 }
 
 // head is what is kept of a header block: of an answer's head or of its trailers.

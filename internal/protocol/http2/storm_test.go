@@ -193,3 +193,23 @@ func TestAServerThatAllowsNoStreamsIsWaitedFor(t *testing.T) {
 		})
 	}
 }
+
+// TestServersThatRefuseGracefullyGetFewRepeats has servers take few requests on one connection and
+// many on the next, so that no quota holds. Transparent retries have no budget: only the quota keeps
+// them few.
+func TestServersThatRefuseGracefullyGetFewRepeats(t *testing.T) {
+	const requests = 1600
+	for _, few := range []int{1, 10} {
+		for _, burst := range []int{4, 16, 100} {
+			synctest.Test(t, func(t *testing.T) {
+				var repeats atomic.Int64
+				o := piped(t, func(s *server) { s.takeFew(choose(s.conn%2 == 0, few, 100)) })
+				o.Entries[0].Method = "POST"
+				inTurns(client(t, o), requests/burst, burst, func(protocol.Extra) bool { repeats.Add(1); return true })
+				if n := repeats.Load(); n > requests/2 {
+					t.Errorf("%d or 100 on a connection, %d at a time: %d repeats of %d requests", few, burst, n, requests)
+				}
+			})
+		}
+	}
+}

@@ -90,6 +90,7 @@ func (s Suite) Run(t *testing.T) {
 		{"shows a late tap what breaks", s.showsALateTapWhatBreaks},
 		{"writes down what failed", s.writesDownWhatFailed},
 		{"follows redirects", s.followsRedirects},
+		{"resolves locations", s.resolvesLocations},
 		{"keeps secrets to their host", s.keepsSecretsToTheirHost},
 		{"asks before a redirect", s.asksBeforeARedirect},
 		{"sends URLs as they were written", s.sendsURLsAsWritten},

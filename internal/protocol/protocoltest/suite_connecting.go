@@ -2,6 +2,7 @@ package protocoltest
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"syscall"
@@ -41,6 +42,23 @@ func (s Suite) tellsFailuresOfConnecting(t *testing.T) {
 					t.Errorf("took %s", r.Service())
 				}
 			})
+		})
+	}
+	for errno, want := range map[syscall.Errno]protocol.Reason{
+		syscall.EMFILE:       protocol.ReasonLocal,
+		syscall.ENFILE:       protocol.ReasonLocal,
+		syscall.ENOBUFS:      protocol.ReasonLocal,
+		syscall.EADDRINUSE:   protocol.ReasonLocal,
+		syscall.ECONNREFUSED: protocol.ReasonDNS,
+		syscall.ENETUNREACH:  protocol.ReasonDNS,
+	} {
+		t.Run("the kernel says to the resolver "+errno.Error(), func(t *testing.T) {
+			d := net.Dialer{ControlContext: func(context.Context, string, string, syscall.RawConn) error { return errno }}
+			o := s.plain().options(t, "somewhere.test")
+			o.Net.Resolver = &net.Resolver{PreferGo: true, Dial: d.DialContext}
+			if r := wantReason(t, s.client(t, o), want); want == protocol.ReasonLocal && !errors.Is(r.Err, errno) {
+				t.Errorf("error %v", r.Err)
+			}
 		})
 	}
 	for errno, want := range map[syscall.Errno]protocol.Reason{

@@ -162,6 +162,71 @@ func (s Suite) readsWhatServersOfHTTP2Send(t *testing.T) {
 			s.head(id, false, ":status", "200", "content-length", "3")
 			_ = s.WriteData(id, true, []byte("ok"))
 		}, protocol.ReasonProtocol, "200"},
+		{"a length that is a list of the same", func(s *frames, id uint32) {
+			s.head(id, false, ":status", "200", "content-length", "2, 2", "content-length", "02")
+			_ = s.WriteData(id, true, []byte("ok"))
+		}, protocol.ReasonNone, "200"},
+		{"a length that is a list of others", func(s *frames, id uint32) {
+			s.head(id, false, ":status", "200", "content-length", "2, 3")
+			_ = s.WriteData(id, true, []byte("ok"))
+		}, protocol.ReasonProtocol, ""},
+		{"a length with a sign", func(s *frames, id uint32) {
+			s.head(id, false, ":status", "200", "content-length", "+2")
+			_ = s.WriteData(id, true, []byte("ok"))
+		}, protocol.ReasonProtocol, ""},
+		{"a body that is longer than its length", func(s *frames, id uint32) {
+			s.head(id, false, ":status", "200", "content-length", "1")
+			_ = s.WriteData(id, true, []byte("ok"))
+		}, protocol.ReasonProtocol, "200"},
+		{"204 with a length", func(s *frames, id uint32) { s.head(id, true, ":status", "204", "content-length", "5") }, protocol.ReasonNone, "204"},
+		{"304 with a length", func(s *frames, id uint32) { s.head(id, true, ":status", "304", "content-length", "5") }, protocol.ReasonStatus, "304"},
+		{"a byte of control in a value", func(s *frames, id uint32) { s.head(id, true, ":status", "200", "x", "a\x01b") }, protocol.ReasonProtocol, ""},
+		{"bytes beyond ASCII in a value", func(s *frames, id uint32) { s.head(id, true, ":status", "200", "x", "\xe9\t\xff") }, protocol.ReasonNone, "200"},
+		{"101", func(s *frames, id uint32) { s.head(id, false, ":status", "101") }, protocol.ReasonProtocol, ""},
+		{"a pseudo-header of a request", func(s *frames, id uint32) { s.head(id, true, ":status", "200", ":path", "/") }, protocol.ReasonProtocol, ""},
+		{"a body without a head", func(s *frames, id uint32) { _ = s.WriteData(id, true, []byte("ok")) }, protocol.ReasonProtocol, ""},
+		{"a trailer with a status", func(s *frames, id uint32) {
+			s.head(id, false, ":status", "200")
+			s.head(id, true, ":status", "200")
+		}, protocol.ReasonProtocol, "200"},
+		{"a trailer that is not the end", func(s *frames, id uint32) {
+			s.head(id, false, ":status", "200")
+			s.head(id, false, "x", "y")
+		}, protocol.ReasonProtocol, "200"},
+		{"a trailer without a body", func(s *frames, id uint32) {
+			s.head(id, false, ":status", "200", "content-length", "0")
+			s.head(id, true, "x", "y")
+		}, protocol.ReasonNone, "200"},
+		{"a body in empty pieces", func(s *frames, id uint32) {
+			s.head(id, false, ":status", "200")
+			for range 20 {
+				_ = s.WriteData(id, false, nil)
+			}
+			_ = s.WriteDataPadded(id, true, []byte("ok"), make([]byte, 255))
+		}, protocol.ReasonNone, "200"},
+		{"frames of types and flags that nobody knows", func(s *frames, id uint32) {
+			_ = s.WriteRawFrame(0xfe, 0xff, id, []byte("grease"))
+			_ = s.WriteRawFrame(0x10, 0, 0, []byte("u=1"))
+			_ = s.WriteSettings(http2.Setting{ID: 0x0a0a, Val: 1<<32 - 1})
+			_ = s.WritePing(false, [8]byte{1})
+			_ = s.WritePriority(id, http2.PriorityParam{StreamDep: 0, Weight: 15})
+			s.respond(id, "200")
+		}, protocol.ReasonNone, "200"},
+		{"RST_STREAM with NO_ERROR behind the response", func(s *frames, id uint32) {
+			s.respond(id, "200")
+			_ = s.WriteRSTStream(id, http2.ErrCodeNo)
+		}, protocol.ReasonNone, "200"},
+		{"RST_STREAM with NO_ERROR in the response", func(s *frames, id uint32) {
+			s.head(id, false, ":status", "200")
+			_ = s.WriteRSTStream(id, http2.ErrCodeNo)
+		}, protocol.ReasonReset, "200"},
+		{"a window of nothing", func(s *frames, id uint32) {
+			_ = s.WriteRawFrame(http2.FrameWindowUpdate, 0, id, make([]byte, 4))
+		}, protocol.ReasonProtocol, ""},
+		{"a stream of its own", func(s *frames, _ uint32) { s.respond(2, "200") }, protocol.ReasonProtocol, ""},
+		{"PUSH_PROMISE", func(s *frames, id uint32) {
+			_ = s.WriteRawFrame(http2.FramePushPromise, http2.FlagPushPromiseEndHeaders, id, []byte{0, 0, 0, 2, 0x88})
+		}, protocol.ReasonProtocol, ""},
 		{"a long field", func(s *frames, id uint32) { s.head(id, true, ":status", "200", "x", long) }, protocol.ReasonNone, "200"},
 		{"many long fields", func(s *frames, id uint32) {
 			s.head(id, true, append([]string{":status", "200"}, repeated("x", long, 20)...)...)

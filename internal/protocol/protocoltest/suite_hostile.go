@@ -40,6 +40,8 @@ func (s Suite) readsWhatServersSend(t *testing.T) {
 		"long lines":         longLines(),
 		"bodies in chunks":   chunks(),
 		"ends of the bodies": bodyEnds(),
+		"lengths":            lengths(),
+		"bytes of control":   controls(),
 	} {
 		for _, r := range responses {
 			for _, secure := range []bool{false, true} {
@@ -248,8 +250,59 @@ func chunks() []response {
 		{name: "longer than said", text: head + "2\r\nokay\r\n0\r\n\r\n", want: protocol.ReasonProtocol, code: "200"},
 		{name: "of a size that overflows", text: head + "fffffffffffffffff\r\n", want: protocol.ReasonProtocol, code: "200"},
 		{name: "of a negative size", text: head + "-2\r\nok\r\n", want: protocol.ReasonProtocol, code: "200"},
+		{name: "with a quoted extension", text: head + "2;a=\"b;c\\\"d\"\r\nok\r\n0\r\n\r\n", code: "200"},
+		{name: "with blanks behind the size", text: head + "2 \t\r\nok\r\n0 ;a\r\n\r\n", code: "200"},
+		{name: "with a size in capitals", text: head + "A\r\n0123456789\r\n0\r\n\r\n", code: "200"},
+		{name: "with a blank before the size", text: head + " 2\r\nok\r\n0\r\n\r\n", want: protocol.ReasonProtocol, code: "200"},
+		{name: "with a prefix of the size", text: head + "0x2\r\nok\r\n0\r\n\r\n", want: protocol.ReasonProtocol, code: "200"},
+		{name: "with an underscore in the size", text: head + "0_2\r\nok\r\n0\r\n\r\n", want: protocol.ReasonProtocol, code: "200"},
+		{name: "without a size", text: head + ";a\r\nok\r\n0\r\n\r\n", want: protocol.ReasonProtocol, code: "200"},
+		{name: "with a size behind a blank", text: head + "2 2\r\nok\r\n0\r\n\r\n", want: protocol.ReasonProtocol, code: "200"},
+		{name: "with a line feed in an extension", text: head + "2;a=\"\n\"\r\nok\r\n0\r\n\r\n", want: protocol.ReasonProtocol, code: "200"},
+		{name: "with a trailer that says a length", text: head + "2\r\nok\r\n0\r\nContent-Length: 9\r\nTransfer-Encoding: x\r\n\r\n", code: "200"},
+		{name: "with a folded trailer", text: head + "2\r\nok\r\n0\r\nX: a\r\n\tb\r\nY:\r\n c\r\n\r\n", code: "200"},
+		{name: "with a trailer without a colon", text: head + "2\r\nok\r\n0\r\nnonsense\r\n\r\n", want: protocol.ReasonProtocol, code: "200"},
 		{name: "with line feeds alone", text: head + "2\nok\n0\n\n", want: protocol.ReasonProtocol, code: "200"},
 	}
+}
+
+// lengths are one number, however often it is there (RFC 9110, section 8.6).
+func lengths() []response {
+	var all []response
+	for _, value := range []string{"2, 2", "2,2", "2\t,\t2 ,2", "0002", "000000000000000002"} {
+		all = append(all, response{name: value, text: status200 + "Content-Length: " + value + "\r\n\r\nok", code: "200"})
+	}
+	for _, value := range []string{"", ",", "2,", ",2", "2, 3", "2 2", "+2", "-2", "0x2", "2.0", "2e0", "\u0662", "9223372036854775808", "99999999999999999999"} {
+		all = append(all, response{name: "none: " + value, text: status200 + "Content-Length: " + value + "\r\n\r\nok", want: protocol.ReasonProtocol})
+	}
+	return append(all,
+		response{name: "twice the same", text: status200 + "content-length: 2\r\nCONTENT-LENGTH: 2\r\n\r\nok", code: "200"},
+		response{name: "twice the same, apart", text: status200 + "Content-Length: 2\r\nX: y\r\nContent-Length: 02\r\n\r\nok", code: "200"},
+		response{name: "of an interim response and of the real one", text: "HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\n\r\n" + status200 + ok, code: "200"},
+		response{name: "of 204", text: "HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n", code: "204"},
+		response{name: "of 204, with a body", text: "HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\nhello", closes: true, code: "204"},
+		response{name: "of 304, in chunks that do not come", text: "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", want: protocol.ReasonStatus, code: "304"},
+	)
+}
+
+// controls are bytes that no part of a head may have, beside those that it may.
+func controls() []response {
+	all := []response{
+		{name: "a tab in a value", text: status200 + "X: a\tb\r\n" + ok, code: "200"},
+		{name: "bytes beyond ASCII in a value", text: status200 + "X: \xe9\xff\x80\r\n" + ok, code: "200"},
+		{name: "a tab before the reason", text: "HTTP/1.1 200\tOK\r\n" + ok, want: protocol.ReasonProtocol},
+		{name: "a byte beyond ASCII in a name", text: status200 + "X\xe9: a\r\n" + ok, want: protocol.ReasonProtocol},
+		{name: "in a trailer", text: status200 + "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: a\x00\r\n\r\n", want: protocol.ReasonProtocol, code: "200"},
+		{name: "in an extension of a chunk", text: status200 + "Transfer-Encoding: chunked\r\n\r\n2;a=\x00\r\nok\r\n0\r\n\r\n", want: protocol.ReasonProtocol, code: "200"},
+	}
+	for _, c := range []string{"\x00", "\x01", "\x1b", "\x7f", "\r", "\v"} {
+		all = append(all,
+			response{name: fmt.Sprintf("%q in a value", c), text: status200 + "X: a" + c + "b\r\n" + ok, want: protocol.ReasonProtocol},
+			response{name: fmt.Sprintf("%q in a name", c), text: status200 + "X" + c + "Y: b\r\n" + ok, want: protocol.ReasonProtocol},
+			response{name: fmt.Sprintf("%q in the reason", c), text: "HTTP/1.1 200 O" + c + "K\r\n" + ok, want: protocol.ReasonProtocol},
+		)
+	}
+	return all
 }
 
 // bodyEnds are bodies that end with the connection, or should not.

@@ -90,6 +90,55 @@ func (s Suite) followsRedirects(t *testing.T) {
 	}
 }
 
+// resolvesLocations follows references relative to a request (RFC 3986, section 5.2): what was
+// written as an escape stays one, and what cannot be sent is escaped.
+func (s Suite) resolvesLocations(t *testing.T) {
+	for _, f := range s.Flavours {
+		t.Run(f.Name, func(t *testing.T) {
+			var location, target string
+			o := f.Serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if target = r.RequestURI; location != "" {
+					w.Header().Set("Location", location)
+					w.WriteHeader(http.StatusFound)
+					location = ""
+				}
+			})
+			o.Entries[0].URL = At(t, o.Entries[0].URL, "/a/b%2Fb/c?d")
+			authority := o.Entries[0].URL.Authority()
+			c := s.follower(t, o)
+			for reference, want := range map[string]string{
+				"x":                              "/a/b%2Fb/x",
+				"./x":                            "/a/b%2Fb/x",
+				"./x:y":                          "/a/b%2Fb/x:y",
+				"..":                             "/a/",
+				"../x/.":                         "/a/x/",
+				"../../../x":                     "/x",
+				"?y=/../z":                       "/a/b%2Fb/c?y=/../z",
+				"#f":                             "/a/b%2Fb/c?d",
+				"/x#f?y":                         "/x",
+				"/x?":                            "/x?",
+				"/x//y/./..//z":                  "/x///z",
+				"/%2e%2E/x%2f..%2Fy":             "/%2e%2E/x%2f..%2Fy",
+				"/x y|z%7C\"<>":                  "/x%20y%7Cz%7C%22%3C%3E",
+				"/ü/\xfc/\xe2\x82":               "/%C3%BC/%FC/%E2%82",
+				"/x;y=1,2&z='(!*)'":              "/x;y=1,2&z='(!*)'",
+				"/x?u=http://other.test/a b":     "/x?u=http://other.test/a%20b",
+				"/x?y=100%":                      "/x?y=100%25",
+				"/\\x":                           "/%5Cx",
+				"//" + authority + "/x":          "/x",
+				"//" + authority:                 "/",
+				"//u:p@" + authority + "/x/../y": "/y",
+				strings.ToUpper(o.Entries[0].URL.Scheme) + "://" + authority + "?x": "/?x",
+			} {
+				location = reference
+				if r := c.do(protocol.Request{}); r.Failed() || target != want {
+					t.Errorf("%q: asked for %q, want %q: %v", reference, target, want, r.Err)
+				}
+			}
+		})
+	}
+}
+
 // keepsSecretsToTheirHost has redirects lead to another origin and back.
 func (s Suite) keepsSecretsToTheirHost(t *testing.T) {
 	f := s.plain()
