@@ -134,7 +134,11 @@ func New(o Options) (*App, error) {
 	}
 	if a.fleet != nil {
 		shown.Fleet = func() web.FleetStatus { return fleetStatus(a.fleet, r.current().Fleet) }
-		shown.Memberlist = a.fleet.Memberlist()
+		gossip, err := web.MemberlistPage()
+		if err != nil {
+			return nil, fmt.Errorf("page of the gossip: %w", err)
+		}
+		shown.Memberlist = a.fleet.Memberlist(gossip)
 	}
 	a.server, err = web.New(shown)
 	return a, err
