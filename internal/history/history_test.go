@@ -21,10 +21,10 @@ func (nobody) Finished()                                              {}
 func (nobody) Exchanged(engine.Outcome)                               {}
 func (nobody) JourneyBegan(int)                                       {}
 func (nobody) JourneyEnded(int, engine.JourneyOutcome, time.Duration) {}
-func noGauges(string) Gauges                                          { return Gauges{Target: math.NaN(), Others: math.NaN()} }
+func noGauges(string) Gauges                                          { return Gauges{Target: math.NaN()} }
 
 func targetOf(v float64) func(string) Gauges {
-	return func(string) Gauges { return Gauges{Target: v, Others: math.NaN()} }
+	return func(string) Gauges { return Gauges{Target: v} }
 }
 
 func outcome(latency time.Duration, r protocol.Reason) engine.Outcome {
@@ -111,8 +111,8 @@ func TestEverySecondAndMinuteIsKept(t *testing.T) {
 		t.Errorf("since the 170th second there are %d from %d", got.Len, got.From)
 	}
 	recent := h.Recent(start.Add(180 * time.Second))
-	if recent.Sent < 8.9 || recent.Sent > 9.1 || recent.Over < settle || recent.Over > 2*settle {
-		t.Errorf("at present it sends %g over %v", recent.Sent, recent.Over)
+	if recent.Flow.Sent < 8.9 || recent.Flow.Sent > 9.1 || recent.Over < settle || recent.Over > 2*settle {
+		t.Errorf("at present it sends %g over %v", recent.Flow.Sent, recent.Over)
 	}
 	if steps := h.Steps(); len(steps) != 1 || steps[0] != (Step{"get", 1710, 90}) {
 		t.Errorf("steps are %+v", steps)

@@ -103,21 +103,20 @@ export function drawDay(s, h) {
   const today = target.map((v, i) => (times[i] <= until ? v : null));
   const tomorrow = target.map((v, i) => (times[i] >= until ? v : null));
   const points = h.minutes;
-  const bins = (column, unit = 60) => {
+  const bins = (column) => {
     const sum = new Array(n).fill(0);
     const counted = new Array(n).fill(0);
     (points.columns[column] ?? []).forEach((v, i) => {
       const at = Math.floor((points.from + i * points.step - from) / step);
       if (at >= 0 && at < n && v !== null) {
-        sum[at] += v / unit;
+        sum[at] += v / points.step;
         counted[at]++;
       }
     });
     return [sum, counted];
   };
   const [sent, minutes] = bins("sent");
-  const [others, known] = bins("others", 1);
-  const delivered = sent.map((v, i) => (minutes[i] ? v / minutes[i] + (known[i] ? others[i] / known[i] : 0) : null));
+  const delivered = sent.map((v, i) => (minutes[i] ? v / minutes[i] : null));
   const drops = Object.keys(points.columns).filter((c) => c.startsWith("dropped:")).sort();
   const dropped = drops.map((c) => bins(c)[0].map((v, i) => (minutes[i] ? v / minutes[i] : null)));
   // Drops are shaded on top of what was sent.
@@ -184,11 +183,13 @@ export function drawRecent(s, h, kind) {
   });
   const per = (v) => (v === null || v === undefined ? null : v / p.step);
 
-  const sent = column("sent").map((v, i) => (v === null ? null : v / p.step + (column("others")[i] ?? 0)));
+  const sent = column("sent").map(per);
   const reasonsOf = (prefix) => Object.keys(p.columns).filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length)).sort();
   const drops = reasonsOf("dropped:");
-  const share = h.summed ? 1 : s.target_rate ? s.share_rate / s.target_rate : 1;
-  const target = column("target").map((v) => (v === null ? null : v * share));
+  // Where a point is of this replica alone, so is its target.
+  const share = s.target_rate ? s.share_rate / s.target_rate : 1;
+  const fleet = column("fleet");
+  const target = column("target").map((v, i) => (v === null ? null : fleet[i] ? v : v * share));
   const layers = stacked([sent, ...drops.map((n) => column(`dropped:${n}`).map(per))]).slice(0, drops.length);
   draw("chart-rate", "rate-key", [...layers, sent, target], [
     ...[...drops].reverse().map((name) => ({ name, colour: reasonColour(name), block: true, series: { stroke: "transparent", width: 0 },
@@ -216,7 +217,7 @@ export function drawRecent(s, h, kind) {
 
   $("users-card").hidden = !s.users && s.users !== 0;
   if (!$("users-card").hidden) {
-    draw("chart-users", "users-key", [column("users")], [{ name: "journeys in progress on this replica", colour: c.main, series: { stroke: c.main, fill: `${c.main}30` } }], significant);
+    draw("chart-users", "users-key", [column("users")], [{ name: "journeys in progress", colour: c.main, series: { stroke: c.main, fill: `${c.main}30` } }], significant);
   }
 }
 

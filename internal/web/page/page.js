@@ -221,25 +221,32 @@ function detail(l) {
   override(s);
   const failed = ratio(s.failed, s.ended);
   const b = s.slo;
+  const whose = h.summed || !l.fleet ? "" : ", this replica";
   const all = [
-    ["Delivered", rateParts(s.sent), `target ${rate(s.target)}${h.summed || !l.fleet ? "" : " of this replica"}`],
+    ["Delivered", rateParts(s.sent), `target ${rate(s.target)}${whose}`],
     ["Failed", [percent(failed), ""], rate(s.failed), s.trouble === "failing" ? "bad" : ""],
     ["p50", durationParts(s.p50), "from the due time"],
     ["p99", durationParts(s.p99), b ? `SLO ${duration(b.latency)}` : "from the due time", b && s.p99 > b.latency ? "bad" : ""],
-    ["Send delay p99", durationParts(s.delay), trust(s.delay), s.delay > 0.05 ? "warn" : ""],
+    ["Send delay p99", durationParts(s.delay), trust(s.delay) + (h.summed ? ", of the latest member" : ""), s.delay > 0.05 ? "warn" : ""],
   ];
   if (b) {
-    const since = (Date.parse(l.now) - Date.parse(b.since)) / 1e3;
-    all.push(["Error budget left", [percent(b.left), ""], `${percent(b.objective)} over the last ${span(since)}${l.fleet ? ", this replica" : ""}`, b.left < 0 ? "bad" : b.left < 0.25 ? "warn" : ""]);
+    all.push(["Error budget left", [percent(b.left), ""], `${percent(b.objective)} over the last ${window(l, b)}${whose}`, b.left < 0 ? "bad" : b.left < 0.25 ? "warn" : ""]);
   }
-  if (s.users !== null) all.push(["Users", [count(s.users), ""], "journeys in progress"]);
+  if (s.users !== null) all.push(["Users", [count(s.users), ""], `journeys in progress${whose}`]);
   figures($("detail-figures"), all);
   write($("span-note"), h.seconds.len < 60 && l.count > 100 ? "There are more than 100 scenarios: seconds are kept for a short while only." : "");
   drawDay(s, h);
   drawRecent(s, h, state.span);
+  write($("steps-title"), `Requests, last 15 minutes${l.fleet ? ", of this replica" : ""}`);
   steps(s, h);
-  parts(h);
+  parts(s, h);
   totals(s);
+}
+
+// window is how long an error budget is over. Members that have counted for less make it a range.
+function window(l, b) {
+  const [longest, shortest] = [b.since, b.whole].map((t) => span((Date.parse(l.now) - Date.parse(t)) / 1e3));
+  return Date.parse(b.whole) - Date.parse(b.since) > 60_000 ? `${shortest} to ${longest}, by member` : longest;
 }
 
 const trust = (d) => (d === null ? "nothing was sent" : d < 0.005 ? "yes, it sends on time" : d < 0.05 ? "mostly, it is a little late" : "no, the generator is late");
@@ -285,10 +292,12 @@ function steps(s, h) {
   }));
 }
 
-function parts(h) {
+// parts shows what each member of the fleet adds to the figures.
+function parts(s, h) {
   $("parts-card").hidden = h.members.length === 0;
-  table($("parts"), [["Member"], ["Sent", true], ["Failed", true], ["Dropped", true], ["p99", true]],
-    h.members.map((m) => [m.name || m.id, rate(m.sent), percent(ratio(m.failed, m.ended)), rate(m.dropped), duration(m.p99)]));
+  const more = [...(s.users === null ? [] : [["Users", (m) => count(m.users)]]), ...(s.slo ? [["Budget", (m) => percent(m.left)]] : [])];
+  table($("parts"), [["Member"], ["Sent", true], ["Failed", true], ["Dropped", true], ["p50", true], ["p99", true], ["Delay", true], ...more.map(([name]) => [name, true])],
+    h.members.map((m) => [m.name || m.id, rate(m.sent), percent(ratio(m.failed, m.ended)), rate(m.dropped), duration(m.p50), duration(m.p99), duration(m.delay), ...more.map(([, of]) => of(m))]));
 }
 
 function totals(s) {
