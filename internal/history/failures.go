@@ -2,6 +2,7 @@ package history
 
 import (
 	"container/list"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/transcript"
 )
 
@@ -43,8 +45,8 @@ type Failure struct {
 	Due, Ended     time.Time
 	Delay, Latency time.Duration
 	Code, Error    string
-	// Exchange is what was exchanged, with secrets hidden; empty where nothing was, or where
-	// that was not seen.
+	// Exchange is what was exchanged, with secrets hidden, or why there was no connection; empty
+	// where that was not seen.
 	Exchange string
 }
 
@@ -241,7 +243,11 @@ func (w *Witness) Saw(s engine.Sighting, o engine.Outcome) {
 	if o.Result.Err != nil {
 		one.Error = hide(clip(transcript.Redact(o.Result.Err.Error())))
 	}
-	if t, ok := s.Tap.(*transcript.Transcript); ok {
+	t, seen := s.Tap.(*transcript.Transcript)
+	if _, unconnected := errors.AsType[*dial.Error](o.Result.Err); !seen && unconnected {
+		t, seen = &transcript.Transcript{}, true // There was nothing to be tapped.
+	}
+	if seen {
 		t.Outcome(o.Result)
 		one.Exchange = hide(transcript.Redact(clip(t.String())))
 	}

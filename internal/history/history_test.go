@@ -1,14 +1,19 @@
 package history
 
 import (
+	"io"
 	"math"
 	"math/rand/v2"
+	"net"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
 
@@ -230,6 +235,22 @@ func TestTheLastFailuresOfEachReasonAreKept(t *testing.T) {
 	}
 	if got := s.Failures.All("other"); len(got) != 0 {
 		t.Errorf("of another there are %d", len(got))
+	}
+}
+
+func TestOfAFailedConnectionThereIsItsAddressAndStep(t *testing.T) {
+	for want, err := range map[string]*dial.Error{
+		`* no connection to "shop:443": the TLS handshake failed after 1s`: {Step: dial.StepTLS, Addr: "shop:443", Err: io.EOF},
+		`* no connection to "shop:80": connecting failed after 1s`:         {Step: dial.StepConnect, Addr: "shop:80", Err: syscall.ECONNREFUSED},
+		`* no connection to "shop:80": resolving the name failed after 1s`: {Step: dial.StepConnect, Addr: "shop:80", Err: &net.DNSError{Name: "shop", Err: "no such host"}},
+	} {
+		s := New(start)
+		o := outcome(time.Second, dial.Reason(err))
+		o.Result.Err = err
+		s.Failures.Witness("shop", shop.Requests).Saw(engine.Sighting{}, o)
+		if all := s.Failures.All(""); len(all) != 1 || !strings.Contains(all[0].Exchange, want+"\n* failed: ") || !strings.Contains(all[0].Exchange, err.Error()) {
+			t.Errorf("it is %+v, want %s", all, want)
+		}
 	}
 }
 

@@ -361,7 +361,7 @@ function failure(f, key) {
     body.append(make("dl", {}, fact("Slot", f.slot), fact("Trace", f.trace_id), fact("Due", f.due), fact("Sent late by", duration(f.delay)), fact("Latency from the due time", duration(f.latency)),
       fact("Code", f.code || "no response"), fact("Error", f.error || "–")),
     make("div", { class: "copy" }, make("code", { tabindex: 0 }, f.command), copy),
-    f.exchange ? make("pre", { class: "exchange", tabindex: 0, "aria-label": "The exchange" }, f.exchange) : make("p", { class: "soft" }, "The exchange was not seen. The command sends the slot again."));
+    f.exchange ? make("pre", { class: "exchange", tabindex: 0, "aria-label": "The exchange" }, f.exchange) : make("p", { class: "soft" }, "The request ended before it had a connection, or its exchange was not seen. The command sends the slot again."));
   });
   const li = make("li", {}, details);
   li.dataset.key = key;
