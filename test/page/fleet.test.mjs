@@ -1,21 +1,7 @@
-import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
-import { closeBrowser, Exporter, figure, freePort, ok, open, scenario, target, until } from "./harness.mjs";
+import { closeBrowser, figure, fleetOf, ok, open, scenario, target, until } from "./harness.mjs";
 
 after(closeBrowser);
-
-const fleetOf = async (t, n, scenarios) => {
-  const ports = [];
-  for (let i = 0; i < n; i++) ports.push(await freePort());
-  const join = JSON.stringify(ports.map((p) => `127.0.0.1:${p}`));
-  const all = [];
-  for (let i = 0; i < n; i++) {
-    all.push(await Exporter.start(t, `fleet: {name: "replica-${i}", cluster: page, listen: "127.0.0.1:${ports[i]}", join: ${join}, start_alone_after: 0s}
-scenarios: ${scenarios}`));
-  }
-  return all;
-};
 
 test("a fleet is summed, and a replica that was killed is missed until it is back", async (t) => {
   const url = await target(t, ok);
@@ -29,50 +15,4 @@ test("a fleet is summed, and a replica that was killed is missed until it is bac
   await until(async () => (await page.locator("#members").innerText()).match(/lost|taken over/), "the loss");
   await b.run();
   await until(async () => (await page.locator("#members .pill.ok").count()) === 2 && (await page.locator("#one-replica").count()) === 0, "the replica that is back");
-});
-
-test("budgets, users, latencies and failures are the fleet's, with each member's part", async (t) => {
-  // One in four fails, a step takes half a second.
-  let n = 0;
-  const url = await target(t, (_, response) => {
-    response.statusCode = ++n % 4 ? 200 : 503;
-    setTimeout(() => response.end(), 500);
-  });
-  const slo = "    slo: {objective: 50%, latency: 5s}";
-  const config = (rate) => `
-  - name: shop
-    rate: ${rate}
-${slo}
-    requests: [{name: visit, steps: [{name: home, url: "${url}"}, {pause: 1s}, {name: buy, url: "${url}"}]}]
-`;
-  const all = await fleetOf(t, 2, config("20/s"));
-  const pages = [];
-  for (const e of all) pages.push(await open(t, e.url));
-  for (const page of pages) {
-    await until(async () => (await page.locator("#one-replica").count()) === 0 && (await page.locator("#parts tbody tr").count()) === 2, "the sum");
-    // Each user is there for two seconds or, after a failure, less.
-    await until(async () => {
-      const users = parseFloat(await figure(page, "Users"));
-      const own = await all[0].metric("traffic_journeys_in_progress");
-      return users > 1.4 * own && own > 0;
-    }, "the users of both");
-    await until(async () => /^50\d ms$/.test((await figure(page, "p50")).replace(/\s+/g, " ")) || /^5[0-4]\d/.test(await figure(page, "p50")), "the median");
-    assert.match(await page.locator("#failures-key").innerText(), /status/);
-  }
-  for (const e of all) await e.write((await readFile(e.file, "utf8")).replace("rate: 20/s", "rate: 0/s"));
-  for (const e of all) await until(async () => (await e.metric("traffic_target_rate")) === 0 && (await e.metric("traffic_slots_in_flight")) === 0, "quiet");
-  const sum = async (labels) => (await Promise.all(all.map((e) => e.metric("traffic_slo_requests_total", labels)))).reduce((x, y) => x + y);
-  const good = await sum('good="true"');
-  const bad = await sum('good="false"');
-  for (const e of all) {
-    await until(async () => {
-      const b = JSON.parse(await e.get("api/v1/live")).data.scenarios[0].slo;
-      return b.good === good && b.bad === bad;
-    }, `a budget of ${good} good and ${bad} bad`);
-  }
-  for (const page of pages) {
-    const left = 100 * (1 - bad / ((good + bad) * 0.5));
-    await until(async () => Math.abs(parseFloat(await figure(page, "Error budget left")) - left) < 0.1, `${left} % of the budget`);
-    assert.doesNotMatch(await page.locator("#detail-figures").innerText(), /this replica/);
-  }
 });

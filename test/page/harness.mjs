@@ -1,8 +1,11 @@
 // What the tests of the page share: processes, servers and a browser that notes whatever it
 // should not do. Everything listens on loopback.
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import { createServer as createSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -99,9 +102,10 @@ export class Exporter {
   }
 
   async run() {
-    this.port = await freePort();
+    this.port ??= await freePort();
     this.url = `http://127.0.0.1:${this.port}${this.path}`;
     this.log = "";
+    this.started = performance.now();
     this.process = spawn(binary, [`--config.file=${this.file}`, "--config.watch-interval=200ms", `--web.listen-address=127.0.0.1:${this.port}`, ...this.flags],
       { env: { ...process.env, ...this.env }, stdio: ["ignore", "ignore", "pipe"] });
     this.process.stderr.on("data", (b) => (this.log += b));
@@ -130,6 +134,19 @@ export class Exporter {
     }
     return sum;
   }
+}
+
+// fleetOf starts a fleet of n replicas that send these scenarios.
+export async function fleetOf(t, n, scenarios) {
+  const ports = [];
+  for (let i = 0; i < n; i++) ports.push(await freePort());
+  const join = JSON.stringify(ports.map((p) => `127.0.0.1:${p}`));
+  const all = [];
+  for (let i = 0; i < n; i++) {
+    all.push(await Exporter.start(t, `fleet: {name: "replica-${i}", cluster: page, listen: "127.0.0.1:${ports[i]}", join: ${join}, start_alone_after: 0s}
+scenarios: ${scenarios}`));
+  }
+  return all;
 }
 
 let browser;
@@ -164,6 +181,15 @@ export async function open(t, url, { own = url, ...options } = {}) {
   });
   await page.goto(url);
   return page;
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+// accessible fails where axe finds something. The page has to be opened with bypassCSP.
+export async function accessible(page, what) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  assert.deepEqual(found.violations.map((v) => `${what}: ${v.id}: ${v.nodes.map((n) => n.html.slice(0, 200)).join(" | ")}`), []);
 }
 
 // figure returns the text of a figure of the chosen scenario.

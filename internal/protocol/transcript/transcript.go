@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
@@ -173,11 +174,11 @@ func hide(f protocol.Field) string {
 	return printable(f.Value)
 }
 
-// printable returns the text with control characters, which a terminal would obey, as
-// dots. Bytes that are not UTF-8 come out as the replacement character.
+// printable returns the text with control characters, which a terminal would obey, and those that
+// turn the direction of writing, as dots. Bytes that are not UTF-8 come out as the replacement character.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		control := r < ' ' || (0x7f <= r && r < 0xa0)
+		control := r < ' ' || (0x7f <= r && r < 0xa0) || unicode.Is(unicode.Bidi_Control, r)
 		if control && r != '\n' && r != '\t' {
 			return '.'
 		}

@@ -1,5 +1,5 @@
 // The charts of one scenario, drawn by uPlot, and the small ones of the list.
-import { $, clock, duration, make, rate, significant } from "./format.js";
+import { $, clock, duration, make, now, rate, significant, write } from "./format.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -11,7 +11,7 @@ export const colours = () => (dark.matches ? night : light);
 
 // known orders reasons, so that each keeps its colour.
 const known = ["status", "timeout", "reset", "refused", "dns", "tls", "connect_timeout", "check", "protocol", "local", "denied", "canceled",
-  "in_flight", "rate_cap", "late", "back_off", "journeys", "no_token", "no_session", "shutdown"];
+  "in_flight", "rate_cap", "late", "back_off", "journeys", "no_token", "no_session", "no_descriptors", "shutdown"];
 const reasonColour = (name) => reasons[Math.max(0, known.indexOf(name)) % reasons.length];
 
 const charts = new Map();
@@ -43,6 +43,26 @@ function plot(id, kind, data, options) {
   }, data, at);
   charts.set(id, { chart, kind });
   options.legend(null);
+  reachable(at, chart);
+}
+
+// reachable lets a chart be read without a pointer: the arrows move through its points, whose values
+// its key has, and readers are told them.
+function reachable(at, chart) {
+  const key = at.parentElement.querySelector(".key");
+  at.setAttribute("role", "img");
+  at.tabIndex = 0;
+  at.setAttribute("aria-label", `${at.parentElement.querySelector("h2").textContent}: ${key.textContent}. The arrow keys move through its values.`);
+  at.onkeydown = (e) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20 }[e.key];
+    const last = chart.data[0].length - 1;
+    if (!step || last < 0) return;
+    e.preventDefault();
+    const to = Math.min(last, Math.max(0, (chart.cursor.idx ?? (step < 0 ? last + 1 : -1)) + step));
+    chart.setCursor({ left: chart.valToPos(chart.data[0][to], "x"), top: 0 });
+    write($("reader"), [...key.children].map((c) => c.textContent).join(", "));
+  };
+  at.onblur = () => chart.setCursor({ left: -10, top: -10 });
 }
 
 // legend writes what lines mean into the key of a chart, and their values where the pointer is.
@@ -93,7 +113,7 @@ function stacked(columns) {
 // between fills the areas between columns on top of each other, each in its reason's colour.
 const between = (names) => names.map((name, i) => ({ series: [i + 1, i + 2], fill: `${reasonColour(name)}99` }));
 
-const hours = (zone) => (_, splits) => splits.map((t) => clock(new Date(t * 1e3), zone, false));
+const hours = (zone) => (_, splits) => splits.map((t) => clock(new Date(t * 1e3), zone, splits.some((s) => s % 60)));
 
 // drawDay draws today and tomorrow: the target, what was sent, and what was dropped.
 export function drawDay(s, h) {
@@ -136,7 +156,7 @@ export function drawDay(s, h) {
     draw: (u) => {
       if (o && !o.clear) band(u, Date.parse(o.from) / 1e3, Date.parse(o.until) / 1e3, c.main);
       line(u, until, innerWidth < 640 ? "" : "tomorrow", c.soft);
-      line(u, Date.now() / 1e3, "now", c.now);
+      line(u, now(), "now", c.now);
     },
     legend: (at) => legend("day-key", [
       [c.second, "target", at === null ? undefined : rate(target[at])],
@@ -168,7 +188,7 @@ export function drawRecent(s, h, kind) {
   const c = colours();
   const long = kind === "minutes" ? 86400 : 900;
   const range = () => {
-    const last = times.at(-1) ?? Date.now() / 1e3;
+    const last = times.at(-1) ?? now();
     return [Math.max(last - long, Math.min(times[0] ?? last, last - (kind === "minutes" ? 3600 : 120))), last];
   };
   const common = { zone: s.time_zone, times: hours(s.time_zone), range };
