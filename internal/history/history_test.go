@@ -227,6 +227,10 @@ func TestTheLastFailuresOfEachReasonAreKept(t *testing.T) {
 	w := s.Failures.Witness("shop", shop.Requests)
 	for i := range uint64(30) {
 		fail(w, i, start, time.Second, protocol.ReasonStatus)
+		wait := time.Duration(w.requests[0].next[protocol.ReasonStatus].Load() - time.Now().UnixNano())
+		if slow := wait > failureEvery; slow != (i >= keptFailures-1) {
+			t.Errorf("after %d the next is kept in %v", i+1, wait)
+		}
 	}
 	fail(w, 99, start, time.Second, protocol.ReasonTimeout)
 	all := s.Failures.All("shop")

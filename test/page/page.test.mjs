@@ -101,6 +101,10 @@ test("failures have the whole exchange, and a command that sends the slot again"
   assert.ok(!exchange.includes("hunter2"), exchange);
   assert.match(await page.locator(".copy code").first().innerText(), new RegExp(`^traffic_exporter send ${e.file} --slot shop/[0-9TZ]+-[0-9a-f]+/[0-9]+$`));
   assert.ok(!(await e.get("api/v1/failures")).includes("hunter2"));
+  // What somebody reads stays when others take its place.
+  await page.route("**/api/v1/failures?*brief*", (route) => route.fulfill({ json: { status: "success", data: [] } }));
+  await until(async () => (await page.locator("#failures > li").count()) === 1, "the one that is open alone");
+  assert.equal(await page.locator(".exchange").first().innerText(), exchange);
 });
 
 test("control is not there unless it is allowed", async (t) => {

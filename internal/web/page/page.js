@@ -337,6 +337,13 @@ async function failures() {
     const key = `${f.slot} ${f.request} ${f.ended} ${f.reason}`;
     return known.get(key) ?? failure(f, key);
   });
+  // What somebody reads stays, though others have taken its place.
+  const wanted = new Set(items);
+  for (const li of at.children) {
+    const f = li.failure;
+    if (f && li.firstElementChild.open && !wanted.has(li) && (!query.scenario || f.scenario === query.scenario) && (!query.reason || f.reason === query.reason)) items.push(li);
+  }
+  if (items.length > all.length) items.sort((a, b) => Date.parse(b.failure.ended) - Date.parse(a.failure.ended));
   if (!items.length) items.push(make("li", { class: "empty" }, "Nothing has failed."));
   if (items.length !== at.children.length || items.some((li, i) => at.children[i] !== li)) at.replaceChildren(...items);
 }
@@ -373,6 +380,7 @@ function failure(f, key) {
   });
   const li = make("li", {}, details);
   li.dataset.key = key;
+  li.failure = f;
   return li;
 }
 
