@@ -134,11 +134,9 @@ func New(o Options) (*App, error) {
 	}
 	if a.fleet != nil {
 		shown.Fleet = func() web.FleetStatus { return fleetStatus(a.fleet, r.current().Fleet) }
-		gossip, err := web.MemberlistPage()
-		if err != nil {
-			return nil, fmt.Errorf("page of the gossip: %w", err)
+		if shown.Memberlist, err = gossipPage(a.fleet); err != nil {
+			return nil, err
 		}
-		shown.Memberlist = a.fleet.Memberlist(gossip)
 	}
 	a.server, err = web.New(shown)
 	return a, err
