@@ -14,6 +14,22 @@ import { chromium } from "playwright-core";
 const binary = process.env.TRAFFIC_PAGE_BINARY;
 const executablePath = process.env.TRAFFIC_PAGE_CHROMIUM || "/usr/bin/chromium";
 
+const ends = new WeakMap();
+
+// atEnd does something when a test has ended, before what was to be done then until now: pages
+// close before the servers that they poll.
+export function atEnd(t, f) {
+  if (!ends.has(t)) {
+    ends.set(t, []);
+    t.after(async () => {
+      let wrong;
+      for (const end of ends.get(t).reverse()) await Promise.resolve().then(end).catch((err) => (wrong ??= err));
+      if (wrong) throw wrong;
+    });
+  }
+  ends.get(t).push(f);
+}
+
 // until polls until f returns something true, or fails after a long time.
 export async function until(f, what, seconds = 60) {
   const deadline = Date.now() + seconds * 1000;
@@ -72,7 +88,7 @@ export async function freePort() {
 export async function target(t, respond) {
   const s = createServer((request, response) => respond(request, response));
   await new Promise((done) => s.listen(0, "127.0.0.1", done));
-  t.after(() => {
+  atEnd(t, () => {
     s.closeAllConnections();
     s.close();
   });
@@ -89,7 +105,7 @@ export class Exporter {
     e.path = path;
     e.login = login;
     await e.write(config);
-    t.after(async () => {
+    atEnd(t, async () => {
       await e.stop();
       await rm(e.folder, { recursive: true, force: true });
     });
@@ -174,7 +190,7 @@ export async function open(t, url, { own = url, ...options } = {}) {
     globalThis.violations = [];
     document.addEventListener("securitypolicyviolation", (e) => globalThis.violations.push(`${e.violatedDirective}: ${e.blockedURI} ${e.sample}`));
   });
-  t.after(async () => {
+  atEnd(t, async () => {
     wrong.push(...(await page.evaluate(() => globalThis.violations).catch(() => [])));
     await context.close();
     if (wrong.length) throw new Error(wrong.join("\n"));

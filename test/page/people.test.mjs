@@ -7,7 +7,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { accessible, closeBrowser, drawn, Exporter, freePort, ok, open, scenario, target, until } from "./harness.mjs";
+import { accessible, atEnd, closeBrowser, drawn, Exporter, freePort, ok, open, scenario, target, until } from "./harness.mjs";
 
 after(closeBrowser);
 
@@ -190,7 +190,7 @@ http { access_log off; client_body_temp_path ${folder}; proxy_temp_path ${folder
   server { listen 127.0.0.1:${port}; absolute_redirect off; ${location} } }`);
   const p = spawn(program, ["-c", join(folder, "nginx.conf"), "-e", "stderr"], { stdio: "ignore" });
   const ended = new Promise((done) => p.on("error", done).on("exit", done));
-  t.after(async () => {
+  atEnd(t, async () => {
     p.kill("SIGKILL");
     await ended;
     await rm(folder, { recursive: true, force: true });

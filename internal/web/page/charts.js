@@ -47,7 +47,7 @@ function plot(id, kind, data, options) {
 }
 
 // reachable lets a chart be read without a pointer: the arrows move through its points, whose values
-// its key has, and readers are told them.
+// its key shows and screen readers announce.
 function reachable(at, chart) {
   const key = at.parentElement.querySelector(".key");
   at.setAttribute("role", "img");
