@@ -130,7 +130,7 @@ page: build system-tools ## Run the tests of the live page in a real browser.
 		echo "the tests of the live page are skipped: npm cannot install what they need"; \
 	else \
 		cd test/page && TRAFFIC_PAGE_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_PAGE_CHROMIUM="$$(command -v chromium)" \
-			node --test --test-reporter=spec *.test.mjs; \
+			node --test --test-concurrency=4 --test-reporter=spec *.test.mjs; \
 	fi
 
 .PHONY: lint

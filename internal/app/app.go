@@ -134,7 +134,9 @@ func New(o Options) (*App, error) {
 	}
 	if a.fleet != nil {
 		shown.Fleet = func() web.FleetStatus { return fleetStatus(a.fleet, r.current().Fleet) }
-		shown.Memberlist = a.fleet.Memberlist()
+		if shown.Memberlist, err = gossipPage(a.fleet); err != nil {
+			return nil, err
+		}
 	}
 	a.server, err = web.New(shown)
 	return a, err

@@ -74,9 +74,9 @@ func TestPreviewDrawsTheDay(t *testing.T) {
 	}
 	text := out.String()
 	for _, want := range []string{
-		"berlin: uniform arrivals, peak 80/s at 12:00:00 CEST, 3,456,000 requests in 24 h",
-		"slow: uniform arrivals, peak 10/h at 22:00:00 UTC, 240 requests in 24 h",
-		"In all 3,456,240 requests in 24 h (40/s)",
+		"berlin: uniform arrivals, peak 80/s at 12:00:00 CEST, 3,456,000 slots in 24 h",
+		"slow: uniform arrivals, peak 10/h at 22:00:00 UTC, 240 slots in 24 h",
+		"In all 3,456,240 slots in 24 h (40/s)",
 		"00:00       04:00       08:00       12:00       16:00       20:00\n",
 		" series (",
 	} {

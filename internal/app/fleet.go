@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -50,6 +51,15 @@ func newFleet(c *config.Fleet, reg prometheus.Registerer, logger *slog.Logger) (
 		return nil, err
 	}
 	return fleet.New(o)
+}
+
+// gossipPage returns the page of a fleet's gossip; nil for other stores.
+func gossipPage(f *fleet.Fleet) (http.Handler, error) {
+	t, err := web.MemberlistPage()
+	if err != nil {
+		return nil, fmt.Errorf("page of the gossip: %w", err)
+	}
+	return f.Memberlist(t), nil
 }
 
 // serviceAccount is where Kubernetes tells a pod its namespace.

@@ -42,7 +42,7 @@ func (h *historian) run(ctx context.Context) error {
 
 // tick ends the second before now.
 func (h *historian) tick(now time.Time) {
-	others := func(string) float64 { return math.NaN() }
+	others := func(string) *history.Flow { return nil }
 	if h.sums != nil {
 		others = h.sums.others(now)
 	}
@@ -54,6 +54,6 @@ func (h *historian) tick(now time.Time) {
 		return g
 	})
 	if h.sums != nil {
-		h.sums.tell(now)
+		h.sums.share(now)
 	}
 }

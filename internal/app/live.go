@@ -137,20 +137,20 @@ func (v *viewer) scenario(sc config.Scenario, shared shared, days map[string]dra
 	}
 	status := v.controller.status(sc, rate, now)
 	recent := h.Recent(now)
-	s := web.LiveScenario{ScenarioStatus: status, Zone: sc.TimeZone, Delay: web.Number(recent.Delay), Totals: totals(h.Totals())}
-	s.LiveFigures = own(recent)
+	s := web.LiveScenario{ScenarioStatus: status, Zone: sc.TimeZone, Totals: totals(h.Totals())}
 	// Both are of the same time, as the rate may change within it.
 	target := rate.applied.Load().timeline.Integral(now.Add(-recent.Over), now) / max(1e-3, recent.Over.Seconds())
-	s.Target = web.Number(target * v.controller.ratio())
-	if shared.summed {
-		s.LiveFigures = shared.sum(sc.Name, s.LiveFigures, recent.Buckets)
-		s.Target = web.Number(target)
+	if !shared.summed {
+		target *= v.controller.ratio()
 	}
+	shared.add(sc.Name, &recent)
+	s.LiveFigures, s.Target = figures(recent.Flow), web.Number(target)
+	s.Delay = web.Number(recent.Delay)
 	if sc.SLO != nil {
-		s.Budget = budget(h, float64(sc.SLO.Objective), time.Duration(sc.SLO.Latency))
+		s.Budget = shared.budget(sc, h)
 	}
 	if slices.ContainsFunc(sc.Requests, func(r config.Request) bool { return r.Steps != nil }) {
-		users := web.Number(h.Totals().Journeys)
+		users := web.Number(recent.Flow.Users)
 		s.Users = &users
 	}
 	d := v.days[sc.Name]
@@ -160,21 +160,21 @@ func (v *viewer) scenario(sc config.Scenario, shared shared, days map[string]dra
 	}
 	days[sc.Name] = d
 	s.Day, s.Peak = d.drawn, web.Number(d.peak)
-	s.Trouble = trouble(s, recent)
+	s.Trouble = trouble(s)
 	return s, true
 }
 
-// own returns this replica's figures.
-func own(r history.Recent) web.LiveFigures {
-	per := func(n uint64) web.Number { return web.Number(float64(n) / max(1e-3, r.Over.Seconds())) }
+// figures returns the figures of a flow per second, without a target.
+func figures(f *history.Flow) web.LiveFigures {
 	return web.LiveFigures{
-		Sent: web.Number(r.Sent), Ended: per(r.Ended), Failed: per(r.Counts.FailedSum()), Dropped: per(r.Counts.DroppedSum()),
-		P50: web.Number(r.P50), P99: web.Number(r.P99),
+		Target: web.Number(math.NaN()), Sent: web.Number(f.Sent), Ended: web.Number(f.Ended),
+		Failed: web.Number(f.FailedSum()), Dropped: web.Number(f.DroppedSum()),
+		P50: web.Number(f.Quantile(0.5)), P99: web.Number(f.Quantile(0.99)),
 	}
 }
 
 // trouble says what is the matter with a scenario, the worst first; empty if nothing is.
-func trouble(s web.LiveScenario, r history.Recent) string {
+func trouble(s web.LiveScenario) string {
 	failed := float64(s.Failed / max(s.Ended, 1e-9))
 	allowed := 0.01
 	if s.Budget != nil {
@@ -187,7 +187,7 @@ func trouble(s web.LiveScenario, r history.Recent) string {
 		return "out of budget"
 	case s.BackOffRatio < 1:
 		return "backing off"
-	case s.Dropped > web.Number(shortBy)*(s.Sent+s.Dropped) && r.Counts.DroppedSum() > 0:
+	case s.Dropped > web.Number(shortBy)*(s.Sent+s.Dropped):
 		return "dropping"
 	case s.Budget != nil && float64(s.P99) > s.Budget.Latency:
 		return "slow"
@@ -196,15 +196,6 @@ func trouble(s web.LiveScenario, r history.Recent) string {
 	default:
 		return ""
 	}
-}
-
-func budget(h *history.Scenario, objective float64, latency time.Duration) *web.LiveSLO {
-	good, bad, since := h.Budget()
-	b := &web.LiveSLO{Objective: objective, Latency: latency.Seconds(), Left: 1, Good: good, Bad: bad, Since: since}
-	if allowed := (good + bad) * (1 - objective); bad > 0 {
-		b.Left = web.Number(1 - bad/allowed)
-	}
-	return b
 }
 
 func totals(t history.Totals) web.LiveTotals {
@@ -248,9 +239,6 @@ func drawDay(sc config.Scenario, rate *scenarioRate, h *history.Scenario, now ti
 	for i := range minutes.Len {
 		at := int(time.Duration(minutes.From+int64(i)*minutes.Step-from.Unix()) * time.Second / step)
 		if sent := value(minutes, history.Sent, i); at < halfHours && !math.IsNaN(sent) {
-			if others := value(minutes, history.Others, i); !math.IsNaN(others) {
-				sent += 60 * others
-			}
 			sums[at], counted[at] = sums[at]+sent, counted[at]+60
 		}
 	}
@@ -292,7 +280,7 @@ func (v *viewer) detail(q web.LiveQuery, now time.Time) *web.LiveDetail {
 	for _, s := range h.Steps() {
 		d.Steps = append(d.Steps, web.LiveStep{Name: s.Name, Ended: s.Ended, Failed: s.Failed})
 	}
-	d.Members = append(d.Members, v.shared(now).parts(sc.Name)...)
+	d.Members = append(d.Members, v.shared(now).parts(sc)...)
 	return d
 }
 
@@ -302,88 +290,4 @@ func pointsOf(s history.Series) web.LiveSeries {
 		out.Columns[name] = c
 	}
 	return out
-}
-
-// shared are the fleet's members with what they told.
-type shared struct {
-	self    string
-	summed  bool
-	status  *web.LiveFleet
-	members []fleet.MemberFigures
-	names   map[string]string
-}
-
-// shared returns what is known of the fleet.
-func (v *viewer) shared(now time.Time) shared {
-	if v.fleet == nil {
-		return shared{}
-	}
-	status := v.fleet.Status()
-	told, missing := v.fleet.Totals().Of(now)
-	s := shared{self: status.Self, summed: !missing && len(told) > 0, members: told, names: map[string]string{}}
-	f := &web.LiveFleet{Self: status.Self, Live: status.View.Live, Why: status.View.Why, Summed: s.summed, Members: []web.LiveMember{}}
-	if len(v.controller.reloader.current().Scenarios) > fleet.MaxFigures {
-		s.summed, f.Summed = false, false
-		f.Note = "there are more scenarios than a fleet adds up"
-	} else if missing || len(told) == 0 {
-		f.Note = "the figures of some members are not known"
-	}
-	own := uint64(0)
-	for _, m := range status.Members {
-		if m.ID == status.Self {
-			own = m.Config
-		}
-	}
-	for _, m := range status.Members {
-		if m.State == "standby" {
-			continue
-		}
-		s.names[m.ID] = m.Name
-		one := web.LiveMember{ID: m.ID, Name: m.Name, State: string(m.State), Share: m.Share, SameConfig: m.Config == own}
-		if i := slices.IndexFunc(told, func(t fleet.MemberFigures) bool { return t.ID == m.ID }); i >= 0 {
-			sent := web.Number(0)
-			for _, figures := range told[i].Figures {
-				sent += web.Number(figures.Sent)
-			}
-			one.Sent = &sent
-		}
-		f.Members = append(f.Members, one)
-	}
-	s.status = f
-	return s
-}
-
-// sum returns the figures of the whole fleet, of which this replica's are newer than those that
-// it told.
-func (s shared) sum(scenario string, own web.LiveFigures, buckets history.Buckets) web.LiveFigures {
-	sum, all := own, []history.Buckets{buckets}
-	for _, m := range s.members {
-		if f, ok := m.Figures[scenario]; ok && m.ID != s.self {
-			sum.Sent += web.Number(f.Sent)
-			sum.Ended += web.Number(f.Ended)
-			sum.Failed += web.Number(f.Failed)
-			sum.Dropped += web.Number(f.Dropped)
-			all = append(all, history.Buckets(f.Buckets))
-		}
-	}
-	merged := history.Merge(all...)
-	sum.P50, sum.P99 = web.Number(merged.Quantile(0.5)), web.Number(merged.Quantile(0.99))
-	return sum
-}
-
-// parts returns each member's part in a scenario.
-func (s shared) parts(scenario string) []web.LiveShared {
-	var all []web.LiveShared
-	for _, m := range s.members {
-		f, ok := m.Figures[scenario]
-		if !ok {
-			continue
-		}
-		b := history.Buckets(f.Buckets)
-		all = append(all, web.LiveShared{ID: m.ID, Name: s.names[m.ID], LiveFigures: web.LiveFigures{
-			Sent: web.Number(f.Sent), Ended: web.Number(f.Ended), Failed: web.Number(f.Failed), Dropped: web.Number(f.Dropped),
-			Target: web.Number(math.NaN()), P50: web.Number(b.Quantile(0.5)), P99: web.Number(b.Quantile(0.99)),
-		}})
-	}
-	return all
 }

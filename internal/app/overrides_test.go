@@ -195,7 +195,7 @@ func TestAFleetSharesTheRateAndItsChanges(t *testing.T) {
 	if code, body := b.get(t, "/fleet"); code != http.StatusOK || !strings.Contains(body, "first") {
 		t.Errorf("/fleet: %d %s", code, body)
 	}
-	if code, body := b.get(t, "/memberlist"); code != http.StatusOK || !strings.Contains(body, "emberlist") {
+	if code, body := b.get(t, "/memberlist"); code != http.StatusOK || !strings.Contains(body, "<h1>Gossip</h1>") {
 		t.Errorf("/memberlist: %d %s", code, body)
 	}
 

@@ -40,7 +40,7 @@ func Preview(w io.Writer, file string, from time.Time) error {
 		series.Classic += n.Classic
 		series.Native += n.Native
 	}
-	fmt.Fprintf(w, "In all %s requests in 24 h (%s), %s.\n",
+	fmt.Fprintf(w, "In all %s slots in 24 h (%s), %s.\n",
 		thousands(requests), perSecond(float64(requests)/(24*time.Hour).Seconds()), seriesText(series))
 	return nil
 }
@@ -68,7 +68,7 @@ func newDay(t *timeline.Timeline, from time.Time) day {
 
 // print writes the scenario's head line and its chart, in its own time zone.
 func (d day) print(w io.Writer, sc config.Scenario, n telemetry.Series) {
-	fmt.Fprintf(w, "%s: %s arrivals, peak %s at %s, %s requests in 24 h, %s\n\n", sc.Name, sc.Arrivals,
+	fmt.Fprintf(w, "%s: %s arrivals, peak %s at %s, %s slots in 24 h, %s\n\n", sc.Name, sc.Arrivals,
 		perSecond(d.peak), d.peakAt.Round(time.Second).In(d.from.Location()).Format("15:04:05 MST"), thousands(d.requests), seriesText(n))
 	fmt.Fprintln(w, chart(d.means, perSecond, func(column int) string {
 		return d.from.Add(time.Duration(column) * chartColumn).Format("15:04")

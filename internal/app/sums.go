@@ -4,66 +4,101 @@ import (
 	"math"
 	"time"
 
+	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/fleet"
 	"github.com/traffic-exporter/traffic_exporter/internal/history"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// sumsEvery is how often a replica tells the others its figures.
+// sumsEvery is how often a replica shares its figures with the others.
 const sumsEvery = 5 * time.Second
 
-// sums are the fleet's figures: what each member told last.
+// sums are the fleet's figures: what each member shared last.
 type sums struct {
 	fleet    *fleet.Fleet
 	store    *history.Store
 	reloader *reloader
-	told     time.Time
+	shared   time.Time
 }
 
-// tell tells the others this replica's figures, if it is time to.
-func (s *sums) tell(now time.Time) {
-	if now.Sub(s.told) < sumsEvery {
+// share shares this replica's figures, if it is time to.
+func (s *sums) share(now time.Time) {
+	if now.Sub(s.shared) < sumsEvery {
 		return
 	}
-	s.told = now
+	s.shared = now
 	scenarios := s.reloader.current().Scenarios
 	if len(scenarios) > fleet.MaxFigures {
 		return // Half a sum would be worse than none.
 	}
 	figures := map[string]fleet.Figures{}
 	for _, sc := range scenarios {
-		h := s.store.Scenario(sc.Name)
-		if h == nil {
-			continue
-		}
-		r := h.Recent(now)
-		per := func(n uint64) float32 { return float32(float64(n) / max(1e-3, r.Over.Seconds())) }
-		figures[sc.Name] = fleet.Figures{
-			Sent: float32(r.Sent), Ended: per(r.Ended), Failed: per(r.Counts.FailedSum()), Dropped: per(r.Counts.DroppedSum()),
-			Buckets: fleet.Buckets(r.Buckets),
+		if h := s.store.Scenario(sc.Name); h != nil {
+			figures[sc.Name] = figuresOf(h, now)
 		}
 	}
 	s.fleet.Totals().Tell(now, figures)
 }
 
-// others returns what the other live members send per second, by scenario; NaN if that is not
-// known of all.
-func (s *sums) others(now time.Time) func(scenario string) float64 {
-	all, missing := s.members(now)
-	return func(scenario string) float64 {
-		if missing {
-			return math.NaN()
-		}
-		sum := 0.0
+// others returns a function that returns what the other members that send do for a scenario; nil
+// where that is not known of all of them. What it returns holds until it is called again.
+func (s *sums) others(now time.Time) func(scenario string) *history.Flow {
+	all, missing := s.fleet.Totals().Of(now)
+	if len(missing) > 0 || len(s.reloader.current().Scenarios) > fleet.MaxFigures {
+		return func(string) *history.Flow { return nil }
+	}
+	sum := &history.Flow{}
+	return func(scenario string) *history.Flow {
+		*sum = history.Flow{}
 		for _, m := range all {
 			if m.ID != s.fleet.ID() {
-				sum += float64(m.Figures[scenario].Sent)
+				addFigures(sum, m.Figures[scenario])
 			}
 		}
 		return sum
 	}
 }
 
-// members returns the figures of the members that send, and whether those of one are missing.
-func (s *sums) members(now time.Time) (all []fleet.MemberFigures, missing bool) {
-	return s.fleet.Totals().Of(now)
+// figuresOf returns this replica's figures of a scenario as it shares them.
+func figuresOf(h *history.Scenario, now time.Time) fleet.Figures {
+	r := h.Recent(now)
+	good, bad, since := h.Budget()
+	f := fleet.Figures{
+		Sent: float32(r.Flow.Sent), Ended: float32(r.Flow.Ended), Users: float32(r.Flow.Users), Delay: float32(r.Delay),
+		Good: good, Bad: bad, Since: since.Unix(), Buckets: fleet.Buckets(r.Buckets.Fit(fleet.MaxFigureBuckets)),
+		DroppedFor: map[string]float32{}, FailedFor: map[string]float32{},
+	}
+	for i, n := range r.Flow.Dropped {
+		if n > 0 {
+			f.DroppedFor[engine.DropReason(i).String()] = float32(n)
+		}
+	}
+	for i, n := range r.Flow.Failed {
+		if n > 0 {
+			f.FailedFor[protocol.Reason(i).String()] = float32(n)
+		}
+	}
+	return f
+}
+
+// addFigures adds the figures that a member has shared. What cannot be summed is left out.
+func addFigures(flow *history.Flow, f fleet.Figures) {
+	flow.Sent += finite(f.Sent)
+	flow.Ended += finite(f.Ended)
+	flow.Users += finite(f.Users)
+	for i := range flow.Dropped {
+		flow.Dropped[i] += finite(f.DroppedFor[engine.DropReason(i).String()])
+	}
+	for i := range flow.Failed {
+		flow.Failed[i] += finite(f.FailedFor[protocol.Reason(i).String()])
+	}
+	flow.Observe(history.Buckets(f.Buckets), finite(f.Ended))
+}
+
+// finite returns a figure of another member, which may be anything, if it can be summed.
+func finite[F float32 | float64](v F) float64 {
+	if f := float64(v); f > 0 && !math.IsInf(f, 0) {
+		return f
+	}
+	return 0
 }

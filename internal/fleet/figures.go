@@ -22,20 +22,42 @@ const (
 	// figuresKey is the key of the figures in the store. It is not that of the heartbeats, which
 	// must not have to wait for them.
 	figuresKey = "figures"
-	// MaxFigures is of how many scenarios a member tells its figures, at most.
+	// MaxFigures is of how many scenarios a member shares its figures, at most.
 	MaxFigures = 100
-	// maxFigureBuckets bounds the histogram of a scenario, and maxFigureMembers the members that
-	// there are figures of, whatever others tell.
-	maxFigureBuckets, maxFigureMembers = 128, 1000
+	// MaxFigureBuckets bounds the histogram of a scenario. maxFigureReasons bounds the reasons, and
+	// maxFigureMembers the members that there are figures of, whatever others share.
+	MaxFigureBuckets                   = 128
+	maxFigureReasons, maxFigureMembers = 64, 1000
 	// figuresFor is how long figures are those of the present.
 	figuresFor = 20 * time.Second
 )
 
-// Figures are a member's present figures of a scenario, per second.
+// Figures are a member's present figures of a scenario; rates are per second.
 type Figures struct {
-	Sent, Ended, Failed, Dropped float32
+	// Sent are slots, Ended are requests.
+	Sent, Ended float32
+	// DroppedFor are the slots that were dropped, and FailedFor the requests that failed, by
+	// reason.
+	DroppedFor, FailedFor map[string]float32
+	// Users are the journeys in progress, and Delay is the 99th percentile of the member's own
+	// delay in seconds.
+	Users, Delay float32
+	// Good and Bad are the requests of the last 24 hours by the SLO, which the member has counted
+	// since Since, in Unix seconds.
+	Good, Bad float64
+	Since     int64
 	// Buckets are of latencies, as package history numbers them.
 	Buckets Buckets
+}
+
+// bound leaves out what is more than a member may share.
+func (f *Figures) bound() {
+	f.Buckets = f.Buckets[:min(len(f.Buckets), 2*MaxFigureBuckets)]
+	for _, reasons := range []*map[string]float32{&f.DroppedFor, &f.FailedFor} {
+		if len(*reasons) > maxFigureReasons {
+			*reasons = nil
+		}
+	}
 }
 
 // Buckets are pairs of a bucket's index and its count.
@@ -85,8 +107,9 @@ func (t *Totals) Tell(now time.Time, all map[string]Figures) {
 	}
 }
 
-// Of returns the figures of all members that send, and whether there are none of one of them.
-func (t *Totals) Of(now time.Time) (all []MemberFigures, missing bool) {
+// Of returns the figures of all members that send, and the names of those whose figures are not
+// known.
+func (t *Totals) Of(now time.Time) (all []MemberFigures, missing []string) {
 	members := t.fleet.Status().Members
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -96,7 +119,7 @@ func (t *Totals) Of(now time.Time) (all []MemberFigures, missing bool) {
 		}
 		one, ok := t.known[m.ID]
 		if !ok || now.Sub(time.UnixMilli(one.At)).Abs() > figuresFor {
-			missing = true
+			missing = append(missing, m.Name)
 			continue
 		}
 		all = append(all, MemberFigures{ID: m.ID, Figures: one.Figures})
@@ -249,7 +272,7 @@ func (figuresCodec) Decode(b []byte) (any, error) {
 	for id, o := range v {
 		if len(o.Figures) <= MaxFigures {
 			for name, one := range o.Figures {
-				one.Buckets = one.Buckets[:min(len(one.Buckets), 2*maxFigureBuckets)]
+				one.bound()
 				o.Figures[name] = one
 			}
 			f[id] = o

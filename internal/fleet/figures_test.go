@@ -8,7 +8,7 @@ import (
 )
 
 func TestFiguresAreReadAsTheyWereWritten(t *testing.T) {
-	in := &figures{"a-1": {At: 7, Figures: map[string]Figures{"shop": {Sent: 4.5, Failed: 1, Buckets: Buckets{3, 9}}}}}
+	in := &figures{"a-1": {At: 7, Figures: map[string]Figures{"shop": {Sent: 4.5, FailedFor: map[string]float32{"status": 1}, Good: 1e9, Since: 7, Buckets: Buckets{3, 9}}}}}
 	b, err := figuresCodec{}.Encode(in)
 	if err != nil {
 		t.Fatal(err)
@@ -26,14 +26,21 @@ func TestFiguresOfTooManyScenariosAreLeftOut(t *testing.T) {
 	for i := range MaxFigures + 1 {
 		many[fmt.Sprint(i)] = Figures{}
 	}
-	b, err := figuresCodec{}.Encode(&figures{"a-1": {Figures: many}, "b-1": {Figures: map[string]Figures{"shop": {Buckets: make(Buckets, 10_000)}}}})
+	reasons := map[string]float32{}
+	for i := range maxFigureReasons + 1 {
+		reasons[fmt.Sprint(i)] = 1
+	}
+	b, err := figuresCodec{}.Encode(&figures{"a-1": {Figures: many}, "b-1": {Figures: map[string]Figures{"shop": {Buckets: make(Buckets, 10_000), FailedFor: reasons}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out, err := figuresCodec{}.Decode(b)
 	got, _ := out.(*figures)
-	if err != nil || len(*got) != 1 || len((*got)["b-1"].Figures["shop"].Buckets) != 2*maxFigureBuckets {
-		t.Errorf("got %d members, %v", len(*got), err)
+	if err != nil || len(*got) != 1 {
+		t.Fatalf("got %d members, %v", len(*got), err)
+	}
+	if one := (*got)["b-1"].Figures["shop"]; len(one.Buckets) != 2*MaxFigureBuckets || one.FailedFor != nil {
+		t.Errorf("%d buckets and %d reasons are left", len(one.Buckets)/2, len(one.FailedFor))
 	}
 }
 

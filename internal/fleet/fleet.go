@@ -14,6 +14,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"math"
 	"net/http"
@@ -171,8 +172,9 @@ func (f *Fleet) ID() string { return f.id }
 // Overrides returns the changes of the rate that the fleet shares.
 func (f *Fleet) Overrides() *Overrides { return f.overrides }
 
-// Memberlist is the status page of the gossip; nil for other stores.
-func (f *Fleet) Memberlist() http.Handler { return f.store.page() }
+// Memberlist shows the status of the gossip by a template, which is given dskit's
+// memberlist.StatusPageData; nil for other stores.
+func (f *Fleet) Memberlist(page *template.Template) http.Handler { return f.store.page(page) }
 
 // SetConfig tells the others, with the next heartbeat, which configuration this replica
 // runs.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"flag"
 	"fmt"
+	"html/template"
 	"net"
 	"net/http"
 	"net/netip"
@@ -243,12 +244,12 @@ func (s *store) client(c codec.Codec) (kv.Client, error) {
 	return kv.NewClient(s.config, c, nil, s.logger)
 }
 
-// page is dskit's status page.
-func (s *store) page() http.Handler {
+// page shows the status of the gossip.
+func (s *store) page(t *template.Template) http.Handler {
 	if s.gossip == nil {
 		return nil
 	}
-	return s.gossip
+	return memberlist.NewHTTPStatusHandler(s.gossip, t)
 }
 
 func (s *store) stop(ctx context.Context) error {

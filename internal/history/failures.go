@@ -2,6 +2,7 @@ package history
 
 import (
 	"container/list"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/transcript"
 )
 
@@ -19,8 +21,9 @@ const (
 	keptFailures, keptSlow = 20, 5
 	slowFor                = time.Hour
 	// failureEvery is the least time between two failures that are kept of a request for one
-	// reason: a target that fails thousands of times a second costs no more for it.
-	failureEvery = 50 * time.Millisecond
+	// reason: a target that fails thousands of times a second costs no more for it. When there are
+	// as many as are kept it is replaceEvery: people have time to look at one that they were shown.
+	failureEvery, replaceEvery = 50 * time.Millisecond, time.Second
 	// maxExchange is how long what is kept of an exchange is at most, and maxExchangeBody each of
 	// its bodies, in bytes.
 	maxExchange, maxExchangeBody = 32 << 10, 8 << 10
@@ -43,8 +46,8 @@ type Failure struct {
 	Due, Ended     time.Time
 	Delay, Latency time.Duration
 	Code, Error    string
-	// Exchange is what was exchanged, with secrets hidden; empty where nothing was, or where
-	// that was not seen.
+	// Exchange is what was exchanged, with secrets hidden, or why there was no connection; empty
+	// where that was not seen.
 	Exchange string
 }
 
@@ -107,8 +110,9 @@ func failureOf(e *list.Element) *Failure {
 	return one
 }
 
-// add keeps a failure, and as many of the others as there is room for.
-func (f *Failures) add(one *Failure) {
+// add keeps a failure, and as many of the others as there is room for. It reports whether there are
+// as many of its kind as are kept.
+func (f *Failures) add(one *Failure) (full bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	k := kind{one.Scenario, one.Request, one.Reason}
@@ -120,6 +124,7 @@ func (f *Failures) add(one *Failure) {
 		most = keptSlow
 	}
 	f.kinds[k] = all
+	full = len(all) >= most
 	if len(all) > most {
 		f.remove(all[0])
 	}
@@ -127,6 +132,7 @@ func (f *Failures) add(one *Failure) {
 		f.remove(f.order.Front())
 	}
 	f.raise(k)
+	return full
 }
 
 // raise sets the latency beyond which a request is one of the slowest.
@@ -241,11 +247,17 @@ func (w *Witness) Saw(s engine.Sighting, o engine.Outcome) {
 	if o.Result.Err != nil {
 		one.Error = hide(clip(transcript.Redact(o.Result.Err.Error())))
 	}
-	if t, ok := s.Tap.(*transcript.Transcript); ok {
+	t, seen := s.Tap.(*transcript.Transcript)
+	if _, unconnected := errors.AsType[*dial.Error](o.Result.Err); !seen && unconnected {
+		t, seen = &transcript.Transcript{}, true // There was nothing to be tapped.
+	}
+	if seen {
 		t.Outcome(o.Result)
 		one.Exchange = hide(transcript.Redact(clip(t.String())))
 	}
-	w.failures.add(one)
+	if full := w.failures.add(one); full && r != protocol.ReasonNone {
+		w.requests[o.Entry].next[r].Store(time.Now().Add(replaceEvery).UnixNano())
+	}
 }
 
 // clip returns the beginning of a text that is too long.

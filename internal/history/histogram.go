@@ -72,19 +72,29 @@ func (c *counts) total() uint64 {
 	return n
 }
 
-// quantile returns a quantile in seconds, linear within its bucket; NaN of nothing.
-func (c *counts) quantile(q float64) float64 {
-	rank := q * float64(c.total())
+// quantile returns a quantile in seconds; NaN of nothing.
+func (c *counts) quantile(q float64) float64 { return quantile(c[:], q) }
+
+// quantile returns a quantile of a histogram in seconds, linear within its bucket; NaN of nothing.
+func quantile[N uint32 | float64](buckets []N, q float64) float64 {
+	rank := 0.0
+	for _, n := range buckets {
+		rank += q * float64(n)
+	}
 	if rank == 0 {
 		return math.NaN()
 	}
-	for i, k := range c {
-		if float64(k) >= rank {
-			from, to := bounds(i)
-			return from + (to-from)*rank/float64(k)
+	highest := 0.0
+	for i, n := range buckets {
+		if n == 0 {
+			continue
 		}
-		rank -= float64(k)
+		from, to := bounds(i)
+		if float64(n) >= rank {
+			return from + (to-from)*rank/float64(n)
+		}
+		rank -= float64(n)
+		highest = to
 	}
-	_, to := bounds(numBuckets - 1)
-	return to
+	return highest // What is left of the rank is a rounding error.
 }

@@ -1,14 +1,19 @@
 package history
 
 import (
+	"io"
 	"math"
 	"math/rand/v2"
+	"net"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
 
@@ -21,10 +26,10 @@ func (nobody) Finished()                                              {}
 func (nobody) Exchanged(engine.Outcome)                               {}
 func (nobody) JourneyBegan(int)                                       {}
 func (nobody) JourneyEnded(int, engine.JourneyOutcome, time.Duration) {}
-func noGauges(string) Gauges                                          { return Gauges{Target: math.NaN(), Others: math.NaN()} }
+func noGauges(string) Gauges                                          { return Gauges{Target: math.NaN()} }
 
 func targetOf(v float64) func(string) Gauges {
-	return func(string) Gauges { return Gauges{Target: v, Others: math.NaN()} }
+	return func(string) Gauges { return Gauges{Target: v} }
 }
 
 func outcome(latency time.Duration, r protocol.Reason) engine.Outcome {
@@ -111,8 +116,8 @@ func TestEverySecondAndMinuteIsKept(t *testing.T) {
 		t.Errorf("since the 170th second there are %d from %d", got.Len, got.From)
 	}
 	recent := h.Recent(start.Add(180 * time.Second))
-	if recent.Sent < 8.9 || recent.Sent > 9.1 || recent.Over < settle || recent.Over > 2*settle {
-		t.Errorf("at present it sends %g over %v", recent.Sent, recent.Over)
+	if recent.Flow.Sent < 8.9 || recent.Flow.Sent > 9.1 || recent.Over < settle || recent.Over > 2*settle {
+		t.Errorf("at present it sends %g over %v", recent.Flow.Sent, recent.Over)
 	}
 	if steps := h.Steps(); len(steps) != 1 || steps[0] != (Step{"get", 1710, 90}) {
 		t.Errorf("steps are %+v", steps)
@@ -222,6 +227,10 @@ func TestTheLastFailuresOfEachReasonAreKept(t *testing.T) {
 	w := s.Failures.Witness("shop", shop.Requests)
 	for i := range uint64(30) {
 		fail(w, i, start, time.Second, protocol.ReasonStatus)
+		wait := time.Duration(w.requests[0].next[protocol.ReasonStatus].Load() - time.Now().UnixNano())
+		if slow := wait > failureEvery; slow != (i >= keptFailures-1) {
+			t.Errorf("after %d the next is kept in %v", i+1, wait)
+		}
 	}
 	fail(w, 99, start, time.Second, protocol.ReasonTimeout)
 	all := s.Failures.All("shop")
@@ -230,6 +239,22 @@ func TestTheLastFailuresOfEachReasonAreKept(t *testing.T) {
 	}
 	if got := s.Failures.All("other"); len(got) != 0 {
 		t.Errorf("of another there are %d", len(got))
+	}
+}
+
+func TestOfAFailedConnectionThereIsItsAddressAndStep(t *testing.T) {
+	for want, err := range map[string]*dial.Error{
+		`* no connection to "shop:443": the TLS handshake failed after 1s`: {Step: dial.StepTLS, Addr: "shop:443", Err: io.EOF},
+		`* no connection to "shop:80": connecting failed after 1s`:         {Step: dial.StepConnect, Addr: "shop:80", Err: syscall.ECONNREFUSED},
+		`* no connection to "shop:80": resolving the name failed after 1s`: {Step: dial.StepConnect, Addr: "shop:80", Err: &net.DNSError{Name: "shop", Err: "no such host"}},
+	} {
+		s := New(start)
+		o := outcome(time.Second, dial.Reason(err))
+		o.Result.Err = err
+		s.Failures.Witness("shop", shop.Requests).Saw(engine.Sighting{}, o)
+		if all := s.Failures.All(""); len(all) != 1 || !strings.Contains(all[0].Exchange, want+"\n* failed: ") || !strings.Contains(all[0].Exchange, err.Error()) {
+			t.Errorf("it is %+v, want %s", all, want)
+		}
 	}
 }
 

@@ -23,23 +23,24 @@ const (
 const (
 	// Target is the whole fleet's rate in slots per second.
 	Target = "target"
-	// Sent are the slots of this replica that were not dropped.
+	// Fleet is 1 where the point is of the whole fleet. Where it is missing the point is of this
+	// replica alone.
+	Fleet = "fleet"
+	// Sent are the slots that were not dropped.
 	Sent = "sent"
-	// Others is what the rest of the fleet sent per second.
-	Others = "others"
 	// Ended are the requests that ended.
 	Ended = "ended"
 	// P50 is the median of their latency.
 	P50 = "p50"
 	// P99 is the 99th percentile of their latency.
 	P99 = "p99"
-	// Delay is the 99th percentile of the generator's own delay.
+	// Delay is the 99th percentile of this replica's own delay.
 	Delay = "delay"
 	// Users are the journeys in progress.
 	Users = "users"
-	// Good are the requests that were good by the SLO.
+	// Good are the requests of this replica that were good by the SLO.
 	Good = "good"
-	// Bad are the others.
+	// Bad are its others.
 	Bad = "bad"
 	// Dropped is the prefix of the columns of dropped slots by reason.
 	Dropped = "dropped:"
@@ -55,8 +56,11 @@ type SLO struct {
 
 // Gauges are what is looked at rather than counted.
 type Gauges struct {
-	// Target is the fleet's rate, and Others what the other replicas send; NaN if unknown.
-	Target, Others float64
+	// Target is the fleet's rate; NaN if unknown.
+	Target float64
+	// Others is what the other replicas do per second; nil if that is not known, or if there are
+	// none. It is read only while it is handed over.
+	Others *Flow
 }
 
 // Totals are what has been counted since the start.
@@ -89,8 +93,9 @@ type Scenario struct {
 	// second, minute and older are where the present second, minute and figures began, and
 	// newer is where the next figures will.
 	second, minute, older, newer snapshot
-	// targets are the sum and the number of the gauges of this minute.
-	targets, others mean
+	// targets and others are of this minute. others is nil until something is known of them.
+	targets mean
+	others  *flows
 }
 
 // tracked is a request with its counts at the last minutes, the oldest first.
@@ -170,11 +175,24 @@ func (s *Scenario) tick(now time.Time, g Gauges) {
 	defer s.mu.Unlock()
 	x := s.read(now)
 	s.targets.add(g.Target)
-	s.others.add(g.Others)
-	s.seconds.add(now.Unix()-1, s.point(x, &s.second, g))
+	var others, minute *Flow
+	if g.Others != nil {
+		others = &Flow{}
+		others.add(g.Others, now.Sub(s.second.at).Seconds(), 1)
+	}
+	if s.others == nil && g.Others != nil {
+		s.others = &flows{}
+	}
+	if s.others != nil {
+		s.others.add(g.Others)
+	}
+	s.seconds.add(now.Unix()-1, s.point(x, &s.second, g.Target, others))
 	s.second = *x
 	if begun := now.Unix() / 60; begun != s.minute.at.Unix()/60 {
-		s.minutes.add((begun-1)*60, s.point(x, &s.minute, Gauges{Target: s.targets.take(), Others: s.others.take()}))
+		if s.others != nil {
+			minute = s.others.take(now.Sub(s.minute.at).Seconds())
+		}
+		s.minutes.add((begun-1)*60, s.point(x, &s.minute, s.targets.take(), minute))
 		s.minute = *x
 		for _, q := range s.requests {
 			q.ended, q.failed = remember(q.ended, q.request.ended.Load()), remember(q.failed, q.request.failed.Load())
@@ -193,32 +211,26 @@ func remember(all []uint64, n uint64) []uint64 {
 	return append(all, n)
 }
 
-// point returns the values of the time between two snapshots.
-func (s *Scenario) point(x, before *snapshot, g Gauges) map[string]float64 {
+// point returns the values of the time between two snapshots, in which the others did that.
+func (s *Scenario) point(x, before *snapshot, target float64, others *Flow) map[string]float64 {
 	t := x.totals.minus(&before.totals)
 	latency, delay := x.latency.minus(&before.latency), x.delay.minus(&before.delay)
-	v := map[string]float64{Sent: t.sent(), Ended: float64(delay.total()), P50: latency.quantile(0.5), P99: latency.quantile(0.99), Delay: delay.quantile(0.99)}
-	if !math.IsNaN(g.Target) {
-		v[Target] = g.Target
+	f := flowOf(&t, x.totals.Journeys, latency, delay)
+	if others != nil {
+		f.Add(others)
 	}
-	if !math.IsNaN(g.Others) {
-		v[Others] = g.Others
+	v := f.columns()
+	if v[Delay] = delay.quantile(0.99); others != nil {
+		v[Fleet] = 1
+	}
+	if !math.IsNaN(target) {
+		v[Target] = target
 	}
 	if s.journeys {
-		v[Users] = float64(x.totals.Journeys)
+		v[Users] = f.Users
 	}
 	if s.slo.Objective > 0 {
 		v[Good], v[Bad] = float64(t.Good), float64(t.Bad)
-	}
-	for i, n := range t.Dropped {
-		if n > 0 {
-			v[Dropped+engine.DropReason(i).String()] = float64(n)
-		}
-	}
-	for i, n := range t.Failed {
-		if n > 0 {
-			v[Failed+protocol.Reason(i).String()] = float64(n)
-		}
 	}
 	return v
 }
@@ -245,17 +257,9 @@ func (t *Totals) sent() float64 {
 	return max(0, n)
 }
 
-// DroppedSum and FailedSum add up the reasons.
+// DroppedSum adds up the reasons.
 func (t *Totals) DroppedSum() (n uint64) {
 	for _, d := range t.Dropped {
-		n += d
-	}
-	return n
-}
-
-// FailedSum adds up the reasons.
-func (t *Totals) FailedSum() (n uint64) {
-	for _, d := range t.Failed {
 		n += d
 	}
 	return n

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"iter"
 	"math"
 	"time"
 )
@@ -9,15 +10,11 @@ import (
 type Recent struct {
 	// Over is how long that is.
 	Over time.Duration
-	// Counts are what came in that time.
-	Counts Totals
-	// Sent is in slots per second.
-	Sent float64
-	// Ended are the requests that ended.
-	Ended uint64
-	// P50, P99 and Delay are quantiles in seconds, the last the 99th of the generator's own
-	// delay; NaN where nothing ended.
-	P50, P99, Delay float64
+	// Flow is what this replica did, per second.
+	Flow *Flow
+	// Delay is the 99th percentile of the generator's own delay in seconds; NaN where nothing
+	// ended.
+	Delay float64
 	// Buckets is the histogram of latencies.
 	Buckets Buckets
 }
@@ -29,11 +26,8 @@ func (s *Scenario) Recent(now time.Time) Recent {
 	x, before := s.read(now), &s.older
 	t := x.totals.minus(&before.totals)
 	latency, delay := x.latency.minus(&before.latency), x.delay.minus(&before.delay)
-	r := Recent{
-		Over: now.Sub(before.at), Counts: t, Ended: delay.total(), Buckets: sparse(latency),
-		P50: latency.quantile(0.5), P99: latency.quantile(0.99), Delay: delay.quantile(0.99),
-	}
-	r.Sent = t.sent() / max(1e-3, r.Over.Seconds())
+	r := Recent{Over: now.Sub(before.at), Flow: &Flow{}, Delay: delay.quantile(0.99), Buckets: sparse(latency)}
+	r.Flow.add(flowOf(&t, x.totals.Journeys, latency, delay), 1/max(1e-3, r.Over.Seconds()), 1)
 	return r
 }
 
@@ -70,8 +64,8 @@ func (s *Scenario) Steps() []Step {
 	return all
 }
 
-// Budget returns how many requests of the last 24 hours were good and bad, and since when there
-// are any.
+// Budget returns how many requests of this replica in the last 24 hours were good and bad, and
+// since when it has counted them.
 func (s *Scenario) Budget() (good, bad float64, since time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,14 +104,45 @@ func sparse(c *counts) Buckets {
 	return out
 }
 
-// Merge returns a histogram of both. Indices that there are not are left out.
+// all yields the indices and counts. What comes from others may have indices that there are not,
+// which are left out.
+func (b Buckets) all() iter.Seq2[int, uint32] {
+	return func(yield func(int, uint32) bool) {
+		for i := 0; i+1 < len(b); i += 2 {
+			if b[i] < numBuckets && !yield(int(b[i]), b[i+1]) {
+				return
+			}
+		}
+	}
+}
+
+// Total returns how many durations there are.
+func (b Buckets) Total() (n uint64) {
+	for _, count := range b.all() {
+		n += uint64(count)
+	}
+	return n
+}
+
+// Fit returns the histogram with most buckets at most: as often as it takes, each two neighbours
+// become one, which doubles the error of quantiles.
+func (b Buckets) Fit(most int) Buckets {
+	for width := 2; len(b) > 2*most && width < numBuckets; width *= 2 {
+		var c counts
+		for i, n := range b.all() {
+			c[i/width*width+width/2] += n
+		}
+		b = sparse(&c)
+	}
+	return b
+}
+
+// Merge returns a histogram of all.
 func Merge(all ...Buckets) Buckets {
 	var sum counts
 	for _, b := range all {
-		for i := 0; i+1 < len(b); i += 2 {
-			if b[i] < numBuckets {
-				sum[b[i]] += b[i+1]
-			}
+		for i, n := range b.all() {
+			sum[i] += n
 		}
 	}
 	return sparse(&sum)
@@ -126,10 +151,8 @@ func Merge(all ...Buckets) Buckets {
 // Quantile returns a quantile in seconds; NaN of nothing.
 func (b Buckets) Quantile(q float64) float64 {
 	var c counts
-	for i := 0; i+1 < len(b); i += 2 {
-		if b[i] < numBuckets {
-			c[b[i]] += b[i+1]
-		}
+	for i, n := range b.all() {
+		c[i] += n
 	}
 	return c.quantile(q)
 }

@@ -36,10 +36,7 @@ func writeJSON(w http.ResponseWriter, status int, a answer) {
 		fail(w, fmt.Errorf("encode the answer: %w", err))
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n')) // The client went away; nobody is left to tell.
 }

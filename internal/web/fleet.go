@@ -2,7 +2,7 @@ package web
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"fmt"
 	"html/template"
 	"math"
@@ -20,8 +20,24 @@ const (
 	onTheWay = 200 * time.Millisecond
 )
 
-//go:embed fleet.html
-var fleetHTML string
+// templates are the pages that are put together here rather than in the browser.
+//
+//go:embed *.html
+var templates embed.FS
+
+// parsePage returns the template of a page, with its bar.
+func parsePage(name string) (*template.Template, error) {
+	return template.New(name).Funcs(template.FuncMap{
+		"ago":         ago,
+		"clock":       clock,
+		"gossipState": gossipState,
+		"offset":      offset,
+		"percent":     percent,
+		"shares":      shares,
+		"skewed":      skewed,
+		"tone":        tone,
+	}).ParseFS(templates, "bar.html", name)
+}
 
 // fleetPage shows the fleet as this replica sees it.
 type fleetPage struct {
@@ -30,14 +46,7 @@ type fleetPage struct {
 }
 
 func newFleetPage(fleet func() FleetStatus) (*fleetPage, error) {
-	t, err := template.New("fleet").Funcs(template.FuncMap{
-		"ago":     ago,
-		"clock":   clock,
-		"offset":  offset,
-		"percent": percent,
-		"skewed":  skewed,
-		"tone":    tone,
-	}).Parse(fleetHTML)
+	t, err := parsePage("fleet.html")
 	return &fleetPage{template: t, fleet: fleet}, err
 }
 
@@ -80,9 +89,33 @@ func (p *fleetPage) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	secure(w.Header())
+	loads(w.Header())
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write(page.Bytes()) // The client went away; nobody is left to tell.
+}
+
+// sharesOver is how wide the picture of all shares is, and sharesApart the gap between two.
+const sharesOver, sharesApart = 1000, 1
+
+// drawnShare is a member's share in the picture of all.
+type drawnShare struct {
+	MemberStatus
+
+	From, Width float64
+}
+
+// shares lays the members' shares side by side. What nobody has stays free.
+func shares(members []MemberStatus) []drawnShare {
+	var all []drawnShare
+	from := 0.0
+	for _, m := range members {
+		if m.Share > 0 {
+			width := sharesOver * m.Share
+			all = append(all, drawnShare{MemberStatus: m, From: from, Width: max(width/2, width-sharesApart)})
+			from += width
+		}
+	}
+	return all
 }
 
 // tone is the colour that suits a state: ok, new, warn, bad or off.

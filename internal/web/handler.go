@@ -43,7 +43,7 @@ func newHandler(o Options) (http.Handler, error) {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return prefixed(prefix, mux), nil
+	return secured(prefixed(prefix, mux)), nil
 }
 
 func readyHandler(ready func() error) http.HandlerFunc {
@@ -78,7 +78,6 @@ func configHandler(config func() ([]byte, error)) http.HandlerFunc {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		secure(w.Header())
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write(b) // The client went away; nobody is left to tell.
 	}

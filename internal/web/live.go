@@ -125,9 +125,11 @@ type LiveScenario struct {
 	Peak Number `json:"peak"`
 	// Trouble says what is the matter; empty if nothing is.
 	Trouble string `json:"trouble,omitempty"`
-	// Delay is the 99th percentile of how late this replica sent.
+	// Delay is the 99th percentile of how late this replica sent; where the fleet is summed, of
+	// the member that is latest.
 	Delay Number `json:"delay"`
-	// Users are the journeys in progress on this replica; nil without journeys.
+	// Users are the journeys in progress, of the whole fleet where it is summed; nil without
+	// journeys.
 	Users  *Number    `json:"users"`
 	Budget *LiveSLO   `json:"slo"`
 	Totals LiveTotals `json:"totals"`
@@ -141,15 +143,19 @@ type LiveDay struct {
 	Sent   Column `json:"sent"`
 }
 
-// LiveSLO is an objective with what is left of its error budget, of this replica's requests.
+// LiveSLO is an objective with what is left of its error budget, of the whole fleet's requests
+// where it is summed.
 type LiveSLO struct {
 	Objective float64 `json:"objective"`
 	Latency   float64 `json:"latency"`
 	// Left is what is left of the budget since Since, from 1 down; less than 0 if it is overdrawn.
-	Left  Number    `json:"left"`
-	Good  float64   `json:"good"`
-	Bad   float64   `json:"bad"`
+	Left Number  `json:"left"`
+	Good float64 `json:"good"`
+	Bad  float64 `json:"bad"`
+	// Since is when the first member that is summed began to count, and Whole when the last one
+	// did.
 	Since time.Time `json:"since"`
+	Whole time.Time `json:"whole"`
 }
 
 // LiveTotals are counts of this replica since it started, as in its metrics.
@@ -181,7 +187,8 @@ type LiveDetail struct {
 	Members []LiveShared `json:"members"`
 }
 
-// LiveSeries are points at regular times.
+// LiveSeries are points at regular times. They are of the whole fleet where the column "fleet" is
+// 1, and of this replica elsewhere.
 type LiveSeries struct {
 	From    int64             `json:"from"`
 	Step    int64             `json:"step"`
@@ -201,6 +208,12 @@ type LiveShared struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 	LiveFigures
+
+	Users Number `json:"users"`
+	// Delay is the 99th percentile of how late it sent, and Left what is left of the error budget
+	// by its own requests; null without an SLO.
+	Delay Number `json:"delay"`
+	Left  Number `json:"left"`
 }
 
 // FailureStatus is a request that failed, or was one of the slowest.

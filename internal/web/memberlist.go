@@ -2,11 +2,26 @@ package web
 
 import (
 	"fmt"
+	"html/template"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 )
+
+// MemberlistPage returns the page of the gossip, to be filled with dskit's StatusPageData.
+func MemberlistPage() (*template.Template, error) { return parsePage("memberlist.html") }
+
+// gossipState is the name of a member's state in the gossip.
+func gossipState(state any) string {
+	names := []string{"alive", "suspect", "dead", "left"}
+	for i, name := range names {
+		if fmt.Sprint(state) == fmt.Sprint(i) {
+			return name
+		}
+	}
+	return "unknown"
+}
 
 // memberlistHandler serves the status page of the gossip. Of what dskit's page can do
 // besides it lets through only what shows one value or message: forgetting messages
@@ -28,7 +43,7 @@ func memberlistHandler(page http.Handler) http.Handler {
 				return
 			}
 		}
-		secure(w.Header())
+		loads(w.Header())
 		if query.Has("viewKey") || query.Has("viewMsg") {
 			// The page itself says so too late to be heard, and a value is whatever the
 			// members have written.
@@ -36,12 +51,4 @@ func memberlistHandler(page http.Handler) http.Handler {
 		}
 		page.ServeHTTP(w, r)
 	})
-}
-
-// secure tells browsers to run and to load nothing, and to show the page in no other.
-func secure(h http.Header) {
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-store")
 }

@@ -29,18 +29,36 @@ func servePage(w http.ResponseWriter, r *http.Request, name string) {
 		http.NotFound(w, r)
 		return
 	}
-	secure(w.Header())
-	w.Header().Set("Content-Security-Policy", pagePolicy)
+	loads(w.Header())
 	w.Header().Set("Content-Type", kind)
 	// A new version has to be seen at once: the page and its script belong together.
 	w.Header().Set("Cache-Control", "no-cache")
 	_, _ = w.Write(b) // The client went away; nobody is left to tell.
 }
 
-// pagePolicy is the Content-Security-Policy of the live page: it runs and loads what this server
-// has, and puts no text where it could become code.
-const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
-	"require-trusted-types-for 'script'; trusted-types 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+// nothing and pagePolicy are Content-Security-Policies: of what is no page, and of pages, which
+// run and load what this server has, and put no text where it could become code.
+const (
+	nothing    = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+	pagePolicy = nothing + "; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
+		"require-trusted-types-for 'script'; trusted-types 'none'"
+)
+
+// secured has browsers run and load nothing of a response, unless that says otherwise, and show it
+// in no other page.
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", nothing)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// loads has a browser run and load what this server has.
+func loads(h http.Header) { h.Set("Content-Security-Policy", pagePolicy) }
 
 // prefixed serves a handler under a path. The root leads there.
 func prefixed(prefix string, next http.Handler) http.Handler {

@@ -36,25 +36,25 @@ func TestThePrefixIsThatOfPrometheus(t *testing.T) {
 	}
 }
 
-func TestThePageRunsAndLoadsOnlyWhatIsHere(t *testing.T) {
+func TestPagesRunAndLoadOnlyWhatIsHere(t *testing.T) {
 	base := start(t, &stubs{})
-	resp, err := http.Get(base + "/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	policy := resp.Header.Get("Content-Security-Policy")
-	for _, part := range []string{"default-src 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"} {
-		if !strings.Contains(policy, part) {
-			t.Errorf("no %s in %s", part, policy)
+	for _, path := range []string{"/", "/fleet", "/memberlist"} {
+		policy := header(t, base+path).Get("Content-Security-Policy")
+		for _, part := range []string{"default-src 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"} {
+			if !strings.Contains(policy, part) {
+				t.Errorf("%s: no %s in %s", path, part, policy)
+			}
+		}
+		if strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: the policy is %s", path, policy)
 		}
 	}
-	if strings.Contains(policy, "unsafe") {
-		t.Errorf("the policy is %s", policy)
-	}
-	danger := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|https?://|style=|\son[a-z]+=`)
-	for _, name := range []string{"index.html", "page.js", "charts.js", "control.js", "format.js", "page.css"} {
-		b, err := assets.ReadFile("page/" + name)
+	danger := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|https?://|url\(|@import|style=|<style|\son[a-z]+=`)
+	for name, from := range map[string]fs.ReadFileFS{
+		"page/index.html": assets, "page/page.js": assets, "page/charts.js": assets, "page/control.js": assets, "page/format.js": assets, "page/reload.js": assets,
+		"page/page.css": assets, "page/fleet.css": assets, "fleet.html": templates, "memberlist.html": templates, "bar.html": templates,
+	} {
+		b, err := from.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,6 +62,27 @@ func TestThePageRunsAndLoadsOnlyWhatIsHere(t *testing.T) {
 			t.Errorf("%s has %q", name, found)
 		}
 	}
+}
+
+func TestEverythingElseRunsAndLoadsNothing(t *testing.T) {
+	base := start(t, &stubs{})
+	for _, path := range []string{"/metrics", "/config", "/-/healthy", "/api/v1/fleet", "/api/v1/none", "/api/v1/scenarios", "/debug/pprof/", "/nowhere"} {
+		h := header(t, base+path)
+		if h.Get("Content-Security-Policy") != nothing || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" {
+			t.Errorf("%s has the header %v", path, h)
+		}
+	}
+}
+
+// header returns the header of a response.
+func header(t *testing.T, url string) http.Header {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	return resp.Header
 }
 
 func TestWhatOthersWroteIsAsItWasPublished(t *testing.T) {

@@ -131,8 +131,6 @@ func TestARolloutSurgesAndWaits(t *testing.T) {
 				if d.Spec.MinReadySeconds < 5 {
 					t.Errorf("a replica that only has a port open is ready after %d s", d.Spec.MinReadySeconds)
 				}
-			} else if g.Path != "/-/ready" || c.LivenessProbe.HTTPGet.Path != "/-/healthy" || c.StartupProbe.HTTPGet.Path != "/-/healthy" {
-				t.Errorf("probes ask %q, %q and %q", g.Path, c.LivenessProbe.HTTPGet.Path, c.StartupProbe.HTTPGet.Path)
 			}
 			for _, v := range c.VolumeMounts {
 				if v.SubPath != "" || v.SubPathExpr != "" {
@@ -140,6 +138,61 @@ func TestARolloutSurgesAndWaits(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestProbesAndScrapesFollowThePrefix(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ web, prefix string }{
+		"none":                   {"{}", ""},
+		"a host":                 {"{externalUrl: https://traffic.example.com}", ""},
+		"a path":                 {"{externalUrl: https://example.com/traffic/}", "/traffic"},
+		"a port and a long path": {"{externalUrl: 'http://[2001:db8::1]:8080/a/b.c'}", "/a/b.c"},
+		"a prefix":               {"{routePrefix: /x/}", "/x"},
+		"both":                   {"{externalUrl: https://example.com/traffic, routePrefix: /x}", "/x"},
+		"an ingress that strips": {"{externalUrl: https://example.com/traffic, routePrefix: /}", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, kind := range []string{"ServiceMonitor", "PodMonitor"} {
+				m := render(t, set(t, "monitor: {enabled: true, kind: "+kind+"}\nweb: "+tc.web))
+				c := container(t, m.deployment(t).Spec.Template.Spec, "traffic-exporter")
+				for probe, want := range map[*core.Probe]string{c.StartupProbe: "/-/healthy", c.LivenessProbe: "/-/healthy", c.ReadinessProbe: "/-/ready"} {
+					if got := probe.HTTPGet.Path; got != tc.prefix+want {
+						t.Errorf("a probe asks for %q, want %q", got, tc.prefix+want)
+					}
+				}
+				want := ""
+				if tc.prefix != "" {
+					want = tc.prefix + "/metrics"
+				}
+				for _, s := range all[*monitoring.ServiceMonitor](m) {
+					if got := s.Spec.Endpoints[0].Path; got != want {
+						t.Errorf("it scrapes %q, want %q", got, want)
+					}
+				}
+				for _, p := range all[*monitoring.PodMonitor](m) {
+					if got := p.Spec.PodMetricsEndpoints[0].Path; got != want {
+						t.Errorf("it scrapes %q, want %q", got, want)
+					}
+				}
+				if want := ":9870" + tc.prefix + "/-/ready"; !strings.Contains(m.text, want) {
+					t.Errorf("`helm test` does not ask for %s", want)
+				}
+			}
+		})
+	}
+}
+
+func TestAllowedHostsAreThoseOfTheServiceAndOthers(t *testing.T) {
+	t.Parallel()
+	args := container(t, render(t, set(t, "web: {enableControl: true, externalUrl: 'https://a.example/t', routePrefix: /, allowedHosts: [b.example, '10.0.0.7:80']}")).deployment(t).Spec.Template.Spec, "traffic-exporter").Args
+	for _, want := range []string{
+		"--web.external-url=https://a.example/t", "--web.route-prefix=/",
+		"--web.allowed-hosts=" + name + "," + name + "." + namespace + "," + name + "." + namespace + ".svc," + name + "." + namespace + ".svc.cluster.local,b.example,10.0.0.7:80",
+	} {
+		if !slices.Contains(args, want) {
+			t.Errorf("no %s in %q", want, args)
+		}
 	}
 }
 

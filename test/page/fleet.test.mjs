@@ -1,15 +1,11 @@
 import { after, test } from "node:test";
-import { closeBrowser, Exporter, figure, freePort, ok, open, scenario, target, until } from "./harness.mjs";
+import { closeBrowser, figure, fleetOf, ok, open, scenario, target, until } from "./harness.mjs";
 
 after(closeBrowser);
 
 test("a fleet is summed, and a replica that was killed is missed until it is back", async (t) => {
   const url = await target(t, ok);
-  const ports = [await freePort(), await freePort()];
-  const config = (i) => `fleet: {name: "replica-${i}", cluster: page, listen: "127.0.0.1:${ports[i]}", join: ["127.0.0.1:${ports[0]}", "127.0.0.1:${ports[1]}"], start_alone_after: 0s}
-scenarios: ${scenario("shop", url, "40/s")}`;
-  const a = await Exporter.start(t, config(0));
-  const b = await Exporter.start(t, config(1));
+  const [a, b] = await fleetOf(t, 2, scenario("shop", url, "40/s"));
   const page = await open(t, a.url);
   const members = page.locator("#members .member");
   await until(async () => (await members.count()) === 2, "two members");

@@ -1,8 +1,11 @@
 // What the tests of the page share: processes, servers and a browser that notes whatever it
 // should not do. Everything listens on loopback.
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import { createServer as createSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +13,22 @@ import { chromium } from "playwright-core";
 
 const binary = process.env.TRAFFIC_PAGE_BINARY;
 const executablePath = process.env.TRAFFIC_PAGE_CHROMIUM || "/usr/bin/chromium";
+
+const ends = new WeakMap();
+
+// atEnd does something when a test has ended, before what was to be done then until now: pages
+// close before the servers that they poll.
+export function atEnd(t, f) {
+  if (!ends.has(t)) {
+    ends.set(t, []);
+    t.after(async () => {
+      let wrong;
+      for (const end of ends.get(t).reverse()) await Promise.resolve().then(end).catch((err) => (wrong ??= err));
+      if (wrong) throw wrong;
+    });
+  }
+  ends.get(t).push(f);
+}
 
 // until polls until f returns something true, or fails after a long time.
 export async function until(f, what, seconds = 60) {
@@ -69,7 +88,7 @@ export async function freePort() {
 export async function target(t, respond) {
   const s = createServer((request, response) => respond(request, response));
   await new Promise((done) => s.listen(0, "127.0.0.1", done));
-  t.after(() => {
+  atEnd(t, () => {
     s.closeAllConnections();
     s.close();
   });
@@ -86,7 +105,7 @@ export class Exporter {
     e.path = path;
     e.login = login;
     await e.write(config);
-    t.after(async () => {
+    atEnd(t, async () => {
       await e.stop();
       await rm(e.folder, { recursive: true, force: true });
     });
@@ -99,9 +118,10 @@ export class Exporter {
   }
 
   async run() {
-    this.port = await freePort();
+    this.port ??= await freePort();
     this.url = `http://127.0.0.1:${this.port}${this.path}`;
     this.log = "";
+    this.started = performance.now();
     this.process = spawn(binary, [`--config.file=${this.file}`, "--config.watch-interval=200ms", `--web.listen-address=127.0.0.1:${this.port}`, ...this.flags],
       { env: { ...process.env, ...this.env }, stdio: ["ignore", "ignore", "pipe"] });
     this.process.stderr.on("data", (b) => (this.log += b));
@@ -132,6 +152,19 @@ export class Exporter {
   }
 }
 
+// fleetOf starts a fleet of n replicas that send these scenarios.
+export async function fleetOf(t, n, scenarios) {
+  const ports = [];
+  for (let i = 0; i < n; i++) ports.push(await freePort());
+  const join = JSON.stringify(ports.map((p) => `127.0.0.1:${p}`));
+  const all = [];
+  for (let i = 0; i < n; i++) {
+    all.push(await Exporter.start(t, `fleet: {name: "replica-${i}", cluster: page, listen: "127.0.0.1:${ports[i]}", join: ${join}, start_alone_after: 0s}
+scenarios: ${scenarios}`));
+  }
+  return all;
+}
+
 let browser;
 
 export async function closeBrowser() {
@@ -157,13 +190,22 @@ export async function open(t, url, { own = url, ...options } = {}) {
     globalThis.violations = [];
     document.addEventListener("securitypolicyviolation", (e) => globalThis.violations.push(`${e.violatedDirective}: ${e.blockedURI} ${e.sample}`));
   });
-  t.after(async () => {
+  atEnd(t, async () => {
     wrong.push(...(await page.evaluate(() => globalThis.violations).catch(() => [])));
     await context.close();
     if (wrong.length) throw new Error(wrong.join("\n"));
   });
   await page.goto(url);
   return page;
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+// accessible fails where axe finds something. The page has to be opened with bypassCSP.
+export async function accessible(page, what) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  assert.deepEqual(found.violations.map((v) => `${what}: ${v.id}: ${v.nodes.map((n) => n.html.slice(0, 200)).join(" | ")}`), []);
 }
 
 // figure returns the text of a figure of the chosen scenario.

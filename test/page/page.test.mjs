@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { closeBrowser, drawn, Exporter, ok, open, scenario, target, total, until } from "./harness.mjs";
+import { accessible, closeBrowser, drawn, Exporter, ok, open, scenario, target, total, until } from "./harness.mjs";
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const evil = `<img src=x onerror=alert(1)>`;
 
 after(closeBrowser);
@@ -17,9 +14,13 @@ test("the day is drawn from the first responses", async (t) => {
   const page = await open(t, "about:blank", { own: e.url });
   let asked = 0;
   page.on("request", (r) => r.url().includes("/api/v1/live") && asked++);
+  await e.stop();
+  await e.run();
   await page.goto(e.url);
   await drawn(page, "chart-day");
-  assert.ok(asked <= 3, `it took ${asked} requests`);
+  // Nothing waits for a timer: a second is what it takes at rest (bench.mjs), and this is for machines that are not.
+  const took = performance.now() - e.started;
+  assert.ok(asked <= 3 && took < 20_000, `from the start on it took ${asked} requests and ${took} ms`);
   for (const id of ["chart-rate", "chart-latency", "chart-delay"]) await drawn(page, id);
   assert.match(await page.locator("#detail-lead").innerText(), /Asia\/Tokyo/);
   assert.match(await page.locator('[data-figure="Error budget left"]').innerText(), /99 % over the last/);
@@ -100,6 +101,10 @@ test("failures have the whole exchange, and a command that sends the slot again"
   assert.ok(!exchange.includes("hunter2"), exchange);
   assert.match(await page.locator(".copy code").first().innerText(), new RegExp(`^traffic_exporter send ${e.file} --slot shop/[0-9TZ]+-[0-9a-f]+/[0-9]+$`));
   assert.ok(!(await e.get("api/v1/failures")).includes("hunter2"));
+  // What somebody reads stays when others take its place.
+  await page.route("**/api/v1/failures?*brief*", (route) => route.fulfill({ json: { status: "success", data: [] } }));
+  await until(async () => (await page.locator("#failures > li").count()) === 1, "the one that is open alone");
+  assert.equal(await page.locator(".exchange").first().innerText(), exchange);
 });
 
 test("control is not there unless it is allowed", async (t) => {
@@ -198,11 +203,7 @@ for (const colorScheme of ["light", "dark"]) {
     });
     const e = await Exporter.start(t, `scenarios: ${scenario("shop", url, "20/s", "    slo: {objective: 99%, latency: 100ms}")}`, { flags: ["--web.enable-control"] });
     const page = await open(t, e.url, { colorScheme, bypassCSP: true });
-    await page.evaluate(axe);
-    const check = async (what) => {
-      const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-      assert.deepEqual(found.violations.map((v) => `${what}: ${v.id}: ${v.nodes.map((n) => n.html.slice(0, 200)).join(" | ")}`), []);
-    };
+    const check = (what) => accessible(page, what);
     await drawn(page, "chart-day");
     await check("live");
     await page.getByRole("button", { name: "×2" }).click();
@@ -217,5 +218,7 @@ for (const colorScheme of ["light", "dark"]) {
     await page.evaluate(() => (location.hash = "#/config"));
     await until(async () => (await page.locator("#config").innerText()).includes("shop"), "the configuration");
     await check("configuration");
+    await page.goto(`${e.url}fleet`);
+    await check("fleet");
   });
 }

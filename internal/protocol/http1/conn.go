@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -404,7 +405,7 @@ func (k *conn) broken(err error) {
 	case errors.Is(err, io.EOF) && k.begun && k.response.end():
 		k.finish(protocol.ReasonNone, nil)
 	case errors.Is(err, errTimeout):
-		k.finish(protocol.ReasonTimeout, context.DeadlineExceeded)
+		k.finish(protocol.ReasonTimeout, k.inHead(context.DeadlineExceeded))
 	case errors.Is(err, errCanceled):
 		k.finish(protocol.ReasonCanceled, err)
 	case k.mayRepeat():
@@ -414,8 +415,16 @@ func (k *conn) broken(err error) {
 		if reason == protocol.ReasonNone {
 			reason = protocol.ReasonReset
 		}
-		k.finish(reason, err)
+		k.finish(reason, k.inHead(err))
 	}
+}
+
+// inHead adds to an error how much had come of the head, if that is where it broke off.
+func (k *conn) inHead(err error) error {
+	if !k.begun || k.response.headed() {
+		return err
+	}
+	return fmt.Errorf("%w after %d bytes of the response's head", err, k.response.heads+k.have)
 }
 
 // mayRepeat reports whether the exchange may be sent again on another connection: this one

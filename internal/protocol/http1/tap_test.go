@@ -65,3 +65,22 @@ func (t teed) Read(p []byte) (int, error) {
 	t.to.Write(p[:n])
 	return n, err
 }
+
+func TestAnErrorSaysHowMuchOfTheHeadCame(t *testing.T) {
+	for text, want := range map[string]string{
+		"HTTP/1.1 200 OK\r\nContent-Ty":               "EOF after 27 bytes of the response's head",
+		"HTTP/1.1 100 \r\n\r\nHTTP/1":                 "EOF after 23 bytes of the response's head",
+		"HTTP/1.1 200 \r\ncontent-length: 3\r\n\r\nx": "EOF",
+		"": "EOF",
+	} {
+		o := protocoltest.Options(t, "http://"+protocoltest.Raw(t, func(c net.Conn) {
+			protocoltest.ReadHead(c)
+			_, _ = io.WriteString(c, text)
+			_ = c.Close()
+		}))
+		o.Entries[0].Method = "POST" // Which is not sent again.
+		if r := wantReason(t, client(t, o), protocol.ReasonReset); r.Err.Error() != want {
+			t.Errorf("%q: %v, want %s", text, r.Err, want)
+		}
+	}
+}

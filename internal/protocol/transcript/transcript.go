@@ -7,12 +7,16 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 )
 
 // MaxBody is how much of a body a transcript shows, in bytes.
@@ -135,12 +139,28 @@ func (t *Transcript) Outcome(r protocol.Result) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.endBody()
-	fmt.Fprintf(&t.b, "* %d bytes of body in %s\n", t.total, round(r.Service()))
+	if e, ok := errors.AsType[*dial.Error](r.Err); ok {
+		fmt.Fprintf(&t.b, "* no connection to %s: %s failed after %s\n", strconv.Quote(e.Addr), step(r.Reason, e), round(r.Service()))
+	} else {
+		fmt.Fprintf(&t.b, "* %d bytes of body in %s\n", t.total, round(r.Service()))
+	}
 	if r.Failed() {
 		fmt.Fprintf(&t.b, "* failed: %s: %s\n", r.Reason, printable(r.Err.Error()))
 		return
 	}
 	fmt.Fprintln(&t.b, "* as expected")
+}
+
+// step is the step in which no connection came about, for people.
+func step(r protocol.Reason, e *dial.Error) string {
+	switch {
+	case r == protocol.ReasonDNS:
+		return "resolving the name"
+	case e.Step == dial.StepTLS:
+		return "the TLS handshake"
+	default:
+		return "connecting"
+	}
 }
 
 // hide returns the value of a field as it may be shown.
@@ -154,11 +174,11 @@ func hide(f protocol.Field) string {
 	return printable(f.Value)
 }
 
-// printable returns the text with control characters, which a terminal would obey, as
-// dots. Bytes that are not UTF-8 come out as the replacement character.
+// printable returns the text with control characters, which a terminal would obey, and those that
+// turn the direction of writing, as dots. Bytes that are not UTF-8 come out as the replacement character.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		control := r < ' ' || (0x7f <= r && r < 0xa0)
+		control := r < ' ' || (0x7f <= r && r < 0xa0) || unicode.Is(unicode.Bidi_Control, r)
 		if control && r != '\n' && r != '\t' {
 			return '.'
 		}

@@ -1,5 +1,5 @@
 // The charts of one scenario, drawn by uPlot, and the small ones of the list.
-import { $, clock, duration, make, rate, significant } from "./format.js";
+import { $, clock, duration, make, now, rate, significant, write } from "./format.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -11,7 +11,7 @@ export const colours = () => (dark.matches ? night : light);
 
 // known orders reasons, so that each keeps its colour.
 const known = ["status", "timeout", "reset", "refused", "dns", "tls", "connect_timeout", "check", "protocol", "local", "denied", "canceled",
-  "in_flight", "rate_cap", "late", "back_off", "journeys", "no_token", "no_session", "shutdown"];
+  "in_flight", "rate_cap", "late", "back_off", "journeys", "no_token", "no_session", "no_descriptors", "shutdown"];
 const reasonColour = (name) => reasons[Math.max(0, known.indexOf(name)) % reasons.length];
 
 const charts = new Map();
@@ -43,6 +43,26 @@ function plot(id, kind, data, options) {
   }, data, at);
   charts.set(id, { chart, kind });
   options.legend(null);
+  reachable(at, chart);
+}
+
+// reachable lets a chart be read without a pointer: the arrows move through its points, whose values
+// its key shows and screen readers announce.
+function reachable(at, chart) {
+  const key = at.parentElement.querySelector(".key");
+  at.setAttribute("role", "img");
+  at.tabIndex = 0;
+  at.setAttribute("aria-label", `${at.parentElement.querySelector("h2").textContent}: ${key.textContent}. The arrow keys move through its values.`);
+  at.onkeydown = (e) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20 }[e.key];
+    const last = chart.data[0].length - 1;
+    if (!step || last < 0) return;
+    e.preventDefault();
+    const to = Math.min(last, Math.max(0, (chart.cursor.idx ?? (step < 0 ? last + 1 : -1)) + step));
+    chart.setCursor({ left: chart.valToPos(chart.data[0][to], "x"), top: 0 });
+    write($("reader"), [...key.children].map((c) => c.textContent).join(", "));
+  };
+  at.onblur = () => chart.setCursor({ left: -10, top: -10 });
 }
 
 // legend writes what lines mean into the key of a chart, and their values where the pointer is.
@@ -93,7 +113,7 @@ function stacked(columns) {
 // between fills the areas between columns on top of each other, each in its reason's colour.
 const between = (names) => names.map((name, i) => ({ series: [i + 1, i + 2], fill: `${reasonColour(name)}99` }));
 
-const hours = (zone) => (_, splits) => splits.map((t) => clock(new Date(t * 1e3), zone, false));
+const hours = (zone) => (_, splits) => splits.map((t) => clock(new Date(t * 1e3), zone, splits.some((s) => s % 60)));
 
 // drawDay draws today and tomorrow: the target, what was sent, and what was dropped.
 export function drawDay(s, h) {
@@ -103,21 +123,20 @@ export function drawDay(s, h) {
   const today = target.map((v, i) => (times[i] <= until ? v : null));
   const tomorrow = target.map((v, i) => (times[i] >= until ? v : null));
   const points = h.minutes;
-  const bins = (column, unit = 60) => {
+  const bins = (column) => {
     const sum = new Array(n).fill(0);
     const counted = new Array(n).fill(0);
     (points.columns[column] ?? []).forEach((v, i) => {
       const at = Math.floor((points.from + i * points.step - from) / step);
       if (at >= 0 && at < n && v !== null) {
-        sum[at] += v / unit;
+        sum[at] += v / points.step;
         counted[at]++;
       }
     });
     return [sum, counted];
   };
   const [sent, minutes] = bins("sent");
-  const [others, known] = bins("others", 1);
-  const delivered = sent.map((v, i) => (minutes[i] ? v / minutes[i] + (known[i] ? others[i] / known[i] : 0) : null));
+  const delivered = sent.map((v, i) => (minutes[i] ? v / minutes[i] : null));
   const drops = Object.keys(points.columns).filter((c) => c.startsWith("dropped:")).sort();
   const dropped = drops.map((c) => bins(c)[0].map((v, i) => (minutes[i] ? v / minutes[i] : null)));
   // Drops are shaded on top of what was sent.
@@ -137,7 +156,7 @@ export function drawDay(s, h) {
     draw: (u) => {
       if (o && !o.clear) band(u, Date.parse(o.from) / 1e3, Date.parse(o.until) / 1e3, c.main);
       line(u, until, innerWidth < 640 ? "" : "tomorrow", c.soft);
-      line(u, Date.now() / 1e3, "now", c.now);
+      line(u, now(), "now", c.now);
     },
     legend: (at) => legend("day-key", [
       [c.second, "target", at === null ? undefined : rate(target[at])],
@@ -169,7 +188,7 @@ export function drawRecent(s, h, kind) {
   const c = colours();
   const long = kind === "minutes" ? 86400 : 900;
   const range = () => {
-    const last = times.at(-1) ?? Date.now() / 1e3;
+    const last = times.at(-1) ?? now();
     return [Math.max(last - long, Math.min(times[0] ?? last, last - (kind === "minutes" ? 3600 : 120))), last];
   };
   const common = { zone: s.time_zone, times: hours(s.time_zone), range };
@@ -184,11 +203,13 @@ export function drawRecent(s, h, kind) {
   });
   const per = (v) => (v === null || v === undefined ? null : v / p.step);
 
-  const sent = column("sent").map((v, i) => (v === null ? null : v / p.step + (column("others")[i] ?? 0)));
+  const sent = column("sent").map(per);
   const reasonsOf = (prefix) => Object.keys(p.columns).filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length)).sort();
   const drops = reasonsOf("dropped:");
-  const share = h.summed ? 1 : s.target_rate ? s.share_rate / s.target_rate : 1;
-  const target = column("target").map((v) => (v === null ? null : v * share));
+  // Where a point is of this replica alone, so is its target.
+  const share = s.target_rate ? s.share_rate / s.target_rate : 1;
+  const fleet = column("fleet");
+  const target = column("target").map((v, i) => (v === null ? null : fleet[i] ? v : v * share));
   const layers = stacked([sent, ...drops.map((n) => column(`dropped:${n}`).map(per))]).slice(0, drops.length);
   draw("chart-rate", "rate-key", [...layers, sent, target], [
     ...[...drops].reverse().map((name) => ({ name, colour: reasonColour(name), block: true, series: { stroke: "transparent", width: 0 },
@@ -216,7 +237,7 @@ export function drawRecent(s, h, kind) {
 
   $("users-card").hidden = !s.users && s.users !== 0;
   if (!$("users-card").hidden) {
-    draw("chart-users", "users-key", [column("users")], [{ name: "journeys in progress on this replica", colour: c.main, series: { stroke: c.main, fill: `${c.main}30` } }], significant);
+    draw("chart-users", "users-key", [column("users")], [{ name: "journeys in progress", colour: c.main, series: { stroke: c.main, fill: `${c.main}30` } }], significant);
   }
 }
 

@@ -136,6 +136,11 @@ export function start() {
   }
   $("change-name").addEventListener("input", settle);
   $("change-force").addEventListener("change", settle);
+  $("change").addEventListener("keydown", (e) => {
+    if (e.key === "Enter" && e.target.tagName === "INPUT" && !$("change-confirm").disabled) confirm();
+  });
+  // The button that opened it may be gone by now.
+  $("change").addEventListener("close", () => document.activeElement === document.body && $("detail-title").focus());
   $("change-cancel").addEventListener("click", () => $("change").close());
   $("change-confirm").addEventListener("click", confirm);
 }

@@ -69,6 +69,17 @@ export function percent(v) {
 
 export const count = (n) => (known(n) ? Math.round(n).toLocaleString("en") : missing);
 
+// skew is what the server's clock is ahead of this one by, in milliseconds: what is shown is of the
+// server's time.
+let skew = 0;
+
+export function serverIs(time) {
+  skew = Date.parse(time) - Date.now();
+}
+
+// now returns the server's time in seconds.
+export const now = () => (Date.now() + skew) / 1e3;
+
 // span writes seconds as people do: 2 h 5 min.
 export function span(s) {
   s = Math.max(0, Math.round(s));

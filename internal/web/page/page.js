@@ -1,5 +1,5 @@
 // The live page: it asks the server for what has come since the last time, and draws that.
-import { $, clock, count, dateOf, duration, durationParts, make, percent, rate, rateParts, significant, span, write } from "./format.js";
+import { $, clock, count, dateOf, duration, durationParts, make, now, percent, rate, rateParts, serverIs, significant, span, write } from "./format.js";
 import { drawDay, drawRecent, onTheme, resized, small } from "./charts.js";
 import * as control from "./control.js";
 
@@ -48,6 +48,11 @@ async function live() {
   const l = await load("api/v1/live", query);
   if (query.scenario !== (state.scenario || undefined)) return; // Another one was chosen meanwhile.
   state.live = l;
+  serverIs(l.now);
+  if (h && query.since > now()) { // Its clock was set back.
+    state.history = null;
+    return live();
+  }
   if (!state.scenario && l.scenarios.length > 0) {
     choose(l.scenarios[0].name);
     return live();
@@ -78,7 +83,7 @@ function take(d, more) {
 // append adds points behind others, in the place of those of the same time.
 function append(to, from, most) {
   if (!from.len) return;
-  if (!to.len || from.from > to.from + to.len * to.step) {
+  if (!to.len || from.from > to.from + to.len * to.step || from.from < to.from) {
     Object.assign(to, from);
     return;
   }
@@ -95,6 +100,7 @@ function append(to, from, most) {
 
 function draw() {
   const l = state.live;
+  document.title = `${l.troubled ? `(${l.troubled}) ` : ""}traffic_exporter`;
   notices(l);
   write($("foot"), `traffic_exporter ${l.version} · replica ${l.replica} · counting for ${span((Date.parse(l.now) - Date.parse(l.started)) / 1e3)} · configuration ${l.reload.hash.slice(0, 12)} since ${dateOf(new Date(l.reload.applied), "UTC")} ${clock(new Date(l.reload.applied), "UTC")} UTC`);
   if (state.view !== "live") return;
@@ -214,46 +220,55 @@ function detail(l) {
   const at = $("detail");
   const shown = Boolean(s && h && h.name === s.name);
   at.hidden = !shown;
+  $("gone").hidden = shown || Boolean(s) || !state.scenario;
+  write($("gone"), $("gone").hidden ? "" : `There is no scenario ${state.scenario}, or not any more. Choose one of the list.`);
   if (!shown) return;
   write($("detail-title"), s.name);
-  write($("detail-lead"), `${dateOf(new Date(), s.time_zone)}, ${clock(new Date(), s.time_zone, false)} in ${s.time_zone}${s.max_rate ? ` · at most ${rate(s.max_rate)}` : ""}`);
+  const today = new Date(now() * 1e3);
+  write($("detail-lead"), `${dateOf(today, s.time_zone)}, ${clock(today, s.time_zone, false)} in ${s.time_zone}${s.max_rate ? ` · at most ${rate(s.max_rate)}` : ""}`);
   control.actions(s, l.control, poll);
   override(s);
   const failed = ratio(s.failed, s.ended);
   const b = s.slo;
+  const whose = h.summed || !l.fleet ? "" : ", this replica";
   const all = [
-    ["Delivered", rateParts(s.sent), `target ${rate(s.target)}${h.summed || !l.fleet ? "" : " of this replica"}`],
+    ["Delivered", rateParts(s.sent), `target ${rate(s.target)}${whose}`],
     ["Failed", [percent(failed), ""], rate(s.failed), s.trouble === "failing" ? "bad" : ""],
     ["p50", durationParts(s.p50), "from the due time"],
     ["p99", durationParts(s.p99), b ? `SLO ${duration(b.latency)}` : "from the due time", b && s.p99 > b.latency ? "bad" : ""],
-    ["Send delay p99", durationParts(s.delay), trust(s.delay), s.delay > 0.05 ? "warn" : ""],
+    ["Send delay p99", durationParts(s.delay), `${trust(s.delay)}${h.summed ? " (worst member)" : ""}`, s.delay > 0.05 ? "warn" : ""],
   ];
   if (b) {
-    const since = (Date.parse(l.now) - Date.parse(b.since)) / 1e3;
-    all.push(["Error budget left", [percent(b.left), ""], `${percent(b.objective)} over the last ${span(since)}${l.fleet ? ", this replica" : ""}`, b.left < 0 ? "bad" : b.left < 0.25 ? "warn" : ""]);
+    all.push(["Error budget left", [percent(b.left), ""], `${percent(b.objective)} over the last ${window(l, b)}${whose}`, b.left < 0 ? "bad" : b.left < 0.25 ? "warn" : ""]);
   }
-  if (s.users !== null) all.push(["Users", [count(s.users), ""], "journeys in progress"]);
+  if (s.users !== null) all.push(["Users", [count(s.users), ""], `journeys in progress${whose}`]);
   figures($("detail-figures"), all);
   write($("span-note"), h.seconds.len < 60 && l.count > 100 ? "There are more than 100 scenarios: seconds are kept for a short while only." : "");
   drawDay(s, h);
   drawRecent(s, h, state.span);
+  write($("steps-title"), `Requests, last 15 minutes${l.fleet ? ", of this replica" : ""}`);
   steps(s, h);
-  parts(h);
+  parts(s, h);
   totals(s);
 }
 
-const trust = (d) => (d === null ? "nothing was sent" : d < 0.005 ? "yes, it sends on time" : d < 0.05 ? "mostly, it is a little late" : "no, the generator is late");
+// window is how long an error budget is over. Members that have counted for less make it a range.
+function window(l, b) {
+  const [longest, shortest] = [b.since, b.whole].map((t) => span((Date.parse(l.now) - Date.parse(t)) / 1e3));
+  return Date.parse(b.whole) - Date.parse(b.since) > 60_000 ? `${shortest} to ${longest}, by member` : longest;
+}
+
+const trust = (d) => (d === null ? "nothing was sent" : d < 0.005 ? "yes, it sends on time" : d < 0.05 ? "mostly, a little late" : "no, it sends late");
 
 function override(s) {
   const o = s.override;
   const at = $("override");
   at.hidden = !o;
   if (!o) return;
-  const now = Date.now() / 1e3;
   const from = Date.parse(o.from) / 1e3;
   const what = o.clear ? "Back to the file's rate" : o.rate !== undefined ? `Override: ${rate(o.rate)}` : o.factor === 0 ? "Paused" : `Override: ×${significant(o.factor)}`;
   const capped = o.capped ? ` (held at max_rate ${rate(s.max_rate)})` : "";
-  const until = from > now ? `begins in ${span(from - now)}` : o.clear ? "" : `${span(Date.parse(o.until) / 1e3 - now)} left, until ${clock(new Date(o.until), s.time_zone)}`;
+  const until = from > now() ? `begins in ${span(from - now())}` : o.clear ? "" : `${span(Date.parse(o.until) / 1e3 - now())} left, until ${clock(new Date(o.until), s.time_zone)}`;
   const text = `${what}${capped}\n${o.reason}\n${o.by}\n${until}`;
   if (at.dataset.text === text) return;
   at.dataset.text = text;
@@ -285,10 +300,12 @@ function steps(s, h) {
   }));
 }
 
-function parts(h) {
+// parts shows what each member of the fleet adds to the figures.
+function parts(s, h) {
   $("parts-card").hidden = h.members.length === 0;
-  table($("parts"), [["Member"], ["Sent", true], ["Failed", true], ["Dropped", true], ["p99", true]],
-    h.members.map((m) => [m.name || m.id, rate(m.sent), percent(ratio(m.failed, m.ended)), rate(m.dropped), duration(m.p99)]));
+  const more = [...(s.users === null ? [] : [["Users", (m) => count(m.users)]]), ...(s.slo ? [["Budget", (m) => percent(m.left)]] : [])];
+  table($("parts"), [["Member"], ["Sent", true], ["Failed", true], ["Dropped", true], ["p50", true], ["p99", true], ["Delay", true], ...more.map(([name]) => [name, true])],
+    h.members.map((m) => [m.name || m.id, rate(m.sent), percent(ratio(m.failed, m.ended)), rate(m.dropped), duration(m.p50), duration(m.p99), duration(m.delay), ...more.map(([, of]) => of(m))]));
 }
 
 function totals(s) {
@@ -320,6 +337,13 @@ async function failures() {
     const key = `${f.slot} ${f.request} ${f.ended} ${f.reason}`;
     return known.get(key) ?? failure(f, key);
   });
+  // What somebody reads stays, though others have taken its place.
+  const wanted = new Set(items);
+  for (const li of at.children) {
+    const f = li.failure;
+    if (f && li.firstElementChild.open && !wanted.has(li) && (!query.scenario || f.scenario === query.scenario) && (!query.reason || f.reason === query.reason)) items.push(li);
+  }
+  if (items.length > all.length) items.sort((a, b) => Date.parse(b.failure.ended) - Date.parse(a.failure.ended));
   if (!items.length) items.push(make("li", { class: "empty" }, "Nothing has failed."));
   if (items.length !== at.children.length || items.some((li, i) => at.children[i] !== li)) at.replaceChildren(...items);
 }
@@ -352,10 +376,11 @@ function failure(f, key) {
     body.append(make("dl", {}, fact("Slot", f.slot), fact("Trace", f.trace_id), fact("Due", f.due), fact("Sent late by", duration(f.delay)), fact("Latency from the due time", duration(f.latency)),
       fact("Code", f.code || "no response"), fact("Error", f.error || "–")),
     make("div", { class: "copy" }, make("code", { tabindex: 0 }, f.command), copy),
-    f.exchange ? make("pre", { class: "exchange", tabindex: 0, "aria-label": "The exchange" }, f.exchange) : make("p", { class: "soft" }, "The exchange was not seen. The command sends the slot again."));
+    f.exchange ? make("pre", { class: "exchange", tabindex: 0, "aria-label": "The exchange" }, f.exchange) : make("p", { class: "soft" }, "The request ended before it had a connection, or its exchange was not seen. The command sends the slot again."));
   });
   const li = make("li", {}, details);
   li.dataset.key = key;
+  li.failure = f;
   return li;
 }
 
@@ -385,11 +410,20 @@ function choose(name) {
   state.history = null;
 }
 
+// decoded returns a name of the address; people may have typed anything.
+function decoded(name) {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
+
 // route shows the view that the address asks for.
 function route() {
   const [, view, name] = location.hash.match(/^#\/(failures|config|scenario)?(?:\/(.*))?$/) ?? [];
   const next = view === "failures" || view === "config" ? view : "live";
-  if (view === "scenario" && name) choose(decodeURIComponent(name));
+  if (view === "scenario" && name) choose(decoded(name));
   state.view = next;
   for (const v of ["live", "failures", "config"]) $(`view-${v}`).hidden = v !== next;
   for (const a of document.querySelectorAll("nav a[data-view]")) {

@@ -325,13 +325,18 @@ requests:
 {{- end }}
 {{- end }}
 
+{{/* The path that everything is served under, without a slash at its end. */}}
+{{- define "traffic-exporter.prefix" -}}
+{{- with trimAll "/" (default (get (urlParse (default "" .Values.web.externalUrl)) "path") .Values.web.routePrefix) }}/{{ . }}{{ end }}
+{{- end }}
+
 {{/* What a probe asks. Takes (dict "root" $ "path" PATH). */}}
 {{- define "traffic-exporter.probe" -}}
 {{- if eq .root.Values.probes.handler "tcp" -}}
 tcpSocket: {port: http}
 {{- else -}}
 httpGet:
-  path: {{ .path }}
+  path: {{ include "traffic-exporter.prefix" .root }}{{ .path }}
   port: http
   scheme: {{ .root.Values.web.scheme }}
   {{- with .root.Values.probes.httpHeaders }}
