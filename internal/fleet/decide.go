@@ -140,7 +140,7 @@ func (f *Fleet) hear(value any) {
 	now := time.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	heartbeats := make([]membership.Heartbeat, 0, len(desc.Ingesters))
+	heartbeats := make([]*membership.Heartbeat, 0, len(desc.Ingesters))
 	for id, d := range desc.Ingesters {
 		p := profileOf(d)
 		if old, known := f.profiles[id]; known && p.sent.After(old.sent) && id != f.id {

@@ -37,6 +37,9 @@ const (
 	fieldHeirSince uint64 = 12
 )
 
+// settledBit marks the instants of votes that are settled.
+const settledBit = 1 << 62
+
 // profile is what a replica tells beside what membership needs.
 type profile struct {
 	address string
@@ -60,8 +63,8 @@ func profileOf(d ring.InstanceDesc) profile {
 }
 
 // heartbeat translates dskit's description of a replica.
-func (f *Fleet) heartbeat(id string, d ring.InstanceDesc) membership.Heartbeat {
-	h := membership.Heartbeat{
+func (f *Fleet) heartbeat(id string, d ring.InstanceDesc) *membership.Heartbeat {
+	h := &membership.Heartbeat{
 		ID:      id,
 		Weight:  uint32(d.Versions[fieldWeight]),
 		Sent:    int64(d.Versions[fieldSent]),
@@ -74,16 +77,21 @@ func (f *Fleet) heartbeat(id string, d ring.InstanceDesc) membership.Heartbeat {
 			Hash:     d.Versions[fieldHash],
 			Majority: d.Versions[fieldSecond]&1 == 1,
 		},
-		Votes: membership.Votes{},
 	}
 	if f.o.Store == StoreMemberlist {
 		h.Address = d.Addr // Of other stores it is only a name.
 	}
+	var votes, settled []membership.Vote
 	for number, at := range d.Versions {
-		if membership.IsVote(number) {
-			h.Votes[number] = int64(at)
+		switch {
+		case !membership.IsVote(number):
+		case at&settledBit != 0:
+			settled = append(settled, membership.Vote{For: number, At: int64(at &^ settledBit)})
+		default:
+			votes = append(votes, membership.Vote{For: number, At: int64(at)})
 		}
 	}
+	h.Votes, h.Settled = membership.NewVotes(votes), membership.NewVotes(settled)
 	return h
 }
 
@@ -109,8 +117,11 @@ func (f *Fleet) tell(now time.Time) ring.InstanceVersions {
 		fieldHash:        said.Claim.Hash,
 		fieldMinReplicas: uint64(f.o.MinReplicas),
 	}
-	for number, at := range said.Votes {
-		told[number] = uint64(at)
+	for _, v := range said.Votes {
+		told[v.For] = uint64(v.At)
+	}
+	for _, v := range said.Settled {
+		told[v.For] = uint64(v.At) | settledBit
 	}
 	f.votes.put(told, now)
 	return told

@@ -1,15 +1,22 @@
 package membership
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
 
 // seat is the vote of a member, or of its heir if it is dead.
 type seat struct {
+	voter Key
 	// Sent is until when what it voted is known.
 	Sent  int64
 	votes Votes
+	// settled are votes that this replica has not come as far as to need no more.
+	settled Votes
+	// early and late tell that all is known that it had voted ahead of a ballot's instant,
+	// and by it.
+	early, late bool
 }
 
 // seat returns the seat of a member at an instant: from when on it has an heir, that is
@@ -17,95 +24,211 @@ type seat struct {
 func (t *Tracker) seat(k Key, p *peer, at int64) seat {
 	switch {
 	case k == t.self(), k == t.heir && t.heirSince <= at:
-		return seat{Sent: t.sent, votes: t.votes}
+		return seat{voter: k, Sent: t.sent, votes: t.said}
 	case p.replaced:
 		for _, q := range t.latest {
 			if q.Heir == k && q.HeirSince <= at && q.ID != t.o.Self {
-				return seat{Sent: q.Sent, votes: q.Votes}
+				return t.seatOf(k, q)
 			}
 		}
 	}
-	return seat{Sent: p.Sent, votes: p.Votes}
+	return t.seatOf(k, p)
+}
+
+// seatOf returns the seat of a member that another replica votes in.
+func (t *Tracker) seatOf(k Key, p *peer) seat {
+	s := seat{voter: k, Sent: p.Sent, votes: p.Votes}
+	if p.Claim.Lineage != t.lineage || p.Claim.Second > t.known {
+		s.settled = p.Settled
+	}
+	return s
 }
 
 // ballot is what the members of a view have voted by an instant, as far as that is known.
 type ballot struct {
-	seats map[Key]seat
 	at    int64
-	// hearsAll tells that what is not known was not voted.
-	hearsAll bool
+	seats int
+	// recent and now are the seats of which it is known what they had voted ahead of the
+	// instant, and by it. What is not known was not voted if this replica hears all.
+	recent, now int
+	hearsAll    bool
+	// questions are what has been voted on, in the order of their keys.
+	questions []question
+}
+
+// question is how the seats stand to an incarnation.
+type question struct {
+	key           Key
+	joins, leaves standing
+	lost          suspicion
+}
+
+// standing is how many seats have voted that an incarnation joins, or leaves.
+type standing struct {
+	// asked tells that one has, whenever.
+	asked bool
+	// early have by ahead of the instant, and late by it and not hesitantly; hesitant by it.
+	early, late, hesitant int
+	// earlyKnown and lateKnown are those of whom it is known what they had voted until then.
+	earlyKnown, lateKnown int
+}
+
+// suspicion is how many seats say that an incarnation is lost.
+type suspicion struct {
+	// asked tells that one has said so, whenever; by how many do at the instant, and surely
+	// they cannot have taken it back; ahead of them are known ahead of the instant.
+	asked         bool
+	surely, ahead int
+	// itself tells that the incarnation has a seat, and itselfAhead that this is known ahead
+	// of the instant.
+	itself, itselfAhead bool
+}
+
+// ballot counts what the members of a view have voted by an instant. That is work by the
+// number of votes alone: all questions are counted in one pass over those of each seat.
+func (t *Tracker) ballot(members map[Key]*peer, at int64) *ballot {
+	b := &ballot{at: at, seats: len(members), hearsAll: t.hearsAll()}
+	for k, m := range members {
+		s := t.seat(k, m, at)
+		b.add(&s)
+		b.count(&s, s.votes)
+		b.count(&s, s.settled)
+	}
+	for i := range b.questions {
+		q := &b.questions[i]
+		if m := members[q.key]; m != nil {
+			q.lost.itself, q.lost.itselfAhead = true, b.hearsAll || round(t.seat(q.key, m, at).Sent) >= at-ahead
+		}
+	}
+	return b
+}
+
+// add adds a seat.
+func (b *ballot) add(s *seat) {
+	sent := round(s.Sent)
+	if sent >= b.at-ahead {
+		b.recent++
+	}
+	if sent >= b.at {
+		b.now++
+	}
+	s.early, s.late = b.hearsAll || sent >= b.at-ahead, b.hearsAll || sent >= b.at
+}
+
+// count counts some of the votes of a seat.
+func (b *ballot) count(s *seat, votes Votes) {
+	for i := 0; len(votes) > 0; {
+		k, kind := split(votes[0].For)
+		n := 1
+		for n < len(votes) && Key(votes[n].For&^7) == k {
+			n++
+		}
+		if kind == isIn || kind == isOut {
+			votes = votes[n:]
+			continue
+		}
+		for i < len(b.questions) && b.questions[i].key < k {
+			i++
+		}
+		if i == len(b.questions) || b.questions[i].key != k {
+			b.questions = slices.Insert(b.questions, i, question{key: k})
+		}
+		b.ask(&b.questions[i], s, votes[:n])
+		votes = votes[n:]
+	}
+}
+
+// ask counts what a seat has voted on one incarnation.
+func (b *ballot) ask(q *question, s *seat, votes []Vote) {
+	for _, v := range votes {
+		switch _, kind := split(v.For); kind {
+		case joins:
+			b.stand(&q.joins, s, v.At)
+		case leaves:
+			b.stand(&q.leaves, s, v.At)
+		case lost:
+			q.lost.asked = true
+		}
+	}
+	// Nobody takes itself for lost.
+	if !q.lost.asked || s.voter == q.key || !saysLost(votes, b.at) {
+		return
+	}
+	if s.late {
+		q.lost.surely++
+	}
+	if s.early {
+		q.lost.ahead++
+	}
+}
+
+// stand counts a seat's vote that one joins or leaves, by its stamp.
+func (b *ballot) stand(to *standing, s *seat, stamp int64) {
+	to.asked = true
+	from := stamp &^ hesitant
+	if from <= b.at-ahead {
+		to.early++
+		if s.early {
+			to.earlyKnown++
+		}
+	}
+	if from > b.at {
+		return
+	}
+	if stamp != from {
+		to.hesitant++
+	} else {
+		to.late++
+	}
+	if s.late {
+		to.lateKnown++
+	}
+}
+
+// on returns the question of an incarnation, one that nobody has voted on if there is none.
+func (b *ballot) on(k Key) *question {
+	i, ok := slices.BinarySearchFunc(b.questions, k, func(q question, k Key) int { return cmp.Compare(q.key, k) })
+	if !ok {
+		return &question{key: k}
+	}
+	return &b.questions[i]
 }
 
 // isKnown reports whether no change can have been made that nobody here knows of: more
 // than half may have made one that was voted a while ago, and all of them one that was
 // voted by the instant.
-func (b ballot) isKnown() bool {
-	recent, now := 0, 0
-	for _, s := range b.seats {
-		if round(s.Sent) >= b.at-ahead {
-			recent++
-		}
-		if round(s.Sent) >= b.at {
-			now++
-		}
-	}
-	return b.hearsAll || 2*recent >= len(b.seats) && now > 0
+func (b *ballot) isKnown() bool {
+	return b.hearsAll || 2*b.recent >= b.seats && b.now > 0
 }
 
-// result returns whether it is certain that a change is made, or that it is not.
-//
-// One is lost if more than half say so at the instant. It joins or leaves if more than
-// half have said so ahead of the instant, or all by it: whoever is cut off has not agreed
-// to what the others do then, and so knows for longer that nothing has changed.
-func (b ballot) result(k Key, kind uint64) (yes, no bool) {
-	n := len(b.seats)
-	if kind == lost {
-		p := b.poll(func(voter Key, s seat) (yes, no bool) {
-			switch says := s.votes.agrees(k, lost, b.at); {
-			case voter == k:
-				return false, true // Nobody takes itself for lost.
-			case says:
-				return b.knows(s, b.at), false // It may have been taken back.
-			default:
-				// Such votes are cast ahead.
-				return false, b.knows(s, b.at-ahead)
-			}
-		})
-		return 2*p.yes > n, 2*p.no >= n
+// known returns of how many seats it is known what they had voted ahead of the instant,
+// and by it.
+func (b *ballot) known() (recent, now int) {
+	if b.hearsAll {
+		return b.seats, b.seats
 	}
-	most := b.poll(func(_ Key, s seat) (yes, no bool) {
-		yes = s.votes.agrees(k, kind, b.at-ahead)
-		return yes, !yes && b.knows(s, b.at-ahead)
-	})
-	all := b.poll(func(_ Key, s seat) (yes, no bool) {
-		yes = s.votes.agrees(k, kind, b.at)
-		if yes && s.votes.isHesitant(k, kind) {
-			return false, true
-		}
-		return yes, !yes && b.knows(s, b.at)
-	})
-	return 2*most.yes > n || all.yes == n, 2*most.no >= n && all.no > 0
+	return b.recent, b.now
 }
 
-// knows reports whether all is known that a seat had voted by an instant.
-func (b ballot) knows(s seat, at int64) bool { return b.hearsAll || round(s.Sent) >= at }
+// changes returns whether it is certain that one joins or leaves, or that it does not: it
+// does if more than half have said so ahead of the instant, or all by it. Whoever is cut
+// off has not agreed to what the others do then, and so knows for longer that nothing has
+// changed.
+func (b *ballot) changes(s standing) (yes, no bool) {
+	recent, now := b.known()
+	mostNot, notAll := recent-s.earlyKnown, now-s.lateKnown+s.hesitant
+	return 2*s.early > b.seats || s.late == b.seats, 2*mostNot >= b.seats && notAll > 0
+}
 
-// tallies are how the members stand to a question: those who have voted yes, and those
-// who are known not to have.
-type tallies struct{ yes, no int }
-
-// poll asks all seats.
-func (b ballot) poll(ask func(voter Key, s seat) (yes, no bool)) (p tallies) {
-	for voter, s := range b.seats {
-		yes, no := ask(voter, s)
-		if yes {
-			p.yes++
-		}
-		if no {
-			p.no++
-		}
+// loses returns whether it is certain that one is lost, or that it is not: it is if more
+// than half say so at the instant. Such votes are cast ahead.
+func (b *ballot) loses(s suspicion) (yes, no bool) {
+	recent, _ := b.known()
+	not := recent - s.ahead
+	if s.itself && !s.itselfAhead {
+		not++
 	}
-	return p
+	return 2*s.surely > b.seats, 2*not >= b.seats
 }
 
 // most returns how many views may be possible in a fleet of n before it is no use to follow
@@ -149,66 +272,95 @@ func (t *Tracker) step(second int64) bool {
 
 // follow returns the views that may follow one in a second.
 func (t *Tracker) follow(view possibility, second int64) (next []possibility, ok bool) {
-	members := view.members
-	b := ballot{seats: make(map[Key]seat, len(members)), at: second*1000 - t.settle(), hearsAll: t.hearsAll()}
-	asked := map[uint64]bool{}
-	for k, m := range members {
-		s := t.seat(k, m, b.at)
-		b.seats[k] = s
-		for v := range s.votes {
-			asked[v] = true
-		}
-	}
+	b := t.ballot(view.members, second*1000-t.settle())
 	if !b.isKnown() {
 		return nil, false
 	}
-	next = []possibility{view}
-	for v := range asked {
-		k, kind := split(v)
-		m := members[k]
-		switch {
-		case kind == joins && m == nil && !view.gone[k] && !t.isOut(k):
-		case kind == leaves && !view.gone[k] && !t.isOut(k): // Also before it has come in.
-		case kind == lost && m != nil:
-		default:
-			continue
+	d := &division{views: []possibility{view}}
+	for _, q := range b.questions {
+		left, stays := false, true
+		if q.leaves.asked && !view.gone[q.key] && !t.isOut(q.key) { // Also before it has come in.
+			left, stays = b.changes(q.leaves)
 		}
-		yes, no := b.result(k, kind)
-		if kind == joins {
+		if q.joins.asked && view.members[q.key] == nil && !view.gone[q.key] && !t.isOut(q.key) {
 			// Whoever has been voted out again does not come in any more.
-			left, stays := b.result(k, leaves)
+			yes, no := b.changes(q.joins)
 			yes, no = yes && stays, no || left
+			if !no && t.peers[q.key] == nil {
+				return nil, false // It has to be heard of first.
+			}
+			d.divide(change{key: q.key, comes: t.peers[q.key]}, yes, no)
 		}
-		switch {
-		case no:
-		case kind == joins && t.peers[k] == nil, len(next) > most(len(t.members)):
-			return nil, false // It has to be heard of first.
-		case yes:
-			next = changed(next, k, t.peers[k], kind)
-		default:
-			next = append(next, changed(next, k, t.peers[k], kind)...)
+		d.divide(change{key: q.key}, left, stays)
+		if q.lost.asked && view.members[q.key] != nil {
+			yes, no := b.loses(q.lost)
+			d.divide(change{key: q.key}, yes, no)
+		}
+		if len(d.views) > most(len(t.members)) {
+			return nil, false
 		}
 	}
-	return next, true
+	return d.views, true
 }
 
-// changed returns the views after a change.
-func changed(views []possibility, k Key, p *peer, kind uint64) []possibility {
+// change is one of a view: an incarnation that comes in, or one that goes out.
+type change struct {
+	key   Key
+	comes *peer
+}
+
+// division is the views that there may be after some changes.
+type division struct {
+	views []possibility
+	// owned tells that the views are not those that there were before, and may be modified.
+	owned bool
+}
+
+// divide makes a change in all views if it is certain, and in a copy of each if neither
+// that nor the contrary is.
+func (d *division) divide(c change, yes, no bool) {
+	switch {
+	case no:
+	case yes:
+		if !d.owned {
+			d.views = cloned(d.views)
+			d.owned = true
+		}
+		for i := range d.views {
+			d.views[i].make(c)
+		}
+	default:
+		others := cloned(d.views)
+		for i := range others {
+			others[i].make(c)
+		}
+		if !d.owned {
+			d.views = cloned(d.views)
+			d.owned = true
+		}
+		d.views = append(d.views, others...)
+	}
+}
+
+func cloned(views []possibility) []possibility {
 	all := make([]possibility, len(views))
 	for i, v := range views {
-		all[i] = possibility{maps.Clone(v.members), v.gone}
-		if kind == joins {
-			all[i].members[k] = p
-			continue
-		}
-		all[i].gone = maps.Clone(v.gone)
-		if all[i].gone == nil {
-			all[i].gone = map[Key]bool{}
-		}
-		all[i].gone[k] = true
-		delete(all[i].members, k)
+		all[i] = possibility{members: maps.Clone(v.members), gone: maps.Clone(v.gone)}
 	}
 	return all
+}
+
+// make makes a change.
+func (v *possibility) make(c change) {
+	if c.comes != nil {
+		v.members[c.key] = c.comes
+		return
+	}
+	if v.gone == nil {
+		v.gone = map[Key]bool{}
+	}
+	v.gone[c.key] = true
+	delete(v.members, c.key)
 }
 
 // hearsAll reports whether what has not been heard has not been said: the store keeps

@@ -53,15 +53,12 @@ func (t *Tracker) adopt(second int64) {
 
 // replace takes over the view that one claims.
 func (t *Tracker) replace(by *peer, members map[Key]*peer) {
-	for v, says := range by.Votes {
-		k, kind := split(v)
-		if kind != isOut || says != gone || members[k] != nil {
+	for _, v := range by.Settled {
+		k, kind := split(v.For)
+		if kind != isOut || v.At != gone || members[k] != nil {
 			continue
 		}
-		if t.peers[k] == nil {
-			t.peers[k] = &peer{key: k} // It has left before this replica could hear of it.
-		}
-		if p := t.peers[k]; p.out == 0 {
+		if p := t.peer(k); p.out == 0 { // It may have left before this replica could hear of it.
 			p.out = by.Claim.Second
 		}
 	}
@@ -108,8 +105,8 @@ func (t *Tracker) reconstruct(by *peer) (map[Key]*peer, bool) {
 	members := map[Key]*peer{}
 	var keys []Key
 	for k, p := range t.peers {
-		_, in := by.Votes[k.vote(isIn)]
-		_, out := by.Votes[k.vote(isOut)]
+		_, in := by.Settled.of(k.vote(isIn))
+		_, out := by.Settled.of(k.vote(isOut))
 		if in || !out && p.listed && p.Claim.Lineage == by.Claim.Lineage {
 			members[k] = p
 			keys = append(keys, k)

@@ -206,7 +206,14 @@ func gossipThrough(t *testing.T, size int, g *gossip) {
 	t.Logf("%d replicas: exact %d s after the last was started", size, w.untilExact(t, 15))
 
 	const batches = 10
-	begin, lost := w.now/1000, 0.0
+	checked, lost := w.now/1000, 0.0
+	check := func() {
+		w.neverMore(t, checked, w.now/1000-1)
+		for ; checked < w.now/1000-1; checked++ {
+			lost += max(0, 1-w.owned(checked).sum)
+		}
+		w.forget(checked)
+	}
 	for b := range batches {
 		old := w.staying()[:size*(b+1)/batches-size*b/batches]
 		for i := range old {
@@ -217,12 +224,10 @@ func gossipThrough(t *testing.T, size int, g *gossip) {
 			w.leave(n)
 		}
 		w.run(w.now + 4000)
+		check()
 	}
 	w.run(w.now + 6000)
-	for k := begin; k < w.now/1000-1; k++ {
-		w.neverMore(t, k, k)
-		lost += max(0, 1-w.owned(k).sum)
-	}
+	check()
 	t.Logf("all replaced, %d at a time: %.2f seconds' worth of slots lost", size/batches, lost)
 	w.prune()
 

@@ -1,8 +1,10 @@
 package membership
 
 import (
+	"cmp"
 	"hash/fnv"
 	"math/bits"
+	"slices"
 )
 
 // Heartbeat is what a replica last said about itself. Instants are in Unix milliseconds
@@ -25,8 +27,10 @@ type Heartbeat struct {
 	HeirSince int64
 	// Claim is the last view that it has agreed on.
 	Claim Claim
-	// Votes are what it has voted for: instants, by what they are for.
-	Votes Votes
+	// Votes are what it has voted for. Settled are those that made their difference by the
+	// second of its claim, and what its claim contains: whoever has come as far need not look
+	// at them.
+	Votes, Settled Votes
 }
 
 // Key returns the key of the replica's incarnation.
@@ -65,8 +69,33 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// Votes are instants by what they are for: a key, and in its last three bits a kind.
-type Votes map[uint64]int64
+// Vote is the instant of its stamp, and what it is for: a key, and in its last three bits a
+// kind.
+type Vote struct {
+	For uint64
+	At  int64
+}
+
+// Votes are in the order of what they are for, one for each. Do not modify them: other
+// heartbeats share them.
+type Votes []Vote
+
+// NewVotes returns votes that come in any order. It takes the slice over.
+func NewVotes(votes []Vote) Votes {
+	slices.SortFunc(votes, compareVotes)
+	return slices.CompactFunc(votes, func(a, b Vote) bool { return a.For == b.For })
+}
+
+func compareVotes(a, b Vote) int { return cmp.Compare(a.For, b.For) }
+
+// of returns the stamp of the vote for something, and whether there is one.
+func (v Votes) of(vote uint64) (at int64, ok bool) {
+	i, ok := slices.BinarySearchFunc(v, vote, func(v Vote, vote uint64) int { return cmp.Compare(v.For, vote) })
+	if !ok {
+		return 0, false
+	}
+	return v[i].At, true
+}
 
 // IsVote reports whether a number is one that votes are kept under.
 func IsVote(number uint64) bool { return bits.LeadingZeros64(number) == 1 }
@@ -104,31 +133,25 @@ func split(vote uint64) (k Key, kind uint64) { return Key(vote &^ 7), vote & 7 }
 // it for longer, and not at once because all agree.
 const hesitant = 1
 
-// isHesitant reports whether a vote is.
-func (v Votes) isHesitant(k Key, kind uint64) bool { return v[k.vote(kind)]&hesitant != 0 }
-
 // round returns the beginning of the round that an instant is in: all heartbeats that
 // are sent in it cast their votes at this instant.
 func round(instant int64) int64 { return instant - (instant-BeatAt)%period }
 
-// agrees reports whether the votes say, at an instant, that an incarnation joins, leaves
-// or is lost.
-func (v Votes) agrees(k Key, kind uint64, at int64) bool {
-	from, ok := v[k.vote(kind)]
-	if kind != lost {
-		return ok && from&^hesitant <= at
+// saysLost reports whether votes on one incarnation, which may be of other kinds too, say
+// that it is lost at an instant.
+func saysLost(votes []Vote, at int64) bool {
+	var last, before bool
+	for _, v := range votes {
+		switch _, kind := split(v.For); kind {
+		case lost:
+			last = v.At <= at
+		case found:
+			last = last && at < v.At
+		case lostBefore:
+			before = v.At <= at
+		case foundBefore:
+			before = before && at < v.At
+		}
 	}
-	return ok && from <= at && v.until(k, found, at) || v.during(k, at)
-}
-
-// until reports whether an instant is before the end of a vote, if it has ended.
-func (v Votes) until(k Key, kind uint64, at int64) bool {
-	end, ended := v[k.vote(kind)]
-	return !ended || at < end
-}
-
-// during reports whether an instant is in the last but one vote that it is lost.
-func (v Votes) during(k Key, at int64) bool {
-	from, ok := v[k.vote(lostBefore)]
-	return ok && from <= at && v.until(k, foundBefore, at)
+	return last || before
 }

@@ -82,7 +82,8 @@ type Options struct {
 
 // peer is an incarnation that has been heard of.
 type peer struct {
-	Heartbeat
+	// Heartbeat is its last one, never nil.
+	*Heartbeat
 	key Key
 	// listed tells that the store lists it, and replaced that it was seen to be followed by
 	// another incarnation, or by another replica at its address.
@@ -101,6 +102,8 @@ type Tracker struct {
 	// each ID.
 	peers  map[Key]*peer
 	latest map[string]*peer
+	// heardLast are those that were listed last, in that order.
+	heardLast []*peer
 	// lineage is that of the view, 0 if there is none. members are those in known, which is
 	// the last second that was agreed on.
 	lineage uint64
@@ -117,11 +120,16 @@ type Tracker struct {
 
 	// What this replica says in its heartbeats.
 	sent, asked, leaving int64
+	// own is the key of the incarnation that asked at ownAsked.
+	own      Key
+	ownAsked int64
 	// announced is when a heartbeat first said that it leaves.
 	announced int64
 	heir      Key
 	heirSince int64
-	votes     Votes
+	votes     map[uint64]int64
+	// said and settled are the votes as the last heartbeat said them.
+	said, settled Votes
 	// stamp is that of the votes that are cast now.
 	stamp int64
 
@@ -143,12 +151,17 @@ type Tracker struct {
 func New(o Options) *Tracker {
 	return &Tracker{
 		o: o, peers: map[Key]*peer{}, latest: map[string]*peer{}, members: map[Key]*peer{},
-		votes: Votes{},
+		votes: map[uint64]int64{},
 	}
 }
 
 // self returns the key of this replica's incarnation.
-func (t *Tracker) self() Key { return KeyOf(t.o.Self, t.asked) }
+func (t *Tracker) self() Key {
+	if t.own == 0 || t.ownAsked != t.asked {
+		t.own, t.ownAsked = KeyOf(t.o.Self, t.asked), t.asked
+	}
+	return t.own
+}
 
 // isMember reports whether this replica is one in the last second that was agreed on.
 func (t *Tracker) isMember() bool { return t.asked != 0 && t.members[t.self()] != nil }
@@ -159,23 +172,37 @@ func (t *Tracker) mayBeMember() bool {
 	return t.isMember() || t.asked != 0 && slices.ContainsFunc(t.possible, func(v possibility) bool { return v.members[t.self()] != nil })
 }
 
-// Hear takes in, at an instant, what the store lists, all of it each time.
-func (t *Tracker) Hear(now int64, heartbeats []Heartbeat) {
+// Hear takes in, at an instant, what the store lists, all of it each time. Heartbeats must
+// not be modified any more; one that was heard before costs next to nothing, if it is in the
+// same place.
+func (t *Tracker) Hear(now int64, heartbeats []*Heartbeat) {
 	for _, p := range t.peers {
 		p.listed = false
 	}
-	for i := range heartbeats {
-		t.hear(now, &heartbeats[i])
+	first := false
+	heard := t.heardLast[:0]
+	for i, h := range heartbeats {
+		if i < len(t.heardLast) && t.heardLast[i].Heartbeat == h {
+			t.heardLast[i].listed = true
+			heard = append(heard, t.heardLast[i])
+			continue
+		}
+		p, isFirst := t.hear(now, h)
+		heard, first = append(heard, p), first || isFirst
 	}
-	t.succeed()
+	t.heardLast = heard
+	if first {
+		t.succeed()
+	}
 	t.yield()
 }
 
-func (t *Tracker) hear(now int64, h *Heartbeat) {
+// hear takes in a heartbeat, and reports whether it is the first of an incarnation.
+func (t *Tracker) hear(now int64, h *Heartbeat) (p *peer, first bool) {
 	old := t.latest[h.ID]
-	if old != nil && h.Sent < old.Sent {
+	if old != nil && (h == old.Heartbeat || h.Sent < old.Sent) {
 		old.listed = true // What is known is newer: a store may be read behind its watch.
-		return
+		return old, false
 	}
 	if h.ID == t.o.Self {
 		if t.heardBack != 0 && h.Sent-t.heardBack > lostAfter {
@@ -185,17 +212,27 @@ func (t *Tracker) hear(now int64, h *Heartbeat) {
 	} else if now-h.Sent < lostAfter {
 		t.met = true
 	}
-	k := h.Key()
-	p := t.peers[k]
-	if p == nil {
-		p = &peer{key: k}
-		t.peers[k] = p
+	p = old
+	if p == nil || p.Asked != h.Asked {
+		p = t.peer(h.Key())
 	}
 	if old != nil && old != p {
 		old.replaced = true
 	}
-	p.Heartbeat, p.listed = *h, true
+	first = p.ID == ""
+	p.Heartbeat, p.listed = h, true
 	t.latest[h.ID] = p
+	return p, first
+}
+
+// peer returns what is known of an incarnation, which may be nothing yet.
+func (t *Tracker) peer(k Key) *peer {
+	p := t.peers[k]
+	if p == nil {
+		p = &peer{key: k, Heartbeat: &Heartbeat{}}
+		t.peers[k] = p
+	}
+	return p
 }
 
 // succeed finds out who has been followed by another at its address.
@@ -234,12 +271,14 @@ func (t *Tracker) SetBack() {
 	t.sent, t.heardBack, t.slept = 0, 0, 0
 	clear(t.peers)
 	clear(t.latest)
+	t.heardLast = nil
 }
 
 // retire makes this replica one that is no member: it has to ask again.
 func (t *Tracker) retire() {
 	t.lineage, t.known, t.asked, t.heir, t.heirSince, t.absent = 0, 0, 0, 0, 0, 0
-	t.members, t.votes = map[Key]*peer{}, Votes{}
+	t.members, t.votes = map[Key]*peer{}, map[uint64]int64{}
+	t.said, t.settled = nil, nil
 	t.possible, t.tallied = nil, 0
 	t.view = t.view.silenced("joining the fleet")
 }
@@ -297,12 +336,7 @@ func (t *Tracker) tally(second int64) bool {
 // that was agreed on: nobody comes in twice.
 func (t *Tracker) part(gone map[Key]bool, second int64) {
 	for k := range gone {
-		p := t.peers[k]
-		if p == nil {
-			p = &peer{key: k}
-			t.peers[k] = p
-		}
-		if p.out == 0 && t.members[k] == nil {
+		if p := t.peer(k); p.out == 0 && t.members[k] == nil {
 			p.out = second
 		}
 	}

@@ -3,7 +3,6 @@ package membership
 import (
 	"flag"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -92,7 +91,23 @@ func TestALargeFleet(t *testing.T) {
 func (w *world) prune() {
 	w.nodes = slices.DeleteFunc(w.nodes, func(n *node) bool { return !n.running && w.now-n.ended > 5000 })
 	for _, n := range w.nodes {
-		maps.DeleteFunc(n.store, func(_ string, e *entry) bool { return e.gone && w.now-e.Sent > 60_000 })
+		for i, e := range n.store {
+			if e != nil && e.gone && w.now-e.Sent > 60_000 {
+				n.store[i] = nil
+			}
+		}
+	}
+}
+
+// forget forgets what was decided of seconds before one.
+func (w *world) forget(second int64) {
+	for _, n := range w.nodes {
+		for k := range n.views {
+			if k < second {
+				delete(n.views, k)
+				delete(n.lineages, k)
+			}
+		}
 	}
 }
 

@@ -44,7 +44,11 @@ func (t *Tracker) compose(second int64) View {
 	v := View{Second: second, StoreUp: !t.isDeaf(second), Agreed: t.lineage != 0 && t.known == second}
 	v.Members, v.Lost = len(t.members), t.missing(second)
 	v.Share = t.view.Share
-	if list, total := t.list(); total != t.total || !slices.Equal(list, v.Share.Members()) {
+	list := v.Share.Members()
+	if !t.isList(list) {
+		list = t.list()
+	}
+	if total := t.weightOf(list); total != t.total || !slices.Equal(list, v.Share.Members()) {
 		v.Share, t.total = share.NewPartialView(list, total), total
 	}
 	v.Waiting = t.asked == 0 && t.Waits(second*1000-period)
@@ -55,28 +59,50 @@ func (t *Tracker) compose(second int64) View {
 	return v
 }
 
-// list returns the members, and the weight of as many as MinReplicas of the heaviest, so
-// that nobody has more than its share of MinReplicas.
-func (t *Tracker) list() (list []share.Member, total uint64) {
-	heaviest, all := uint64(1), uint64(0)
-	byID := map[string]*peer{}
+// isList reports whether a list is that of the members, as nearly always.
+func (t *Tracker) isList(list []share.Member) bool {
+	if len(list) != len(t.members) {
+		return false
+	}
+	for _, m := range list {
+		p := t.latest[m.ID]
+		if p == nil || t.members[p.key] != p || p.Weight != m.Weight {
+			return false
+		}
+	}
+	return true
+}
+
+// list returns the members in the order of their IDs.
+func (t *Tracker) list() []share.Member {
+	byID := make(map[string]*peer, len(t.members))
 	for _, m := range t.members {
 		// Of two incarnations of one replica the later one sends.
 		if q := byID[m.ID]; q == nil || q.Asked < m.Asked {
 			byID[m.ID] = m
 		}
-		heaviest = max(heaviest, uint64(m.Weight))
 	}
+	list := make([]share.Member, 0, len(byID))
 	for id, m := range byID {
 		list = append(list, share.Member{ID: id, Weight: m.Weight})
-		all += uint64(m.Weight)
 	}
 	slices.SortFunc(list, func(a, b share.Member) int { return cmp.Compare(a.ID, b.ID) })
+	return list
+}
+
+// weightOf returns the weight of a list of members, and of as many as MinReplicas of the
+// heaviest at least, so that nobody has more than its share of MinReplicas.
+func (t *Tracker) weightOf(list []share.Member) uint64 {
+	heaviest, all := uint64(1), uint64(0)
+	for _, m := range list {
+		heaviest = max(heaviest, uint64(m.Weight))
+		all += uint64(m.Weight)
+	}
 	least := t.o.MinReplicas
 	if len(list) == 1 {
 		least = max(least, t.o.MinReplicasAlone)
 	}
-	return list, all + uint64(max(0, least-len(list)))*heaviest
+	return all + uint64(max(0, least-len(list)))*heaviest
 }
 
 // missing returns how many members are not heard from, or were taken over.
@@ -169,7 +195,7 @@ func (t *Tracker) Statuses() []Status {
 		if !member && (!p.listed || p.replaced || p.Leaving != 0 && p.out != 0) {
 			continue
 		}
-		all = append(all, Status{Heartbeat: p.Heartbeat, State: t.state(p, member), From: p.in})
+		all = append(all, Status{Heartbeat: *p.Heartbeat, State: t.state(p, member), From: p.in})
 	}
 	slices.SortFunc(all, func(a, b Status) int { return cmp.Compare(a.ID, b.ID) })
 	return all

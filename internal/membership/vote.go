@@ -11,7 +11,7 @@ type Said struct {
 	Heir           Key
 	HeirSince      int64
 	Claim          Claim
-	Votes          Votes
+	Votes, Settled Votes
 }
 
 // Beat casts this replica's votes and returns what its heartbeat of an instant says.
@@ -37,13 +37,53 @@ func (t *Tracker) Beat(now int64) Said {
 	}
 	t.found(now)
 	t.describe()
-	said := Said{Asked: t.asked, Leaving: t.leaving, Heir: t.heir, HeirSince: t.heirSince, Votes: Votes{}}
-	maps.Copy(said.Votes, t.votes)
+	t.say()
+	said := Said{Asked: t.asked, Leaving: t.leaving, Heir: t.heir, HeirSince: t.heirSince, Votes: t.said, Settled: t.settled}
 	if t.isMember() {
 		said.Claim = t.claim()
 		said.Claim.Majority = 2*t.heard(now, lostAfter) > len(t.members)
 	}
 	return said
+}
+
+// say puts the votes that were cast into the order in which they are sent.
+func (t *Tracker) say() {
+	votes, settled := make([]Vote, 0, len(t.votes)), make([]Vote, 0, len(t.votes))
+	for v, at := range t.votes {
+		if t.isSettled(v) {
+			settled = append(settled, Vote{For: v, At: at})
+		} else {
+			votes = append(votes, Vote{For: v, At: at})
+		}
+	}
+	t.said, t.settled = NewVotes(votes), NewVotes(settled)
+}
+
+// isSettled reports whether a vote changes nothing after the second that this replica
+// claims.
+func (t *Tracker) isSettled(vote uint64) bool {
+	if !t.isMember() {
+		return false
+	}
+	switch k, kind := split(vote); kind {
+	case isIn, isOut:
+		return true
+	case joins:
+		return t.members[k] != nil || t.isOut(k)
+	case leaves:
+		return t.isOut(k)
+	case lost, found:
+		return t.isOut(k) || t.isPast(k, found)
+	default:
+		return t.isOut(k) || t.isPast(k, foundBefore)
+	}
+}
+
+// isPast reports whether a vote that one is lost had ended when what comes after the last
+// view was voted.
+func (t *Tracker) isPast(k Key, end uint64) bool {
+	at, ended := t.votes[k.vote(end)]
+	return ended && at <= (t.known+1)*1000-t.settle()
 }
 
 // Waits reports whether this replica waits for those that it should find.
@@ -76,11 +116,17 @@ func (t *Tracker) inherit(now int64) {
 	for k, m := range t.members {
 		if m.replaced && m.ID != t.o.Self && m.Address == t.o.Address && m.Sent < t.asked && round(m.Sent) < t.stamp-ahead && !t.isInherited(k) {
 			t.heir, t.heirSince = k, t.stamp
-			for v, at := range m.Votes {
-				if _, kind := split(v); kind != isIn && kind != isOut {
-					t.votes[v] = at
-				}
-			}
+			t.inheritVotes(m.Votes)
+			t.inheritVotes(m.Settled)
+			t.say()
+		}
+	}
+}
+
+func (t *Tracker) inheritVotes(votes Votes) {
+	for _, v := range votes {
+		if _, kind := split(v.For); kind != isIn && kind != isOut {
+			t.votes[v.For] = v.At
 		}
 	}
 }
@@ -109,14 +155,14 @@ func (t *Tracker) vote(now int64) {
 	for k := range t.disputed() {
 		t.cast(k.vote(leaves), stamp)
 	}
-	told := t.told()
+	told, life := t.ballot(t.members, t.sent), t.probation(now)
 	for k, p := range t.peers {
 		switch {
 		case t.members[k] == nil:
-			if t.isWelcome(now, k, p, told) {
+			if p.Sent-p.Asked+period/4 >= life && t.isWelcome(now, p, told.on(k)) {
 				t.cast(k.vote(joins), stamp)
 			}
-		case t.hasLeft(k, p) || told[k.vote(leaves)]:
+		case t.hasLeft(k, p) || told.on(k).leaves.asked:
 			t.cast(k.vote(leaves), stamp)
 		case k != t.self():
 			t.suspect(now, k, p)
@@ -132,17 +178,6 @@ func (t *Tracker) isShort() bool {
 		}
 	}
 	return false
-}
-
-// told are the votes that members have cast.
-func (t *Tracker) told() map[uint64]bool {
-	all := map[uint64]bool{}
-	for k, p := range t.members {
-		for v := range t.seat(k, p, t.sent).votes {
-			all[v] = true
-		}
-	}
-	return all
 }
 
 // disputed are those of whom nobody can tell any more whether they are members: some
@@ -163,16 +198,16 @@ func (t *Tracker) disputed() map[Key]*peer {
 }
 
 // isWelcome reports whether one that asks should join.
-func (t *Tracker) isWelcome(now int64, k Key, p *peer, told map[uint64]bool) bool {
+func (t *Tracker) isWelcome(now int64, p *peer, told *question) bool {
 	switch {
-	case p.Asked == 0, p.Leaving != 0, !p.listed, p.replaced, now-p.Sent >= hearing, t.isOut(k):
+	case p.Asked == 0, p.Leaving != 0, !p.listed, p.replaced, now-p.Sent >= hearing, p.out != 0:
 		return false
 	case p.Claim.Lineage != 0 && p.Claim.Lineage != t.lineage:
 		return false // It has a fleet of its own, which it has to give up first.
-	case told[k.vote(leaves)], told[k.vote(lost)]:
+	case told.leaves.asked, told.lost.asked:
 		return false // It was a member, and is on its way out.
 	}
-	return p.Sent-p.Asked >= t.probation(now)-period/4
+	return true
 }
 
 // probation returns for how long whoever asks to join has to live before it does: for
@@ -180,10 +215,11 @@ func (t *Tracker) isWelcome(now int64, k Key, p *peer, told map[uint64]bool) boo
 func (t *Tracker) probation(now int64) int64 {
 	young, early := 0, 0
 	for _, p := range t.peers {
+		if p.Asked == 0 || p.Leaving != 0 || now-p.Sent >= crashing || !p.replaced && now-max(p.Sent, t.contact) < hearing {
+			continue
+		}
 		// Who has asked anew lives on as another incarnation.
-		last := t.latest[p.ID] == nil || t.latest[p.ID] == p
-		dead := last && (p.replaced || now-max(p.Sent, t.contact) >= hearing)
-		if !dead || p.Asked == 0 || p.Leaving != 0 || now-p.Sent >= crashing {
+		if q := t.latest[p.ID]; q != nil && q != p {
 			continue
 		}
 		switch life := p.Sent - p.Asked; {
@@ -228,7 +264,7 @@ func (t *Tracker) suspect(now int64, k Key, p *peer) {
 		t.votes[k.vote(found)] = t.stamp
 	case !silent, voted && !ended:
 	case voted:
-		if before, twice := t.votes[k.vote(foundBefore)]; twice && t.known*1000-before < remembered*1000 {
+		if _, twice := t.votes[k.vote(foundBefore)]; twice && !t.isOver(k, foundBefore) {
 			return
 		}
 		t.votes[k.vote(lostBefore)], t.votes[k.vote(foundBefore)] = t.votes[k.vote(lost)], end
@@ -241,6 +277,13 @@ func (t *Tracker) suspect(now int64, k Key, p *peer) {
 	}
 }
 
+// isOver reports whether a vote that one is lost ended so long ago that nobody has to count
+// it any more.
+func (t *Tracker) isOver(k Key, end uint64) bool {
+	at, ended := t.votes[k.vote(end)]
+	return ended && t.known*1000-at >= remembered*1000
+}
+
 // describe says what this replica's claim contains, where that cannot be seen, and drops
 // votes that nobody needs any more.
 func (t *Tracker) describe() {
@@ -249,6 +292,12 @@ func (t *Tracker) describe() {
 		p := t.peers[k]
 		switch {
 		case kind == isIn || kind == isOut:
+			delete(t.votes, v)
+		case kind == found && t.isOver(k, found):
+			delete(t.votes, k.vote(lost))
+			delete(t.votes, v)
+		case kind == foundBefore && t.isOver(k, foundBefore):
+			delete(t.votes, k.vote(lostBefore))
 			delete(t.votes, v)
 		case p == nil,
 			t.members[k] == nil && p.out != 0 && t.known > p.out+remembered,

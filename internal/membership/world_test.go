@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/share"
 )
 
 const (
@@ -35,11 +37,13 @@ type node struct {
 	// leaving is when it was asked to leave, ended when it ended or was killed, woken when it
 	// went on.
 	leaving, ended, woken int64
-	// store is what its gossip knows, by ID.
-	store map[string]*entry
-	dirty bool
-	inbox []message
-	views map[int64]View
+	// number is how many were started before it, and store what its gossip knows, by that.
+	number int
+	store  []*entry
+	dirty  bool
+	list   []*Heartbeat
+	inbox  []message
+	views  map[int64]View
 	// lineages are those of the views.
 	lineages map[int64]uint64
 	last     int64
@@ -50,8 +54,9 @@ type node struct {
 
 // entry is a heartbeat in a store, or that its replica has unregistered.
 type entry struct {
-	Heartbeat
-	gone bool
+	*Heartbeat
+	number int
+	gone   bool
 }
 
 type message struct {
@@ -72,6 +77,8 @@ type world struct {
 	lag     map[string]int64
 	options Options
 	born    int
+	// started counts the replicas that were.
+	started int
 	// gossip is how news spreads; nil if it goes to each at once.
 	gossip *gossip
 }
@@ -88,9 +95,10 @@ func (w *world) add(id, addr string) *node {
 	o.Self, o.Address, o.Weight = id, addr, max(1, o.Weight)
 	n := &node{
 		id: id, addr: addr, weight: o.Weight, tracker: New(o), born: w.now, running: true,
-		phase: BeatAt + w.rng.Int64N(BeatSpread/quantum)*quantum,
-		store: map[string]*entry{}, views: map[int64]View{}, lineages: map[int64]uint64{}, up: map[int64]bool{}, whole: map[int64]bool{},
+		phase:  BeatAt + w.rng.Int64N(BeatSpread/quantum)*quantum,
+		number: w.started, views: map[int64]View{}, lineages: map[int64]uint64{}, up: map[int64]bool{}, whole: map[int64]bool{},
 	}
+	w.started++
 	w.nodes = append(w.nodes, n)
 	w.sync(n)
 	return n
@@ -120,8 +128,8 @@ func (w *world) sync(n *node) {
 	}
 	if len(others) > 0 {
 		o := others[w.rng.IntN(len(others))]
-		w.send(n, o, slices.Collect(maps.Values(n.store)))
-		w.send(o, n, slices.Collect(maps.Values(o.store)))
+		w.send(n, o, slices.Clone(n.store))
+		w.send(o, n, slices.Clone(o.store))
 	}
 }
 
@@ -186,7 +194,7 @@ func (w *world) isUnsure(n *node) bool {
 			continue
 		}
 		all++
-		if o != n && n.store[o.id] == nil {
+		if o != n && n.entry(o.number) == nil {
 			unknown++
 		}
 	}
@@ -202,12 +210,30 @@ func (w *world) receive(n *node) {
 			return true
 		}
 		for _, e := range m.entries {
-			if old, known := n.store[e.ID]; e.ID != n.id && (!known || e.Sent > old.Sent || e.gone && e.Sent == old.Sent) {
-				n.store[e.ID], n.dirty = e, true
+			if e == nil || e.number == n.number {
+				continue
+			}
+			if old := n.entry(e.number); old == nil || e.Sent > old.Sent || e.gone && e.Sent == old.Sent {
+				n.put(e)
 			}
 		}
 		return true
 	})
+}
+
+// entry returns what the gossip of a replica knows of another one, nil if that is nothing.
+func (n *node) entry(number int) *entry {
+	if number >= len(n.store) {
+		return nil
+	}
+	return n.store[number]
+}
+
+func (n *node) put(e *entry) {
+	for e.number >= len(n.store) {
+		n.store = append(n.store, nil)
+	}
+	n.store[e.number], n.dirty = e, true
 }
 
 func (n *node) hear(now int64) {
@@ -215,13 +241,13 @@ func (n *node) hear(now int64) {
 		return
 	}
 	n.dirty = false
-	list := make([]Heartbeat, 0, len(n.store))
-	for _, id := range slices.Sorted(maps.Keys(n.store)) {
-		if e := n.store[id]; !e.gone {
-			list = append(list, e.Heartbeat)
+	n.list = n.list[:0]
+	for _, e := range n.store {
+		if e != nil && !e.gone {
+			n.list = append(n.list, e.Heartbeat)
 		}
 	}
-	n.tracker.Hear(now, list)
+	n.tracker.Hear(now, n.list)
 }
 
 func (w *world) beat(n *node) {
@@ -229,9 +255,9 @@ func (w *world) beat(n *node) {
 	n.tracker.Unreached(w.isUnsure(n))
 	n.sent = w.now
 	said := n.tracker.Beat(w.now)
-	e := &entry{Heartbeat: Heartbeat{
+	e := &entry{number: n.number, Heartbeat: &Heartbeat{
 		ID: n.id, Weight: n.weight, Address: n.addr, Sent: w.now, Asked: said.Asked, Leaving: said.Leaving,
-		Heir: said.Heir, HeirSince: said.HeirSince, Claim: said.Claim, Votes: said.Votes,
+		Heir: said.Heir, HeirSince: said.HeirSince, Claim: said.Claim, Votes: said.Votes, Settled: said.Settled,
 	}}
 	w.tell(n, e)
 	if w.gossip == nil || w.gossip.isToExchange(w) {
@@ -240,11 +266,12 @@ func (w *world) beat(n *node) {
 }
 
 func (w *world) tell(n *node, e *entry) {
-	n.store[n.id], n.dirty = e, true
+	n.put(e)
 	if w.gossip != nil {
+		entries := []*entry{e}
 		for i, at := range w.gossip.spread(w, n) {
 			if at > w.now {
-				w.nodes[i].inbox = append(w.nodes[i].inbox, message{at, n, []*entry{e}})
+				w.nodes[i].inbox = append(w.nodes[i].inbox, message{at, n, entries})
 			}
 		}
 		return
@@ -264,7 +291,7 @@ func (w *world) decide(n *node, second int64) {
 }
 
 func (w *world) unregister(n *node) {
-	if e := n.store[n.id]; e != nil {
+	if e := n.entry(n.number); e != nil {
 		last := *e
 		last.gone = true
 		w.tell(n, &last)
@@ -302,26 +329,25 @@ type ownership struct {
 
 func (w *world) owned(second int64) ownership {
 	o := ownership{parts: map[string]float64{}, lineages: map[uint64]bool{}}
-	seen := false
+	var members []share.Member
 	for _, n := range w.nodes {
 		v, known := n.views[second]
 		if !known || !v.Live || !n.up[second] {
 			continue
 		}
-		var members []string
-		for _, m := range v.Share.Members() {
-			members = append(members, m.ID)
-		}
-		if seen && !slices.Equal(members, o.members) {
+		if members != nil && !slices.Equal(members, v.Share.Members()) {
 			o.differ = true
 		}
-		seen, o.members = true, members
+		members = v.Share.Members()
 		o.lineages[n.lineages[second]] = true
 		o.parts[n.id] = v.Arc.Ratio()
 		o.sum += v.Arc.Ratio()
 		if n.whole[second] {
 			o.present += v.Arc.Ratio()
 		}
+	}
+	for _, m := range members {
+		o.members = append(o.members, m.ID)
 	}
 	return o
 }
