@@ -146,12 +146,12 @@ func (b *ballot) ask(q *question, s *seat, votes []Vote) {
 			b.stand(&q.joins, s, v.At)
 		case leaves:
 			b.stand(&q.leaves, s, v.At)
-		case lost:
+		case lost, lostBefore:
 			q.lost.asked = true
 		}
 	}
 	// Nobody takes itself for lost.
-	if !q.lost.asked || s.voter == q.key || !saysLost(votes, b.at) {
+	if s.voter == q.key || !saysLost(votes, b.at) {
 		return
 	}
 	if s.late {

@@ -65,7 +65,7 @@ func TestCrashLoops(t *testing.T) {
 // TestDeathsAfterALeave kills a replica at each moment after it was asked to leave.
 func TestDeathsAfterALeave(t *testing.T) {
 	for n := 2; n <= 6; n++ {
-		for after := int64(0); after <= 4500; after += 100 {
+		for after := int64(0); after <= 4500; after += quantum {
 			t.Run(fmt.Sprintf("one of %d, %d ms later", n, after), func(t *testing.T) {
 				w := formed(n)
 				begin := w.now/1000 - 1
@@ -84,5 +84,25 @@ func TestDeathsAfterALeave(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestNearlyHalfDieAtOnce kills as many as leave a majority, at any moment of a second.
+func TestNearlyHalfDieAtOnce(t *testing.T) {
+	for _, n := range []int{5, 7, 9, 11, 12, 20, 21} {
+		t.Run(fmt.Sprintf("%d of %d", (n-1)/2, n), func(t *testing.T) {
+			t.Parallel()
+			for moment := int64(0); moment < 1000; moment += 2 * quantum {
+				w := formed(n)
+				w.run(w.now + moment)
+				begin := w.now / 1000
+				for i := range (n - 1) / 2 {
+					w.end(w.nodes[2*i])
+				}
+				w.run(w.now + 14_000)
+				w.neverMore(t, begin, w.now/1000-1)
+				w.mustBeExact(t, begin+8, w.now/1000-1)
+			}
+		})
 	}
 }

@@ -79,6 +79,8 @@ type world struct {
 	born    int
 	// started counts the replicas that were.
 	started int
+	// divisions are the last that replicas have come to.
+	divisions []share.View
 	// gossip is how news spreads; nil if it goes to each at once.
 	gossip *gossip
 }
@@ -285,9 +287,25 @@ func (w *world) tell(n *node, e *entry) {
 
 func (w *world) decide(n *node, second int64) {
 	n.hear(w.now)
-	n.views[second] = n.tracker.Decide(second)
+	v := n.tracker.Decide(second)
+	v.Share = w.same(v.Share)
+	n.views[second] = v
 	n.lineages[second] = n.tracker.lineage
 	n.last = second
+}
+
+// same returns the division that another replica has come to, if it is the same: those of a
+// large fleet are large.
+func (w *world) same(v share.View) share.View {
+	for i, o := range w.divisions {
+		if slices.Equal(o.Members(), v.Members()) {
+			w.divisions[0], w.divisions[i] = w.divisions[i], w.divisions[0]
+			return o
+		}
+	}
+	const kept = 8
+	w.divisions = slices.Insert(w.divisions, 0, v)[:min(kept, len(w.divisions)+1)]
+	return v
 }
 
 func (w *world) unregister(n *node) {

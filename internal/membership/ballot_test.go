@@ -1,0 +1,135 @@
+package membership
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// says reports whether a seat has voted something by an instant, as the rules put it.
+func says(v Votes, k Key, kind uint64, at int64) bool {
+	from, ok := v.of(k.vote(kind))
+	if kind != lost {
+		return ok && from&^hesitant <= at
+	}
+	until := func(end uint64) bool {
+		to, ended := v.of(k.vote(end))
+		return !ended || at < to
+	}
+	before, twice := v.of(k.vote(lostBefore))
+	return ok && from <= at && until(found) || twice && before <= at && until(foundBefore)
+}
+
+// asked returns the result of one question, seat by seat.
+func asked(seats []seat, k Key, kind uint64, at int64) (yes, no bool) {
+	var yesNow, noNow, yesAhead, noAhead int
+	for _, s := range seats {
+		now, before := round(s.Sent) >= at, round(s.Sent) >= at-ahead
+		switch voted := says(s.votes, k, kind, at); {
+		case kind == lost && s.voter == k:
+			noNow++
+		case kind == lost && voted && now:
+			yesNow++
+		case kind == lost && !voted && before:
+			noNow++
+		case kind == lost:
+		default:
+			from, _ := s.votes.of(k.vote(kind))
+			early := says(s.votes, k, kind, at-ahead)
+			yesAhead, noAhead = yesAhead+count(early), noAhead+count(!early && before)
+			halfhearted := voted && from&hesitant != 0
+			yesNow, noNow = yesNow+count(voted && !halfhearted), noNow+count(halfhearted || !voted && now)
+		}
+	}
+	n := len(seats)
+	if kind == lost {
+		return 2*yesNow > n, 2*noNow >= n
+	}
+	return 2*yesAhead > n || yesNow == n, 2*noAhead >= n && noNow > 0
+}
+
+// isVotedOn reports whether there is anything to count.
+func isVotedOn(v Votes, k Key, kind uint64) bool {
+	_, ok := v.of(k.vote(kind))
+	_, before := v.of(k.vote(lostBefore))
+	return ok || kind == lost && before
+}
+
+func count(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// TestABallotCountsWhatEachSeatSays compares the count of all questions in one pass with
+// that of each on its own.
+func TestABallotCountsWhatEachSeatSays(t *testing.T) {
+	rng := rand.New(rand.NewPCG(*seed, 5))
+	const at = 1_000_000_300
+	for range 2000 {
+		n := 1 + rng.IntN(7)
+		keys := make([]Key, n+2)
+		for i := range keys {
+			keys[i] = KeyOf(fmt.Sprint(i), rng.Int64())
+		}
+		tr := New(Options{Self: "nobody"})
+		members := map[Key]*peer{}
+		var seats []seat
+		for _, k := range keys[:n] {
+			var votes []Vote
+			for _, about := range keys {
+				for kind := joins; kind <= foundBefore; kind++ {
+					if rng.IntN(2) == 0 {
+						votes = append(votes, Vote{For: about.vote(kind), At: at + 1000*(rng.Int64N(6)-3) + rng.Int64N(2)*hesitant*int64(count(kind < lost))})
+					}
+				}
+			}
+			h := &Heartbeat{ID: fmt.Sprint(k), Sent: at + 1000*(rng.Int64N(5)-3) + rng.Int64N(200), Votes: NewVotes(votes)}
+			members[k] = &peer{key: k, Heartbeat: h}
+			seats = append(seats, seat{voter: k, Sent: h.Sent, votes: h.Votes})
+		}
+		b := tr.ballot(members, at)
+		for _, k := range keys {
+			q := b.on(k)
+			for kind, result := range map[uint64]func() (yes, no bool){
+				joins:  func() (yes, no bool) { return b.changes(q.joins) },
+				leaves: func() (yes, no bool) { return b.changes(q.leaves) },
+				lost:   func() (yes, no bool) { return b.loses(q.lost) },
+			} {
+				if !slices.ContainsFunc(seats, func(s seat) bool { return isVotedOn(s.votes, k, kind) }) {
+					continue
+				}
+				yes, no := result()
+				if wantYes, wantNo := asked(seats, k, kind, at); yes != wantYes || no != wantNo {
+					t.Fatalf("%d seats, kind %d: %v and %v, want %v and %v", n, kind, yes, no, wantYes, wantNo)
+				}
+			}
+		}
+	}
+}
+
+// TestSuspicionsAreDroppedWhenTheyAreOver has all miss a heartbeat of one: nobody may carry
+// that for ever.
+func TestSuspicionsAreDroppedWhenTheyAreOver(t *testing.T) {
+	w := formed(5)
+	w.nodes[0].stopped = true
+	w.run(w.now + 2000)
+	w.nodes[0].stopped = false
+	w.wake(w.nodes[0])
+	w.run(w.now + 2000)
+	carried := func() (n int) {
+		for _, node := range w.nodes {
+			n += len(node.tracker.votes)
+		}
+		return n
+	}
+	if carried() == 0 {
+		t.Fatal("nobody was suspected")
+	}
+	w.run(w.now + (2*remembered+10)*1000)
+	if n := carried(); n != 0 {
+		t.Errorf("%d votes are carried for ever", n)
+	}
+}
