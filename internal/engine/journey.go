@@ -113,7 +113,7 @@ func (f *flight) advance() {
 			f.release()
 			f.due = f.due.Add(m.Pause)
 			f.ready = false
-			if !r.pauses.add(f, f.due) {
+			if !r.pauses.add(&f.lane, f.due) {
 				f.leave(JourneyCanceled)
 			}
 			return
@@ -132,29 +132,6 @@ func (f *flight) verdict() JourneyOutcome {
 	return JourneySuccess
 }
 
-// try sends the request that the call holds, if it may be sent now. Otherwise it is tried
-// again, until it is too late.
-func (f *flight) try() {
-	r := f.runner
-	f.ready = true
-	if !f.admitted {
-		now := r.pacer.clock.look()
-		why, ok := r.admitStep(now)
-		switch {
-		case ok:
-			putRandom(f.call.Request.Span[:])
-			f.admitted = true
-		case now.mono.Sub(f.due) <= r.sc.Limits.LateAfter && r.pauses.add(f, now.mono.Add(stepPatience)):
-			return
-		default:
-			r.sc.Recorder.Withheld(f.call.Request.Entry, protocol.Step, why)
-			f.leave(JourneyWithheld)
-			return
-		}
-	}
-	r.sc.Client.Start(&f.call)
-}
-
 // admitStep reports whether one more step may be sent, and counts it as in flight.
 func (r *runner) admitStep(now reading) (WithheldReason, bool) {
 	if !r.enterFlight() {
@@ -167,15 +144,6 @@ func (r *runner) admitStep(now reading) (WithheldReason, bool) {
 	return 0, true
 }
 
-// resume goes on after a pause.
-func (f *flight) resume() {
-	if f.ready {
-		f.try()
-	} else {
-		f.advance()
-	}
-}
-
 // stepEnded goes on when a request of the journey has ended.
 func (f *flight) stepEnded() {
 	client := f.runner.sc.Client
@@ -184,22 +152,6 @@ func (f *flight) stepEnded() {
 	f.release()
 	f.advance()
 	client.Flush()
-}
-
-// exchanged records a request of the journey.
-func (f *flight) exchanged() {
-	done := f.call.Result.Done
-	f.failed = f.failed || f.call.Result.Failed()
-	f.record()
-	f.due, f.last = done, done
-}
-
-// release gives back the journey's place among the requests in flight.
-func (f *flight) release() {
-	if f.admitted {
-		f.admitted = false
-		f.runner.leaveFlight()
-	}
 }
 
 // leave ends the journey and with it the slot.

@@ -317,18 +317,18 @@ func TestAStopThatIsCutShortEndsAllJourneys(t *testing.T) {
 func TestPausesEndInTheirOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
-		woken := map[*flight]time.Time{}
-		p := newPauses(time.Now(), func(f *flight) {
+		woken := map[*lane]time.Time{}
+		p := newPauses(time.Now(), func(l *lane) {
 			mu.Lock()
 			defer mu.Unlock()
-			woken[f] = time.Now()
+			woken[l] = time.Now()
 		}, func() {})
-		want := map[*flight]time.Time{}
+		want := map[*lane]time.Time{}
 		rnd := rand.New(rand.NewPCG(3, 4))
 		for range 2000 {
-			f := &flight{}
-			want[f] = time.Now().Add(time.Duration(rnd.Int64N(int64(time.Minute))))
-			if !p.add(f, want[f]) {
+			l := &lane{}
+			want[l] = time.Now().Add(time.Duration(rnd.Int64N(int64(time.Minute))))
+			if !p.add(l, want[l]) {
 				t.Fatal("refused")
 			}
 			if rnd.IntN(10) == 0 {
@@ -336,19 +336,19 @@ func TestPausesEndInTheirOrder(t *testing.T) {
 			}
 		}
 		time.Sleep(30 * time.Second)
-		for _, f := range p.end(0) {
-			delete(want, f)
+		for _, l := range p.end(0) {
+			delete(want, l)
 		}
 		synctest.Wait()
-		if p.add(&flight{}, time.Now().Add(time.Second)) {
+		if p.add(&lane{}, time.Now().Add(time.Second)) {
 			t.Error("somebody waits beyond the end")
 		}
 		if len(woken) != len(want) {
 			t.Errorf("%d were woken, want %d", len(woken), len(want))
 		}
-		for f, at := range want {
-			if !woken[f].Equal(at) {
-				t.Fatalf("woken %v late", woken[f].Sub(at))
+		for l, at := range want {
+			if !woken[l].Equal(at) {
+				t.Fatalf("woken %v late", woken[l].Sub(at))
 			}
 		}
 	})
