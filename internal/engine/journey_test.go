@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,8 +19,12 @@ import (
 // its place in the plan.
 type plan struct {
 	moves []Move
-	mu    sync.Mutex
-	ended [NumJourneyOutcomes]int
+	// goesOn says that failures end no journey, and strict, if not nil, is failed if calls of a
+	// journey overlap, or come after its end.
+	goesOn bool
+	strict testing.TB
+	mu     sync.Mutex
+	ended  [NumJourneyOutcomes]int
 }
 
 func (p *plan) Begin(timeline.Slot) Journey { return &stroll{plan: p} }
@@ -35,24 +40,54 @@ type stroll struct {
 	plan *plan
 	at   int
 	over bool
+	// open is how many lanes have not joined, busy the requests under way, and using says that a
+	// method is.
+	open, busy int
+	using      atomic.Bool
+}
+
+// use fails the test if another method is under way, and returns what ends this one.
+func (w *stroll) use() (done func()) {
+	if !w.using.CompareAndSwap(false, true) && w.plan.strict != nil {
+		w.plan.strict.Error("calls of a journey overlap")
+	}
+	return func() { w.using.Store(false) }
 }
 
 func (w *stroll) Next(c *protocol.Call) Move {
+	defer w.use()()
 	if w.over || w.at == len(w.plan.moves) {
 		return Move{}
 	}
 	m := w.plan.moves[w.at]
+	switch m.Kind {
+	case MoveTogether:
+		w.open = m.Lanes
+	case MoveJoin:
+		if w.open--; w.open > 0 {
+			return m
+		}
+	case MoveFailed:
+		c.Result = protocol.Result{Reason: protocol.ReasonCheck, Err: errors.New("no")}
+	case MoveRequest:
+		w.busy++
+	}
 	c.Request.Entry = w.at
 	w.at++
-	if m.Kind == MoveFailed {
-		c.Result = protocol.Result{Reason: protocol.ReasonCheck, Err: errors.New("no")}
-	}
 	return m
 }
 
-func (w *stroll) Took(c *protocol.Call) { w.over = c.Result.Failed() }
+func (w *stroll) Took(c *protocol.Call) {
+	defer w.use()()
+	w.busy--
+	w.over = w.over || c.Result.Failed() && !w.plan.goesOn
+}
 
 func (w *stroll) Close(o JourneyOutcome) {
+	defer w.use()()
+	if w.busy > 0 && o != JourneyWithheld && w.plan.strict != nil {
+		w.plan.strict.Errorf("a journey ends as %v with %d requests under way", o, w.busy)
+	}
 	w.plan.mu.Lock()
 	defer w.plan.mu.Unlock()
 	w.plan.ended[o]++

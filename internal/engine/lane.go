@@ -21,12 +21,11 @@ type lane struct {
 	ready    bool
 }
 
-// attach makes the lane one of a flight.
-func (l *lane) attach(f *flight) {
-	l.flight = f
+// prepare has the lane's call say how it goes.
+func (l *lane) prepare(w Witness) {
 	l.call.Done = l.end
 	l.call.Admit = l.admit
-	if f.runner.sc.Witness != nil {
+	if w != nil {
 		l.call.Late = l.late
 	}
 }
@@ -126,12 +125,22 @@ func (l *lane) resume() {
 	}
 }
 
+// unsent records a request of the journey that cannot be made.
+func (l *lane) unsent() {
+	now := time.Now()
+	l.call.Result.Sent, l.call.Result.Done = now, now
+	l.exchanged()
+}
+
 // exchanged records a request of the journey.
 func (l *lane) exchanged() {
 	f, done := l.flight, l.call.Result.Done
 	f.failed = f.failed || l.call.Result.Failed()
 	l.record()
-	l.due, f.last = done, done
+	l.due = done
+	if done.After(f.last) {
+		f.last = done
+	}
 }
 
 // release gives back the lane's place among the requests in flight.
@@ -142,5 +151,22 @@ func (l *lane) release() {
 	}
 }
 
-// quit ends the journey before a request of the lane that was to be sent.
-func (l *lane) quit(o JourneyOutcome) { l.flight.leave(o) }
+// quit ends the journey before a request of the lane that was to be sent: at once, or, if others
+// are under way, when these have ended.
+func (l *lane) quit(o JourneyOutcome) {
+	f := l.flight
+	g := f.group
+	if g == nil {
+		f.leave(o)
+		return
+	}
+	g.mu.Lock()
+	g.breakOff(o)
+	g.mu.Unlock()
+	l.join()
+}
+
+// clear lets go of what the last request needed.
+func (l *lane) clear() {
+	l.call.Message, l.call.Tap, l.call.Deadline = nil, nil, time.Time{}
+}

@@ -43,9 +43,10 @@ type runner struct {
 	pauses   *pauses
 	// crowded is the due time of the last slots that have had to wait for room.
 	crowded time.Time
-	// flights keeps the flights that have ended for the next ones.
-	flights sync.Pool
-	work    sync.WaitGroup
+	// flights keeps the flights that have ended for the next ones, and lanes those that groups of
+	// requests have beside their flights' own.
+	flights, lanes sync.Pool
+	work           sync.WaitGroup
 }
 
 // newRunner returns a runner whose first slot is the first one due at or after from.
@@ -58,6 +59,11 @@ func newRunner(sc Scenario, arcs Arcs, c *clock, w waiter, from reading) *runner
 	}
 	r.wakeAt.Store(never)
 	r.flights.New = func() any { return r.newFlight() }
+	r.lanes.New = func() any {
+		l := &lane{}
+		l.prepare(sc.Witness)
+		return l
+	}
 	r.pauses = newPauses(from.mono, (*lane).resume, sc.Client.Flush)
 	r.pacer = newPacer(&r.sc, arcs, c, w, from)
 	r.pacer.idle = r.flush
@@ -208,10 +214,11 @@ type flight struct {
 	// entry is the index in the mix.
 	entry int
 
-	// What follows is of journeys. journey is nil for a slot that is one fixed request, began
-	// is when the slot was due, and last when its last request ended. failed says that a request
-	// has failed.
+	// What follows is of journeys. journey is nil for a slot that is one fixed request, and group
+	// unless requests are sent at once. began is when the slot was due, and last when its last
+	// request ended. failed says that a request has failed.
 	journey Journey
+	group   *group
 	began   time.Time
 	last    time.Time
 	failed  bool
@@ -220,7 +227,8 @@ type flight struct {
 // newFlight returns a flight whose call says when it has ended.
 func (r *runner) newFlight() *flight {
 	f := &flight{runner: r}
-	f.attach(f)
+	f.flight = f
+	f.prepare(r.sc.Witness)
 	return f
 }
 
@@ -229,7 +237,7 @@ func (r *runner) newFlight() *flight {
 func (l *lane) end() {
 	f := l.flight
 	if f.journey != nil {
-		f.stepEnded()
+		l.stepEnded()
 		return
 	}
 	l.record()
