@@ -83,7 +83,9 @@ func Send(ctx context.Context, w io.Writer, o SendOptions) error {
 	if script := entries[entry].Script; script != nil {
 		return s.journey(ctx, script.Begin(slot))
 	}
-	return s.request(ctx, nil, asItIs)
+	x := s.begin(&s.call)
+	x.Wait(ctx)
+	return s.end(x, nil, asItIs)
 }
 
 // parseSlot returns the scenario and, if one is given, the segment and the number of a slot.
@@ -137,13 +139,17 @@ type sender struct {
 	call   protocol.Call
 }
 
-// request sends what the call holds, and returns how that failed. took, if not nil, takes its end,
-// and hide leaves out what must not be shown.
-func (s *sender) request(ctx context.Context, took func(*protocol.Call), hide func(string) string) error {
-	_, _ = rand.Read(s.call.Request.Span[:])
-	var text strings.Builder
-	res := transcript.Run(ctx, s.client, &s.call, took, &text)
-	fmt.Fprint(s.w, hide(text.String()))
+// begin begins the exchange of a call.
+func (s *sender) begin(c *protocol.Call) *transcript.Running {
+	_, _ = rand.Read(c.Request.Span[:])
+	return transcript.Begin(s.client, c)
+}
+
+// end writes down an exchange that has ended, and returns how that failed. took, if not nil, takes
+// its end, and hide leaves out what must not be shown.
+func (s *sender) end(x *transcript.Running, took func(*protocol.Call), hide func(string) string) error {
+	res, text := x.End(took)
+	fmt.Fprint(s.w, hide(text))
 	if res.Failed() {
 		return fmt.Errorf("request failed: %s: %w", res.Reason, res.Err)
 	}
@@ -155,7 +161,7 @@ func asItIs(text string) string { return text }
 
 // journey sends a journey.
 func (s *sender) journey(ctx context.Context, j engine.Journey) error {
-	p := &player{sender: s, ctx: ctx, journey: j, shown: map[string]string{}}
+	p := &player{sender: s, ctx: ctx, journey: j, shown: map[string]string{}, running: map[*protocol.Call]*sending{}}
 	p.known, _ = j.(known)
 	if err := journey.Play(j, &s.call, p); err != nil {
 		return err // The client may still be busy with it.
@@ -175,8 +181,17 @@ type player struct {
 	// shown are the values that were written down already, and step is the number of the last one.
 	shown map[string]string
 	step  int
+	// running are the steps under way.
+	running map[*protocol.Call]*sending
 	// failure is how the first request failed that did.
 	failure error
+}
+
+// sending is a step that is under way, by its number.
+type sending struct {
+	*transcript.Running
+
+	step int
 }
 
 var _ journey.Player = (*player)(nil)
@@ -195,16 +210,28 @@ func (p *player) Pause(d time.Duration) error {
 	return p.ctx.Err()
 }
 
-// Request implements journey.Player.
-func (p *player) Request(c *protocol.Call) error {
+// Start implements journey.Player.
+func (p *player) Start(c *protocol.Call, ended func()) error {
 	p.values()
 	p.step++
-	fmt.Fprintf(p.w, "* step %d: %s\n", p.step, p.names[c.Request.Entry])
+	x := &sending{Running: p.begin(c), step: p.step}
+	p.running[c] = x
+	go func() {
+		x.Wait(p.ctx)
+		ended()
+	}()
+	return nil
+}
+
+// Ended implements journey.Player.
+func (p *player) Ended(c *protocol.Call) error {
+	x := p.running[c]
+	fmt.Fprintf(p.w, "* step %d: %s\n", x.step, p.names[c.Request.Entry])
 	hide := asItIs
 	if p.known != nil {
 		hide = p.known.Hide
 	}
-	err := p.request(p.ctx, p.journey.Took, hide)
+	err := p.end(x.Running, p.journey.Took, hide)
 	if p.ctx.Err() != nil {
 		return p.ctx.Err()
 	}

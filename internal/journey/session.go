@@ -145,14 +145,12 @@ func (s *Script) Login(ctx context.Context, l Login) (*Session, error) {
 	if at, ok := s.o.Program.Lookup(l.For); ok && l.For != "" {
 		r.journey.Give(at, l.User)
 	}
-	done := make(chan struct{}, 1)
 	call := protocol.Call{
 		Request: protocol.Request{Scenario: l.Scenario, Segment: "session", Seq: uint64(l.Number)},
 		Admit:   func(protocol.Extra) bool { return l.Admit == nil || l.Admit() },
-		Done:    func() { done <- struct{}{} },
 	}
 	putRandom(call.Request.Trace[:])
-	if err := Play(r, &call, &entering{ctx: ctx, login: &l, run: r, done: done}); err != nil {
+	if err := Play(r, &call, &entering{ctx: ctx, login: &l, run: r}); err != nil {
 		return nil, err
 	}
 	return r.leave(l.Names)
@@ -163,7 +161,6 @@ type entering struct {
 	ctx   context.Context //nolint:containedctx // It is that of the call of Login.
 	login *Login
 	run   *run
-	done  <-chan struct{}
 }
 
 var _ Player = (*entering)(nil)
@@ -176,15 +173,20 @@ func (e *entering) Pause(d time.Duration) error {
 	return nil
 }
 
-// Request implements Player.
-func (e *entering) Request(c *protocol.Call) error {
+// Start implements Player.
+func (e *entering) Start(c *protocol.Call, ended func()) error {
 	if err := protocol.WaitAdmitted(e.ctx, e.login.Admit); err != nil {
 		return err
 	}
 	putRandom(c.Request.Span[:])
+	c.Done = ended
 	e.login.Client.Start(c)
 	e.login.Client.Flush()
-	<-e.done
+	return nil
+}
+
+// Ended implements Player.
+func (e *entering) Ended(c *protocol.Call) error {
 	e.run.Took(c)
 	return e.Unsent(c)
 }
@@ -194,7 +196,7 @@ func (e *entering) Unsent(c *protocol.Call) error {
 	if !c.Result.Failed() || e.run.journey.GoesOn() {
 		return nil
 	}
-	return fmt.Errorf("step %q: %s: %w", e.run.script.o.Steps[e.run.at].Name, c.Result.Reason, orNoDetail(c.Result.Err))
+	return fmt.Errorf("step %q: %s: %w", e.run.script.o.Steps[e.run.journey.At()].Name, c.Result.Reason, orNoDetail(c.Result.Err))
 }
 
 // errTooMuch is a login that captures more than a session keeps.

@@ -336,6 +336,9 @@ func (j *Journey) capture(c *Capture, r *Response) error {
 	return nil
 }
 
+// At returns the request that was asked for last.
+func (j *Journey) At() int { return j.at }
+
 // GoesOn reports whether the journey goes on although the request that was asked for last has
 // failed.
 func (j *Journey) GoesOn() bool { return j.p.requests[j.at].GoesOn }
