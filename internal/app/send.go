@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ type SendOptions struct {
 	Slot string
 }
 
-// Send sends a slot of a scenario at once, prints what is exchanged, of a journey step by step
+// Send sends a slot of a scenario now, prints what is exchanged, of a journey step by step
 // and without its pauses, and returns an error if a request failed.
 func Send(ctx context.Context, w io.Writer, o SendOptions) error {
 	cfg, err := load(o.File, readable)
@@ -178,20 +179,24 @@ type player struct {
 	journey engine.Journey
 	// known is the journey as well; nil if it does not tell what it knows.
 	known known
-	// shown are the values that were written down already, and step is the number of the last one.
+	// shown are the values that were written down already, and step is the number of the last step.
 	shown map[string]string
 	step  int
-	// running are the steps under way.
+	// running are the steps under way, by their calls.
 	running map[*protocol.Call]*sending
 	// failure is how the first request failed that did.
 	failure error
 }
 
-// sending is a step that is under way, by its number.
+// sending is a step that is under way.
 type sending struct {
 	*transcript.Running
 
-	step int
+	// step is its number, drawn what is written down before it, and known the values of which nothing
+	// is written down behind it.
+	step  int
+	drawn string
+	known map[string]string
 }
 
 var _ journey.Player = (*player)(nil)
@@ -212,9 +217,10 @@ func (p *player) Pause(d time.Duration) error {
 
 // Start implements journey.Player.
 func (p *player) Start(c *protocol.Call, ended func()) error {
-	p.values()
 	p.step++
-	x := &sending{Running: p.begin(c), step: p.step}
+	x := &sending{step: p.step, drawn: p.values(p.shown)}
+	x.known = maps.Clone(p.shown)
+	x.Running = p.begin(c)
 	p.running[c] = x
 	go func() {
 		x.Wait(p.ctx)
@@ -223,10 +229,10 @@ func (p *player) Start(c *protocol.Call, ended func()) error {
 	return nil
 }
 
-// Ended implements journey.Player.
+// Ended implements journey.Player. Requests that are sent at once are written down as they end.
 func (p *player) Ended(c *protocol.Call) error {
 	x := p.running[c]
-	fmt.Fprintf(p.w, "* step %d: %s\n", x.step, p.names[c.Request.Entry])
+	fmt.Fprintf(p.w, "%s* step %d: %s\n", x.drawn, x.step, p.names[c.Request.Entry])
 	hide := asItIs
 	if p.known != nil {
 		hide = p.known.Hide
@@ -236,7 +242,8 @@ func (p *player) Ended(c *protocol.Call) error {
 		return p.ctx.Err()
 	}
 	p.failed(err)
-	p.values()
+	fmt.Fprint(p.w, p.values(x.known))
+	maps.Copy(p.shown, x.known)
 	return nil
 }
 
@@ -255,17 +262,20 @@ func (p *player) failed(err error) {
 	}
 }
 
-// values writes down what was drawn and captured and is not shown yet.
-func (p *player) values() {
+// values returns what was drawn and captured and is not among the values that are shown, and adds it to
+// these.
+func (p *player) values(shown map[string]string) string {
 	if p.known == nil {
-		return
+		return ""
 	}
+	var text strings.Builder
 	p.known.Values(func(name, value string) {
-		if before, ok := p.shown[name]; !ok || before != value {
-			p.shown[name] = value
-			fmt.Fprintf(p.w, "* %s = %s\n", name, value)
+		if before, ok := shown[name]; !ok || before != value {
+			shown[name] = value
+			fmt.Fprintf(&text, "* %s = %s\n", name, value)
 		}
 	})
+	return text.String()
 }
 
 // findScenario returns the scenario of that name. Without a name it is the only one.

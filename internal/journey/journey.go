@@ -89,8 +89,9 @@ type run struct {
 	// user and session are whose the slot is; the latter is nil without one.
 	user    string
 	session *Session
-	// own is the request that is under way.
-	own exchange
+	// own is the request that is under way, unless several are, which are the group then.
+	own   exchange
+	group *group
 }
 
 var _ engine.Journey = (*run)(nil)
@@ -105,18 +106,24 @@ func (r *run) Next(c *protocol.Call) engine.Move {
 		return engine.Move{Kind: engine.MoveEnd}
 	case m.Kind == script.MovePause:
 		return engine.Move{Kind: engine.MovePause, Pause: m.Pause}
+	case m.Kind == script.MoveTogether:
+		return r.together(m.Lanes)
+	case m.Kind == script.MoveJoin:
+		return r.join()
+	case r.group != nil:
+		return r.member(c, m.Request)
 	}
-	return r.request(c, &r.own, m.Request)
+	return r.request(c, &r.own, m.Request, r.cookies())
 }
 
 // request puts the next request into the call.
-func (r *run) request(c *protocol.Call, x *exchange, at int) engine.Move {
+func (r *run) request(c *protocol.Call, x *exchange, at int, jar httpreq.Jar) engine.Move {
 	o := &r.script.o
 	step := &o.Steps[at]
 	c.Request.Entry, c.Message, c.Tap, c.Deadline = step.Entry, nil, nil, time.Time{}
 	x.keeps = o.Program.NeedsBody(at)
 	if step.Draft != nil {
-		if err := step.Draft.Render(&x.sent, &r.journey, r.cookies()); err != nil {
+		if err := step.Draft.Render(&x.sent, &r.journey, jar); err != nil {
 			return r.failed(c, at, err)
 		}
 		c.Message = &x.sent.Prepared
@@ -149,7 +156,13 @@ func (r *run) failed(c *protocol.Call, at int, err error) engine.Move {
 }
 
 // Took implements engine.Journey.
-func (r *run) Took(c *protocol.Call) { r.took(c, &r.own) }
+func (r *run) Took(c *protocol.Call) {
+	if r.group != nil {
+		r.tookMember(c)
+	} else {
+		r.took(c, &r.own)
+	}
+}
 
 func (r *run) took(c *protocol.Call, x *exchange) {
 	if r.session != nil {
@@ -205,17 +218,22 @@ func (r *run) end() {
 
 // Values calls tell with what was drawn and captured so far, for people: secrets are hidden.
 func (r *run) Values(tell func(name, value string)) {
-	r.journey.Each(func(name string, v script.Value, secret bool) {
-		text := string(v.AppendJSON(nil))
-		if secret {
-			text = script.Hidden
-		}
-		tell(name, text)
+	r.within(func() {
+		r.journey.Each(func(name string, v script.Value, secret bool) {
+			text := string(v.AppendJSON(nil))
+			if secret {
+				text = script.Hidden
+			}
+			tell(name, text)
+		})
 	})
 }
 
 // Hide returns a text without the secrets that the journey has so far.
-func (r *run) Hide(text string) string { return r.journey.Hide(text) }
+func (r *run) Hide(text string) (hidden string) {
+	r.within(func() { hidden = r.journey.Hide(text) })
+	return hidden
+}
 
 // Close implements engine.Journey.
 func (r *run) Close(o engine.JourneyOutcome) {
@@ -223,7 +241,7 @@ func (r *run) Close(o engine.JourneyOutcome) {
 		r.end()
 	}
 	r.jar, r.own.got = jar{}, received{}
-	r.user, r.session = "", nil
+	r.user, r.session, r.group = "", nil, nil
 	r.journey.Forget()
 	r.script.runs.Put(r)
 }

@@ -23,19 +23,17 @@ type Player interface {
 
 // Play runs a journey to its end, or to the player's first error.
 func Play(j engine.Journey, c *protocol.Call, p Player) error {
-	ended := make(chan struct{}, 1)
 	for {
 		var err error
 		switch m := j.Next(c); m.Kind {
 		case engine.MovePause:
 			err = p.Pause(m.Pause)
 		case engine.MoveRequest:
-			if err = p.Start(c, func() { ended <- struct{}{} }); err == nil {
-				<-ended
-				err = p.Ended(c)
-			}
+			err = playRequest(c, p)
 		case engine.MoveFailed:
 			err = p.Unsent(c)
+		case engine.MoveTogether:
+			err = playTogether(j, c, p, m.Lanes)
 		default:
 			return nil
 		}
@@ -43,4 +41,55 @@ func Play(j engine.Journey, c *protocol.Call, p Player) error {
 			return err
 		}
 	}
+}
+
+// playRequest has a call made and waits for its end.
+func playRequest(c *protocol.Call, p Player) error {
+	ended := make(chan struct{})
+	if err := p.Start(c, func() { close(ended) }); err != nil {
+		return err
+	}
+	<-ended
+	return p.Ended(c)
+}
+
+// playTogether has requests made at once, with the call and others that are like it. It returns when
+// all have ended that were started.
+func playTogether(j engine.Journey, c *protocol.Call, p Player, lanes int) error {
+	ended := make(chan *protocol.Call, lanes)
+	busy := 0
+	next := func(c *protocol.Call) error {
+		for {
+			switch j.Next(c).Kind {
+			case engine.MoveRequest:
+				if err := p.Start(c, func() { ended <- c }); err != nil {
+					return err
+				}
+				busy++
+				return nil
+			case engine.MoveFailed:
+				if err := p.Unsent(c); err != nil {
+					return err
+				}
+			default:
+				return nil
+			}
+		}
+	}
+	err := next(c)
+	for range lanes - 1 {
+		if err == nil {
+			err = next(&protocol.Call{Request: c.Request, Admit: c.Admit})
+		}
+	}
+	for ; busy > 0; busy-- {
+		c := <-ended
+		if err == nil {
+			err = p.Ended(c)
+		}
+		if err == nil {
+			err = next(c)
+		}
+	}
+	return err
 }

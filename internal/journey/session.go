@@ -11,7 +11,6 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
@@ -86,7 +85,7 @@ func (r *run) see(c *protocol.Call) {
 }
 
 // cookies returns what keeps the cookies of the slot; nil if it has none.
-func (r *run) cookies() httpreq.Jar {
+func (r *run) cookies() cookies {
 	switch own := r.script.o.Cookies; {
 	case r.session != nil && own:
 		return &layered{&r.jar, &r.session.jar}
@@ -112,12 +111,14 @@ type layered struct{ own, base *jar }
 func (l *layered) Take(u uri.URI, response []protocol.Field) { l.own.Take(u, response) }
 
 // Cookies implements httpreq.Jar.
-func (l *layered) Cookies(u uri.URI) string {
+func (l *layered) Cookies(u uri.URI) string { return fieldOf(l.of(u)) }
+
+func (l *layered) of(u uri.URI) []*http.Cookie {
 	own := l.own.of(u)
 	base := slices.DeleteFunc(l.base.of(u), func(c *http.Cookie) bool {
 		return slices.ContainsFunc(own, func(o *http.Cookie) bool { return o.Name == c.Name })
 	})
-	return fieldOf(append(base, own...))
+	return append(base, own...)
 }
 
 // Login says how a user logs in.
@@ -192,11 +193,18 @@ func (e *entering) Ended(c *protocol.Call) error {
 }
 
 // Unsent implements Player: it fails as the request does, unless the login goes on.
-func (e *entering) Unsent(c *protocol.Call) error {
-	if !c.Result.Failed() || e.run.journey.GoesOn() {
+func (e *entering) Unsent(c *protocol.Call) (err error) {
+	if !c.Result.Failed() {
 		return nil
 	}
-	return fmt.Errorf("step %q: %s: %w", e.run.script.o.Steps[e.run.journey.At()].Name, c.Result.Reason, orNoDetail(c.Result.Err))
+	r := e.run
+	r.within(func() {
+		if !r.journey.GoesOn() {
+			name := r.script.o.Steps[r.journey.At()].Name
+			err = fmt.Errorf("step %q: %s: %w", name, c.Result.Reason, orNoDetail(c.Result.Err))
+		}
+	})
+	return err
 }
 
 // errTooMuch is a login that captures more than a session keeps.
