@@ -26,7 +26,7 @@ func (f *flight) spread(lanes int) {
 		g.others[i] = l
 	}
 	f.group = g
-	f.lane.next()
+	f.next()
 	// The last of them that ends may give the group up at once: none is looked at after that.
 	for _, l := range g.others {
 		l.next()

@@ -71,6 +71,7 @@ func (w *stroll) Next(c *protocol.Call) Move {
 		c.Result = protocol.Result{Reason: protocol.ReasonCheck, Err: errors.New("no")}
 	case MoveRequest:
 		w.busy++
+	case MoveEnd, MovePause:
 	}
 	c.Request.Entry = w.at
 	w.at++
