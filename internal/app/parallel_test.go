@@ -29,7 +29,7 @@ type magazine struct {
 type reader struct {
 	parts    int
 	all      chan struct{} // closed when there are magazineParts
-	busy     int           // pictures under way
+	busy     int           // pictures in flight
 	most     int
 	pictures []string
 	vote     string

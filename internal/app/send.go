@@ -182,13 +182,13 @@ type player struct {
 	// shown are the values that were written down already, and step is the number of the last step.
 	shown map[string]string
 	step  int
-	// running are the steps under way, by their calls.
+	// running are the steps in flight, by their calls.
 	running map[*protocol.Call]*sending
 	// failure is how the first request failed that did.
 	failure error
 }
 
-// sending is a step that is under way.
+// sending is a step that is in flight.
 type sending struct {
 	*transcript.Running
 

@@ -24,7 +24,7 @@ type TrafficStep struct {
 	Choose []Choice `yaml:"choose" min:"1" max:"100"`
 	// Requests that are sent at once; the journey goes on when all of them have ended. With each beside it they are sent once with each element.
 	Parallel []TrafficStep `yaml:"parallel" min:"1" max:"100"`
-	// How many requests of parallel are under way at a time; the next is sent when one of them has ended. Left out, 100.
+	// How many requests of parallel are in flight at a time; the next is sent when one of them has ended. Left out, 100.
 	AtOnce int `yaml:"at_once" min:"1" max:"100"`
 	// Request is what the step sends; nil if it is one of the others.
 	Request *Request `yaml:"-"`
@@ -37,7 +37,7 @@ func (TrafficStep) expectation() string {
 	return "a step: a request, pause, repeat, choose or parallel"
 }
 
-// Lanes returns how many requests of parallel are under way at a time.
+// Lanes returns how many requests of parallel are in flight at a time.
 func (s TrafficStep) Lanes() int { return cmp.Or(s.AtOnce, mostAtOnce) }
 
 // kind returns the key that says what the step is; empty for a request.
@@ -163,7 +163,7 @@ const (
 	maxRepeats = 10_000
 	// maxSteps bounds the requests of a journey, each as often as the file has it.
 	maxSteps = 1000
-	// mostAtOnce bounds how many requests of a journey are under way at a time.
+	// mostAtOnce bounds how many requests of a journey are in flight at a time.
 	mostAtOnce = 100
 	// maxNesting bounds how deep steps may be within steps.
 	maxNesting = 20

@@ -5,49 +5,64 @@ import "sync"
 // group is the lanes of a journey while requests of it are sent at once: the flight's own, and
 // others for as long as the group lasts. The journey goes on when all of them have ended.
 type group struct {
-	// mu is held while the journey, or what the lanes have in common of their flight, is used.
+	// mu guards the journey, what the lanes share of their flight, and what follows.
 	mu sync.Mutex
-	// others are the lanes beside the flight's own, and busy is how many of all have not ended.
-	others []*lane
-	busy   int
-	// broken says that nothing more is to be sent, and why is how the journey ends then.
+	// lanes are the flight's own and the others, and busy is how many of them have not ended.
+	lanes []*lane
+	busy  int
+	// broken says that nothing more is to be sent, and why is the journey's outcome.
 	broken bool
 	why    JourneyOutcome
 }
 
-// spread has the next requests of the journey sent on so many lanes, each of which sends one
-// after the other. All lanes have a request that is due now.
+// spread sends the next requests of the journey on so many lanes, each of which sends one after the
+// other. What is due now is asked for before any of it is sent: how soon one fails changes nothing.
 func (f *flight) spread(lanes int) {
-	r := f.runner
-	g := &group{others: make([]*lane, lanes-1), busy: lanes}
-	for i := range g.others {
-		l, _ := r.lanes.Get().(*lane)
-		l.flight, l.due, l.call.Request = f, f.due, f.call.Request
-		g.others[i] = l
-	}
+	g := &group{lanes: make([]*lane, lanes), busy: lanes}
 	f.group = g
-	f.next()
-	// The last of them that ends may give the group up at once: none is looked at after that.
-	for _, l := range g.others {
-		l.next()
+	g.mu.Lock()
+	for i := range g.lanes {
+		l := f.laneOf(i)
+		l.ready = l.fetch()
+		g.lanes[i] = l
 	}
+	g.mu.Unlock()
+	// When the last of them has ended at once, the flight is not to be used any more.
+	for _, l := range g.lanes {
+		l.proceed()
+	}
+}
+
+// laneOf returns a lane for a request of a group that is due now: the first is the flight's own.
+func (f *flight) laneOf(i int) *lane {
+	if i == 0 {
+		return &f.lane
+	}
+	l, _ := f.runner.lanes.Get().(*lane)
+	l.flight, l.due, l.call.Request = f, f.due, f.call.Request
+	return l
 }
 
 // next sends the lane's next request of the group. Without one the lane ends.
 func (l *lane) next() {
 	g := l.flight.group
 	g.mu.Lock()
-	sends := l.fetch()
+	l.ready = l.fetch()
 	g.mu.Unlock()
-	if sends {
+	l.proceed()
+}
+
+// proceed sends the request that was fetched, or ends the lane.
+func (l *lane) proceed() {
+	if l.ready {
 		l.try()
 	} else {
 		l.join()
 	}
 }
 
-// fetch asks the journey for the lane's next request of the group, and returns false if nothing
-// more of it is to be sent.
+// fetch asks the journey for the lane's next request of the group, and returns false if there is none
+// to send. The caller holds mu.
 func (l *lane) fetch() bool {
 	f := l.flight
 	for !f.group.broken {
@@ -67,8 +82,8 @@ func (l *lane) fetch() bool {
 	return false
 }
 
-// breakOff has nothing more of the group sent, and the journey end like that. What came first
-// counts.
+// breakOff ends the journey when the requests in flight have ended, and sends nothing more until
+// then. The first reason counts. The caller holds mu.
 func (g *group) breakOff(o JourneyOutcome) {
 	if !g.broken {
 		g.broken, g.why = true, o
@@ -88,7 +103,7 @@ func (l *lane) join() {
 		return
 	}
 	f.group = nil
-	for _, other := range g.others {
+	for _, other := range g.lanes[1:] {
 		if other.due.After(f.due) {
 			f.due = other.due
 		}

@@ -143,6 +143,28 @@ func TestAFailedRequestOfAGroupEndsTheJourneyWhenTheOthersHaveEnded(t *testing.T
 	})
 }
 
+// What is due at once is sent, however soon one of it fails.
+func TestAFailureAtOnceKeepsNoRequestThatIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, client, book, p := journeys(t, 10, moves(together(3, request(), request(), request(), request()), one(request()))...)
+		client.fails = func(r protocol.Request) bool { return r.Entry == 1 }
+		due := run(t, sc, 10*time.Second)
+		book.settled(t, due)
+		if got := p.outcomes(); got != outcomes(0, int(due), 0, 0) {
+			t.Errorf("journeys %v of %d", got, due)
+		}
+		for seq, requests := range bySlot(client) {
+			var entries []int
+			for _, s := range requests {
+				entries = append(entries, s.Entry)
+			}
+			if !slices.Equal(entries, []int{1, 2, 3}) {
+				t.Fatalf("slot %d: requests %v, want those of all lanes", seq, entries)
+			}
+		}
+	})
+}
+
 func TestEachRequestOfAGroupCountsAgainstMaxInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book, p := journeys(t, 1, together(5, request(), request(), request(), request(), request())...)

@@ -21,9 +21,9 @@ type Script interface {
 // Journey is the way of one slot through several requests. Its methods do not overlap, are
 // quick and do not block: they are called on the sending path, by any goroutine.
 //
-// After MoveTogether requests are under way at a time, each with a call of its own: Next is called
-// with one of so many calls whenever that has no request under way, until it returns MoveJoin or
-// MoveEnd for each. Then it is called with the first call again.
+// After MoveTogether several requests are in flight, each with a call of its own. Next is called for
+// each of so many calls, and again when the call's request has ended, until it returns MoveJoin or
+// MoveEnd for all of them. Then the journey goes on with the first call.
 type Journey interface {
 	// Next returns what comes next. For MoveRequest and MoveFailed it has set the call's
 	// Request.Entry, and, as it needs them, its Message, Deadline and Tap.
@@ -41,7 +41,7 @@ type Move struct {
 	Kind MoveKind
 	// Pause is how long to wait.
 	Pause time.Duration
-	// Lanes is how many requests are sent at once.
+	// Lanes is how many requests are in flight at a time.
 	Lanes int
 }
 
@@ -61,8 +61,7 @@ const (
 	MovePause
 	// MoveTogether: the moves that follow are requests that are sent at once.
 	MoveTogether
-	// MoveJoin: none of them is left to be sent with this call. The journey goes on when all that
-	// are under way have ended.
+	// MoveJoin: none of them is left for this call.
 	MoveJoin
 )
 
@@ -158,7 +157,7 @@ func (r *runner) admitStep(now reading) (WithheldReason, bool) {
 	return 0, true
 }
 
-// took has the journey take the end of the lane's request, and records it.
+// took reports the end of the lane's request to the journey, and records it.
 func (l *lane) took() {
 	l.flight.journey.Took(&l.call)
 	l.exchanged()
@@ -189,7 +188,7 @@ func (f *flight) leave(o JourneyOutcome) {
 	f.journey.Close(o)
 	f.journey = nil
 	f.clear()
-	r.sc.Recorder.JourneyEnded(f.entry, o, max(0, f.last.Sub(f.began)))
+	r.sc.Recorder.JourneyEnded(f.entry, o, max(0, f.last.Sub(f.turn.mono())))
 	r.journeys.Add(-1)
 	r.finish(f)
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
@@ -40,13 +42,13 @@ type stroll struct {
 	plan *plan
 	at   int
 	over bool
-	// open is how many lanes have not joined, busy the requests under way, and using says that a
+	// open is how many lanes have not joined, busy the requests in flight, and using says that a
 	// method is.
 	open, busy int
 	using      atomic.Bool
 }
 
-// use fails the test if another method is under way, and returns what ends this one.
+// use fails the test if another method is in flight, and returns what ends this one.
 func (w *stroll) use() (done func()) {
 	if !w.using.CompareAndSwap(false, true) && w.plan.strict != nil {
 		w.plan.strict.Error("calls of a journey overlap")
@@ -87,7 +89,7 @@ func (w *stroll) Took(c *protocol.Call) {
 func (w *stroll) Close(o JourneyOutcome) {
 	defer w.use()()
 	if w.busy > 0 && o != JourneyWithheld && w.plan.strict != nil {
-		w.plan.strict.Errorf("a journey ends as %v with %d requests under way", o, w.busy)
+		w.plan.strict.Errorf("a journey ends as %v with %d requests in flight", o, w.busy)
 	}
 	w.plan.mu.Lock()
 	defer w.plan.mu.Unlock()
@@ -150,6 +152,13 @@ func TestAStepIsDueWhenTheOneBeforeHasEndedAndThePauseIsOver(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A million users may wait at a time: one byte more would cost 64, as memory comes in size classes.
+func TestAUserWhoWaitsTakesNoMoreMemoryThanItHas(t *testing.T) {
+	if size := unsafe.Sizeof(flight{}); size > 512 && strconv.IntSize == 64 {
+		t.Errorf("a flight has %d bytes, want at most 512", size)
+	}
 }
 
 func TestAFailedStepFailsItsJourneyAndFinishesItsSlotOnce(t *testing.T) {

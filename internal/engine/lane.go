@@ -16,12 +16,12 @@ type lane struct {
 	tap protocol.Tap
 
 	// What follows is of journeys. admitted says that the lane has a place among the requests in
-	// flight, and ready that the call is to be sent when its pause ends.
+	// flight, and ready that the call holds a request that is to be sent.
 	admitted bool
 	ready    bool
 }
 
-// prepare has the lane's call say how it goes.
+// prepare makes the lane's call report to it.
 func (l *lane) prepare(w Witness) {
 	l.call.Done = l.end
 	l.call.Admit = l.admit
@@ -151,8 +151,8 @@ func (l *lane) release() {
 	}
 }
 
-// quit ends the journey before a request of the lane that was to be sent: at once, or, if others
-// are under way, when these have ended.
+// quit ends the journey instead of sending the lane's request: when the others in flight have ended,
+// if there are any.
 func (l *lane) quit(o JourneyOutcome) {
 	f := l.flight
 	g := f.group
@@ -166,7 +166,7 @@ func (l *lane) quit(o JourneyOutcome) {
 	l.join()
 }
 
-// clear lets go of what the last request needed.
+// clear forgets what the last request needed.
 func (l *lane) clear() {
 	l.call.Message, l.call.Tap, l.call.Deadline = nil, nil, time.Time{}
 }

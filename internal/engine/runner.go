@@ -172,7 +172,7 @@ func (r *runner) hold(t *turn, few int64) bool {
 func (r *runner) send(t *turn) {
 	f, _ := r.flights.Get().(*flight)
 	f.turn = *t
-	f.due = t.now.mono.Add(t.due.Sub(t.now.wall))
+	f.due = t.mono()
 	f.entry = r.mix.entry(t.slot.Hash)
 	e := &r.sc.Entries[f.entry]
 	f.call.Request = protocol.Request{
@@ -188,7 +188,7 @@ func (r *runner) send(t *turn) {
 	r.started = true
 	if e.Script != nil {
 		r.journeys.Add(1)
-		f.began, f.last = f.due, f.due
+		f.last = f.due
 		r.begin(f, e.Script)
 		return
 	}
@@ -215,16 +215,15 @@ type flight struct {
 	entry int
 
 	// What follows is of journeys. journey is nil for a slot that is one fixed request, and group
-	// unless requests are sent at once. began is when the slot was due, and last when its last
-	// request ended. failed says that a request has failed.
+	// unless requests are sent at once. last is when its last request ended, or when the slot was
+	// due, and failed says that a request has failed.
 	journey Journey
 	group   *group
-	began   time.Time
 	last    time.Time
 	failed  bool
 }
 
-// newFlight returns a flight whose call says when it has ended.
+// newFlight returns a flight that can send.
 func (r *runner) newFlight() *flight {
 	f := &flight{runner: r}
 	f.flight = f

@@ -5,7 +5,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
-// exchange is a request of a journey that is under way, and its tap.
+// exchange is a request of a journey that is in flight, and its tap.
 type exchange struct {
 	// sent is what was rendered, and got what has come.
 	sent httpreq.Rendered

@@ -14,7 +14,7 @@ import (
 type group struct {
 	// open is how many calls have not been told that nothing is left for them.
 	open int
-	// members are the requests under way, one for each call, and last is the one that was taken
+	// members are the requests in flight, one for each call, and last is the one that was taken
 	// last, until another is asked for.
 	members []*member
 	last    *member

@@ -89,7 +89,7 @@ type run struct {
 	// user and session are whose the slot is; the latter is nil without one.
 	user    string
 	session *Session
-	// own is the request that is under way, unless several are, which are the group then.
+	// own is the request that is in flight, unless several are, which are the group then.
 	own   exchange
 	group *group
 }

@@ -38,7 +38,7 @@ type Move struct {
 	Request int
 	// Pause is how long to wait.
 	Pause time.Duration
-	// Lanes is how many requests are under way at a time.
+	// Lanes is how many requests are in flight at a time.
 	Lanes int
 }
 
@@ -343,7 +343,7 @@ func (j *Journey) At() int { return j.at }
 // failed.
 func (j *Journey) GoesOn() bool { return j.p.requests[j.at].GoesOn }
 
-// Branch is a request of a Parallel that is under way: which it is, and the values that it has for
+// Branch is a request of a Parallel that is in flight: which it is, and the values that it has for
 // itself. The zero Branch can be filled by Journey.Branch.
 type Branch struct {
 	request int

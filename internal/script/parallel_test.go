@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// stage runs a journey whose requests may be under way at a time.
+// stage runs a journey whose requests may be in flight at a time.
 type stage struct {
 	t       *testing.T
 	p       *Program
 	j       *Journey
 	texts   []Template
 	respond func(text string) Response
-	// next returns which of n requests under way ends next.
+	// next returns which of n requests in flight ends next.
 	next func(n int) int
 	told []string
 }
@@ -246,7 +246,7 @@ func TestTheOrderOfResponsesChangesNothing(t *testing.T) {
 	}
 }
 
-// A request that is looked at hides its own secrets, while others are under way.
+// A request that is looked at hides its own secrets, while others are in flight.
 func TestARequestAtOnceHidesItsOwnSecrets(t *testing.T) {
 	list := Capture{Name: "list", Part: Part{JSON: "list"}}
 	p := compile(t, nil, Request{Captures: []Capture{list}}, Parallel{AtOnce: 2, Each: []Each{{Name: "token", List: "list"}}, Requests: []Request{{}}})

@@ -65,7 +65,7 @@ type Option struct {
 type Parallel struct {
 	Each     []Each
 	Requests []Request
-	// AtOnce is how many are under way at a time; the next is sent when one of them has ended.
+	// AtOnce is how many are in flight at a time; the next is sent when one of them has ended.
 	AtOnce int
 }
 
@@ -132,7 +132,7 @@ type loop struct {
 	from, to int
 	all      bool
 	each     []eachOf
-	// requests and lanes are of a Parallel: how many it has, and how many are under way at a time.
+	// requests and lanes are of a Parallel: how many it has, and how many are in flight at a time.
 	requests, lanes int
 }
 

@@ -19,7 +19,7 @@ func Exchange(ctx context.Context, c protocol.Client, r protocol.Request, w io.W
 	return result
 }
 
-// Running is an exchange under way, with its transcript. Make it with Begin, then call Wait, then
+// Running is an exchange in flight, with its transcript. Make it with Begin, then call Wait, then
 // End.
 type Running struct {
 	t     Transcript
