@@ -184,11 +184,14 @@ func (v validator) tlsIsUsed(path string, s Scenario) {
 			return
 		}
 	}
-	if s.IsGRPC() {
+	switch {
+	case !s.CallsGRPC():
+		v.fail(at, "found TLS settings, but no request has an https URL: write https or leave them out")
+	case s.onlyCallsGRPC():
 		v.fail(at, "found TLS settings, but no request has a grpcs URL: write grpcs or leave them out")
-		return
+	default:
+		v.fail(at, "found TLS settings, but no request has an https or grpcs URL: write one of them or leave them out")
 	}
-	v.fail(at, "found TLS settings, but no request has an https URL: write https or leave them out")
 }
 
 // follows reports whether an entry has a request of which redirects are followed.
