@@ -233,6 +233,8 @@ func (c *stepCompiler) steps(steps []config.TrafficStep) []script.Step {
 				choose.Options = append(choose.Options, script.Option{Weight: o.Weight, Steps: c.steps(o.Steps)})
 			}
 			all = append(all, choose)
+		case s.Parallel != nil:
+			all = append(all, c.parallel(s))
 		case s.Request != nil:
 			all = append(all, c.request(s.Request))
 		}
@@ -240,7 +242,15 @@ func (c *stepCompiler) steps(steps []config.TrafficStep) []script.Step {
 	return all
 }
 
-func (c *stepCompiler) request(r *config.Request) script.Step {
+func (c *stepCompiler) parallel(s config.TrafficStep) script.Step {
+	p := script.Parallel{Each: c.each(s.Each), AtOnce: s.Lanes()}
+	for _, one := range s.Parallel {
+		p.Requests = append(p.Requests, c.request(one.Request))
+	}
+	return p
+}
+
+func (c *stepCompiler) request(r *config.Request) script.Request {
 	c.requests = append(c.requests, r)
 	return script.Request{
 		Variables: c.variables(r.Variables),

@@ -107,6 +107,9 @@ func burdenOf(steps []config.TrafficStep) burden {
 			for _, o := range s.Choose {
 				sum.add(burdenOf(o.Steps), float64(o.Weight)/float64(weights))
 			}
+		case s.Parallel != nil:
+			// Pauses are between steps: a group has none.
+			sum.add(burden{requests: float64(len(s.Parallel)), least: s.Each != nil}, 1)
 		default:
 			sum.requests++
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ type SendOptions struct {
 	Slot string
 }
 
-// Send sends a slot of a scenario at once, prints what is exchanged, of a journey step by step
+// Send sends a slot of a scenario now, prints what is exchanged, of a journey step by step
 // and without its pauses, and returns an error if a request failed.
 func Send(ctx context.Context, w io.Writer, o SendOptions) error {
 	cfg, err := load(o.File, readable)
@@ -83,7 +84,9 @@ func Send(ctx context.Context, w io.Writer, o SendOptions) error {
 	if script := entries[entry].Script; script != nil {
 		return s.journey(ctx, script.Begin(slot))
 	}
-	return s.request(ctx, nil, asItIs)
+	x := s.begin(&s.call)
+	x.Wait(ctx)
+	return s.end(x, nil, asItIs)
 }
 
 // parseSlot returns the scenario and, if one is given, the segment and the number of a slot.
@@ -137,13 +140,17 @@ type sender struct {
 	call   protocol.Call
 }
 
-// request sends what the call holds, and returns how that failed. took, if not nil, takes its end,
-// and hide leaves out what must not be shown.
-func (s *sender) request(ctx context.Context, took func(*protocol.Call), hide func(string) string) error {
-	_, _ = rand.Read(s.call.Request.Span[:])
-	var text strings.Builder
-	res := transcript.Run(ctx, s.client, &s.call, took, &text)
-	fmt.Fprint(s.w, hide(text.String()))
+// begin begins the exchange of a call.
+func (s *sender) begin(c *protocol.Call) *transcript.Running {
+	_, _ = rand.Read(c.Request.Span[:])
+	return transcript.Begin(s.client, c)
+}
+
+// end writes down an exchange that has ended, and returns how that failed. took, if not nil, takes
+// its end, and hide leaves out what must not be shown.
+func (s *sender) end(x *transcript.Running, took func(*protocol.Call), hide func(string) string) error {
+	res, text := x.End(took)
+	fmt.Fprint(s.w, hide(text))
 	if res.Failed() {
 		return fmt.Errorf("request failed: %s: %w", res.Reason, res.Err)
 	}
@@ -155,7 +162,7 @@ func asItIs(text string) string { return text }
 
 // journey sends a journey.
 func (s *sender) journey(ctx context.Context, j engine.Journey) error {
-	p := &player{sender: s, ctx: ctx, journey: j, shown: map[string]string{}}
+	p := &player{sender: s, ctx: ctx, journey: j, shown: map[string]string{}, running: map[*protocol.Call]*sending{}}
 	p.known, _ = j.(known)
 	if err := journey.Play(j, &s.call, p); err != nil {
 		return err // The client may still be busy with it.
@@ -172,11 +179,24 @@ type player struct {
 	journey engine.Journey
 	// known is the journey as well; nil if it does not tell what it knows.
 	known known
-	// shown are the values that were written down already, and step is the number of the last one.
+	// shown are the values that were written down already, and step is the number of the last step.
 	shown map[string]string
 	step  int
+	// running are the steps in flight, by their calls.
+	running map[*protocol.Call]*sending
 	// failure is how the first request failed that did.
 	failure error
+}
+
+// sending is a step that is in flight.
+type sending struct {
+	*transcript.Running
+
+	// step is its number, drawn what is written down before it, and known the values of which nothing
+	// is written down behind it.
+	step  int
+	drawn string
+	known map[string]string
 }
 
 var _ journey.Player = (*player)(nil)
@@ -195,21 +215,35 @@ func (p *player) Pause(d time.Duration) error {
 	return p.ctx.Err()
 }
 
-// Request implements journey.Player.
-func (p *player) Request(c *protocol.Call) error {
-	p.values()
+// Start implements journey.Player.
+func (p *player) Start(c *protocol.Call, ended func()) error {
 	p.step++
-	fmt.Fprintf(p.w, "* step %d: %s\n", p.step, p.names[c.Request.Entry])
+	x := &sending{step: p.step, drawn: p.values(p.shown)}
+	x.known = maps.Clone(p.shown)
+	x.Running = p.begin(c)
+	p.running[c] = x
+	go func() {
+		x.Wait(p.ctx)
+		ended()
+	}()
+	return nil
+}
+
+// Ended implements journey.Player. Requests that are sent at once are written down as they end.
+func (p *player) Ended(c *protocol.Call) error {
+	x := p.running[c]
+	fmt.Fprintf(p.w, "%s* step %d: %s\n", x.drawn, x.step, p.names[c.Request.Entry])
 	hide := asItIs
 	if p.known != nil {
 		hide = p.known.Hide
 	}
-	err := p.request(p.ctx, p.journey.Took, hide)
+	err := p.end(x.Running, p.journey.Took, hide)
 	if p.ctx.Err() != nil {
 		return p.ctx.Err()
 	}
 	p.failed(err)
-	p.values()
+	fmt.Fprint(p.w, p.values(x.known))
+	maps.Copy(p.shown, x.known)
 	return nil
 }
 
@@ -228,17 +262,20 @@ func (p *player) failed(err error) {
 	}
 }
 
-// values writes down what was drawn and captured and is not shown yet.
-func (p *player) values() {
+// values returns what was drawn and captured and is not among the values that are shown, and adds it to
+// these.
+func (p *player) values(shown map[string]string) string {
 	if p.known == nil {
-		return
+		return ""
 	}
+	var text strings.Builder
 	p.known.Values(func(name, value string) {
-		if before, ok := p.shown[name]; !ok || before != value {
-			p.shown[name] = value
-			fmt.Fprintf(p.w, "* %s = %s\n", name, value)
+		if before, ok := shown[name]; !ok || before != value {
+			shown[name] = value
+			fmt.Fprintf(&text, "* %s = %s\n", name, value)
 		}
 	})
+	return text.String()
 }
 
 // findScenario returns the scenario of that name. Without a name it is the only one.

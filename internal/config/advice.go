@@ -49,6 +49,8 @@ func instead(typeName, key string) string {
 		return "write headers in requests instead"
 	case "HTTPConfig.timeout":
 		return "write timeout in the scenario instead"
+	case "Request.parallel":
+		return adviceParallel
 	case "Request.session", "TrafficStep.session", "Config.session":
 		return "write it in the scenario instead"
 	case "Session.url", "Session.method", "Session.name", "Session.body", "Session.capture":
@@ -66,7 +68,7 @@ func instead(typeName, key string) string {
 		"HTTPConfig.http_config_file",
 		"BasicAuth.username_ref", "BasicAuth.password_ref", "Authorization.credentials_ref",
 		"RequestBasicAuth.username_ref", "RequestBasicAuth.password_ref", "RequestAuthorization.credentials_ref",
-		"Request.exchange", "Request.parallel", "TrafficStep.exchange", "TrafficStep.parallel",
+		"Request.exchange", "TrafficStep.exchange",
 		"Variable.jwt",
 		"RateShape.replay", "RateShape.follow":
 		return later

@@ -2,19 +2,20 @@ package config
 
 // What several words of other tools have in common.
 const (
-	adviceUsers   = "slots come at a rate, whoever waits: N users who pause w between requests are a rate of N / (w + latency)"
-	adviceRate    = "write rate: 10/s instead"
-	adviceForever = "traffic goes on until it is stopped: leave it out"
-	advicePhases  = "write rate: {steps: [{rate: 10/s, for: 5m}, ...]} or {ramp: ...} instead"
-	adviceScripts = "there are no scripts: write variables for what is sent, capture and expect for what comes back"
-	adviceData    = "write data: {NAME: {file: ...}} beside scenarios, and a variable such as {row: NAME}"
-	advicePause   = "write a step of its own: - pause: 2s"
-	adviceRepeat  = "write a step with steps in it: - {repeat: 3, steps: [...]}"
-	adviceChoose  = "write a step such as choose: [{weight: 1, steps: [...]}, ...]"
-	adviceIf      = "there are no conditions: write choose for chance, and otherwise: end in a capture to end a journey"
-	adviceExpect  = "write expect: {status: [...], headers: ..., json: ..., body: ...} instead"
-	adviceCapture = "write capture: {NAME: {json: ...}} instead"
-	adviceJar     = "write cookies: true in the entry, beside its steps: each slot has a jar of its own"
+	adviceUsers    = "slots come at a rate, whoever waits: N users who pause w between requests are a rate of N / (w + latency)"
+	adviceRate     = "write rate: 10/s instead"
+	adviceForever  = "traffic goes on until it is stopped: leave it out"
+	advicePhases   = "write rate: {steps: [{rate: 10/s, for: 5m}, ...]} or {ramp: ...} instead"
+	adviceScripts  = "there are no scripts: write variables for what is sent, capture and expect for what comes back"
+	adviceData     = "write data: {NAME: {file: ...}} beside scenarios, and a variable such as {row: NAME}"
+	advicePause    = "write a step of its own: - pause: 2s"
+	adviceRepeat   = "write a step with steps in it: - {repeat: 3, steps: [...]}"
+	adviceChoose   = "write a step such as choose: [{weight: 1, steps: [...]}, ...]"
+	adviceParallel = "write it as a step: steps: [{parallel: [{name: ..., url: ...}, ...]}]"
+	adviceIf       = "there are no conditions: write choose for chance, and otherwise: end in a capture to end a journey"
+	adviceExpect   = "write expect: {status: [...], headers: ..., json: ..., body: ...} instead"
+	adviceCapture  = "write capture: {NAME: {json: ...}} instead"
+	adviceJar      = "write cookies: true in the entry, beside its steps: each slot has a jar of its own"
 )
 
 // foreign knows words of k6, Artillery, Locust, Gatling, JMeter and the like, in lower case and
@@ -152,7 +153,11 @@ func foreignInStep(word string) string {
 	case "steps", "group", "transaction", "flow", "tasks":
 		return "write the list of steps itself, which is laid flat, or repeat or choose around it"
 	case "each":
-		return "write repeat: all and steps beside it"
+		return "write repeat: all and steps beside it, or parallel"
+	case "parallel", "batch", "resources", "concurrent", "httpbatch", "all":
+		return "write a step such as parallel: [{name: ..., url: ...}, ...] for requests at once"
+	case "atonce", "batchperhost", "maxparallel", "maxconcurrent", "concurrency":
+		return "write at_once: 6 beside parallel"
 	case "log", "function", "exec", "script", "setvariable":
 		return adviceScripts
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strconv"
@@ -15,12 +16,16 @@ type TrafficStep struct {
 	Pause *Pause `yaml:"pause"`
 	// How often to run the steps beside it.
 	Repeat *Repeat `yaml:"repeat"`
-	// Names that stand for an element of a list each time, beside repeat.
+	// Names that stand for an element of a list each time, beside repeat or parallel.
 	Each Named[Each] `yaml:"each" max:"20" format:"names"`
 	// The steps to repeat.
 	Steps []TrafficStep `yaml:"steps" min:"1" max:"10000"`
 	// Lists of steps, of which one is run, by weight.
 	Choose []Choice `yaml:"choose" min:"1" max:"100"`
+	// Requests that are sent at once; the journey goes on when all of them have ended. With each beside it they are sent once with each element.
+	Parallel []TrafficStep `yaml:"parallel" min:"1" max:"100"`
+	// How many requests of parallel are in flight at a time; the next is sent when one of them has ended. Left out, 100.
+	AtOnce int `yaml:"at_once" min:"1" max:"100"`
 	// Request is what the step sends; nil if it is one of the others.
 	Request *Request `yaml:"-"`
 
@@ -28,7 +33,28 @@ type TrafficStep struct {
 	path string
 }
 
-func (TrafficStep) expectation() string { return "a step: a request, pause, repeat or choose" }
+func (TrafficStep) expectation() string {
+	return "a step: a request, pause, repeat, choose or parallel"
+}
+
+// Lanes returns how many requests of parallel are in flight at a time.
+func (s TrafficStep) Lanes() int { return cmp.Or(s.AtOnce, mostAtOnce) }
+
+// kind returns the key that says what the step is; empty for a request.
+func (s TrafficStep) kind() string {
+	switch {
+	case s.Pause != nil:
+		return "pause"
+	case s.Repeat != nil:
+		return "repeat"
+	case s.Choose != nil:
+		return "choose"
+	case s.Parallel != nil:
+		return "parallel"
+	default:
+		return ""
+	}
+}
 
 // Path returns where the step stands in the file, such as scenarios[0].requests[1].steps[2].
 func (s TrafficStep) Path() string { return s.path }
@@ -137,6 +163,8 @@ const (
 	maxRepeats = 10_000
 	// maxSteps bounds the requests of a journey, each as often as the file has it.
 	maxSteps = 1000
+	// mostAtOnce bounds how many requests of a journey are in flight at a time.
+	mostAtOnce = 100
 	// maxNesting bounds how deep steps may be within steps.
 	maxNesting = 20
 )
@@ -204,12 +232,11 @@ func (d *decoder) step(n *yaml.Node, path string, s *TrafficStep) {
 		d.fill(n, pairs, path, v, "TrafficStep", only(fields, "repeat", "each", "steps"))
 	case keys["choose"]:
 		d.fill(n, pairs, path, v, "TrafficStep", only(fields, "choose"))
-	case keys["parallel"], len(keys) == 1 && instead("TrafficStep", pairs[0].key.Value) != "":
+	case keys["parallel"]:
+		d.fill(n, pairs, path, v, "TrafficStep", only(fields, "parallel", "each", "at_once"))
+	case len(keys) == 1 && instead("TrafficStep", pairs[0].key.Value) != "":
 		// A step of another version or tool.
-		key := "parallel"
-		if !keys[key] {
-			key = pairs[0].key.Value
-		}
+		key := pairs[0].key.Value
 		d.at(position(n), path, "unknown key %s: %s", quote(key), instead("TrafficStep", key))
 	case (keys["each"] || keys["steps"]) && !keys["url"] && !keys["name"]:
 		d.at(position(n), path, "found steps without repeat, expected repeat: 3 or repeat: all beside them, or the list of steps itself, which is laid flat")

@@ -25,16 +25,31 @@ type scope struct {
 	names map[string]symbol
 	// certain are the captures that have been made before, whatever way was taken.
 	certain map[string]bool
+	// others are the names that requests capture that are sent at once with the present one.
+	others map[string]bool
 }
 
 // inner returns a scope within s.
 func (s *scope) inner() *scope {
-	return &scope{outer: s, names: map[string]symbol{}, certain: s.certain}
+	return &scope{outer: s, names: map[string]symbol{}, certain: s.certain, others: s.others}
 }
 
 // after returns the scope with other captures.
 func (s *scope) after(certain map[string]bool) *scope {
 	return &scope{outer: s, names: map[string]symbol{}, certain: certain}
+}
+
+// apart returns the scope of a request that is sent at once with those that capture names.
+func (s *scope) apart(by map[string]*TrafficStep, request *TrafficStep) *scope {
+	own := s.inner()
+	own.certain, own.others = maps.Clone(s.certain), map[string]bool{}
+	for name, other := range by {
+		if other != request {
+			own.others[name] = true
+			delete(own.certain, name)
+		}
+	}
+	return own
 }
 
 func (s *scope) lookup(name string) (symbol, bool) {
@@ -110,6 +125,8 @@ func (t *traffic) ref(l located, ref script.Ref, sc *scope) {
 		t.field(l, ref, sym)
 	case sc.certain[ref.Name]:
 		// What a response holds is not known beforehand.
+	case sc.others[ref.Name]:
+		t.misuse(l, "found {{ %s }}, which is captured by a request that is sent at once with this one, expected a step before parallel that captures it under another name", ref)
 	case captured:
 		t.misuse(l, "found {{ %s }}, which may not be captured yet here, expected a step before this one that captures it whatever way is taken", ref)
 	default:

@@ -192,11 +192,13 @@ func TestListsOfStepsAreLaidFlat(t *testing.T) {
 			got = append(got, "pause")
 		case step.Repeat != nil:
 			got = append(got, "repeat")
-		default:
+		case step.Choose != nil:
 			got = append(got, "choose")
+		default:
+			got = append(got, fmt.Sprintf("parallel of %d, %d at once", len(step.Parallel), step.Lanes()))
 		}
 	}
-	want := "login pause pause pause pause one two repeat repeat repeat repeat choose nine login"
+	want := "login pause pause pause pause one two repeat repeat repeat repeat choose nine login parallel of 3, 100 at once parallel of 2, 1 at once repeat"
 	if strings.Join(got, " ") != want || !r.Cookies || r.Fixed() {
 		t.Errorf("steps %v", got)
 	}

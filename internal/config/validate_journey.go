@@ -57,6 +57,8 @@ func (t *traffic) steps(steps []TrafficStep, sc *scope) map[string]bool {
 			certain = t.choose(step, here)
 		case step.Repeat != nil:
 			certain = t.repeat(step, here)
+		case step.Parallel != nil:
+			certain = t.parallel(step, here)
 		}
 	}
 	return certain
@@ -129,24 +131,75 @@ func (t *traffic) repeat(step *TrafficStep, sc *scope) map[string]bool {
 		t.fail(at, "found %s without each, which says of what", t.found(at))
 	}
 	inner := sc.inner()
-	sure := r.From > 0
-	if r.All {
-		sure = true
+	allData := t.each(step, sc, inner)
+	after := t.steps(step.Steps, inner)
+	if sure := r.From > 0 || r.All && allData; !sure {
+		return sc.certain
 	}
+	return after
+}
+
+// each checks the names beside repeat or parallel and adds them to the scope within. It reports whether
+// all elements are of data, which there always are.
+func (t *traffic) each(step *TrafficStep, sc, inner *scope) bool {
+	allData := true
 	for _, e := range step.Each {
 		path := join(join(step.path, "each"), e.Name)
 		if !t.given(path) || t.bad[path] {
 			continue
 		}
 		sym := t.eachOf(join(path, "from"), e.Value, sc)
-		sure = sure && (!r.All || sym.data != "")
+		allData = allData && sym.data != ""
 		t.declareEach(path, e.Name, sym, inner)
 	}
-	after := t.steps(step.Steps, inner)
-	if !sure {
-		return sc.certain
+	return allData
+}
+
+// parallel checks requests that are sent at once. None of them can use what another one captures.
+func (t *traffic) parallel(step *TrafficStep, sc *scope) map[string]bool {
+	inner := sc.inner()
+	t.each(step, sc, inner)
+	after := maps.Clone(sc.certain)
+	by := t.capturedAtOnce(step)
+	for i := range step.Parallel {
+		one := &step.Parallel[i]
+		if t.bad[one.path] {
+			continue
+		}
+		if one.Request == nil {
+			t.fail(one.path, "found %s within parallel, expected requests only", one.kind())
+			continue
+		}
+		own := inner.apart(by, one)
+		t.requestStep(one, own)
+		maps.Copy(after, own.certain)
 	}
 	return after
+}
+
+// capturedAtOnce returns which request of parallel captures what, and reports captures that would
+// depend on which response comes first.
+func (t *traffic) capturedAtOnce(step *TrafficStep) map[string]*TrafficStep {
+	by := map[string]*TrafficStep{}
+	for i := range step.Parallel {
+		one := &step.Parallel[i]
+		if one.Request == nil || t.bad[one.path] {
+			continue
+		}
+		for _, e := range one.Request.Capture {
+			at := join(join(one.path, "capture"), e.Name)
+			first, taken := by[e.Name]
+			switch {
+			case len(step.Each) > 0:
+				t.fail(at, "found a capture in a request that is sent at once with each element, expected none: write repeat: all for one after the other")
+			case taken:
+				t.fail(at, "found the name %s, which another request of this parallel captures already (%s): choose another", e.Name, first.path)
+			default:
+				by[e.Name] = one
+			}
+		}
+	}
+	return by
 }
 
 func (t *traffic) declareEach(path, name string, sym symbol, sc *scope) {
@@ -210,6 +263,7 @@ func eachStep(steps []TrafficStep, visit func(*TrafficStep)) {
 	for i := range steps {
 		visit(&steps[i])
 		eachStep(steps[i].Steps, visit)
+		eachStep(steps[i].Parallel, visit)
 		for j := range steps[i].Choose {
 			eachStep(steps[i].Choose[j].Steps, visit)
 		}

@@ -160,7 +160,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 		e.retire(r)
 	}
 	clear(e.running)
-	var gone []*flight
+	var gone []*lane
 	for r := range e.live {
 		gone = append(gone, r.pauses.end(r.sc.Limits.Grace)...)
 	}
@@ -183,9 +183,9 @@ func (e *Engine) Stop(ctx context.Context) error {
 }
 
 // leaveAll ends journeys that would wait for too long.
-func leaveAll(gone []*flight) {
-	for _, f := range gone {
-		f.leave(JourneyCanceled)
+func leaveAll(gone []*lane) {
+	for _, l := range gone {
+		l.quit(JourneyCanceled)
 	}
 }
 
@@ -193,7 +193,7 @@ func leaveAll(gone []*flight) {
 func (e *Engine) cut() {
 	e.mu.Lock()
 	clients := map[protocol.Client]struct{}{}
-	var gone []*flight
+	var gone []*lane
 	for r := range e.live {
 		r.cut.Store(true)
 		gone = append(gone, r.pauses.end(-1)...)

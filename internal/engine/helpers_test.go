@@ -126,6 +126,7 @@ type sent struct {
 // fake is a Client that answers after a while and remembers what it was asked.
 type fake struct {
 	answer func(protocol.Request) time.Duration // nil: at once
+	fails  func(protocol.Request) bool          // nil: never
 	// extra is asked for so many times in each call, before it ends.
 	extra  protocol.Extra
 	asks   int
@@ -183,6 +184,9 @@ func (f *fake) end(c *protocol.Call, res protocol.Result) {
 	f.active--
 	f.mu.Unlock()
 	res.Done = time.Now()
+	if res.Reason == protocol.ReasonNone && f.fails != nil && f.fails(c.Request) {
+		res.Reason = protocol.ReasonStatus
+	}
 	c.Finish(res)
 }
 

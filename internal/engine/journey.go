@@ -20,12 +20,16 @@ type Script interface {
 
 // Journey is the way of one slot through several requests. Its methods do not overlap, are
 // quick and do not block: they are called on the sending path, by any goroutine.
+//
+// After MoveTogether several requests are in flight, each with a call of its own. Next is called for
+// each of so many calls, and again when the call's request has ended, until it returns MoveJoin or
+// MoveEnd for all of them. Then the journey goes on with the first call.
 type Journey interface {
 	// Next returns what comes next. For MoveRequest and MoveFailed it has set the call's
 	// Request.Entry, and, as it needs them, its Message, Deadline and Tap.
 	Next(c *protocol.Call) Move
-	// Took takes the end of a request that Next has asked for. It may turn the call's result
-	// into a failure.
+	// Took takes the end of a request that Next has asked for with the same call. It may turn the
+	// call's result into a failure.
 	Took(c *protocol.Call)
 	// Close is called once, when the journey has ended, and tells how. The journey is not used
 	// any more then.
@@ -37,6 +41,8 @@ type Move struct {
 	Kind MoveKind
 	// Pause is how long to wait.
 	Pause time.Duration
+	// Lanes is how many requests are in flight at a time.
+	Lanes int
 }
 
 // MoveKind is a kind of Move.
@@ -53,6 +59,10 @@ const (
 	MoveFailed
 	// MovePause: nothing is to be done for some time.
 	MovePause
+	// MoveTogether: the moves that follow are requests that are sent at once.
+	MoveTogether
+	// MoveJoin: none of them is left for this call.
+	MoveJoin
 )
 
 // JourneyOutcome is how a journey has ended: a closed set.
@@ -97,25 +107,25 @@ func (r *runner) begin(f *flight, s Script) {
 	f.advance()
 }
 
-// advance goes on with the journey: it sends the next request, or waits, or ends.
+// advance goes on with the journey: it sends the next request, or several, or waits, or ends.
 func (f *flight) advance() {
-	r := f.runner
-	for !r.cut.Load() && !r.pauses.over() {
+	for !f.runner.ends() {
 		switch m := f.journey.Next(&f.call); m.Kind {
 		case MoveRequest:
 			f.try()
 			return
 		case MoveFailed:
-			now := time.Now()
-			f.call.Result.Sent, f.call.Result.Done = now, now
-			f.exchanged()
+			f.unsent()
 		case MovePause:
 			f.release()
 			f.due = f.due.Add(m.Pause)
 			f.ready = false
-			if !r.pauses.add(f, f.due) {
+			if !f.runner.pauses.add(&f.lane, f.due) {
 				f.leave(JourneyCanceled)
 			}
+			return
+		case MoveTogether:
+			f.spread(m.Lanes)
 			return
 		default:
 			f.leave(f.verdict())
@@ -125,34 +135,14 @@ func (f *flight) advance() {
 	f.leave(JourneyCanceled)
 }
 
+// ends reports whether nothing more is to be sent.
+func (r *runner) ends() bool { return r.cut.Load() || r.pauses.over() }
+
 func (f *flight) verdict() JourneyOutcome {
 	if f.failed {
 		return JourneyFailure
 	}
 	return JourneySuccess
-}
-
-// try sends the request that the call holds, if it may be sent now. Otherwise it is tried
-// again, until it is too late.
-func (f *flight) try() {
-	r := f.runner
-	f.ready = true
-	if !f.admitted {
-		now := r.pacer.clock.look()
-		why, ok := r.admitStep(now)
-		switch {
-		case ok:
-			putRandom(f.call.Request.Span[:])
-			f.admitted = true
-		case now.mono.Sub(f.due) <= r.sc.Limits.LateAfter && r.pauses.add(f, now.mono.Add(stepPatience)):
-			return
-		default:
-			r.sc.Recorder.Withheld(f.call.Request.Entry, protocol.Step, why)
-			f.leave(JourneyWithheld)
-			return
-		}
-	}
-	r.sc.Client.Start(&f.call)
 }
 
 // admitStep reports whether one more step may be sent, and counts it as in flight.
@@ -167,39 +157,28 @@ func (r *runner) admitStep(now reading) (WithheldReason, bool) {
 	return 0, true
 }
 
-// resume goes on after a pause.
-func (f *flight) resume() {
-	if f.ready {
-		f.try()
-	} else {
-		f.advance()
-	}
+// took reports the end of the lane's request to the journey, and records it.
+func (l *lane) took() {
+	l.flight.journey.Took(&l.call)
+	l.exchanged()
 }
 
 // stepEnded goes on when a request of the journey has ended.
-func (f *flight) stepEnded() {
+func (l *lane) stepEnded() {
+	f := l.flight
 	client := f.runner.sc.Client
-	f.journey.Took(&f.call)
-	f.exchanged()
-	f.release()
-	f.advance()
-	client.Flush()
-}
-
-// exchanged records a request of the journey.
-func (f *flight) exchanged() {
-	done := f.call.Result.Done
-	f.failed = f.failed || f.call.Result.Failed()
-	f.record()
-	f.due, f.last = done, done
-}
-
-// release gives back the journey's place among the requests in flight.
-func (f *flight) release() {
-	if f.admitted {
-		f.admitted = false
-		f.runner.leaveFlight()
+	if g := f.group; g != nil {
+		g.mu.Lock()
+		l.took()
+		g.mu.Unlock()
+		l.release()
+		l.next()
+	} else {
+		l.took()
+		l.release()
+		f.advance()
 	}
+	client.Flush()
 }
 
 // leave ends the journey and with it the slot.
@@ -208,8 +187,8 @@ func (f *flight) leave(o JourneyOutcome) {
 	f.release()
 	f.journey.Close(o)
 	f.journey = nil
-	f.call.Message, f.call.Tap, f.call.Deadline = nil, nil, time.Time{}
-	r.sc.Recorder.JourneyEnded(f.entry, o, max(0, f.last.Sub(f.began)))
+	f.clear()
+	r.sc.Recorder.JourneyEnded(f.entry, o, max(0, f.last.Sub(f.turn.mono())))
 	r.journeys.Add(-1)
 	r.finish(f)
 }

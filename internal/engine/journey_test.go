@@ -5,10 +5,13 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
@@ -18,8 +21,12 @@ import (
 // its place in the plan.
 type plan struct {
 	moves []Move
-	mu    sync.Mutex
-	ended [NumJourneyOutcomes]int
+	// goesOn says that failures end no journey, and strict, if not nil, is failed if calls of a
+	// journey overlap, or come after its end.
+	goesOn bool
+	strict testing.TB
+	mu     sync.Mutex
+	ended  [NumJourneyOutcomes]int
 }
 
 func (p *plan) Begin(timeline.Slot) Journey { return &stroll{plan: p} }
@@ -35,24 +42,55 @@ type stroll struct {
 	plan *plan
 	at   int
 	over bool
+	// open is how many lanes have not joined, busy the requests in flight, and using says that a
+	// method is.
+	open, busy int
+	using      atomic.Bool
+}
+
+// use fails the test if another method is in flight, and returns what ends this one.
+func (w *stroll) use() (done func()) {
+	if !w.using.CompareAndSwap(false, true) && w.plan.strict != nil {
+		w.plan.strict.Error("calls of a journey overlap")
+	}
+	return func() { w.using.Store(false) }
 }
 
 func (w *stroll) Next(c *protocol.Call) Move {
+	defer w.use()()
 	if w.over || w.at == len(w.plan.moves) {
 		return Move{}
 	}
 	m := w.plan.moves[w.at]
+	switch m.Kind {
+	case MoveTogether:
+		w.open = m.Lanes
+	case MoveJoin:
+		if w.open--; w.open > 0 {
+			return m
+		}
+	case MoveFailed:
+		c.Result = protocol.Result{Reason: protocol.ReasonCheck, Err: errors.New("no")}
+	case MoveRequest:
+		w.busy++
+	case MoveEnd, MovePause:
+	}
 	c.Request.Entry = w.at
 	w.at++
-	if m.Kind == MoveFailed {
-		c.Result = protocol.Result{Reason: protocol.ReasonCheck, Err: errors.New("no")}
-	}
 	return m
 }
 
-func (w *stroll) Took(c *protocol.Call) { w.over = c.Result.Failed() }
+func (w *stroll) Took(c *protocol.Call) {
+	defer w.use()()
+	w.busy--
+	w.over = w.over || c.Result.Failed() && !w.plan.goesOn
+}
 
 func (w *stroll) Close(o JourneyOutcome) {
+	defer w.use()()
+	if w.busy > 0 && o != JourneyWithheld && w.plan.strict != nil {
+		w.plan.strict.Errorf("a journey ends as %v with %d requests in flight", o, w.busy)
+	}
 	w.plan.mu.Lock()
 	defer w.plan.mu.Unlock()
 	w.plan.ended[o]++
@@ -114,6 +152,13 @@ func TestAStepIsDueWhenTheOneBeforeHasEndedAndThePauseIsOver(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A million users may wait at a time: one byte more would cost 64, as memory comes in size classes.
+func TestAUserWhoWaitsTakesNoMoreMemoryThanItHas(t *testing.T) {
+	if size := unsafe.Sizeof(flight{}); size > 512 && strconv.IntSize == 64 {
+		t.Errorf("a flight has %d bytes, want at most 512", size)
+	}
 }
 
 func TestAFailedStepFailsItsJourneyAndFinishesItsSlotOnce(t *testing.T) {
@@ -317,18 +362,18 @@ func TestAStopThatIsCutShortEndsAllJourneys(t *testing.T) {
 func TestPausesEndInTheirOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
-		woken := map[*flight]time.Time{}
-		p := newPauses(time.Now(), func(f *flight) {
+		woken := map[*lane]time.Time{}
+		p := newPauses(time.Now(), func(l *lane) {
 			mu.Lock()
 			defer mu.Unlock()
-			woken[f] = time.Now()
+			woken[l] = time.Now()
 		}, func() {})
-		want := map[*flight]time.Time{}
+		want := map[*lane]time.Time{}
 		rnd := rand.New(rand.NewPCG(3, 4))
 		for range 2000 {
-			f := &flight{}
-			want[f] = time.Now().Add(time.Duration(rnd.Int64N(int64(time.Minute))))
-			if !p.add(f, want[f]) {
+			l := &lane{}
+			want[l] = time.Now().Add(time.Duration(rnd.Int64N(int64(time.Minute))))
+			if !p.add(l, want[l]) {
 				t.Fatal("refused")
 			}
 			if rnd.IntN(10) == 0 {
@@ -336,19 +381,19 @@ func TestPausesEndInTheirOrder(t *testing.T) {
 			}
 		}
 		time.Sleep(30 * time.Second)
-		for _, f := range p.end(0) {
-			delete(want, f)
+		for _, l := range p.end(0) {
+			delete(want, l)
 		}
 		synctest.Wait()
-		if p.add(&flight{}, time.Now().Add(time.Second)) {
+		if p.add(&lane{}, time.Now().Add(time.Second)) {
 			t.Error("somebody waits beyond the end")
 		}
 		if len(woken) != len(want) {
 			t.Errorf("%d were woken, want %d", len(woken), len(want))
 		}
-		for f, at := range want {
-			if !woken[f].Equal(at) {
-				t.Fatalf("woken %v late", woken[f].Sub(at))
+		for l, at := range want {
+			if !woken[l].Equal(at) {
+				t.Fatalf("woken %v late", woken[l].Sub(at))
 			}
 		}
 	})

@@ -31,6 +31,9 @@ type turn struct {
 	now reading
 }
 
+// mono returns when the slot was to be sent, on the monotonic clock.
+func (t *turn) mono() time.Time { return t.now.mono.Add(t.due.Sub(t.now.wall)) }
+
 // pacer waits for one scenario's slots. It belongs to the runner's goroutine; only ask
 // and answer are for others.
 type pacer struct {

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// pauses is where journeys wait. However many do, one goroutine wakes them, and one that
-// waits costs its place in a heap. It is safe for concurrent use.
+// pauses is where the lanes of journeys wait. However many do, one goroutine wakes them, and one
+// that waits costs its place in a heap. It is safe for concurrent use.
 type pauses struct {
-	// resume is called with each flight whose time has come, and flush when that was done
+	// resume is called with each lane whose time has come, and flush when that was done
 	// for all of an instant.
-	resume func(*flight)
+	resume func(*lane)
 	flush  func()
 
 	// born is what instants are counted from.
@@ -27,16 +27,16 @@ type pauses struct {
 	wake    chan struct{}
 }
 
-// waiting is a flight that waits until an instant of the monotonic clock, in nanoseconds.
+// waiting is a lane that waits until an instant of the monotonic clock, in nanoseconds.
 type waiting struct {
-	at     int64
-	flight *flight
+	at   int64
+	lane *lane
 }
 
 // forever is an instant that does not come.
 const forever = math.MaxInt64
 
-func newPauses(born time.Time, resume func(*flight), flush func()) *pauses {
+func newPauses(born time.Time, resume func(*lane), flush func()) *pauses {
 	p := &pauses{resume: resume, flush: flush, born: born, wake: make(chan struct{}, 1)}
 	p.until.Store(forever)
 	return p
@@ -48,36 +48,36 @@ func (p *pauses) over() bool {
 	return until != forever && int64(time.Since(p.born)) > until
 }
 
-// add has a flight resumed at an instant. It returns false if that is beyond the end.
-func (p *pauses) add(f *flight, instant time.Time) bool {
+// add has a lane resumed at an instant. It returns false if that is beyond the end.
+func (p *pauses) add(l *lane, instant time.Time) bool {
 	at := int64(instant.Sub(p.born))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if at > p.until.Load() {
 		return false
 	}
-	p.push(waiting{at, f})
+	p.push(waiting{at, l})
 	switch {
 	case !p.running:
 		p.running = true
 		go p.run()
-	case p.heap[0].flight == f:
+	case p.heap[0].lane == l:
 		p.poke()
 	}
 	return true
 }
 
 // end has nobody wait for longer than that from now on, and returns those who would.
-func (p *pauses) end(within time.Duration) []*flight {
+func (p *pauses) end(within time.Duration) []*lane {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	until := min(p.until.Load(), int64(time.Since(p.born)+within))
 	p.until.Store(until)
-	var gone []*flight
+	var gone []*lane
 	var left []waiting
 	for _, q := range p.heap {
 		if q.at > until {
-			gone = append(gone, q.flight)
+			gone = append(gone, q.lane)
 		} else {
 			left = append(left, q)
 		}
@@ -97,18 +97,18 @@ func (p *pauses) poke() {
 	}
 }
 
-// run resumes flights until nobody waits any more.
+// run resumes lanes until nobody waits any more.
 func (p *pauses) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var due []*flight
+	var due []*lane
 	for {
 		wait, ok := p.take(&due)
 		if !ok {
 			return
 		}
-		for i, f := range due {
-			p.resume(f)
+		for i, l := range due {
+			p.resume(l)
 			due[i] = nil
 		}
 		if len(due) > 0 {
@@ -124,9 +124,9 @@ func (p *pauses) run() {
 	}
 }
 
-// take moves the flights whose time has come to due. Otherwise it returns how long there is
+// take moves the lanes whose time has come to due. Otherwise it returns how long there is
 // to wait, and false when nobody waits.
-func (p *pauses) take(due *[]*flight) (time.Duration, bool) {
+func (p *pauses) take(due *[]*lane) (time.Duration, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := int64(time.Since(p.born))
@@ -156,9 +156,9 @@ func (p *pauses) push(q waiting) {
 	}
 }
 
-// pop takes the earliest flight.
-func (p *pauses) pop() *flight {
-	first := p.heap[0].flight
+// pop takes the lane with the earliest instant.
+func (p *pauses) pop() *lane {
+	first := p.heap[0].lane
 	last := len(p.heap) - 1
 	q := p.heap[last]
 	p.heap[last] = waiting{}

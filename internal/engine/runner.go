@@ -43,9 +43,10 @@ type runner struct {
 	pauses   *pauses
 	// crowded is the due time of the last slots that have had to wait for room.
 	crowded time.Time
-	// flights keeps the flights that have ended for the next ones.
-	flights sync.Pool
-	work    sync.WaitGroup
+	// flights keeps the flights that have ended for the next ones, and lanes those that groups of
+	// requests have beside their flights' own.
+	flights, lanes sync.Pool
+	work           sync.WaitGroup
 }
 
 // newRunner returns a runner whose first slot is the first one due at or after from.
@@ -57,16 +58,13 @@ func newRunner(sc Scenario, arcs Arcs, c *clock, w waiter, from reading) *runner
 		begun: from.mono,
 	}
 	r.wakeAt.Store(never)
-	r.flights.New = func() any {
-		f := &flight{runner: r}
-		f.call.Done = f.end
-		f.call.Admit = f.admit
-		if sc.Witness != nil {
-			f.call.Late = f.late
-		}
-		return f
+	r.flights.New = func() any { return r.newFlight() }
+	r.lanes.New = func() any {
+		l := &lane{}
+		l.prepare(sc.Witness)
+		return l
 	}
-	r.pauses = newPauses(from.mono, (*flight).resume, sc.Client.Flush)
+	r.pauses = newPauses(from.mono, (*lane).resume, sc.Client.Flush)
 	r.pacer = newPacer(&r.sc, arcs, c, w, from)
 	r.pacer.idle = r.flush
 	return r
@@ -174,7 +172,7 @@ func (r *runner) hold(t *turn, few int64) bool {
 func (r *runner) send(t *turn) {
 	f, _ := r.flights.Get().(*flight)
 	f.turn = *t
-	f.due = t.now.mono.Add(t.due.Sub(t.now.wall))
+	f.due = t.mono()
 	f.entry = r.mix.entry(t.slot.Hash)
 	e := &r.sc.Entries[f.entry]
 	f.call.Request = protocol.Request{
@@ -190,7 +188,7 @@ func (r *runner) send(t *turn) {
 	r.started = true
 	if e.Script != nil {
 		r.journeys.Add(1)
-		f.began, f.last = f.due, f.due
+		f.last = f.due
 		r.begin(f, e.Script)
 		return
 	}
@@ -208,99 +206,43 @@ func (r *runner) flush() {
 
 // flight is a slot that is being sent. It is used again when that has ended.
 type flight struct {
+	// lane is where its requests are sent.
+	lane
+
 	runner *runner
 	turn   turn
-	// entry is the index in the mix, and due when the request is due, on the monotonic clock.
+	// entry is the index in the mix.
 	entry int
-	due   time.Time
-	call  protocol.Call
-	// tap is the call's late one, if there is one.
-	tap protocol.Tap
 
-	// What follows is of journeys. journey is nil for a slot that is one fixed request, began
-	// is when the slot was due, and last when its last request ended. admitted says that it has a place among the requests in
-	// flight, ready that the call is to be sent when its pause ends, and failed that a request
-	// has failed.
-	journey  Journey
-	began    time.Time
-	last     time.Time
-	admitted bool
-	ready    bool
-	failed   bool
+	// What follows is of journeys. journey is nil for a slot that is one fixed request, and group
+	// unless requests are sent at once. last is when its last request ended, or when the slot was
+	// due, and failed says that a request has failed.
+	journey Journey
+	group   *group
+	last    time.Time
+	failed  bool
 }
 
-// admit decides on one more request on the wire, and counts it. The client calls it.
-func (f *flight) admit(e protocol.Extra) bool {
-	r, entry := f.runner, f.call.Request.Entry
-	if why, ok := r.withhold(e); ok {
-		r.sc.Recorder.Withheld(entry, e, why)
-		return false
-	}
-	r.sc.Recorder.Extra(entry, e)
-	return true
+// newFlight returns a flight that can send.
+func (r *runner) newFlight() *flight {
+	f := &flight{runner: r}
+	f.flight = f
+	f.prepare(r.sc.Witness)
+	return f
 }
 
 // end records how the request went, and goes on with the journey if there is one. The client
 // calls it.
-func (f *flight) end() {
+func (l *lane) end() {
+	f := l.flight
 	if f.journey != nil {
-		f.stepEnded()
+		l.stepEnded()
 		return
 	}
-	f.record()
+	l.record()
 	r := f.runner
 	r.leaveFlight()
 	r.finish(f)
-}
-
-// record records a request that has ended.
-func (f *flight) record() {
-	o := Outcome{
-		Entry: f.call.Request.Entry,
-		// Never negative, even if a failed request has no Sent.
-		Delay:  max(0, f.call.Result.Sent.Sub(f.due)),
-		Trace:  f.call.Request.Trace,
-		Result: f.call.Result,
-	}
-	f.runner.sc.Recorder.Exchanged(o)
-	if w := f.runner.sc.Witness; w != nil {
-		f.show(w, o)
-	}
-	f.call.Result.Err = nil // It may hold on to much.
-}
-
-// show shows the witness a request that is worth it.
-func (f *flight) show(w Witness, o Outcome) {
-	if o.Result.Failed() || w.Slow(o.Entry, o.Latency()) {
-		due := f.turn.now.wall.Add(f.due.Sub(f.turn.now.mono))
-		s := Sighting{Slot: f.turn.slot, Due: due, Tap: f.tap}
-		if j, ok := f.journey.(hider); ok {
-			s.Hide = j.Hide
-		}
-		w.Saw(s, o)
-	}
-	if f.tap != nil {
-		f.tap = nil
-		if f.journey == nil {
-			f.call.Tap = nil
-		}
-	}
-}
-
-// hider is a journey that knows secrets.
-type hider interface {
-	// Hide returns a text without them.
-	Hide(text string) string
-}
-
-// late asks the witness for a tap, once for each request. The client calls it.
-func (f *flight) late(r protocol.Reason, now time.Time) protocol.Tap {
-	w, entry := f.runner.sc.Witness, f.call.Request.Entry
-	if f.tap != nil || r == protocol.ReasonNone && !w.Slow(entry, now.Sub(f.due)) {
-		return nil
-	}
-	f.tap = w.Tap(entry, r)
-	return f.tap
 }
 
 // finish ends the slot of a flight, which is not to be used any more.

@@ -24,13 +24,20 @@ type jar struct {
 // maxCookies bounds the cookies of a jar, in bytes. Those beyond it are ignored, as browsers do.
 const maxCookies = 256 << 10
 
-var _ httpreq.Jar = (*jar)(nil)
+// cookies is a jar whose cookies can be had one by one.
+type cookies interface {
+	httpreq.Jar
+	// of returns the cookies of a request for a URL.
+	of(u uri.URI) []*http.Cookie
+}
+
+var _ cookies = (*jar)(nil)
 
 // Take implements httpreq.Jar.
 func (j *jar) Take(u uri.URI, response []protocol.Field) {
 	var header http.Header
 	for _, f := range response {
-		if strings.EqualFold(f.Name, "Set-Cookie") && j.taken+len(f.Value) <= maxCookies {
+		if isSetCookie(f) && j.taken+len(f.Value) <= maxCookies {
 			j.taken += len(f.Value)
 			if header == nil {
 				header = http.Header{}
@@ -47,10 +54,11 @@ func (j *jar) Take(u uri.URI, response []protocol.Field) {
 	j.cookies.SetCookies(urlOf(u), (&http.Response{Header: header}).Cookies())
 }
 
+func isSetCookie(f protocol.Field) bool { return strings.EqualFold(f.Name, "Set-Cookie") }
+
 // Cookies implements httpreq.Jar.
 func (j *jar) Cookies(u uri.URI) string { return fieldOf(j.of(u)) }
 
-// of returns the cookies of a request for a URL.
 func (j *jar) of(u uri.URI) []*http.Cookie {
 	if j.cookies == nil {
 		return nil

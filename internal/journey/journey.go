@@ -81,7 +81,7 @@ func (s *Script) begin(slot timeline.Slot) *run {
 	return r
 }
 
-// run is the journey of one slot. It is the tap of its requests.
+// run is the journey of one slot.
 type run struct {
 	script  *Script
 	journey script.Journey
@@ -89,16 +89,12 @@ type run struct {
 	// user and session are whose the slot is; the latter is nil without one.
 	user    string
 	session *Session
-	// at is the index of the request that was asked for last, and sent what was rendered.
-	at   int
-	sent httpreq.Rendered
-	got  received
+	// own is the request that is in flight, unless several are, which are the group then.
+	own   exchange
+	group *group
 }
 
-var (
-	_ engine.Journey = (*run)(nil)
-	_ protocol.Tap   = (*run)(nil)
-)
+var _ engine.Journey = (*run)(nil)
 
 // Next implements engine.Journey.
 func (r *run) Next(c *protocol.Call) engine.Move {
@@ -110,41 +106,46 @@ func (r *run) Next(c *protocol.Call) engine.Move {
 		return engine.Move{Kind: engine.MoveEnd}
 	case m.Kind == script.MovePause:
 		return engine.Move{Kind: engine.MovePause, Pause: m.Pause}
+	case m.Kind == script.MoveTogether:
+		return r.together(m.Lanes)
+	case m.Kind == script.MoveJoin:
+		return r.join()
+	case r.group != nil:
+		return r.member(c, m.Request)
 	}
-	return r.request(c, m.Request)
+	return r.request(c, &r.own, m.Request, r.cookies())
 }
 
 // request puts the next request into the call.
-func (r *run) request(c *protocol.Call, at int) engine.Move {
+func (r *run) request(c *protocol.Call, x *exchange, at int, jar httpreq.Jar) engine.Move {
 	o := &r.script.o
 	step := &o.Steps[at]
-	r.at = at
 	c.Request.Entry, c.Message, c.Tap, c.Deadline = step.Entry, nil, nil, time.Time{}
+	x.keeps = o.Program.NeedsBody(at)
 	if step.Draft != nil {
-		if err := step.Draft.Render(&r.sent, &r.journey, r.cookies()); err != nil {
+		if err := step.Draft.Render(&x.sent, &r.journey, jar); err != nil {
 			return r.failed(c, at, err)
 		}
-		c.Message = &r.sent.Prepared
+		c.Message = &x.sent.Prepared
 	}
 	if step.Timeout > 0 {
 		c.Deadline = time.Now().Add(step.Timeout)
 	}
 	if o.Cookies || r.looks() {
-		r.got = received{}
-		c.Tap = r
+		x.got = received{}
+		c.Tap = x
 	}
 	return engine.Move{Kind: engine.MoveRequest}
 }
 
 // looks reports whether the response to the present request is looked at.
 func (r *run) looks() bool {
-	p := r.script.o.Program
-	return p.NeedsBody(r.at) || p.NeedsHeader(r.at)
+	p, at := r.script.o.Program, r.journey.At()
+	return p.NeedsBody(at) || p.NeedsHeader(at)
 }
 
 // failed makes the call that of a request that cannot be made.
 func (r *run) failed(c *protocol.Call, at int, err error) engine.Move {
-	r.at = at
 	c.Request.Entry = r.script.o.Steps[at].Entry
 	c.Result = protocol.Result{Reason: protocol.ReasonCheck, Err: err}
 	if errors.Is(err, httpreq.ErrOrigin) {
@@ -156,23 +157,31 @@ func (r *run) failed(c *protocol.Call, at int, err error) engine.Move {
 
 // Took implements engine.Journey.
 func (r *run) Took(c *protocol.Call) {
+	if r.group != nil {
+		r.tookMember(c)
+	} else {
+		r.took(c, &r.own)
+	}
+}
+
+func (r *run) took(c *protocol.Call, x *exchange) {
 	if r.session != nil {
 		r.see(c)
 	}
 	if !c.Result.Failed() && r.looks() {
-		if r.look(c); c.Result.Failed() {
-			r.replay(c)
+		if r.look(c, x); c.Result.Failed() {
+			x.replay(c)
 		}
 	}
-	r.got = received{}
+	x.got = received{}
 	if c.Result.Failed() {
 		r.endUnlessGoesOn()
 	}
 }
 
 // look shows the response to the checks and captures of its request.
-func (r *run) look(c *protocol.Call) {
-	res, err := r.got.response(r.script.o.MaxBody)
+func (r *run) look(c *protocol.Call, x *exchange) {
+	res, err := x.got.response(r.script.o.MaxBody)
 	if err != nil {
 		c.Result.Reason, c.Result.Err = protocol.ReasonCheck, err
 		return
@@ -189,20 +198,6 @@ func (r *run) look(c *protocol.Call) {
 	case v.End:
 		r.end()
 	}
-}
-
-// replay shows a request whose response was not as it should be to a late tap: the client had no
-// reason to.
-func (r *run) replay(c *protocol.Call) {
-	late := c.Join(c.Result.Reason, c.Result.Done)
-	if late == nil {
-		return
-	}
-	if c.Message != nil {
-		late.Request(r.sent.Head(), r.sent.Body)
-	}
-	late.Response(r.got.head)
-	late.Body(r.got.body)
 }
 
 func (r *run) endUnlessGoesOn() {
@@ -223,50 +218,30 @@ func (r *run) end() {
 
 // Values calls tell with what was drawn and captured so far, for people: secrets are hidden.
 func (r *run) Values(tell func(name, value string)) {
-	r.journey.Each(func(name string, v script.Value, secret bool) {
-		text := string(v.AppendJSON(nil))
-		if secret {
-			text = script.Hidden
-		}
-		tell(name, text)
+	r.within(func() {
+		r.journey.Each(func(name string, v script.Value, secret bool) {
+			text := string(v.AppendJSON(nil))
+			if secret {
+				text = script.Hidden
+			}
+			tell(name, text)
+		})
 	})
 }
 
 // Hide returns a text without the secrets that the journey has so far.
-func (r *run) Hide(text string) string { return r.journey.Hide(text) }
+func (r *run) Hide(text string) (hidden string) {
+	r.within(func() { hidden = r.journey.Hide(text) })
+	return hidden
+}
 
 // Close implements engine.Journey.
 func (r *run) Close(o engine.JourneyOutcome) {
 	if o == engine.JourneyWithheld || o == engine.JourneyCanceled {
 		r.end()
 	}
-	r.jar, r.got = jar{}, received{}
-	r.user, r.session = "", nil
+	r.jar, r.own.got = jar{}, received{}
+	r.user, r.session, r.group = "", nil, nil
 	r.journey.Forget()
 	r.script.runs.Put(r)
-}
-
-// Connection implements protocol.Tap.
-func (r *run) Connection(protocol.Connection) {}
-
-// Request implements protocol.Tap. What was received before it was for another one: a redirect
-// or a first attempt.
-func (r *run) Request(protocol.Head, []byte) { r.got = received{} }
-
-// Response implements protocol.Tap. Interim responses and trailers are not looked at.
-func (r *run) Response(h protocol.Head) {
-	if h.Status < 200 {
-		return
-	}
-	if r.sent.Jar != nil && r.sent.KeepsRedirects {
-		r.jar.Take(r.sent.URL, h.Fields)
-	}
-	r.got.head = h
-}
-
-// Body implements protocol.Tap.
-func (r *run) Body(p []byte) {
-	if r.script.o.Program.NeedsBody(r.at) {
-		r.got.body = append(r.got.body, p...)
-	}
 }

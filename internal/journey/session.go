@@ -11,7 +11,6 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
@@ -86,7 +85,7 @@ func (r *run) see(c *protocol.Call) {
 }
 
 // cookies returns what keeps the cookies of the slot; nil if it has none.
-func (r *run) cookies() httpreq.Jar {
+func (r *run) cookies() cookies {
 	switch own := r.script.o.Cookies; {
 	case r.session != nil && own:
 		return &layered{&r.jar, &r.session.jar}
@@ -112,12 +111,14 @@ type layered struct{ own, base *jar }
 func (l *layered) Take(u uri.URI, response []protocol.Field) { l.own.Take(u, response) }
 
 // Cookies implements httpreq.Jar.
-func (l *layered) Cookies(u uri.URI) string {
+func (l *layered) Cookies(u uri.URI) string { return fieldOf(l.of(u)) }
+
+func (l *layered) of(u uri.URI) []*http.Cookie {
 	own := l.own.of(u)
 	base := slices.DeleteFunc(l.base.of(u), func(c *http.Cookie) bool {
 		return slices.ContainsFunc(own, func(o *http.Cookie) bool { return o.Name == c.Name })
 	})
-	return fieldOf(append(base, own...))
+	return append(base, own...)
 }
 
 // Login says how a user logs in.
@@ -145,14 +146,12 @@ func (s *Script) Login(ctx context.Context, l Login) (*Session, error) {
 	if at, ok := s.o.Program.Lookup(l.For); ok && l.For != "" {
 		r.journey.Give(at, l.User)
 	}
-	done := make(chan struct{}, 1)
 	call := protocol.Call{
 		Request: protocol.Request{Scenario: l.Scenario, Segment: "session", Seq: uint64(l.Number)},
 		Admit:   func(protocol.Extra) bool { return l.Admit == nil || l.Admit() },
-		Done:    func() { done <- struct{}{} },
 	}
 	putRandom(call.Request.Trace[:])
-	if err := Play(r, &call, &entering{ctx: ctx, login: &l, run: r, done: done}); err != nil {
+	if err := Play(r, &call, &entering{ctx: ctx, login: &l, run: r}); err != nil {
 		return nil, err
 	}
 	return r.leave(l.Names)
@@ -163,7 +162,6 @@ type entering struct {
 	ctx   context.Context //nolint:containedctx // It is that of the call of Login.
 	login *Login
 	run   *run
-	done  <-chan struct{}
 }
 
 var _ Player = (*entering)(nil)
@@ -176,25 +174,37 @@ func (e *entering) Pause(d time.Duration) error {
 	return nil
 }
 
-// Request implements Player.
-func (e *entering) Request(c *protocol.Call) error {
+// Start implements Player.
+func (e *entering) Start(c *protocol.Call, ended func()) error {
 	if err := protocol.WaitAdmitted(e.ctx, e.login.Admit); err != nil {
 		return err
 	}
 	putRandom(c.Request.Span[:])
+	c.Done = ended
 	e.login.Client.Start(c)
 	e.login.Client.Flush()
-	<-e.done
+	return nil
+}
+
+// Ended implements Player.
+func (e *entering) Ended(c *protocol.Call) error {
 	e.run.Took(c)
 	return e.Unsent(c)
 }
 
 // Unsent implements Player: it fails as the request does, unless the login goes on.
-func (e *entering) Unsent(c *protocol.Call) error {
-	if !c.Result.Failed() || e.run.journey.GoesOn() {
+func (e *entering) Unsent(c *protocol.Call) (err error) {
+	if !c.Result.Failed() {
 		return nil
 	}
-	return fmt.Errorf("step %q: %s: %w", e.run.script.o.Steps[e.run.at].Name, c.Result.Reason, orNoDetail(c.Result.Err))
+	r := e.run
+	r.within(func() {
+		if !r.journey.GoesOn() {
+			name := r.script.o.Steps[r.journey.At()].Name
+			err = fmt.Errorf("step %q: %s: %w", name, c.Result.Reason, orNoDetail(c.Result.Err))
+		}
+	})
+	return err
 }
 
 // errTooMuch is a login that captures more than a session keeps.

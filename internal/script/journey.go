@@ -27,6 +27,8 @@ var _ Values = (*Journey)(nil)
 type loopState struct {
 	turn, turns int
 	lists       [][]Value
+	// open is how many lanes of a Parallel have not joined.
+	open int
 }
 
 // Move is what comes next in a journey.
@@ -36,6 +38,8 @@ type Move struct {
 	Request int
 	// Pause is how long to wait.
 	Pause time.Duration
+	// Lanes is how many requests are in flight at a time.
+	Lanes int
 }
 
 // MoveKind is a kind of Move.
@@ -49,6 +53,11 @@ const (
 	MoveRequest
 	// MovePause: nothing is to be done for some time.
 	MovePause
+	// MoveTogether: the requests that come next are sent at once, on so many lanes. Next is asked
+	// again for each lane when its request has been taken; see Branch.
+	MoveTogether
+	// MoveJoin: nothing is left for a lane. What comes after the last of them is for the journey.
+	MoveJoin
 )
 
 // Begin begins a journey.
@@ -130,20 +139,44 @@ func (j *Journey) Next() (Move, error) {
 		case opChoose:
 			s := j.stream(o)
 			j.pc = o.targets[s.weighted(o.sums)]
-		case opRepeat:
+		case opRepeat, opTogether:
 			if err := j.enter(o); err != nil {
 				j.at = j.p.firstOf(at)
 				return Move{Request: j.at}, err
 			}
+			if o.kind == opTogether {
+				return Move{Kind: MoveTogether, Lanes: j.loops[o.loop].open}, nil
+			}
 		case opAgain:
-			l := &j.loops[o.loop]
-			if l.turn++; l.turn < l.turns {
-				j.turn(o)
-				j.pc = o.to
+			j.again(o)
+		case opJoin:
+			if !j.again(o) {
+				return j.join(o, at), nil
 			}
 		}
 	}
 	return Move{}, nil
+}
+
+// again goes back for the next turn of a loop, and returns false if there is none.
+func (j *Journey) again(o *op) bool {
+	l := &j.loops[o.loop]
+	if l.turn+1 >= l.turns {
+		return false
+	}
+	l.turn++
+	j.turn(o)
+	j.pc = o.to
+	return true
+}
+
+// join ends a lane. The journey is past the group when all have ended.
+func (j *Journey) join(o *op, at int) Move {
+	l := &j.loops[o.loop]
+	if l.open--; l.open > 0 {
+		j.pc = at
+	}
+	return Move{Kind: MoveJoin}
 }
 
 // Forget lets go of all values.
@@ -201,6 +234,7 @@ func (j *Journey) enter(o *op) error {
 		j.pc = o.to
 		return nil
 	}
+	l.open = min(l.turns*o.repeat.requests, o.repeat.lanes)
 	j.turn(o)
 	return nil
 }
@@ -302,9 +336,46 @@ func (j *Journey) capture(c *Capture, r *Response) error {
 	return nil
 }
 
+// At returns the request that was asked for last.
+func (j *Journey) At() int { return j.at }
+
 // GoesOn reports whether the journey goes on although the request that was asked for last has
 // failed.
 func (j *Journey) GoesOn() bool { return j.p.requests[j.at].GoesOn }
+
+// Branch is a request of a Parallel that is in flight: which it is, and the values that it has for
+// itself. The zero Branch can be filled by Journey.Branch.
+type Branch struct {
+	request int
+	cells   []cell
+}
+
+// Branch makes b the request that was asked for last, whose templates have been rendered. It is
+// taken, and looked at, by Within: meanwhile others are asked for.
+func (j *Journey) Branch(b *Branch) {
+	b.request, b.cells = j.at, b.cells[:0]
+	for _, i := range j.p.requests[j.at].own {
+		b.cells = append(b.cells, j.cells[i])
+	}
+}
+
+// Within calls f while the journey is as it was for a request of a Parallel. f may not ask for
+// another one.
+func (j *Journey) Within(b *Branch, f func()) {
+	at := j.at
+	j.at = b.request
+	j.swap(b)
+	f()
+	j.swap(b)
+	j.at = at
+}
+
+// swap exchanges the values that a branch has for itself with those of the journey.
+func (j *Journey) swap(b *Branch) {
+	for n, i := range j.p.requests[b.request].own {
+		j.cells[i], b.cells[n] = b.cells[n], j.cells[i]
+	}
+}
 
 // Rest returns the requests that would certainly have come next, each once: all that stand
 // behind the last one, but for those of choices.

@@ -14,6 +14,7 @@ var (
 	_ Step = Pause{}
 	_ Step = Repeat{}
 	_ Step = Choose{}
+	_ Step = Parallel{}
 )
 
 // Request is a step that sends a request.
@@ -58,10 +59,21 @@ type Option struct {
 	Steps  []Step
 }
 
-func (Request) isStep() {}
-func (Pause) isStep()   {}
-func (Repeat) isStep()  {}
-func (Choose) isStep()  {}
+// Parallel is a step that sends requests at once: each of them once, or, with Each, all of them once
+// for each element of its lists, of which the shortest counts. No request may use what another of
+// them captures, and those that are sent several times capture nothing.
+type Parallel struct {
+	Each     []Each
+	Requests []Request
+	// AtOnce is how many are in flight at a time; the next is sent when one of them has ended.
+	AtOnce int
+}
+
+func (Request) isStep()  {}
+func (Pause) isStep()    {}
+func (Repeat) isStep()   {}
+func (Choose) isStep()   {}
+func (Parallel) isStep() {}
 
 // Program is what the slots of an entry of a mix do. Make it with Compile. It is immutable
 // and safe for concurrent use.
@@ -78,6 +90,8 @@ type request struct {
 
 	scope  *scope
 	locals []int
+	// own are the names whose values it has for itself where it is sent at once with itself.
+	own    []int
 	body   bool
 	header bool
 }
@@ -92,12 +106,15 @@ const (
 	opChoose
 	opRepeat
 	opAgain
+	opTogether
+	opJoin
 )
 
 // op is an operation: a step, or what holds steps together.
 type op struct {
 	kind opKind
-	// request is the index of a request, and loop that of a loop's state.
+	// request is the index of a request, and loop that of a loop's state. A group of requests is a
+	// loop with lanes.
 	request, loop int
 	pause         Pause
 	repeat        *loop
@@ -110,11 +127,13 @@ type op struct {
 	hash    uint64
 }
 
-// loop is a Repeat with its names resolved.
+// loop is a Repeat or a Parallel with its names resolved.
 type loop struct {
 	from, to int
 	all      bool
 	each     []eachOf
+	// requests and lanes are of a Parallel: how many it has, and how many are in flight at a time.
+	requests, lanes int
 }
 
 type eachOf struct {
@@ -152,14 +171,10 @@ func (c *compiler) captures(steps []Step, s *scope) {
 	for _, step := range steps {
 		switch step := step.(type) {
 		case Request:
-			for _, capture := range step.Captures {
-				i, known := s.names[capture.Name]
-				if !known {
-					i = c.symbols.add(s, capture.Name)
-				}
-				if capture.Part.isSecret() {
-					c.symbols.all[i].secret = true
-				}
+			c.capturesOf(step, s)
+		case Parallel:
+			for _, r := range step.Requests {
+				c.capturesOf(r, s)
 			}
 		case Repeat:
 			c.captures(step.Steps, s)
@@ -171,12 +186,26 @@ func (c *compiler) captures(steps []Step, s *scope) {
 	}
 }
 
+func (c *compiler) capturesOf(r Request, s *scope) {
+	for _, capture := range r.Captures {
+		i, known := s.names[capture.Name]
+		if !known {
+			i = c.symbols.add(s, capture.Name)
+		}
+		if capture.Part.isSecret() {
+			c.symbols.all[i].secret = true
+		}
+	}
+}
+
 func (c *compiler) steps(steps []Step, s *scope) error {
 	for _, step := range steps {
 		var err error
 		switch step := step.(type) {
 		case Request:
-			err = c.request(step, s)
+			err = c.request(step, s, nil)
+		case Parallel:
+			err = c.parallel(step, s)
 		case Pause:
 			c.emit(op{kind: opPause, pause: step})
 		case Repeat:
@@ -199,12 +228,21 @@ func (c *compiler) emit(o op) int {
 	return at
 }
 
-func (c *compiler) request(step Request, s *scope) error {
+// request adds a request. elements are the names that stand for something else each time that it is
+// sent at once with itself.
+func (c *compiler) request(step Request, s *scope, elements []int) error {
 	inner := &scope{outer: s, names: map[string]int{}}
 	r := request{Request: step, scope: inner}
+	before := len(c.symbols.all)
 	var err error
 	if r.locals, err = c.symbols.declare(inner, step.Variables); err != nil {
 		return err
+	}
+	if elements != nil {
+		r.own = slices.Clone(elements)
+		for i := before; i < len(c.symbols.all); i++ {
+			r.own = append(r.own, i) // Variables within variables among them.
+		}
 	}
 	r.Captures = make([]Capture, len(step.Captures))
 	for i, capture := range step.Captures {
@@ -234,7 +272,35 @@ func (r *request) see(p Part) {
 func (c *compiler) repeat(step Repeat, s *scope) error {
 	inner := &scope{outer: s, names: map[string]int{}}
 	l := &loop{from: step.From, to: step.To, all: step.All}
-	for _, each := range step.Each {
+	if err := c.each(l, step.Each, s, inner); err != nil {
+		return err
+	}
+	return c.loop(l, opRepeat, opAgain, func() error { return c.steps(step.Steps, inner) })
+}
+
+func (c *compiler) parallel(step Parallel, s *scope) error {
+	inner := &scope{outer: s, names: map[string]int{}}
+	l := &loop{from: 1, to: 1, all: step.Each != nil, requests: len(step.Requests), lanes: step.AtOnce}
+	if err := c.each(l, step.Each, s, inner); err != nil {
+		return err
+	}
+	var elements []int
+	for _, e := range l.each {
+		elements = append(elements, e.index)
+	}
+	return c.loop(l, opTogether, opJoin, func() error {
+		for _, r := range step.Requests {
+			if err := c.request(r, inner, elements); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// each adds the names of a loop to its inner scope.
+func (c *compiler) each(l *loop, all []Each, s, inner *scope) error {
+	for _, each := range all {
 		e := eachOf{index: c.symbols.add(inner, each.Name), table: each.Table, random: each.Random}
 		if e.table == nil {
 			var ok bool
@@ -244,13 +310,18 @@ func (c *compiler) repeat(step Repeat, s *scope) error {
 		}
 		l.each = append(l.each, e)
 	}
+	return nil
+}
+
+// loop adds a loop: what begins it, what is in it and what ends a turn.
+func (c *compiler) loop(l *loop, begins, ends opKind, body func() error) error {
 	number := c.p.loops
 	c.p.loops++
-	begin := c.emit(op{kind: opRepeat, repeat: l, loop: number})
-	if err := c.steps(step.Steps, inner); err != nil {
+	begin := c.emit(op{kind: begins, repeat: l, loop: number})
+	if err := body(); err != nil {
 		return err
 	}
-	c.emit(op{kind: opAgain, repeat: l, loop: number, to: begin + 1})
+	c.emit(op{kind: ends, repeat: l, loop: number, to: begin + 1})
 	c.p.ops[begin].to = len(c.p.ops)
 	return nil
 }

@@ -155,15 +155,25 @@ func TestPrometheusSeesEachStepAndJourney(t *testing.T) {
 			fmt.Fprint(w, `{"items": [1, 2, 3], "total": 3}`)
 		case "/check":
 			fmt.Fprint(w, `{"total": 2}`)
+		case "/slow":
+			time.Sleep(500 * time.Millisecond)
 		}
 	}))
 	t.Cleanup(server.Close)
 	e := startExporter(t, fmt.Sprintf(`
 scenarios:
   - name: shop
-    rate: 50/s
+    rate: 60/s
     base_url: %s
     requests:
+      - name: page
+        weight: 1
+        steps:
+          - {name: page, url: /list, capture: {items: {json: items}}}
+          - parallel: [{name: news, url: /slow}, {name: menu, url: /slow}]
+          - parallel: [{name: picture, url: "/picture/{{ item }}"}]
+            each: {item: {from: items}}
+            at_once: 2
       - name: visit
         weight: 4
         steps:
@@ -189,15 +199,20 @@ scenarios:
 		rate("visit/item"):                     {120, 9},
 		rate("visit/buy"):                      {10, 4},
 		rate("broken/check"):                   {10, 3},
+		rate("page/news"):                      {10, 3},
+		rate("page/menu"):                      {10, 3},
+		rate("page/picture"):                   {30, 9},
 		rate("broken/never") + " or vector(0)": {0, 0},
 		`sum(rate(traffic_steps_skipped_total{request="broken/never"}[10s]))`:                     {10, 3},
 		`sum(rate(traffic_check_failures_total{request="broken/check",check="json total"}[10s]))`: {10, 3},
 		`sum(rate(traffic_request_failures_total{reason="check"}[10s]))`:                          {10, 3},
-		`sum(traffic_journeys_in_progress)`:                                                       {40, 6},
-		`sum(traffic_slots_in_flight)`:                                                            {40, 6},
+		`sum(traffic_journeys_in_progress)`:                                                       {45, 7},
+		`sum(traffic_slots_in_flight)`:                                                            {45, 7},
 		`histogram_sum(sum(rate(traffic_journey_duration_seconds{journey="visit",outcome="success"}[10s]))) / histogram_count(sum(rate(traffic_journey_duration_seconds{journey="visit"}[10s])))`: {1, 0.1},
-		`histogram_count(sum(rate(traffic_journey_duration_seconds{outcome="failure"}[10s])))`:                                                                                                    {10, 3},
-		`sum(traffic_slots_due_total) - sum(traffic_slots_finished_total) - sum(traffic_slots_in_flight) - sum(traffic_slots_dropped_total)`:                                                      {0, 0},
+		// Two requests of 0.5 s at once take 0.5 s.
+		`histogram_sum(sum(rate(traffic_journey_duration_seconds{journey="page",outcome="success"}[10s]))) / histogram_count(sum(rate(traffic_journey_duration_seconds{journey="page"}[10s])))`: {0.5, 0.1},
+		`histogram_count(sum(rate(traffic_journey_duration_seconds{outcome="failure"}[10s])))`:                                                                                                  {10, 3},
+		`sum(traffic_slots_due_total) - sum(traffic_slots_finished_total) - sum(traffic_slots_in_flight) - sum(traffic_slots_dropped_total)`:                                                    {0, 0},
 	} {
 		within(t, p.mustValue(t, expr, at), want[0], want[1])
 	}

@@ -156,6 +156,7 @@ func (m *model) step(t *typeDoc) object {
 		m.part(t, []string{"pause"}, "pause"),
 		m.part(t, []string{"repeat", "steps"}, "repeat", "each", "steps"),
 		m.part(t, []string{"choose"}, "choose"),
+		m.part(t, []string{"parallel"}, "parallel", "each", "at_once"),
 	}
 	var keys []string
 	request := m.types["Request"]

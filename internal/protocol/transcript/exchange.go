@@ -12,37 +12,64 @@ import (
 // Exchange makes one exchange with a client, waits for it, and writes its transcript to w.
 // It returns soon after ctx ends. Errors of w are ignored. Safe for concurrent use if w is.
 func Exchange(ctx context.Context, c protocol.Client, r protocol.Request, w io.Writer) protocol.Result {
-	return Run(ctx, c, &protocol.Call{Request: r}, nil, w)
+	x := Begin(c, &protocol.Call{Request: r})
+	x.Wait(ctx)
+	result, text := x.End(nil)
+	_, _ = io.WriteString(w, text) // There is nobody to tell.
+	return result
 }
 
-// Run is an Exchange of a call whose Done it sets, and whose Tap, if there is one, is told as
-// well. When the call has ended, took, if not nil, may change its result.
-func Run(ctx context.Context, c protocol.Client, call *protocol.Call, took func(*protocol.Call), w io.Writer) protocol.Result {
-	t := new(Transcript)
-	done := make(chan struct{})
-	call.Done = func() { close(done) }
+// Running is an exchange in flight, with its transcript. Make it with Begin, then call Wait, then
+// End.
+type Running struct {
+	t     Transcript
+	call  *protocol.Call
+	begin time.Time
+	done  chan struct{}
+	// given is why the exchange was given up; nil if it has ended.
+	given error
+}
+
+// Begin begins the exchange of a call whose Done it sets, and whose Tap, if there is one, is told
+// as well.
+func Begin(c protocol.Client, call *protocol.Call) *Running {
+	x := &Running{call: call, begin: time.Now(), done: make(chan struct{})}
+	call.Done = func() { close(x.done) }
 	if call.Tap == nil {
-		call.Tap = t
+		call.Tap = &x.t
 	} else {
-		call.Tap = protocol.Both{call.Tap, t}
+		call.Tap = protocol.Both{call.Tap, &x.t}
 	}
-	begin := time.Now()
 	c.Start(call)
 	c.Flush()
-	var result protocol.Result
+	return x
+}
+
+// Wait returns when the exchange has ended, or soon after ctx does, which gives it up: the call then
+// stays with the client.
+func (x *Running) Wait(ctx context.Context) {
 	select {
-	case <-done:
-		if took != nil {
-			took(call)
-		}
-		result = call.Result
+	case <-x.done:
 	case <-ctx.Done():
-		result = protocol.Result{Sent: begin, Done: time.Now(), Reason: protocol.ReasonCanceled, Err: ctx.Err()}
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		x.given = ctx.Err()
+	}
+}
+
+// End returns how the exchange has ended, and its transcript. Before that took, if not nil, may
+// change the result of a call that was not given up.
+func (x *Running) End(took func(*protocol.Call)) (protocol.Result, string) {
+	var result protocol.Result
+	if x.given == nil {
+		if took != nil {
+			took(x.call)
+		}
+		result = x.call.Result
+	} else {
+		result = protocol.Result{Sent: x.begin, Done: time.Now(), Reason: protocol.ReasonCanceled, Err: x.given}
+		if errors.Is(x.given, context.DeadlineExceeded) {
 			result.Reason = protocol.ReasonTimeout
 		}
 	}
-	t.Outcome(result)
-	_, _ = io.WriteString(w, t.String()) // There is nobody to tell.
-	return result
+	x.t.Outcome(result)
+	return result, x.t.String()
 }

@@ -1,0 +1,56 @@
+package journey
+
+import (
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+)
+
+// exchange is a request of a journey that is in flight, and its tap.
+type exchange struct {
+	// sent is what was rendered, and got what has come.
+	sent httpreq.Rendered
+	got  received
+	// keeps says that the body is looked at.
+	keeps bool
+}
+
+var _ protocol.Tap = (*exchange)(nil)
+
+// replay shows a request whose response was not as it should be to a late tap: the client had no
+// reason to.
+func (x *exchange) replay(c *protocol.Call) {
+	late := c.Join(c.Result.Reason, c.Result.Done)
+	if late == nil {
+		return
+	}
+	if c.Message != nil {
+		late.Request(x.sent.Head(), x.sent.Body)
+	}
+	late.Response(x.got.head)
+	late.Body(x.got.body)
+}
+
+// Connection implements protocol.Tap.
+func (x *exchange) Connection(protocol.Connection) {}
+
+// Request implements protocol.Tap. What was received before it was for another one: a redirect
+// or a first attempt.
+func (x *exchange) Request(protocol.Head, []byte) { x.got = received{} }
+
+// Response implements protocol.Tap. Interim responses and trailers are not looked at.
+func (x *exchange) Response(h protocol.Head) {
+	if h.Status < 200 {
+		return
+	}
+	if x.sent.Jar != nil && x.sent.KeepsRedirects {
+		x.sent.Jar.Take(x.sent.URL, h.Fields)
+	}
+	x.got.head = h
+}
+
+// Body implements protocol.Tap.
+func (x *exchange) Body(p []byte) {
+	if x.keeps {
+		x.got.body = append(x.got.body, p...)
+	}
+}
