@@ -22,6 +22,8 @@ type Request struct {
 	Variables []Variable
 	Captures  []Capture
 	Checks    []Check
+	// Exchange is what is sent and received on the connection that the request opens.
+	Exchange []Turn
 	// GoesOn says that the journey goes on when the request fails.
 	GoesOn bool
 }
@@ -78,6 +80,7 @@ type request struct {
 
 	scope  *scope
 	locals []int
+	turns  []turn
 	body   bool
 	header bool
 }
@@ -152,13 +155,10 @@ func (c *compiler) captures(steps []Step, s *scope) {
 	for _, step := range steps {
 		switch step := step.(type) {
 		case Request:
-			for _, capture := range step.Captures {
-				i, known := s.names[capture.Name]
-				if !known {
-					i = c.symbols.add(s, capture.Name)
-				}
-				if capture.Part.isSecret() {
-					c.symbols.all[i].secret = true
+			c.capturesOf(step.Captures, s)
+			for _, t := range step.Exchange {
+				if receive, ok := t.(Receive); ok {
+					c.capturesOf(receive.Captures, s)
 				}
 			}
 		case Repeat:
@@ -167,6 +167,19 @@ func (c *compiler) captures(steps []Step, s *scope) {
 			for _, o := range step.Options {
 				c.captures(o.Steps, s)
 			}
+		}
+	}
+}
+
+// capturesOf adds the names of some captures.
+func (c *compiler) capturesOf(captures []Capture, s *scope) {
+	for _, capture := range captures {
+		i, known := s.names[capture.Name]
+		if !known {
+			i = c.symbols.add(s, capture.Name)
+		}
+		if capture.Part.isSecret() {
+			c.symbols.all[i].secret = true
 		}
 	}
 }
@@ -219,6 +232,9 @@ func (c *compiler) request(step Request, s *scope) error {
 		}
 		r.see(check.Part)
 		r.body = r.body || check.Size
+	}
+	if err = c.turns(&r, inner); err != nil {
+		return err
 	}
 	c.emit(op{kind: opRequest, request: len(c.p.requests)})
 	c.p.requests = append(c.p.requests, r)
@@ -328,11 +344,16 @@ func (p *Program) NeedsBody(request int) bool { return p.requests[request].body 
 // NeedsHeader is described at NeedsBody.
 func (p *Program) NeedsHeader(request int) bool { return p.requests[request].header }
 
-// Checks returns the names of a request's checks.
+// Checks returns the names of a request's checks, and then of those turns of its exchange that are.
 func (p *Program) Checks(request int) []string {
 	var names []string
 	for _, c := range p.requests[request].Checks {
 		names = append(names, c.Name)
+	}
+	for _, t := range p.requests[request].turns {
+		if t.check >= 0 {
+			names = append(names, checkName(t.Turn))
+		}
 	}
 	return names
 }

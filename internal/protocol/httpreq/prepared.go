@@ -9,6 +9,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
+	"github.com/traffic-exporter/traffic_exporter/internal/script"
 )
 
 // Prepared is a request with all done that is the same each time that it is sent. The
@@ -37,6 +38,8 @@ type Prepared struct {
 	KeepsRedirects bool
 	// Streams says that the end of the body is that of its stream.
 	Streams bool
+	// Talk, if not nil, is the exchange of messages on the connection that the request upgrades.
+	Talk *script.Talk
 	// Jar, if not nil, is told of the cookies of responses, and asked for those of redirects.
 	Jar Jar
 }
