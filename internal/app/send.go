@@ -143,6 +143,9 @@ func (s *sender) request(ctx context.Context, took func(*protocol.Call), hide fu
 	_, _ = rand.Read(s.call.Request.Span[:])
 	var text strings.Builder
 	res := transcript.Run(ctx, s.client, &s.call, took, &text)
+	if ctx.Err() != nil {
+		s.client.Close() // It may still be at it, and at what hide looks at.
+	}
 	fmt.Fprint(s.w, hide(text.String()))
 	if res.Failed() {
 		return fmt.Errorf("request failed: %s: %w", res.Reason, res.Err)

@@ -94,6 +94,9 @@ func (v validator) grpc(path string, s *Scenario) {
 // call checks what a call of gRPC cannot have, and what a request of HTTP cannot.
 func (t *traffic) call(path string, r *Request) {
 	status := below(path, "expect.status")
+	if r.IsWebSocket() {
+		return
+	}
 	if !t.s.IsGRPC() {
 		t.statuses(status, &r.Expect.Status, "")
 		return
@@ -172,6 +175,8 @@ func (t *traffic) statuses(at string, all *[]StatusRange, preset string) {
 			t.fail(one, "found %s, expected a status of gRPC such as OK or NOT_FOUND", t.found(one))
 		case !t.s.IsGRPC() && s.Name != "":
 			t.fail(one, "found %s, which is a status of gRPC, expected one of HTTP such as 200 or 2xx", t.found(one))
+		case !t.s.IsGRPC() && s.High >= firstCloseCode:
+			t.fail(one, "found %s, which is a close code of WebSockets, expected a status of HTTP such as 200 or 2xx", t.found(one))
 		}
 	}
 }

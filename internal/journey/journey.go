@@ -93,6 +93,8 @@ type run struct {
 	at   int
 	sent httpreq.Rendered
 	got  received
+	// talk is the exchange of messages of that request, if it is one.
+	talk script.Talk
 }
 
 var (
@@ -125,6 +127,10 @@ func (r *run) request(c *protocol.Call, at int) engine.Move {
 			return r.failed(c, at, err)
 		}
 		c.Message = &r.sent.Prepared
+	}
+	if o.Program.Talks(at) {
+		r.journey.Talk(&r.talk, at)
+		r.sent.Talk = &r.talk
 	}
 	if step.Timeout > 0 {
 		c.Deadline = time.Now().Add(step.Timeout)
@@ -159,6 +165,9 @@ func (r *run) Took(c *protocol.Call) {
 	if r.session != nil {
 		r.see(c)
 	}
+	if r.sent.Talk != nil {
+		r.heard(c)
+	}
 	if !c.Result.Failed() && r.looks() {
 		if r.look(c); c.Result.Failed() {
 			r.replay(c)
@@ -167,6 +176,14 @@ func (r *run) Took(c *protocol.Call) {
 	r.got = received{}
 	if c.Result.Failed() {
 		r.endUnlessGoesOn()
+	}
+}
+
+// heard counts the turn of an exchange of messages that was missed, if one was.
+func (r *run) heard(c *protocol.Call) {
+	r.sent.Talk = nil
+	if check, missed := r.talk.Failed(); missed && r.script.o.Recorder != nil {
+		r.script.o.Recorder.CheckFailed(c.Request.Entry, check)
 	}
 }
 
@@ -240,7 +257,7 @@ func (r *run) Close(o engine.JourneyOutcome) {
 	if o == engine.JourneyWithheld || o == engine.JourneyCanceled {
 		r.end()
 	}
-	r.jar, r.got = jar{}, received{}
+	r.jar, r.got, r.talk = jar{}, received{}, script.Talk{}
 	r.user, r.session = "", nil
 	r.journey.Forget()
 	r.script.runs.Put(r)

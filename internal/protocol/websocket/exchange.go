@@ -241,7 +241,7 @@ func (x *exchange) send(s script.Say) failure {
 }
 
 // receive waits for the message that the script waits for.
-func (x *exchange) receive(t *script.Talk, within time.Duration) failure {
+func (x *exchange) receive(t httpreq.Talk, within time.Duration) failure {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
 	for {
@@ -266,7 +266,7 @@ func (x *exchange) receive(t *script.Talk, within time.Duration) failure {
 }
 
 // ping sends a ping and waits for its pong.
-func (x *exchange) ping(t *script.Talk, within time.Duration) failure {
+func (x *exchange) ping(t httpreq.Talk, within time.Duration) failure {
 	ctx, cancel := context.WithTimeout(x.ctx, within)
 	defer cancel()
 	err := x.conn.Ping(ctx)
@@ -283,7 +283,7 @@ func (x *exchange) ping(t *script.Talk, within time.Duration) failure {
 }
 
 // awaitClosing waits for the server to close the connection.
-func (x *exchange) awaitClosing(t *script.Talk, within time.Duration) failure {
+func (x *exchange) awaitClosing(t httpreq.Talk, within time.Duration) failure {
 	x.inbox.leave()
 	timer := time.NewTimer(within)
 	defer timer.Stop()
@@ -310,7 +310,7 @@ func (x *exchange) pause(d time.Duration) failure {
 }
 
 // missed sorts the end of a connection on which something was to come.
-func (x *exchange) missed(t *script.Talk) failure {
+func (x *exchange) missed(t httpreq.Talk) failure {
 	f := x.cut(io.ErrUnexpectedEOF)
 	if f.reason == protocol.ReasonCheck {
 		f.err = fmt.Errorf("%w, as %w", t.Missed(), f.err)

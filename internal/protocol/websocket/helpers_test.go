@@ -152,7 +152,9 @@ func exchange(tb testing.TB, c protocol.Client, o websocket.Options, t *script.T
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p.Talk = t
+	if t != nil {
+		p.Talk = t
+	}
 	done := make(chan struct{})
 	call := &protocol.Call{Message: &p, Tap: tap, Done: func() { close(done) }}
 	c.Start(call)
