@@ -11,6 +11,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/websocket"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
@@ -33,6 +34,8 @@ type mix struct {
 	// their methods; nil elsewhere.
 	calls       []grpc.Call
 	descriptors *descriptors
+	// closings are the close codes that the client's entries expect that are exchanges over WebSockets.
+	closings []websocket.Codes
 	// tokens are what requests authenticate with; nil if it is not them.
 	tokens *tokens
 	// needs is what slots need before they can be sent; nil for nothing.
@@ -127,6 +130,9 @@ func (x *mixer) prepared(r *config.Request) (httpreq.Entry, error) {
 	if x.sc.IsGRPC() {
 		return grpc.Entry(httpreq.Entry{}), nil
 	}
+	if r.IsWebSocket() {
+		return handshake()
+	}
 	expect, err := statuses(r.Expect.Status)
 	return httpreq.Entry{Method: r.Method, Expect: expect, KeepsRedirects: !x.follows(r)}, err
 }
@@ -145,6 +151,7 @@ func (x *mixer) add(e httpreq.Entry, r *config.Request, name string, checks []st
 	if x.sc.IsGRPC() {
 		x.m.calls = append(x.m.calls, x.call(r))
 	}
+	x.m.closings = append(x.m.closings, closeCodes(r))
 	x.m.names = append(x.m.names, name)
 	x.m.checks = append(x.m.checks, checks)
 	return len(x.m.prepared) - 1
@@ -209,7 +216,7 @@ func (c *stepCompiler) steps(steps []config.TrafficStep) []script.Step {
 	for _, s := range steps {
 		switch {
 		case s.Pause != nil:
-			all = append(all, script.Pause{From: time.Duration(s.Pause.From), To: time.Duration(s.Pause.To), Mean: time.Duration(s.Pause.Mean)})
+			all = append(all, pause(*s.Pause))
 		case s.Repeat != nil:
 			all = append(all, script.Repeat{
 				From: s.Repeat.From, To: s.Repeat.To, All: s.Repeat.All, Each: c.each(s.Each), Steps: c.steps(s.Steps),
@@ -227,12 +234,17 @@ func (c *stepCompiler) steps(steps []config.TrafficStep) []script.Step {
 	return all
 }
 
+func pause(p config.Pause) script.Pause {
+	return script.Pause{From: time.Duration(p.From), To: time.Duration(p.To), Mean: time.Duration(p.Mean)}
+}
+
 func (c *stepCompiler) request(r *config.Request) script.Step {
 	c.requests = append(c.requests, r)
 	return script.Request{
 		Variables: c.variables(r.Variables),
 		Captures:  captures(r.Capture),
 		Checks:    checks(r.Expect),
+		Exchange:  c.turns(r),
 		GoesOn:    r.OnFailure == config.OnFailureContinue,
 	}
 }

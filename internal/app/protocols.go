@@ -50,6 +50,7 @@ func families() []family {
 	return []family{
 		{schemes: []string{"http", "https"}, client: newHTTP},
 		{schemes: []string{"grpc", "grpcs"}, client: newGRPC},
+		{schemes: []string{"ws", "wss"}, client: newWebSocket},
 	}
 }
 

@@ -51,15 +51,23 @@ func (t *traffic) sameFamily(at, scheme string) bool {
 		return true
 	}
 	first := t.s.origins[0].Scheme
-	switch {
-	case isGRPC(scheme) && scheme != first:
-		t.fail(at, "found the scheme %s, but another URL of this scenario has %s: write a scenario for each", scheme, first)
-	case !isGRPC(scheme) && isGRPC(first):
-		t.fail(at, "found the scheme %s, but another URL of this scenario has %s: write a scenario for each", scheme, first)
-	default:
+	if familyOf(scheme) == familyOf(first) {
 		return true
 	}
+	t.fail(at, "found the scheme %s, but another URL of this scenario has %s: write a scenario for each", scheme, first)
 	return false
+}
+
+// familyOf returns which client sends to URLs of a scheme. One of gRPC speaks either TLS or not.
+func familyOf(scheme string) string {
+	switch scheme {
+	case "https":
+		return "http"
+	case "wss":
+		return "ws"
+	default:
+		return scheme
+	}
 }
 
 // grpc checks the settings of gRPC, and those of HTTP that it does not have.

@@ -5,6 +5,7 @@ package journey
 
 import (
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 
@@ -272,7 +273,7 @@ func (r *run) Request(protocol.Head, []byte) { r.got = received{} }
 
 // Response implements protocol.Tap. Interim responses and trailers are not looked at.
 func (r *run) Response(h protocol.Head) {
-	if h.Status < 200 {
+	if h.Status < http.StatusOK && h.Status != http.StatusSwitchingProtocols {
 		return
 	}
 	if r.sent.Jar != nil && r.sent.KeepsRedirects {
