@@ -191,3 +191,24 @@ func TestSendEndsInTheMiddleOfAnExchange(t *testing.T) {
 		t.Errorf("it ended well:\n%s", out.String())
 	}
 }
+
+func TestPreviewSaysWhatPausesInExchangesHold(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	writeConfig(t, file, `  - name: s
+    rate: 10/s
+    limits: {max_in_flight: 7}
+    requests:
+      - {name: a, url: "ws://127.0.0.1/", exchange: [{pause: 1s}, {send: x}, {pause: {from: 1s, to: 3s}}]}
+      - {name: b, url: "ws://127.0.0.1/"}
+      - {name: c, weight: 2, steps: [{repeat: 2, steps: [{name: d, url: "ws://127.0.0.1/", exchange: [{pause: {mean: 500ms}}]}]}, {pause: 1s}]}
+`)
+	var out bytes.Buffer
+	if err := Preview(&out, file, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	// Of a slot, 3 s in one of four, nothing in another, and 2 times 0.5 s in two.
+	const want = "Pauses in exchanges over WebSockets keep 12.5 connections open at the peak: they count towards max_in_flight, which is 7 in each replica.\n"
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("it does not say %q:\n%s", want, out.String())
+	}
+}

@@ -15,7 +15,7 @@ import (
 
 // mostWaiting is how many messages wait to be looked at. Beyond them the connection is not read, so that
 // the server has to wait, and pings as well.
-const mostWaiting = 1000
+const mostWaiting = 256
 
 // errNotUTF8 is a text message that is no text (RFC 6455, section 8.1).
 var errNotUTF8 = errors.New("a text message is not UTF-8")
