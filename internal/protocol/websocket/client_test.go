@@ -115,6 +115,10 @@ func TestEndsAreJudged(t *testing.T) {
 			name: "a closure that does not come", serve: accept(echo), turns: []script.Turn{script.Closing{Name: "exchange[0].close", Within: 50 * time.Millisecond}},
 			code: "1000", reason: protocol.ReasonCheck, err: "exchange[0].close: nothing came in time",
 		},
+		{
+			name: "a refusal that is found when something is sent", serve: hijack("\x88\x02\x03\xf0", 0), code: "1008", reason: protocol.ReasonStatus, err: "closed with 1008",
+			turns: []script.Turn{script.Pause{From: 50 * time.Millisecond, To: 50 * time.Millisecond}, sends(t, "hello"), hello},
+		},
 		{name: "a closure that says nothing", serve: hijack("\x88\x00", protocoltest.Long), code: "1005"},
 		{name: "an end without a closure", serve: hijack("", 0), turns: []script.Turn{hello}, code: "1006", reason: protocol.ReasonReset, err: "EOF"},
 		{

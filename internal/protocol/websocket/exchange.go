@@ -47,7 +47,8 @@ type exchange struct {
 	// ctx ends when the exchange has to.
 	ctx context.Context //nolint:containedctx // It is that of one call of Do.
 
-	ready dial.Ready
+	origin *origin
+	ready  dial.Ready
 	// over is what is spoken over, and conn the WebSocket once there is one.
 	over io.ReadWriter
 	conn *websocket.Conn
@@ -111,7 +112,7 @@ func (x *exchange) connect() error {
 		o.conns.Add(-1)
 		return err
 	}
-	x.ready, x.over = r, r.Conn
+	x.origin, x.ready, x.over = o, r, r.Conn
 	if r.TLS != nil {
 		x.over = r.TLS
 	}
@@ -149,7 +150,7 @@ func (x *exchange) Close() error {
 func (x *exchange) hangUp() {
 	_ = x.ready.Conn.Close()
 	x.ready.Conn.Wait()
-	x.client.originOf(x.prepared.URL).conns.Add(-1)
+	x.origin.conns.Add(-1)
 }
 
 // reasonOfDial sorts a failure to make a connection: where the call's own time ran out first it is
@@ -318,10 +319,9 @@ func (x *exchange) missed(t httpreq.Talk) failure {
 	return f
 }
 
-// cut sorts the end of a connection before that of the exchange. What who reads has found counts more
-// than how writing failed.
+// cut sorts the end of a connection before that of the exchange. What has come tells more than how
+// writing failed: a connection that cannot be written is read to its end.
 func (x *exchange) cut(err error) failure {
-	_ = x.conn.CloseNow()
 	x.inbox.leave()
 	x.inbox.wait()
 	closed, ok := x.closed()
