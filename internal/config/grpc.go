@@ -1,7 +1,6 @@
 package config
 
 import (
-	"reflect"
 	"strings"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc/spec"
@@ -29,16 +28,6 @@ const (
 	CompressionNone Compression = "none"
 	CompressionGzip Compression = "gzip"
 )
-
-// presetGRPC returns the settings of a file that has none.
-func presetGRPC() *GRPCConfig {
-	g := new(GRPCConfig)
-	v := reflect.ValueOf(g).Elem()
-	for _, f := range fieldsOf(v.Type()) {
-		setDefaults(f, v.Field(f.index))
-	}
-	return g
-}
 
 // IsGRPC reports whether the scenario's requests are calls of gRPC.
 func (s Scenario) IsGRPC() bool { return len(s.origins) > 0 && isGRPC(s.origins[0].Scheme) }
@@ -80,7 +69,7 @@ func (v validator) grpc(path string, s *Scenario) {
 		return
 	}
 	if s.GRPCConfig == nil {
-		s.GRPCConfig = presetGRPC()
+		s.GRPCConfig = preset[GRPCConfig]()
 	}
 	if one := below(path, "http_config.protocol"); v.ok(one) && s.HTTPConfig.Protocol != ProtocolAuto {
 		v.fail(one, "found together with grpc URLs, which are always HTTP/2: leave it out")

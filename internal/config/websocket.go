@@ -3,7 +3,6 @@ package config
 import (
 	"encoding/base64"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -27,16 +26,6 @@ const (
 	longestWait  = 10 * time.Minute
 )
 
-// presetWebSocket returns the settings of a file that has none.
-func presetWebSocket() *WebSocketConfig {
-	w := new(WebSocketConfig)
-	v := reflect.ValueOf(w).Elem()
-	for _, f := range fieldsOf(v.Type()) {
-		setDefaults(f, v.Field(f.index))
-	}
-	return w
-}
-
 // IsWebSocket reports whether the request is an exchange over a WebSocket.
 func (r Request) IsWebSocket() bool {
 	return r.target.Whole == nil && isWebSocket(r.target.Origin.Scheme)
@@ -54,7 +43,7 @@ func (v validator) webSockets(path string, s *Scenario) {
 		return
 	}
 	if s.WebSocketConfig == nil {
-		s.WebSocketConfig = presetWebSocket()
+		s.WebSocketConfig = preset[WebSocketConfig]()
 	}
 	v.handshake(join(path, "headers"), s.Headers)
 	for i, p := range s.WebSocketConfig.Subprotocols {

@@ -1,83 +1,32 @@
 package websocket
 
 import (
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	ours "github.com/traffic-exporter/traffic_exporter/internal/protocol/websocket"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
 	"github.com/traffic-exporter/traffic_exporter/test/freeport"
+	"github.com/traffic-exporter/traffic_exporter/test/nginx"
 )
 
-// startNginx runs the nginx of this machine as a proxy before a server, with locations that do not upgrade,
-// that lead nowhere and that give up on those who are silent. Without an nginx the test is skipped.
+// startNginx runs nginx as a proxy before a server, with locations that do not upgrade, that lead nowhere and
+// that give up on those who are silent.
 func startNginx(t *testing.T, backend string) string {
 	t.Helper()
-	path, err := exec.LookPath("nginx")
-	if err != nil {
-		path, err = exec.LookPath("/usr/sbin/nginx") // Not in everybody's PATH.
-	}
-	if err != nil {
-		t.Skipf("there is no nginx: `make system-tools` installs it as root where there is apt-get: %v", err)
-	}
-	dir := t.TempDir()
 	addr := freeport.Address(t)
-	upgrade := `proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; `
-	config := `
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log error.log;
-events {}
-http {
-	access_log off;
-	client_body_temp_path body;
-	proxy_temp_path proxy;
-	fastcgi_temp_path fastcgi;
-	uwsgi_temp_path uwsgi;
-	scgi_temp_path scgi;
+	const upgrade = `proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; `
+	nginx.Start(t, addr, `
 	server {
-		listen ` + addr + `;
-		location / { ` + upgrade + `proxy_pass http://` + backend + `; }
-		location /plain { proxy_pass http://` + backend + `; }
-		location /away { ` + upgrade + `proxy_pass http://` + freeport.Address(t) + `; }
+		listen `+addr+`;
+		location / { `+upgrade+`proxy_pass http://`+backend+`; }
+		location /plain { proxy_pass http://`+backend+`; }
+		location /away { `+upgrade+`proxy_pass http://`+freeport.Address(t)+`; }
 		location /forbidden { return 403; }
-		location /impatient { ` + upgrade + `proxy_read_timeout 200ms; proxy_pass http://` + backend + `; }
-	}
-}
-`
-	if os.Geteuid() == 0 {
-		config = "user root;\n" + config
-	}
-	file := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), path, "-p", dir, "-c", file)
-	var said strings.Builder
-	cmd.Stderr = &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	for deadline := time.Now().Add(long); ; time.Sleep(10 * time.Millisecond) {
-		if c, err := net.Dial("tcp", addr); err == nil {
-			_ = c.Close()
-			return addr
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("nginx does not listen: %s", said.String())
-		}
-	}
+		location /impatient { `+upgrade+`proxy_read_timeout 200ms; proxy_pass http://`+backend+`; }
+	}`)
+	return addr
 }
 
 func TestNginxAsAProxy(t *testing.T) {
