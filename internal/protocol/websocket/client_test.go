@@ -421,6 +421,18 @@ func TestAnInboxIsBounded(t *testing.T) {
 	check(t, r, "1000", protocol.ReasonNone, "")
 }
 
+// TestWhatCameInTimeIsHeard has messages wait, as those before a pong do, for a receive that has no time.
+func TestWhatCameInTimeIsHeard(t *testing.T) {
+	o := serve(t, say("a", "b", "c", "hello"))
+	hello := receives(t, "exchange[1].receive", "hello")
+	hello.Within = time.Nanosecond
+	ping := script.Ping{Name: "exchange[0].ping", Within: protocoltest.Long}
+	c := open(t, o)
+	for range 20 {
+		check(t, exchange(t, c, o, talk(t, ping, hello), nil), "1000", protocol.ReasonNone, "")
+	}
+}
+
 func TestAnEntryThatThereIsNotIsRefused(t *testing.T) {
 	o := options(protocoltest.Options(t, "http://127.0.0.1:1"))
 	done := make(chan struct{})
