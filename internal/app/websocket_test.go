@@ -33,10 +33,16 @@ func newRoom(t *testing.T) string {
 	return server.Listener.Addr().String()
 }
 
-// ServeHTTP implements http.Handler. Who has no key is refused.
+// ServeHTTP implements http.Handler. Who has no key is refused, and who comes to b without the cookie of a.
 func (r *room) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	if q.Header.Get("Authorization") != "Bearer key" {
 		http.Error(w, "no key", http.StatusUnauthorized)
+		return
+	}
+	if strings.HasSuffix(q.URL.Path, "/a") {
+		http.SetCookie(w, &http.Cookie{Name: "seat", Value: "1", Path: "/room"})
+	} else if _, err := q.Cookie("seat"); err != nil && strings.HasSuffix(q.URL.Path, "/b") {
+		http.Error(w, "no seat", http.StatusForbidden)
 		return
 	}
 	c, err := websocket.Accept(w, q, &websocket.AcceptOptions{Subprotocols: []string{"room"}})
@@ -96,6 +102,7 @@ func roomText(addr string) string {
           - receive: {json: {by: "{{ me }}"}, text: {contains: '"again":{{ number }}'}, within: 5s}
         expect: {headers: {Sec-WebSocket-Protocol: room}}
       - name: visit
+        cookies: true
         steps:
           - name: ask
             url: /a
