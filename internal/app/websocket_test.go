@@ -87,6 +87,8 @@ func (r *room) tell(ctx context.Context, kind websocket.MessageType, data []byte
 func roomText(addr string) string {
 	return fmt.Sprintf(`  - name: s
     rate: 60/s
+    timeout: 1m
+    limits: {max_in_flight: 10} # As each message goes to all, many at a time are too many for a busy machine.
     base_url: ws://%s/room
     headers: {authorization: Bearer key}
     websocket_config: {subprotocols: [room]}
@@ -96,18 +98,18 @@ func roomText(addr string) string {
         url: "?who={{ me }}"
         exchange:
           - send: {json: {who: "{{ me }}", n: "{{ n }}"}}
-          - receive: {json: {who: "{{ me }}", n: {at_least: 0}}, capture: {number: {json: n}}, within: 5s}
-          - ping: 5s
+          - receive: {json: {who: "{{ me }}", n: {at_least: 0}}, capture: {number: {json: n}}, within: 30s}
+          - ping: 30s
           - send: {json: {again: "{{ number }}", by: "{{ me }}"}}
-          - receive: {json: {by: "{{ me }}"}, text: {contains: '"again":{{ number }}'}, within: 5s}
+          - receive: {json: {by: "{{ me }}"}, text: {contains: '"again":{{ number }}'}, within: 30s}
         expect: {headers: {Sec-WebSocket-Protocol: room}}
       - name: visit
         cookies: true
         steps:
           - name: ask
             url: /a
-            exchange: [{send: {json: {token: "{{ me }}"}}}, {receive: {json: {token: "{{ me }}"}, capture: {heard: {json: token}}, within: 5s}}]
-          - {name: leave, url: "/b?heard={{ heard }}", exchange: [{send: leave}, {close: 5s}], expect: {status: [1008]}}
+            exchange: [{send: {json: {token: "{{ me }}"}}}, {receive: {json: {token: "{{ me }}"}, capture: {heard: {json: token}}, within: 30s}}]
+          - {name: leave, url: "/b?heard={{ heard }}", exchange: [{send: leave}, {close: 30s}], expect: {status: [1008]}}
           - {name: refused, url: /c, headers: {authorization: none}, exchange: [{send: hello}], expect: {status: [401]}}
       - name: alone
         url: /d
@@ -190,7 +192,7 @@ func TestSendShowsExchangesOverWebSockets(t *testing.T) {
 // TestSendEndsInTheMiddleOfAnExchange interrupts it, as Ctrl-C does.
 func TestSendEndsInTheMiddleOfAnExchange(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	writeConfig(t, file, strings.Replace(roomText(newRoom(t)), "within: 50ms", "within: 10s", 1))
+	writeConfig(t, file, strings.Replace(roomText(newRoom(t)), "within: 50ms", "within: 1m", 1))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	var out bytes.Buffer

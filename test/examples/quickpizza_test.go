@@ -87,7 +87,7 @@ func TestQuickPizza(t *testing.T) {
 	serve(t, s, mux)
 	run(t, setup{
 		file: root + "/examples/quickpizza/config.yaml", origin: "ws://quickpizza.svc:3333", server: "ws" + strings.TrimPrefix(s.url, "http"),
-		rates: []string{"20/s"}, visits: 60,
+		rates: []string{"10/s"}, visits: 60,
 	})
 	if orders, questions := s.counted("orders"), s.counted("questions"); orders < 30 || questions < 30 {
 		t.Errorf("%d orders, %d questions", orders, questions)
