@@ -65,6 +65,8 @@ func TestEndsAreJudged(t *testing.T) {
 	hello := receives(t, "exchange[0].receive", "hello")
 	soon := hello
 	soon.Within = 50 * time.Millisecond
+	// Behind its pong, all has come that the server sent before.
+	ping := script.Ping{Name: "ping", Within: protocoltest.Long}
 	for _, test := range []struct {
 		name   string
 		serve  http.HandlerFunc
@@ -79,11 +81,11 @@ func TestEndsAreJudged(t *testing.T) {
 		{name: "a message among others", serve: say("a", "b", "hello", "c"), turns: []script.Turn{hello}, code: "1000"},
 		{name: "messages in their order", serve: say("hello", "a", "hello"), turns: []script.Turn{hello, hello}, code: "1000"},
 		{
-			name: "only other messages", serve: say("a", "b"), turns: []script.Turn{soon}, code: "1000", reason: protocol.ReasonCheck,
+			name: "only other messages", serve: say("a", "b"), turns: []script.Turn{ping, soon}, code: "1000", reason: protocol.ReasonCheck,
 			err: `exchange[0].receive: none of the 2 messages that came is the one; the last: text: found "b", expected "hello"`,
 		},
 		{
-			name: "one other message", serve: say("a"), turns: []script.Turn{soon}, code: "1000", reason: protocol.ReasonCheck,
+			name: "one other message", serve: say("a"), turns: []script.Turn{ping, soon}, code: "1000", reason: protocol.ReasonCheck,
 			err: `exchange[0].receive: the only message that came is another one: text: found "a", expected "hello"`,
 		},
 		{name: "no message", serve: say(), turns: []script.Turn{soon}, code: "1000", reason: protocol.ReasonCheck, err: "exchange[0].receive: nothing came in time"},
@@ -196,8 +198,12 @@ func TestAnExchangeEndsInTime(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := serve(t, test.serve)
-			o.HTTP.Timeout = 200 * time.Millisecond
-			r := exchange(t, open(t, o), o, talk(t, test.turns...), nil)
+			var r protocol.Result
+			// A slow machine may need more time to open the WebSocket.
+			for o.HTTP.Timeout = 100 * time.Millisecond; r.Code == "" && o.HTTP.Timeout < protocoltest.Long; {
+				o.HTTP.Timeout *= 2
+				r = exchange(t, open(t, o), o, talk(t, test.turns...), nil)
+			}
 			check(t, r, "1006", protocol.ReasonTimeout, "deadline exceeded")
 			if r.Service() < o.HTTP.Timeout {
 				t.Errorf("took %s", r.Service())
@@ -240,8 +246,7 @@ func TestPingsAreRespondedTo(t *testing.T) {
 }
 
 func TestAPongThatDoesNotComeFailsItsCheck(t *testing.T) {
-	o := serve(t, hijack("", 2*time.Second))
-	o.HTTP.Timeout = 500 * time.Millisecond // The server does not close either.
+	o := serve(t, hijack("", 2*time.Second)) // Which does not respond to the closing either.
 	talk := talk(t, script.Ping{Name: "exchange[0].ping", Within: 50 * time.Millisecond})
 	check(t, exchange(t, open(t, o), o, talk, nil), "1006", protocol.ReasonCheck, "exchange[0].ping: nothing came in time")
 	if failed, ok := talk.Failed(); failed != 0 || !ok {
@@ -386,7 +391,7 @@ func TestALateTapSeesTheWholeExchange(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.Talk = talk(t, sends(t, "hello"), never)
+			p.Talk = talk(t, sends(t, "hello"), script.Ping{Name: "ping", Within: protocoltest.Long}, never)
 			var seen transcript.Transcript
 			done := make(chan struct{})
 			call := &protocol.Call{
