@@ -234,7 +234,7 @@ func scenarioSpec(sc config.Scenario, m *mix) telemetry.ScenarioSpec {
 	if sc.Session != nil {
 		spec.Sessions = m.logins.count
 	}
-	if sc.IsGRPC() {
+	if sc.CallsGRPC() {
 		spec.Descriptors = m.descriptors.count
 	}
 	if sc.SLO != nil {

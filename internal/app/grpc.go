@@ -15,11 +15,14 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
 
-// newGRPC makes the client of a scenario whose requests are calls of gRPC.
-func newGRPC(sc config.Scenario, m *mix, in surroundings) (protocol.Client, error) {
-	o := grpc.Options{HTTP: httpOptions(sc, m, in), Calls: m.calls, MaxMessage: uint64(sc.GRPCConfig.MaxMessageBytes)}
+// newGRPC makes the client of a scenario's requests that are calls of gRPC.
+func newGRPC(sc config.Scenario, p part, in surroundings) (protocol.Client, error) {
+	o := grpc.Options{HTTP: httpOptions(sc, p, in), MaxMessage: uint64(sc.GRPCConfig.MaxMessageBytes)}
+	for _, s := range p.entries {
+		o.Calls = append(o.Calls, s.call)
+	}
 	o.HTTP.Protocol = httpreq.H2C
-	if sc.Origins()[0].Secure() {
+	if p.entries[0].to.Secure() {
 		o.HTTP.Protocol = httpreq.HTTP2
 	}
 	if files := sc.GRPCConfig.ProtoFiles; len(files) > 0 {
@@ -32,7 +35,7 @@ func newGRPC(sc config.Scenario, m *mix, in surroundings) (protocol.Client, erro
 	if err != nil {
 		return nil, err
 	}
-	m.descriptors = &descriptors{Descriptors: c.Descriptors(), recorder: noDescriptors{}}
+	p.descriptors = &descriptors{Descriptors: c.Descriptors(), entries: p.mix.entries, calls: p.calls, recorder: noDescriptors{}}
 	return c, nil
 }
 
@@ -119,6 +122,9 @@ func (m messageBody) Append(dst []byte, v script.Values) ([]byte, error) {
 type descriptors struct {
 	*grpc.Descriptors
 
+	// entries are the engine's, and calls says which of them make calls.
+	entries    []engine.Entry
+	calls      []bool
 	recorder   grpc.Recorder
 	told, asks sync.Once
 }
@@ -145,8 +151,8 @@ func (d *descriptors) begin(r grpc.Recorder, line *timeline.Timeline) {
 func (d *descriptors) ask() { d.asks.Do(func() { d.Start(d.recorder) }) }
 
 // Lacks implements engine.Needs.
-func (d *descriptors) Lacks(timeline.Slot, time.Time) (engine.DropReason, bool) {
-	if d.There() {
+func (d *descriptors) Lacks(slot timeline.Slot, _ time.Time) (engine.DropReason, bool) {
+	if d.There() || !d.calls[engine.Choose(d.entries, slot.Hash)] {
 		return 0, false
 	}
 	d.ask()

@@ -150,3 +150,70 @@ func TestSendShowsMessages(t *testing.T) {
 		t.Errorf("it does not show the status:\n%s", out.String())
 	}
 }
+
+func TestOneScenarioSendsOverSeveralProtocols(t *testing.T) {
+	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/login":
+			_, _ = io.WriteString(w, `{"key": "key"}`)
+		case "/cart":
+			_, _ = fmt.Fprintf(w, `{"id": "cart-%s"}`, r.URL.Query().Get("n"))
+		case "/pay":
+			if body, _ := io.ReadAll(r.Body); !strings.HasPrefix(string(body), `{"text":"cart-`) {
+				w.WriteHeader(http.StatusBadRequest)
+			}
+		}
+	}))
+	t.Cleanup(shop.Close)
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	writeConfig(t, file, fmt.Sprintf(`  - name: s
+    rate: 100/s
+    base_url: %s
+    session: {steps: [{name: login, url: /login, capture: {key: {json: key}}}]}
+    variables: {n: sequence}
+%s    requests:
+      - {name: page, url: /}
+      - {name: call, url: "grpc://%[3]s/test.Echo/Unary", headers: {authorization: "Bearer {{ key }}"}, body: {message: {text: hello}}}
+      - name: order
+        steps:
+          - {name: cart, url: "/cart?n={{ n }}", capture: {id: {json: id}}}
+          - {name: reserve, url: "grpc://%[3]s/test.Echo/Unary", headers: {authorization: "Bearer {{ key }}"}, body: {message: {text: "{{ id }}"}}, capture: {text: {json: text}}}
+          - {name: pay, method: POST, url: /pay, body: {json: {text: "{{ text }}"}}}
+`, shop.URL, protoFiles(t), newEcho(t)))
+	r := startApp(t, options(file, io.Discard))
+	for request, code := range map[string]string{"page": "200", "call": "OK", "order/cart": "200", "order/reserve": "OK", "order/pay": "200"} {
+		r.eventually(t, fmt.Sprintf(`traffic_requests_total{code="%s",request="%s",scenario="s"}`, code, request))
+	}
+	if n := gather(t, r.app, "traffic_request_")["failures"]; n != 0 {
+		t.Errorf("%v requests failed", n)
+	}
+	var out bytes.Buffer
+	if err := Send(t.Context(), &out, SendOptions{File: file, Scenario: "s", Request: "order"}); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	for _, want := range []string{"GET /cart?n=", "> POST /test.Echo/Unary", "< gRPC OK", "> POST /pay"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it does not show %q:\n%s", want, out.String())
+		}
+	}
+}
+
+func TestOnlySlotsThatMakeCallsWaitForDescriptors(t *testing.T) {
+	page := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(page.Close)
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	writeConfig(t, file, fmt.Sprintf(`  - name: s
+    rate: 100/s
+    requests:
+      - {name: page, url: "%s/"}
+      - {name: call, url: "grpc://%s/test.Echo/Unary", body: {message: {text: hello}}}
+`, page.URL, newEcho(t)))
+	r := startApp(t, options(file, io.Discard))
+	for _, series := range []string{`traffic_requests_total{code="200",request="page",scenario="s"}`, `traffic_slots_dropped_total{reason="no_descriptors",scenario="s"}`} {
+		until(t, series, func() bool {
+			_, body := r.get(t, "/metrics")
+			return sumOf(body, series) > 0
+		})
+	}
+	r.eventually(t, `traffic_grpc_descriptors{scenario="s"} 0`)
+}

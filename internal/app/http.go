@@ -15,6 +15,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http2"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpauto"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
 // versions is the table of the versions of HTTP: what the configuration calls them, and what
@@ -29,12 +30,12 @@ func versions() map[config.Protocol]func(httpreq.Options) (protocol.Client, erro
 }
 
 // newHTTP makes the client of a scenario whose requests go over HTTP.
-func newHTTP(sc config.Scenario, m *mix, in surroundings) (protocol.Client, error) {
+func newHTTP(sc config.Scenario, p part, in surroundings) (protocol.Client, error) {
 	construct, ok := versions()[sc.HTTPConfig.Protocol]
 	if !ok {
 		return nil, fmt.Errorf("unknown protocol %q", sc.HTTPConfig.Protocol)
 	}
-	o := httpOptions(sc, m, in)
+	o := httpOptions(sc, p, in)
 	c, err := construct(o)
 	if err != nil || !o.FollowRedirects {
 		return c, err
@@ -66,11 +67,18 @@ func newAuto(o httpreq.Options) (protocol.Client, error) {
 
 func isSecure(e httpreq.Entry) bool { return e.URL.Secure() }
 
+// isHTTP reports whether requests to a URL go over HTTP as they are.
+func isHTTP(u uri.URI) bool { return u.Scheme == "http" || u.Scheme == "https" }
+
 // httpOptions translates what the configuration says of HTTP.
-func httpOptions(sc config.Scenario, m *mix, in surroundings) httpreq.Options {
+func httpOptions(sc config.Scenario, p part, in surroundings) httpreq.Options {
 	h := sc.HTTPConfig
+	var entries []httpreq.Entry
+	for _, s := range p.entries {
+		entries = append(entries, s.Entry)
+	}
 	o := httpreq.Options{
-		Entries:          m.prepared,
+		Entries:          entries,
 		Protocol:         httpProtocol(h.Protocol),
 		ConnectTimeout:   time.Duration(h.ConnectTimeout),
 		Timeout:          time.Duration(sc.Timeout),
@@ -81,7 +89,7 @@ func httpOptions(sc config.Scenario, m *mix, in surroundings) httpreq.Options {
 		ResolveGrace:     grace(h),
 		FullHandshakes:   !h.TLSSessionResumption,
 		Proxy:            proxyOptions(h),
-		FollowRedirects:  slices.ContainsFunc(m.prepared, func(e httpreq.Entry) bool { return !e.KeepsRedirects }),
+		FollowRedirects:  slices.ContainsFunc(entries, func(e httpreq.Entry) bool { return !e.KeepsRedirects }),
 		MaxResponseBytes: int64(h.MaxResponseBytes),
 		MaxConns:         maxConns(sc),
 		UserAgent:        userAgent(h.UserAgent),
@@ -92,8 +100,8 @@ func httpOptions(sc config.Scenario, m *mix, in surroundings) httpreq.Options {
 		Wire:             in.wire,
 		Logger:           in.logger.With("scenario", sc.Name),
 	}
-	if m.tokens != nil {
-		o.Token = m.tokens.Header
+	if p.tokens != nil {
+		o.Token = p.tokens.Header
 	}
 	if a := h.BasicAuth; a != nil {
 		o.BasicAuth = &httpreq.BasicAuth{

@@ -17,7 +17,8 @@ func optionsOf(t *testing.T, scenario string) httpreq.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return httpOptions(cfg.Scenarios[0], m, apart(cfg))
+	p, _ := m.part(family{sends: isHTTP})
+	return httpOptions(cfg.Scenarios[0], p, apart(cfg))
 }
 
 func TestHeadersArriveInTheOrderOfTheFile(t *testing.T) {

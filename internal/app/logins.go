@@ -74,15 +74,13 @@ func newLogins(sc config.Scenario, m *mix, in surroundings) (*logins, error) {
 
 // codes returns what reports whether the code of a response is one of these statuses.
 func codes(all []config.StatusRange) (func(code string) bool, error) {
-	if len(all) > 0 && all[0].Name != "" {
-		return func(code string) bool {
-			return slices.ContainsFunc(all, func(s config.StatusRange) bool { return s.Name == code })
-		}, nil
-	}
-	set, err := statuses(all)
+	named := func(s config.StatusRange) bool { return s.Name != "" }
+	set, err := statuses(slices.DeleteFunc(slices.Clone(all), named))
 	return func(code string) bool {
-		status, notNumber := strconv.Atoi(code)
-		return notNumber == nil && set.Contains(status)
+		if status, notNumber := strconv.Atoi(code); notNumber == nil {
+			return set.Contains(status)
+		}
+		return slices.ContainsFunc(all, func(s config.StatusRange) bool { return named(s) && s.Name == code })
 	}, err
 }
 

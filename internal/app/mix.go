@@ -11,6 +11,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/websocket"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
@@ -19,23 +20,21 @@ import (
 // mix is what the requests of a scenario become: the entries of its client, in the order in
 // which they stand in the file, and those of the engine.
 type mix struct {
-	// prepared are the client's entries, names those of their series, and checks those of their
+	// sent are the entries of clients, names those of their series, and checks those of their
 	// checks.
-	prepared []httpreq.Entry
-	names    []string
-	checks   [][]string
+	sent   []sent
+	names  []string
+	checks [][]string
 	// entries are the engine's, without their scripts, and scripts what these are made from; nil
 	// for a request that is always the same.
 	entries []engine.Entry
 	scripts []*journey.Options
+	// calls says of each entry whether it makes calls of gRPC.
+	calls []bool
 	// journeys are the names of those entries that have steps; empty for the others.
 	journeys []string
-	// calls are what the client's entries call where they are calls of gRPC, and descriptors those of
-	// their methods; nil elsewhere.
-	calls       []grpc.Call
+	// descriptors are those of the methods that are called; nil if none are.
 	descriptors *descriptors
-	// closings are the close codes that the client's entries expect that are exchanges over WebSockets.
-	closings []websocket.Codes
 	// tokens are what requests authenticate with; nil if it is not them.
 	tokens *tokens
 	// needs is what slots need before they can be sent; nil for nothing.
@@ -48,6 +47,18 @@ type mix struct {
 	who    *script.Program
 	// data are those that the scenario uses.
 	data []telemetry.Dataset
+}
+
+// sent is an entry of a client.
+type sent struct {
+	httpreq.Entry
+
+	// to has the scheme that the file names.
+	to uri.URI
+	// call is what the entry calls if it is a call of gRPC.
+	call grpc.Call
+	// closings are the close codes that the entry expects if it is an exchange over a WebSocket.
+	closings websocket.Codes
 }
 
 // mixer makes a mix.
@@ -86,7 +97,7 @@ func newMix(sc config.Scenario, in surroundings) (*mix, error) {
 
 // entry adds an entry of the mix.
 func (x *mixer) entry(r *config.Request) error {
-	e := engine.Entry{Weight: uint32(r.Weight), Request: len(x.m.prepared)}
+	e := engine.Entry{Weight: uint32(r.Weight), Request: len(x.m.sent)}
 	name := ""
 	var o *journey.Options
 	var err error
@@ -99,7 +110,8 @@ func (x *mixer) entry(r *config.Request) error {
 	default:
 		o, err = x.scripted(r, []config.TrafficStep{{Request: r}}, func(step string) string { return step })
 	}
-	x.m.entries, x.m.scripts, x.m.journeys = append(x.m.entries, e), append(x.m.scripts, o), append(x.m.journeys, name)
+	calls := slices.ContainsFunc(x.m.sent[e.Request:], func(s sent) bool { return s.call.Method != nil })
+	x.m.entries, x.m.scripts, x.m.journeys, x.m.calls = append(x.m.entries, e), append(x.m.scripts, o), append(x.m.journeys, name), append(x.m.calls, calls)
 	return err
 }
 
@@ -114,7 +126,7 @@ func (x *mixer) fixed(r *config.Request) error {
 	if err != nil {
 		return err
 	}
-	if x.sc.IsGRPC() {
+	if r.IsCall() {
 		e.URL, e.Fields = overHTTP(r.URL.URI), x.callFields(r, fields(x.sc.HeadersOf(r)))
 		x.add(e, r, r.Name, nil)
 		return nil
@@ -127,7 +139,7 @@ func (x *mixer) fixed(r *config.Request) error {
 
 // prepared returns what all requests have that are made from one of the file.
 func (x *mixer) prepared(r *config.Request) (httpreq.Entry, error) {
-	if x.sc.IsGRPC() {
+	if r.IsCall() {
 		return grpc.Entry(httpreq.Entry{}), nil
 	}
 	if r.IsWebSocket() {
@@ -147,14 +159,17 @@ func (x *mixer) follows(r *config.Request) bool {
 
 // add adds an entry of the client, which a request of the file is.
 func (x *mixer) add(e httpreq.Entry, r *config.Request, name string, checks []string) int {
-	x.m.prepared = append(x.m.prepared, e)
-	if x.sc.IsGRPC() {
-		x.m.calls = append(x.m.calls, x.call(r))
+	one := sent{Entry: e, to: e.URL}
+	if r.IsCall() {
+		one.to, one.call = r.Target().Origin, x.call(r)
 	}
-	x.m.closings = append(x.m.closings, closeCodes(r))
+	if r.IsWebSocket() {
+		one.to, one.closings = r.Target().Origin, closeCodes(r)
+	}
+	x.m.sent = append(x.m.sent, one)
 	x.m.names = append(x.m.names, name)
 	x.m.checks = append(x.m.checks, checks)
-	return len(x.m.prepared) - 1
+	return len(x.m.sent) - 1
 }
 
 // journey adds the steps of an entry.

@@ -184,7 +184,7 @@ func (x *mixer) draft(r *config.Request, names scope) (*httpreq.Draft, error) {
 		Path: b.bind(t.Path), Query: b.bind(t.WholeQuery), HasQuery: t.HasQuery || len(r.Query) > 0,
 	}
 	d.URL = t.Origin
-	if x.sc.IsGRPC() {
+	if r.IsCall() {
 		d.URL, d.Fields = overHTTP(d.URL), x.callFields(r, nil)
 	}
 	if r.IsWebSocket() {
@@ -192,8 +192,14 @@ func (x *mixer) draft(r *config.Request, names scope) (*httpreq.Draft, error) {
 	}
 	if t.Whole != nil {
 		whole := b.bind(*t.Whole)
-		d.Whole, d.URL = &whole, x.sc.Origins()[0]
+		d.Whole = &whole
 		for _, o := range x.sc.Origins() {
+			if !isHTTP(o) {
+				continue
+			}
+			if d.Allowed == nil {
+				d.URL = o
+			}
 			d.Allowed = append(d.Allowed, o.Origin())
 		}
 	}
@@ -254,7 +260,7 @@ func (x *mixer) auth(r *config.Request, b *binder) *httpreq.DraftAuth {
 
 // body translates the body of a request; nil if it has none.
 func (x *mixer) body(r *config.Request, b *binder) httpreq.DraftBody {
-	if x.sc.IsGRPC() {
+	if r.IsCall() {
 		return x.message(r, b)
 	}
 	body := r.Body

@@ -12,21 +12,20 @@ import (
 )
 
 // newWebSocket makes the client of requests that are exchanges over WebSockets.
-func newWebSocket(sc config.Scenario, m *mix, in surroundings) (protocol.Client, error) {
+func newWebSocket(sc config.Scenario, p part, in surroundings) (protocol.Client, error) {
 	o := websocket.Options{
-		HTTP: httpOptions(sc, m, in), Expect: m.closings,
+		HTTP:         httpOptions(sc, p, in),
 		Subprotocols: sc.WebSocketConfig.Subprotocols, MaxMessage: int64(sc.WebSocketConfig.MaxMessageBytes),
+	}
+	for _, s := range p.entries {
+		o.Expect = append(o.Expect, s.closings)
 	}
 	o.HTTP.Protocol = httpreq.HTTP1
 	return websocket.New(o)
 }
 
-// closeCodes translates the codes with which the connection of an exchange may be closed; nil for other
-// requests.
+// closeCodes translates the codes with which the connection of an exchange may be closed.
 func closeCodes(r *config.Request) websocket.Codes {
-	if !r.IsWebSocket() {
-		return nil
-	}
 	var codes websocket.Codes
 	for _, s := range r.Expect.Status {
 		codes = append(codes, websocket.CodeRange{First: s.Low, Last: s.High})

@@ -35,6 +35,10 @@ func newRoom(t *testing.T) string {
 
 // ServeHTTP implements http.Handler. Who has no key is refused, and who comes to b without the cookie of a.
 func (r *room) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	if q.URL.Path == "/login" {
+		_, _ = w.Write([]byte(`{"key": "key"}`))
+		return
+	}
 	if q.Header.Get("Authorization") != "Bearer key" {
 		http.Error(w, "no key", http.StatusUnauthorized)
 		return
@@ -152,6 +156,46 @@ func TestExchangesOverWebSocketsAreCounted(t *testing.T) {
 	})
 	if !shown {
 		t.Errorf("of %d last failures none shows messages", len(seen.Data))
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAJourneyMayBeOverHTTPAndWebSockets has users log in over HTTP, and talk and then ask with what came of it.
+func TestAJourneyMayBeOverHTTPAndWebSockets(t *testing.T) {
+	addr := newRoom(t)
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	writeConfig(t, file, fmt.Sprintf(`  - name: s
+    rate: 30/s
+    timeout: 1m
+    limits: {max_in_flight: 10}
+    requests:
+      - {name: fixed, url: "http://%[1]s/login"}
+      - name: visit
+        steps:
+          - {name: login, url: "http://%[1]s/login", capture: {access: {json: key}}}
+          - name: talk
+            url: "ws://%[1]s/room/c"
+            headers: {authorization: "Bearer {{ access }}"}
+            variables: {n: sequence}
+            exchange: [{send: {json: {n: "{{ n }}"}}}, {receive: {json: {n: "{{ n }}"}, capture: {heard: {json: n}}, within: 30s}}]
+          - {name: ask, url: "http://%[1]s/login?n={{ heard }}", expect: {status: [200]}}
+`, addr))
+	var logs syncBuffer
+	r := startApp(t, options(file, &logs))
+	metric := func(series string) float64 {
+		_, body := r.get(t, "/metrics")
+		return sumOf(body, series)
+	}
+	for _, want := range []string{
+		`traffic_requests_total{code="200",request="fixed",scenario="s"}`, `traffic_requests_total{code="1000",request="visit/talk",scenario="s"}`,
+		`traffic_requests_total{code="200",request="visit/ask",scenario="s"}`,
+	} {
+		until(t, want, func() bool { return metric(want) > 5 })
+	}
+	if n := metric(`traffic_request_failures_total`); n > 0 {
+		t.Errorf("%v requests failed:\n%s", n, logs.String())
 	}
 	if err := r.stop(); err != nil {
 		t.Fatal(err)

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc/spec"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
 // GRPCConfig is what calls of gRPC have beside http_config, which says how their connections are made and how they authenticate. Their URLs
@@ -29,40 +31,47 @@ const (
 	CompressionGzip Compression = "gzip"
 )
 
-// IsGRPC reports whether the scenario's requests are calls of gRPC.
-func (s Scenario) IsGRPC() bool { return len(s.origins) > 0 && isGRPC(s.origins[0].Scheme) }
+// CallsGRPC reports whether requests of the scenario are calls of gRPC.
+func (s Scenario) CallsGRPC() bool { return slices.ContainsFunc(s.origins, callsGRPC) }
 
-func isGRPC(scheme string) bool { return scheme == "grpc" || scheme == "grpcs" }
-
-// sameFamily reports a URL that the client of the scenario's other URLs cannot send to.
-func (t *traffic) sameFamily(at, scheme string) bool {
-	if len(t.s.origins) == 0 {
-		return true
-	}
-	first := t.s.origins[0].Scheme
-	if familyOf(scheme) == familyOf(first) {
-		return true
-	}
-	t.fail(at, "found the scheme %s, but another URL of this scenario has %s: write a scenario for each", scheme, first)
-	return false
+// onlyCallsGRPC reports whether all of them are.
+func (s Scenario) onlyCallsGRPC() bool {
+	other := func(r Request) bool { return r.Steps == nil && !r.IsCall() || r.Steps != nil && !onlyCalls(r.Steps) }
+	return s.CallsGRPC() && !slices.ContainsFunc(s.Requests, other) && (s.Session == nil || onlyCalls(s.Session.Steps))
 }
 
-// familyOf returns which client sends to URLs of a scheme. One of gRPC speaks either TLS or not.
-func familyOf(scheme string) string {
-	switch scheme {
-	case "https":
-		return "http"
-	case "wss":
-		return "ws"
-	default:
-		return scheme
+// onlyCalls reports whether all requests of a journey are calls of gRPC.
+func onlyCalls(steps []TrafficStep) bool {
+	calls, others := false, false
+	eachStep(steps, func(step *TrafficStep) {
+		if step.Request != nil {
+			calls, others = calls || step.Request.IsCall(), others || !step.Request.IsCall()
+		}
+	})
+	return calls && !others
+}
+
+// IsCall reports whether the request is a call of gRPC.
+func (r *Request) IsCall() bool { return callsGRPC(r.target.Origin) }
+
+func callsGRPC(u uri.URI) bool { return u.Scheme == "grpc" || u.Scheme == "grpcs" }
+
+// alike reports a call that the client of the scenario's other calls cannot make.
+func (t *traffic) alike(at string, origin uri.URI) bool {
+	other := slices.IndexFunc(t.s.origins, func(o uri.URI) bool {
+		return callsGRPC(o) && callsGRPC(origin) && o.Scheme != origin.Scheme
+	})
+	if other < 0 {
+		return true
 	}
+	t.fail(at, "found the scheme %s, but another URL of this scenario has %s: write a scenario for each", origin.Scheme, t.s.origins[other].Scheme)
+	return false
 }
 
 // grpc checks the settings of gRPC, and those of HTTP that it does not have.
 func (v validator) grpc(path string, s *Scenario) {
 	at := join(path, "grpc_config")
-	if !s.IsGRPC() {
+	if !s.CallsGRPC() {
 		if v.given(at) && len(s.origins) > 0 {
 			v.fail(at, "found settings of gRPC, but no request has a grpc or grpcs URL: write grpc or leave them out")
 		}
@@ -71,14 +80,8 @@ func (v validator) grpc(path string, s *Scenario) {
 	if s.GRPCConfig == nil {
 		s.GRPCConfig = preset[GRPCConfig]()
 	}
-	if one := below(path, "http_config.protocol"); v.ok(one) && s.HTTPConfig.Protocol != ProtocolAuto {
-		v.fail(one, "found together with grpc URLs, which are always HTTP/2: leave it out")
-	}
-	if one := below(path, "http_config.follow_redirects"); s.HTTPConfig.FollowRedirects {
-		v.fail(one, "found together with grpc URLs, which have no redirects: leave it out")
-	}
-	if one := join(path, "allow"); v.given(one) {
-		v.fail(one, "found together with grpc URLs, none of which comes from a response: leave it out")
+	if s.onlyCallsGRPC() {
+		v.onlyCalls(path, s)
 	}
 	if one := join(at, "import_paths"); v.given(one) && len(s.GRPCConfig.ProtoFiles) == 0 && v.ok(join(at, "proto_files")) {
 		v.fail(one, "found without proto_files, whose imports they are for")
@@ -88,17 +91,35 @@ func (v validator) grpc(path string, s *Scenario) {
 	}
 }
 
+// onlyCalls reports settings of HTTP where all requests are calls of gRPC.
+func (v validator) onlyCalls(path string, s *Scenario) {
+	if one := below(path, "http_config.protocol"); v.ok(one) && s.HTTPConfig.Protocol != ProtocolAuto {
+		v.fail(one, "found together with grpc URLs, which are always HTTP/2: leave it out")
+	}
+	if one := below(path, "http_config.follow_redirects"); s.HTTPConfig.FollowRedirects {
+		v.fail(one, "found together with grpc URLs, which have no redirects: leave it out")
+	}
+	if one := join(path, "allow"); v.given(one) {
+		v.fail(one, "found together with grpc URLs, none of which comes from a response: leave it out")
+	}
+}
+
 // call checks what a call of gRPC cannot have, and what a request of HTTP cannot.
 func (t *traffic) call(path string, r *Request) {
+	if at := join(path, "url"); !t.given(at) || !t.ok(at) {
+		return // Its protocol is not known.
+	}
 	status := below(path, "expect.status")
 	if r.IsWebSocket() {
 		return
 	}
-	if !t.s.IsGRPC() {
-		t.statuses(status, &r.Expect.Status, "")
+	t.statuses(status, r.Expect.Status, !r.IsCall(), r.IsCall())
+	if !r.IsCall() {
 		return
 	}
-	t.statuses(status, &r.Expect.Status, "OK")
+	if !t.given(status) {
+		r.Expect.Status = []StatusRange{{Name: "OK"}}
+	}
 	t.methodURL(join(path, "url"), r)
 	for key, there := range map[string]bool{
 		"method": r.Method != "GET", "query": len(r.Query) > 0, "follow_redirects": deref(r.FollowRedirects), "cookies": r.Cookies,
@@ -152,39 +173,49 @@ func (v validator) metadata(path string, headers Headers) {
 	}
 }
 
-// statuses checks that statuses are those of the scenario's protocol. Where there are none, preset is
-// the one of gRPC.
-func (t *traffic) statuses(at string, all *[]StatusRange, preset string) {
-	if !t.given(at) {
-		if t.s.IsGRPC() {
-			*all = []StatusRange{{Name: preset}}
-		}
+// statuses checks that statuses are those of HTTP, of gRPC, or of either.
+func (t *traffic) statuses(at string, all []StatusRange, http, grpc bool) {
+	if !t.given(at) || t.bad[at] {
 		return
 	}
-	if t.bad[at] {
-		return
-	}
-	for i, s := range *all {
+	for i, s := range all {
 		one := element(at, i)
 		switch {
 		case !t.ok(one):
-		case t.s.IsGRPC() && s.Name == "":
+		case !http && s.Name == "":
 			t.fail(one, "found %s, expected a status of gRPC such as OK or NOT_FOUND", t.found(one))
-		case !t.s.IsGRPC() && s.Name != "":
+		case !grpc && s.Name != "":
 			t.fail(one, "found %s, which is a status of gRPC, expected one of HTTP such as 200 or 2xx", t.found(one))
-		case !t.s.IsGRPC() && s.High >= firstCloseCode:
+		case s.High >= firstCloseCode:
 			t.fail(one, "found %s, which is a close code of WebSockets, expected a status of HTTP such as 200 or 2xx", t.found(one))
 		}
 	}
 }
 
-// kindFits reports a kind of body that the scenario's protocol does not have.
-func (t *traffic) kindFits(at string, r *Request) {
+// renewOn checks the statuses that a session is renewed on, once all URLs are known, and fills them
+// in for the protocols that the scenario has.
+func (t *traffic) renewOn(at string) {
+	if t.s.Session == nil || len(t.s.origins) == 0 {
+		return
+	}
+	all := &t.s.Session.RenewOn
+	t.statuses(at, *all, !t.s.onlyCallsGRPC(), t.s.CallsGRPC())
+	if t.given(at) || !t.s.CallsGRPC() {
+		return
+	}
+	if t.s.onlyCallsGRPC() {
+		*all = nil
+	}
+	*all = append(*all, StatusRange{Name: "UNAUTHENTICATED"})
+}
+
+// kindFits reports a kind of body that the protocol of the request does not have.
+func (t *traffic) kindFits(at, url string, r *Request) {
 	switch kind := r.Body.Kind(); {
-	case len(t.s.origins) == 0:
-	case t.s.IsGRPC() && kind != "message":
+	case !t.given(url) || !t.ok(url):
+	case r.IsCall() && kind != "message":
 		t.fail(join(at, kind), "found together with a grpc URL, expected message")
-	case !t.s.IsGRPC() && kind == "message":
+	case !r.IsCall() && kind == "message":
 		t.fail(join(at, kind), "found a message of gRPC, but the URL is none of it: write grpc://, or json for a body in JSON")
 	}
 }

@@ -72,6 +72,8 @@ type traffic struct {
 	requests map[string]*TrafficStep
 	// count is how many they are.
 	count int
+	// follows says that there is a URL that comes from a response.
+	follows bool
 }
 
 // templates checks the names that templates use.

@@ -42,7 +42,6 @@ func (t *traffic) session(path string, sc *scope) {
 		return
 	}
 	certain := t.allSteps(at, s.Steps, sc.inner())
-	t.statuses(join(path, "renew_on"), &s.RenewOn, "UNAUTHENTICATED")
 	t.s.kept = slices.Sorted(maps.Keys(certain))
 	t.captures = nil
 	for _, name := range t.s.kept {

@@ -24,7 +24,7 @@ func (t *traffic) body(path string, r *Request) {
 		}
 		return
 	}
-	t.kindFits(at, r)
+	t.kindFits(at, join(path, "url"), r)
 	for _, e := range b.Set {
 		one := join(join(at, "set"), e.Name)
 		t.jsonPath(one, e.Name, quote(e.Name))

@@ -70,6 +70,7 @@ func (v validator) requests(path string, s *Scenario) {
 	for i := range s.Requests {
 		t.entry(element(at, i), &s.Requests[i], shared)
 	}
+	t.renewOn(below(path, "session.renew_on"))
 	for i, o := range s.Allow {
 		s.addOrigin(o.URI)
 		if one := element(join(path, "allow"), i); v.ok(one, below(path, "http_config.protocol")) {
@@ -81,8 +82,18 @@ func (v validator) requests(path string, s *Scenario) {
 			s.data = append(s.data, e)
 		}
 	}
-	if len(s.origins) == 0 && v.ok(path) {
-		v.fail(at, "found no URL with a host: write base_url, or the origins to which others may lead in allow")
+	t.leadsSomewhere(path)
+}
+
+// leadsSomewhere reports URLs that come from responses where there is none that they may be.
+func (t *traffic) leadsSomewhere(path string) {
+	at, lead := join(path, "requests"), "write base_url, or the origins to which others may lead in allow"
+	switch {
+	case !t.ok(path):
+	case len(t.s.origins) == 0:
+		t.fail(at, "found no URL with a host: %s", lead)
+	case t.follows && !slices.ContainsFunc(t.s.origins, func(o uri.URI) bool { return !callsGRPC(o) }):
+		t.fail(at, "found a URL that comes from a response, but no http or https URL with a host: %s", lead)
 	}
 }
 
@@ -195,9 +206,10 @@ func (t *traffic) target(path string, r *Request) {
 	to.addQuery(r.Query)
 	r.target = to
 	if to.Whole != nil {
+		t.follows = true
 		return
 	}
-	if !t.sameFamily(at, to.Origin.Scheme) {
+	if !t.alike(at, to.Origin) {
 		return
 	}
 	s.addOrigin(to.Origin)
