@@ -46,7 +46,7 @@ run: build ## Run the demo: a target and the exporter on loopback.
 	./traffic_exporter demo
 
 .PHONY: test
-test: test-unit rules chart examples grpc page e2e ## Set up and run all tests.
+test: test-unit rules chart examples grpc websocket page e2e ## Set up and run all tests.
 
 .PHONY: test-unit
 test-unit: ## Run vet and the Go tests with the race detector.
@@ -96,6 +96,10 @@ examples: build $(PROMETHEUS) ## Run the configurations in examples/ against ser
 grpc: ## Test gRPC against grpc-go's test server, and through nginx where it is installed.
 	cd test/grpc && $(GO) vet ./... && $(GO) test -count=1 ./...
 
+.PHONY: websocket
+websocket: ## Test WebSockets against gorilla's server, and through nginx where it is installed.
+	cd test/websocket && $(GO) vet ./... && $(GO) test -count=1 ./...
+
 # Where the tests need a program of the system that is not here and that nobody can install,
 # they say so and are skipped. RUNLEVEL has no server started that is installed.
 .PHONY: system-tools
@@ -139,6 +143,7 @@ lint: $(GOLANGCI_LINT) ## Run golangci-lint with the project's configuration.
 	cd test/chart && $(GOLANGCI_LINT) run ./...
 	cd test/examples && $(GOLANGCI_LINT) run ./...
 	cd test/grpc && $(GOLANGCI_LINT) run ./...
+	cd test/websocket && $(GOLANGCI_LINT) run ./...
 	cd test/cluster && $(GOLANGCI_LINT) run ./...
 
 .PHONY: fmt
@@ -147,6 +152,7 @@ fmt: $(GOLANGCI_LINT) ## Format the code.
 	cd test/chart && $(GOLANGCI_LINT) fmt ./...
 	cd test/examples && $(GOLANGCI_LINT) fmt ./...
 	cd test/grpc && $(GOLANGCI_LINT) fmt ./...
+	cd test/websocket && $(GOLANGCI_LINT) fmt ./...
 	cd test/cluster && $(GOLANGCI_LINT) fmt ./...
 
 .PHONY: generate
@@ -160,6 +166,7 @@ check: generate ## Fail if generated files or go.mod are out of date.
 	cd test/chart && $(GO) mod tidy -diff
 	cd test/examples && $(GO) mod tidy -diff
 	cd test/grpc && $(GO) mod tidy -diff
+	cd test/websocket && $(GO) mod tidy -diff
 	cd test/cluster && $(GO) mod tidy -diff
 	git diff --exit-code
 

@@ -398,7 +398,7 @@ func mustHave[K interface {
 
 // codes gives classes of status codes their colours. An empty code is no response.
 func codes(p *grafana.Panel) {
-	like("^2", colored("green"))(p)
+	like("^(2|1000$|1005$)", colored("green"))(p) // The last two close a WebSocket normally.
 	like("^3", colored("blue"))(p)
 	like("^4", colored("yellow"))(p)
 	like("^5", colored("orange"))(p)

@@ -39,7 +39,7 @@ func newGRPC(sc config.Scenario, p part, in surroundings) (protocol.Client, erro
 	return c, nil
 }
 
-// overHTTP returns the URL of gRPC as HTTP has it.
+// overHTTP returns the URL of gRPC or of a WebSocket as HTTP has it.
 func overHTTP(u uri.URI) uri.URI {
 	scheme := "http"
 	if u.Secure() {

@@ -12,6 +12,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/websocket"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
@@ -56,6 +57,8 @@ type sent struct {
 	to uri.URI
 	// call is what the entry calls if it is a call of gRPC.
 	call grpc.Call
+	// closings are the close codes that the entry expects if it is an exchange over a WebSocket.
+	closings websocket.Codes
 }
 
 // mixer makes a mix.
@@ -139,6 +142,9 @@ func (x *mixer) prepared(r *config.Request) (httpreq.Entry, error) {
 	if r.IsCall() {
 		return grpc.Entry(httpreq.Entry{}), nil
 	}
+	if r.IsWebSocket() {
+		return handshake()
+	}
 	expect, err := statuses(r.Expect.Status)
 	return httpreq.Entry{Method: r.Method, Expect: expect, KeepsRedirects: !x.follows(r)}, err
 }
@@ -156,6 +162,9 @@ func (x *mixer) add(e httpreq.Entry, r *config.Request, name string, checks []st
 	one := sent{Entry: e, to: e.URL}
 	if r.IsCall() {
 		one.to, one.call = r.Target().Origin, x.call(r)
+	}
+	if r.IsWebSocket() {
+		one.to, one.closings = r.Target().Origin, closeCodes(r)
 	}
 	x.m.sent = append(x.m.sent, one)
 	x.m.names = append(x.m.names, name)
@@ -222,7 +231,7 @@ func (c *stepCompiler) steps(steps []config.TrafficStep) []script.Step {
 	for _, s := range steps {
 		switch {
 		case s.Pause != nil:
-			all = append(all, script.Pause{From: time.Duration(s.Pause.From), To: time.Duration(s.Pause.To), Mean: time.Duration(s.Pause.Mean)})
+			all = append(all, pause(*s.Pause))
 		case s.Repeat != nil:
 			all = append(all, script.Repeat{
 				From: s.Repeat.From, To: s.Repeat.To, All: s.Repeat.All, Each: c.each(s.Each), Steps: c.steps(s.Steps),
@@ -250,12 +259,17 @@ func (c *stepCompiler) parallel(s config.TrafficStep) script.Step {
 	return p
 }
 
+func pause(p config.Pause) script.Pause {
+	return script.Pause{From: time.Duration(p.From), To: time.Duration(p.To), Mean: time.Duration(p.Mean)}
+}
+
 func (c *stepCompiler) request(r *config.Request) script.Request {
 	c.requests = append(c.requests, r)
 	return script.Request{
 		Variables: c.variables(r.Variables),
 		Captures:  captures(r.Capture),
 		Checks:    checks(r.Expect),
+		Exchange:  c.turns(r),
 		GoesOn:    r.OnFailure == config.OnFailureContinue,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -34,6 +35,7 @@ func Preview(w io.Writer, file string, from time.Time) error {
 		n := telemetry.SeriesCount(scenarioSpec(sc, m))
 		day.print(w, sc, n)
 		printJourneys(w, sc, day)
+		printExchanges(w, sc, day)
 		printLogins(w, sc)
 		requests += day.requests
 		series.Plain += n.Plain
@@ -79,6 +81,8 @@ func (d day) print(w io.Writer, sc config.Scenario, n telemetry.Series) {
 type burden struct {
 	requests float64
 	pauses   time.Duration
+	// held are the pauses within exchanges over WebSockets, which keep their connections open.
+	held time.Duration
 	// least says that there may be more: a loop runs once for each element of a list that only
 	// the target knows.
 	least bool
@@ -89,10 +93,8 @@ func burdenOf(steps []config.TrafficStep) burden {
 	var sum burden
 	for _, s := range steps {
 		switch {
-		case s.Pause != nil && s.Pause.Mean > 0:
-			sum.pauses += time.Duration(s.Pause.Mean)
 		case s.Pause != nil:
-			sum.pauses += time.Duration(s.Pause.From+s.Pause.To) / 2
+			sum.pauses += meanOf(*s.Pause)
 		case s.Repeat != nil:
 			turns := float64(s.Repeat.From+s.Repeat.To) / 2
 			if s.Repeat.All {
@@ -111,43 +113,78 @@ func burdenOf(steps []config.TrafficStep) burden {
 			// Pauses are between steps: a group has none.
 			sum.add(burden{requests: float64(len(s.Parallel)), least: s.Each != nil}, 1)
 		default:
-			sum.requests++
+			sum.add(burdenOfRequest(s.Request), 1)
 		}
 	}
 	return sum
+}
+
+// burdenOfRequest returns the burden of a request.
+func burdenOfRequest(r *config.Request) burden {
+	b := burden{requests: 1}
+	for _, t := range r.Exchange {
+		if t.Pause != nil {
+			b.held += meanOf(*t.Pause)
+		}
+	}
+	return b
+}
+
+// meanOf returns how long a pause is on average.
+func meanOf(p config.Pause) time.Duration {
+	if p.Mean > 0 {
+		return time.Duration(p.Mean)
+	}
+	return time.Duration(p.From+p.To) / 2
+}
+
+// burdenOfSlot returns the burden of a slot of a scenario.
+func burdenOfSlot(sc config.Scenario) burden {
+	var all burden
+	weights := 0
+	for _, r := range sc.Requests {
+		weights += r.Weight
+	}
+	for i := range sc.Requests {
+		r := &sc.Requests[i]
+		one := burdenOfRequest(r)
+		if r.Steps != nil {
+			one = burdenOf(r.Steps)
+		}
+		all.add(one, float64(r.Weight)/float64(weights))
+	}
+	return all
 }
 
 // add adds so many times another burden.
 func (l *burden) add(o burden, times float64) {
 	l.requests += times * o.requests
 	l.pauses += time.Duration(times * float64(o.pauses))
+	l.held += time.Duration(times * float64(o.held))
 	l.least = l.least || o.least
 }
 
 // printJourneys writes what a scenario's journeys make of its slots, if it has any.
 func printJourneys(w io.Writer, sc config.Scenario, d day) {
-	var all burden
-	weights, steps := 0, false
-	for _, r := range sc.Requests {
-		weights += r.Weight
-		steps = steps || r.Steps != nil
-	}
-	if !steps {
+	if !slices.ContainsFunc(sc.Requests, func(r config.Request) bool { return r.Steps != nil }) {
 		return
 	}
-	for _, r := range sc.Requests {
-		one := burden{requests: 1}
-		if r.Steps != nil {
-			one = burdenOf(r.Steps)
-		}
-		all.add(one, float64(r.Weight)/float64(weights))
-	}
+	all := burdenOfSlot(sc)
 	atLeast := ""
 	if all.least {
 		atLeast = "at least "
 	}
 	fmt.Fprintf(w, "A slot is %s%.3g requests: %s%s at the peak, by %s%.4g users at a time, and those who wait for a response.\n\n",
 		atLeast, all.requests, atLeast, perSecond(d.peak*all.requests), atLeast, d.peak*all.pauses.Seconds())
+}
+
+// printExchanges writes how many connections a scenario's exchanges keep open by their pauses, if they
+// have any.
+func printExchanges(w io.Writer, sc config.Scenario, d day) {
+	if held := burdenOfSlot(sc).held; held > 0 {
+		fmt.Fprintf(w, "Pauses in exchanges over WebSockets keep %.4g connections open at the peak: they count towards max_in_flight, which is %d in each replica.\n\n",
+			d.peak*held.Seconds(), sc.Limits.MaxInFlight)
+	}
 }
 
 // printLogins writes what the users of a scenario cost who log in, if any do.

@@ -51,6 +51,7 @@ func families() []family {
 	return []family{
 		{sends: isHTTP, client: newHTTP},
 		{sends: schemes("grpc", "grpcs"), client: newGRPC},
+		{sends: schemes("ws", "wss"), client: newWebSocket},
 	}
 }
 

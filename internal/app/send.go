@@ -150,6 +150,9 @@ func (s *sender) begin(c *protocol.Call) *transcript.Running {
 // its end, and hide leaves out what must not be shown.
 func (s *sender) end(x *transcript.Running, took func(*protocol.Call), hide func(string) string) error {
 	res, text := x.End(took)
+	if x.GivenUp() {
+		s.client.Close() // It may still be at it, and at what hide looks at.
+	}
 	fmt.Fprint(s.w, hide(text))
 	if res.Failed() {
 		return fmt.Errorf("request failed: %s: %w", res.Reason, res.Err)

@@ -187,6 +187,9 @@ func (x *mixer) draft(r *config.Request, names scope) (*httpreq.Draft, error) {
 	if r.IsCall() {
 		d.URL, d.Fields = overHTTP(d.URL), x.callFields(r, nil)
 	}
+	if r.IsWebSocket() {
+		d.URL = overHTTP(d.URL)
+	}
 	if t.Whole != nil {
 		whole := b.bind(*t.Whole)
 		d.Whole = &whole

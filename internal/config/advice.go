@@ -68,7 +68,6 @@ func instead(typeName, key string) string {
 		"HTTPConfig.http_config_file",
 		"BasicAuth.username_ref", "BasicAuth.password_ref", "Authorization.credentials_ref",
 		"RequestBasicAuth.username_ref", "RequestBasicAuth.password_ref", "RequestAuthorization.credentials_ref",
-		"Request.exchange", "TrafficStep.exchange",
 		"Variable.jwt",
 		"RateShape.replay", "RateShape.follow":
 		return later
@@ -83,6 +82,22 @@ func instead(typeName, key string) string {
 		return "write proto_files: [...] instead"
 	case "GRPCConfig.timeout":
 		return "write timeout in the scenario instead"
+	case "WebSocketConfig.tls_config", "WebSocketConfig.basic_auth", "WebSocketConfig.authorization", "WebSocketConfig.oauth2",
+		"WebSocketConfig.connect_timeout", "WebSocketConfig.proxy_url", "WebSocketConfig.max_response_bytes":
+		return "write it in http_config of the scenario instead"
+	case "WebSocketConfig.headers", "WebSocketConfig.origin":
+		return "write headers in the scenario or its requests instead"
+	case "WebSocketConfig.protocols", "WebSocketConfig.subprotocol":
+		return "write subprotocols: [...] instead"
+	case "WebSocketConfig.timeout":
+		return "write timeout in the scenario instead"
+	case "Scenario.websocket", "Scenario.ws", "Config.websocket_config", "Request.websocket_config", "TrafficStep.websocket_config":
+		return "write websocket_config in the scenario instead"
+	case "Scenario.subprotocols", "Request.subprotocols", "TrafficStep.subprotocols":
+		return "write websocket_config: {subprotocols: [...]} in the scenario instead"
+	case "Request.send", "TrafficStep.send", "Request.receive", "TrafficStep.receive", "Request.messages", "TrafficStep.messages",
+		"Request.ping", "TrafficStep.ping":
+		return "write exchange: [{send: ...}, {receive: {within: 1s}}] instead"
 	case "Scenario.grpc", "Config.grpc_config", "Request.grpc_config", "TrafficStep.grpc_config":
 		return "write grpc_config in the scenario instead"
 	case "Request.metadata", "TrafficStep.metadata", "Scenario.metadata":

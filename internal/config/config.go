@@ -75,6 +75,8 @@ type Scenario struct {
 	HTTPConfig HTTPConfig `yaml:"http_config"`
 	// What calls of gRPC have beside that.
 	GRPCConfig *GRPCConfig `yaml:"grpc_config"`
+	// What WebSockets have beside that.
+	WebSocketConfig *WebSocketConfig `yaml:"websocket_config"`
 	// What URLs that begin with / or ? follow, such as http://example.org/api. Placeholders may stand in its path.
 	BaseURL Template `yaml:"base_url"`
 	// Headers of all requests. A request's own of the same name wins.
@@ -362,6 +364,8 @@ type Request struct {
 	Cookies bool `yaml:"cookies" default:"false"`
 	// Which responses are a success.
 	Expect Expect `yaml:"expect"`
+	// What is sent and received on a WebSocket before it is closed, one turn after the other, all within one timeout.
+	Exchange []Turn `yaml:"exchange" min:"1" max:"1000"`
 	// Values of the response by name, for the steps that follow. A later one of the same name replaces the former.
 	Capture Named[Capture] `yaml:"capture" max:"100" format:"names"`
 	// What happens to the journey when the request fails.
@@ -419,6 +423,8 @@ type RequestAuthorization struct {
 // Expect is the choice of the responses that are a success.
 type Expect struct {
 	// Status codes such as 200, ranges such as 200-204, classes such as 2xx. Of gRPC names such as OK or NOT_FOUND, and OK when left out.
+	// Of WebSockets the codes with which the connection is closed, 1000 and 1005 when left out, and statuses such as 401 with which the handshake
+	// may be refused.
 	Status []StatusRange `yaml:"status" default:"2xx 3xx" min:"1" max:"100"`
 	// What headers have to be, by name.
 	Headers Named[Check] `yaml:"headers" max:"100" format:"tokens"`

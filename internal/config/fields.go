@@ -185,3 +185,13 @@ func (f field) limit(v reflect.Value, text string) float64 {
 	}
 	return f.measure(target)
 }
+
+// preset returns the settings of a section that a file does not have.
+func preset[T any]() *T {
+	section := new(T)
+	v := reflect.ValueOf(section).Elem()
+	for _, f := range fieldsOf(v.Type()) {
+		setDefaults(f, v.Field(f.index))
+	}
+	return section
+}

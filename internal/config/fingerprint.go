@@ -25,22 +25,23 @@ func (s Scenario) Fingerprint() string {
 // scenarioKeys is a scenario without its methods.
 type scenarioKeys Scenario
 
-// ClientFingerprint returns a hash of what a client is built from: http_config, grpc_config, requests with
+// ClientFingerprint returns a hash of what a client is built from: http_config, grpc_config, websocket_config, requests with
 // all that they share and the data that they use, timeout and limits.max_in_flight.
 func (s Scenario) ClientFingerprint() string {
 	return fingerprint(struct {
-		HTTPConfig  HTTPConfig      `yaml:"http_config"`
-		GRPCConfig  *GRPCConfig     `yaml:"grpc_config"`
-		BaseURL     Template        `yaml:"base_url"`
-		Headers     Headers         `yaml:"headers"`
-		Variables   Named[Variable] `yaml:"variables"`
-		Allow       []Origin        `yaml:"allow"`
-		Requests    []Request       `yaml:"requests"`
-		Timeout     Duration        `yaml:"timeout"`
-		MaxInFlight int             `yaml:"max_in_flight"`
-		Data        Named[Dataset]  `yaml:"data"`
-		Session     *Session        `yaml:"session"`
-	}{s.HTTPConfig, s.GRPCConfig, s.BaseURL, s.Headers, s.Variables, s.Allow, s.Requests, s.Timeout, s.Limits.MaxInFlight, s.data, s.Session})
+		HTTPConfig  HTTPConfig       `yaml:"http_config"`
+		GRPCConfig  *GRPCConfig      `yaml:"grpc_config"`
+		WebSocket   *WebSocketConfig `yaml:"websocket_config"`
+		BaseURL     Template         `yaml:"base_url"`
+		Headers     Headers          `yaml:"headers"`
+		Variables   Named[Variable]  `yaml:"variables"`
+		Allow       []Origin         `yaml:"allow"`
+		Requests    []Request        `yaml:"requests"`
+		Timeout     Duration         `yaml:"timeout"`
+		MaxInFlight int              `yaml:"max_in_flight"`
+		Data        Named[Dataset]   `yaml:"data"`
+		Session     *Session         `yaml:"session"`
+	}{s.HTTPConfig, s.GRPCConfig, s.WebSocketConfig, s.BaseURL, s.Headers, s.Variables, s.Allow, s.Requests, s.Timeout, s.Limits.MaxInFlight, s.data, s.Session})
 }
 
 // Fingerprint returns a hash of all that tokens are obtained with, likewise.

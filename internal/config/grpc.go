@@ -1,7 +1,6 @@
 package config
 
 import (
-	"reflect"
 	"slices"
 	"strings"
 
@@ -31,16 +30,6 @@ const (
 	CompressionNone Compression = "none"
 	CompressionGzip Compression = "gzip"
 )
-
-// presetGRPC returns the settings of a file that has none.
-func presetGRPC() *GRPCConfig {
-	g := new(GRPCConfig)
-	v := reflect.ValueOf(g).Elem()
-	for _, f := range fieldsOf(v.Type()) {
-		setDefaults(f, v.Field(f.index))
-	}
-	return g
-}
 
 // CallsGRPC reports whether requests of the scenario are calls of gRPC.
 func (s Scenario) CallsGRPC() bool { return slices.ContainsFunc(s.origins, callsGRPC) }
@@ -89,7 +78,7 @@ func (v validator) grpc(path string, s *Scenario) {
 		return
 	}
 	if s.GRPCConfig == nil {
-		s.GRPCConfig = presetGRPC()
+		s.GRPCConfig = preset[GRPCConfig]()
 	}
 	if s.onlyCallsGRPC() {
 		v.onlyCalls(path, s)
@@ -121,6 +110,9 @@ func (t *traffic) call(path string, r *Request) {
 		return // Its protocol is not known.
 	}
 	status := below(path, "expect.status")
+	if r.IsWebSocket() {
+		return
+	}
 	t.statuses(status, r.Expect.Status, !r.IsCall(), r.IsCall())
 	if !r.IsCall() {
 		return
@@ -194,6 +186,8 @@ func (t *traffic) statuses(at string, all []StatusRange, http, grpc bool) {
 			t.fail(one, "found %s, expected a status of gRPC such as OK or NOT_FOUND", t.found(one))
 		case !grpc && s.Name != "":
 			t.fail(one, "found %s, which is a status of gRPC, expected one of HTTP such as 200 or 2xx", t.found(one))
+		case s.High >= firstCloseCode:
+			t.fail(one, "found %s, which is a close code of WebSockets, expected a status of HTTP such as 200 or 2xx", t.found(one))
 		}
 	}
 }

@@ -44,6 +44,8 @@ func foreign(typeName, word string) string {
 		return foreignInResponse(typeName, word)
 	case "Pause", "Repeat", "Each", "Choice":
 		return foreignInFlow(typeName, word)
+	case "Turn", "Send", "Receive", "Wait":
+		return foreignInExchange(typeName, word)
 	case "Limits":
 		switch word {
 		case "maxusers", "maxvus", "users", "vus", "maxconcurrency":
@@ -302,6 +304,36 @@ func foreignInBody(typeName, word string) string {
 		return "write query instead"
 	case "GraphQL.operation":
 		return "write operation_name instead"
+	}
+	return ""
+}
+
+func foreignInExchange(typeName, word string) string {
+	switch typeName + "." + word {
+	case "Turn.think", "Turn.sleep", "Turn.wait", "Turn.delay":
+		return "write pause: 2s instead"
+	case "Turn.text", "Turn.json", "Turn.binary", "Turn.message", "Turn.emit", "Turn.file":
+		return "write send: {text: ...}, {json: ...}, {binary: ...} or {file: ...} instead"
+	case "Turn.expect", "Turn.await", "Turn.recv", "Turn.check", "Turn.match", "Turn.response", "Turn.capture":
+		return "write receive: {json: ..., within: 1s} instead"
+	case "Turn.pong":
+		return "pings of the server are responded to in any case: leave it out"
+	case "Turn.connect", "Turn.open":
+		return "the connection is opened before the first turn: leave it out"
+	case "Turn.loop", "Turn.repeat", "Turn.choose":
+		return "an exchange has neither loops nor choices: write the turns one after the other"
+	case "Send.base64", "Send.bytes", "Send.data":
+		return "write binary: ... in base64 instead"
+	case "Send.string", "Send.body", "Send.verbatim":
+		return "write text instead"
+	case "Receive.body", "Receive.contains", "Receive.matches", "Receive.equals":
+		return "write text instead: a string that it equals, or a mapping such as {contains: ...}"
+	case "Receive.timeout", "Wait.timeout":
+		return "write within instead"
+	case "Receive.expect":
+		return "write json or text itself, without expect"
+	case "Receive.binary":
+		return "write text or json: binary messages are looked at as text ones are"
 	}
 	return ""
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc/spec"
 )
 
-// StatusRange is a range of HTTP status codes, both ends included, written as a code
-// (301), a range (200-204) or a class (2xx), or a status of gRPC, written as its name (NOT_FOUND).
+// StatusRange is a range of HTTP status codes or of close codes of WebSockets, both ends included, written as a
+// code (301, 1000), a range (200-204, 4000-4999) or a class (2xx), or a status of gRPC, written as its name (NOT_FOUND).
 type StatusRange struct {
 	Low, High int
 	// Name is that of a status of gRPC; the range is empty then.
@@ -18,7 +18,7 @@ type StatusRange struct {
 }
 
 func (StatusRange) expectation() string {
-	return "a status such as 200, 200-204 or 2xx, from 100 to 599, or, of gRPC, such as OK or NOT_FOUND"
+	return "a status such as 200, 200-204 or 2xx, from 100 to 599, or, of gRPC, such as OK or NOT_FOUND, or, of WebSockets, a close code from 1000 to 4999"
 }
 
 // UnmarshalText sets the range from its text. The error says what was expected.
@@ -34,7 +34,7 @@ func (s *StatusRange) UnmarshalText(text []byte) error {
 		high = low
 	}
 	r := StatusRange{Low: statusCode(low), High: statusCode(high)}
-	if r.Low == 0 || r.High == 0 {
+	if r.Low == 0 || r.High == 0 || (r.Low < firstCloseCode) != (r.High < firstCloseCode) {
 		return expectedError(s.expectation())
 	}
 	if r.Low > r.High {
@@ -47,11 +47,18 @@ func (s *StatusRange) UnmarshalText(text []byte) error {
 // statusCode returns the code, or 0 if the text is none.
 func statusCode(text string) int {
 	n, err := strconv.Atoi(text)
-	if err != nil || len(text) != 3 || n < 100 || n > 599 {
+	switch {
+	case err != nil:
+		return 0
+	case len(text) == 3 && 100 <= n && n <= 599, len(text) == 4 && firstCloseCode <= n && n <= lastCloseCode:
+		return n
+	default:
 		return 0
 	}
-	return n
 }
+
+// The codes with which WebSockets are closed (RFC 6455, section 7.4.2).
+const firstCloseCode, lastCloseCode = 1000, 4999
 
 // String returns the shortest text that UnmarshalText reads as this range.
 func (s StatusRange) String() string {
@@ -60,7 +67,7 @@ func (s StatusRange) String() string {
 		return s.Name
 	case s.Low == s.High:
 		return strconv.Itoa(s.Low)
-	case s.Low%100 == 0 && s.High == s.Low+99:
+	case s.Low < firstCloseCode && s.Low%100 == 0 && s.High == s.Low+99:
 		return strconv.Itoa(s.Low/100) + "xx"
 	default:
 		return strconv.Itoa(s.Low) + "-" + strconv.Itoa(s.High)

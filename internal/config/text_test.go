@@ -136,7 +136,7 @@ func TestTextsThatMeanNothingAreRefused(t *testing.T) {
 		}},
 		{config.Percent(0), []string{"", "%", "99.9", "-1%", "1e1%", "99,9%", "99.9 %", ".5%", "99.9%%"}},
 		{config.Bytes(0), []string{"", "KiB", "-1", "+1", "1.5MiB", "10MB", "10 MiB", "10mib", "1TiB", "9223372036854775808", "9007199254740992GiB"}},
-		{config.StatusRange{}, []string{"", "-", "2x", "2XX", "0xx", "6xx", "20", "2000", "099", "600", "200-", "-200", "299-200", "2xx-3xx", "200 - 299", "+20", "20a"}},
+		{config.StatusRange{}, []string{"", "-", "2x", "2XX", "0xx", "6xx", "20", "5000", "0999", "20000", "1xxx", "599-1000", "1001-1000", "099", "600", "200-", "-200", "299-200", "2xx-3xx", "200 - 299", "+20", "20a"}},
 		{config.TimeOfDay(0), []string{"", "9:00", "09", "24:00", "09:60", "09:00:60", "9am", "09:00:00.5", "-1:00", "09.00"}},
 		{config.TimeOfWeek{}, []string{"", "mon", "09:00", "Mon 09:00", "monday 09:00", "mon  09:00", "mon 24:00", "xxx 09:00", "mon 9:00"}},
 		{config.URL{}, []string{"", "/", "example.org", "//example.org/", "http:", "http://", "http:///a", "http://:80/", "mailto:a@b", "http://a b/", "http://a/ b", "http://a/#", "http://u@a/", "http://a:0/", "http://a:65536/", "http://a:b/", "http://[::1/", "http://a/\n", "http://a/{{b}}"}},

@@ -16,7 +16,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
-// URL is an absolute http, https, grpc or grpcs URL with a host, without user info and fragment, or, where there is a base_url, what follows that: a
+// URL is an absolute http, https, grpc, grpcs, ws or wss URL with a host, without user info and fragment, or, where there is a base_url, what follows that: a
 // path or a query that begins with / or ?. It may have placeholders, though not in scheme, host and port, or be one placeholder.
 type URL struct {
 	// URI is the URL with all that belongs to it, base_url and query included, if it is the
@@ -96,8 +96,6 @@ func readURL(s string) (uri.URI, error) {
 		return uri.URI{}, maskedError("expected " + URL{}.expectation() + ", without user info")
 	case !absolute:
 		return uri.URI{}, errRelative
-	case slices.Contains(laterSchemes(), strings.ToLower(scheme)):
-		return uri.URI{}, expectedError(list(schemes(), "or") + ": " + strings.ToLower(scheme) + " is not supported by this version")
 	case !slices.Contains(schemes(), strings.ToLower(scheme)):
 		return uri.URI{}, expectedError("one of the schemes " + list(schemes(), "and"))
 	case strings.Contains(s, "#"):
@@ -156,10 +154,7 @@ func hostProblem(text string, err *uri.HostError) string {
 }
 
 // schemes are those of URLs that can be sent to.
-func schemes() []string { return []string{"http", "https", "grpc", "grpcs"} }
-
-// laterSchemes are those of protocols that later versions speak.
-func laterSchemes() []string { return []string{"ws", "wss"} }
+func schemes() []string { return []string{"http", "https", "grpc", "grpcs", "ws", "wss"} }
 
 // cutScheme cuts an absolute URL after its scheme (RFC 3986, section 3.1).
 func cutScheme(text string) (scheme, rest string, absolute bool) {

@@ -47,6 +47,7 @@ func (v validator) scenario(path string, s *Scenario) {
 	v.requests(path, s)
 	v.http(path, *s)
 	v.grpc(path, s)
+	v.webSockets(path, s)
 	s.timeline = v.timeline(path, *s)
 }
 

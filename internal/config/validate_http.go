@@ -184,14 +184,28 @@ func (v validator) tlsIsUsed(path string, s Scenario) {
 			return
 		}
 	}
-	switch {
-	case !s.CallsGRPC():
-		v.fail(at, "found TLS settings, but no request has an https URL: write https or leave them out")
-	case s.onlyCallsGRPC():
-		v.fail(at, "found TLS settings, but no request has a grpcs URL: write grpcs or leave them out")
-	default:
-		v.fail(at, "found TLS settings, but no request has an https or grpcs URL: write one of them or leave them out")
+	urls := secureURLs(s.origins)
+	v.fail(at, "found TLS settings, but no request has %s URL: write %s or leave them out", list(urls, "or"), oneOf(urls))
+}
+
+// secureURLs returns what the URLs would be called that go over TLS to such origins.
+func secureURLs(origins []uri.URI) []string {
+	var urls []string
+	for _, scheme := range []struct{ plain, secure string }{{"http", "an https"}, {"grpc", "a grpcs"}, {"ws", "a wss"}} {
+		if slices.ContainsFunc(origins, func(o uri.URI) bool { return o.Scheme == scheme.plain }) {
+			urls = append(urls, scheme.secure)
+		}
 	}
+	return urls
+}
+
+// oneOf returns the scheme of the only kind of URLs.
+func oneOf(urls []string) string {
+	if len(urls) != 1 {
+		return "one of them"
+	}
+	_, scheme, _ := strings.Cut(urls[0], " ")
+	return scheme
 }
 
 // follows reports whether an entry has a request of which redirects are followed.

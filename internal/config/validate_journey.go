@@ -9,6 +9,7 @@ import (
 func (t *traffic) journey(path string, r *Request, sc *scope) {
 	for _, key := range []string{
 		"method", "query", "headers", "body", "timeout", "follow_redirects", "basic_auth", "authorization", "expect", "capture", "on_failure",
+		"exchange",
 	} {
 		if at := join(path, key); t.given(at) {
 			t.fail(at, "found together with steps: write it in those of them that it is for")
@@ -83,9 +84,7 @@ func (t *traffic) requestStep(step *TrafficStep, sc *scope) {
 	if r.OnFailure == OnFailureContinue {
 		return // What it captures may not be there.
 	}
-	for _, e := range r.Capture {
-		sc.certain[e.Name] = true
-	}
+	r.captures(step.path, func(_, name string) { sc.certain[name] = true })
 }
 
 func (t *traffic) pause(path string, p Pause) {
@@ -172,6 +171,9 @@ func (t *traffic) parallel(step *TrafficStep, sc *scope) map[string]bool {
 		}
 		own := inner.apart(by, one)
 		t.requestStep(one, own)
+		if at := join(one.path, "exchange"); one.Request.IsWebSocket() && t.ok(at) {
+			t.fail(at, "found an exchange of messages within parallel, expected requests of HTTP or gRPC: write it as a step of its own")
+		}
 		maps.Copy(after, own.certain)
 	}
 	return after
@@ -243,17 +245,15 @@ func (t *traffic) eachOf(path string, e Each, sc *scope) symbol {
 // collect notes the captures of a journey.
 func (t *traffic) collect(path string, r *Request) {
 	t.captures = map[string]string{}
-	note := func(path string, r *Request) {
-		for _, e := range r.Capture {
-			if _, known := t.captures[e.Name]; !known {
-				t.captures[e.Name] = join(join(path, "capture"), e.Name)
-			}
+	note := func(path, name string) {
+		if _, known := t.captures[name]; !known {
+			t.captures[name] = path
 		}
 	}
-	note(path, r)
+	r.captures(path, note)
 	eachStep(r.Steps, func(step *TrafficStep) {
 		if step.Request != nil {
-			note(step.path, step.Request)
+			step.Request.captures(step.path, note)
 		}
 	})
 }

@@ -118,6 +118,7 @@ func (t *traffic) request(path string, r *Request, sc *scope) {
 	t.target(path, r)
 	t.method(join(path, "method"), r.Method)
 	t.call(path, r)
+	t.webSocket(path, r)
 	all := t.urlTemplates(path, r)
 	all = append(all, t.auth(path, r)...)
 	all = append(all, t.headers(join(path, "headers"), r.Headers, t.s.HTTPConfig, r.BasicAuth != nil || r.Authorization != nil)...)
@@ -126,6 +127,7 @@ func (t *traffic) request(path string, r *Request, sc *scope) {
 	t.capturesOf(join(path, "capture"), r.Capture, sc)
 	t.templates(all, sc)
 	t.templates(t.expect(join(path, "expect"), r.Expect), sc)
+	t.exchange(path, r, sc)
 	r.fixed = t.ok(path) && t.s.fixed(r)
 }
 
@@ -238,7 +240,7 @@ func (s *Scenario) addOrigin(o uri.URI) {
 // fixed reports whether all slots send the same for a request and look at nothing but the
 // status of its response.
 func (s *Scenario) fixed(r *Request) bool {
-	if r.target.varies() || r.Cookies || len(r.Capture) > 0 || r.Expect.beyondStatus() || !r.Body.Constant() {
+	if r.IsWebSocket() || r.target.varies() || r.Cookies || len(r.Capture) > 0 || r.Expect.beyondStatus() || !r.Body.Constant() {
 		return false
 	}
 	if r.BasicAuth != nil && (r.BasicAuth.Username.Varies() || r.BasicAuth.Password.Varies()) {

@@ -125,10 +125,14 @@ func (v validator) check(path string, c Check, what string) []located {
 	if low, high := join(path, "at_least"), join(path, "at_most"); c.AtLeast != nil && c.AtMost != nil && v.ok(low, high) && *c.AtLeast > *c.AtMost {
 		v.fail(low, "found %s, expected at most at_most, which is %s", v.found(low), v.place(high).text)
 	}
-	if what == "body" {
+	if what == "body" || what == "message" {
+		hint := ""
+		if what == "body" {
+			hint = ": write size beside body for its length"
+		}
 		for _, key := range []string{"exists", "at_least", "at_most"} {
 			if at := join(path, key); v.given(at) {
-				v.fail(at, "found %s of a body, expected equals, not, contains, not_contains, matches or one_of: write size beside body for its length", key)
+				v.fail(at, "found %s of a %s, expected equals, not, contains, not_contains, matches or one_of%s", key, what, hint)
 			}
 		}
 	}

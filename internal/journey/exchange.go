@@ -1,6 +1,8 @@
 package journey
 
 import (
+	"net/http"
+
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
@@ -39,7 +41,7 @@ func (x *exchange) Request(protocol.Head, []byte) { x.got = received{} }
 
 // Response implements protocol.Tap. Interim responses and trailers are not looked at.
 func (x *exchange) Response(h protocol.Head) {
-	if h.Status < 200 {
+	if h.Status < http.StatusOK && h.Status != http.StatusSwitchingProtocols {
 		return
 	}
 	if x.sent.Jar != nil && x.sent.KeepsRedirects {

@@ -92,6 +92,8 @@ type run struct {
 	// own is the request that is in flight, unless several are, which are the group then.
 	own   exchange
 	group *group
+	// talk is the exchange of messages of own, if it is one.
+	talk script.Talk
 }
 
 var _ engine.Journey = (*run)(nil)
@@ -127,6 +129,10 @@ func (r *run) request(c *protocol.Call, x *exchange, at int, jar httpreq.Jar) en
 			return r.failed(c, at, err)
 		}
 		c.Message = &x.sent.Prepared
+	}
+	if o.Program.Talks(at) {
+		r.journey.Talk(&r.talk, at)
+		x.sent.Talk = &r.talk
 	}
 	if step.Timeout > 0 {
 		c.Deadline = time.Now().Add(step.Timeout)
@@ -168,6 +174,10 @@ func (r *run) took(c *protocol.Call, x *exchange) {
 	if r.session != nil {
 		r.see(c)
 	}
+	if x.sent.Talk != nil {
+		x.sent.Talk = nil
+		r.heard(c)
+	}
 	if !c.Result.Failed() && r.looks() {
 		if r.look(c, x); c.Result.Failed() {
 			x.replay(c)
@@ -176,6 +186,13 @@ func (r *run) took(c *protocol.Call, x *exchange) {
 	x.got = received{}
 	if c.Result.Failed() {
 		r.endUnlessGoesOn()
+	}
+}
+
+// heard counts the turn of an exchange of messages that was missed, if one was.
+func (r *run) heard(c *protocol.Call) {
+	if check, missed := r.talk.Failed(); missed && r.script.o.Recorder != nil {
+		r.script.o.Recorder.CheckFailed(c.Request.Entry, check)
 	}
 }
 
@@ -240,7 +257,7 @@ func (r *run) Close(o engine.JourneyOutcome) {
 	if o == engine.JourneyWithheld || o == engine.JourneyCanceled {
 		r.end()
 	}
-	r.jar, r.own.got = jar{}, received{}
+	r.jar, r.own.got, r.talk = jar{}, received{}, script.Talk{}
 	r.user, r.session, r.group = "", nil, nil
 	r.journey.Forget()
 	r.script.runs.Put(r)

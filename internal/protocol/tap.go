@@ -33,6 +33,27 @@ type FieldTap interface {
 	Field(name, value []byte)
 }
 
+// MessageTap is a Tap that is also shown the messages on a connection that both sides send on.
+type MessageTap interface {
+	Tap
+	// Message is called with each message, which was sent or else received.
+	Message(m Message, sent bool)
+}
+
+// Message is a message of a WebSocket.
+type Message struct {
+	// Binary says that it is no text.
+	Binary bool
+	Data   []byte
+}
+
+// ShowMessage shows a message to a tap, which may be nil, if it is a MessageTap.
+func ShowMessage(t Tap, m Message, sent bool) {
+	if to, ok := t.(MessageTap); ok {
+		to.Message(m, sent)
+	}
+}
+
 // Head is the head of a request or of a response.
 type Head struct {
 	// Line is the first line, written as HTTP/1.1 does whatever is spoken; empty for trailers.
@@ -66,7 +87,7 @@ type Connection struct {
 // Both is two taps, told one after the other.
 type Both [2]Tap
 
-var _ Tap = Both{}
+var _ MessageTap = Both{}
 
 // Connection implements Tap.
 func (b Both) Connection(c Connection) {
@@ -90,4 +111,10 @@ func (b Both) Response(h Head) {
 func (b Both) Body(p []byte) {
 	b[0].Body(p)
 	b[1].Body(p)
+}
+
+// Message implements MessageTap.
+func (b Both) Message(m Message, sent bool) {
+	ShowMessage(b[0], m, sent)
+	ShowMessage(b[1], m, sent)
 }

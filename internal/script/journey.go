@@ -131,7 +131,7 @@ func (j *Journey) Next() (Move, error) {
 			j.redraw(j.p.requests[o.request].locals)
 			return Move{Kind: MoveRequest, Request: o.request}, nil
 		case opPause:
-			if d := j.pause(o); d > 0 {
+			if d := o.pause.draw(j.stream(o)); d > 0 {
 				return Move{Kind: MovePause, Pause: d}, nil
 			}
 		case opJump:
@@ -198,10 +198,8 @@ func (j *Journey) stream(o *op) stream {
 // ten billion.
 const maxPause = 23
 
-// pause draws how long a pause is.
-func (j *Journey) pause(o *op) time.Duration {
-	p := o.pause
-	s := j.stream(o)
+// draw draws how long the pause is.
+func (p Pause) draw(s stream) time.Duration {
 	switch {
 	case p.Mean > 0:
 		return time.Duration(min(maxPause, -math.Log(1-s.fraction())) * float64(p.Mean))

@@ -23,6 +23,8 @@ type Request struct {
 	Variables []Variable
 	Captures  []Capture
 	Checks    []Check
+	// Exchange is what is sent and received on the connection that the request opens.
+	Exchange []Turn
 	// GoesOn says that the journey goes on when the request fails.
 	GoesOn bool
 }
@@ -92,6 +94,7 @@ type request struct {
 	locals []int
 	// own are the names whose values it has for itself where it is sent at once with itself.
 	own    []int
+	turns  []turn
 	body   bool
 	header bool
 }
@@ -186,8 +189,15 @@ func (c *compiler) captures(steps []Step, s *scope) {
 	}
 }
 
+// capturesOf adds the names of what a request captures.
 func (c *compiler) capturesOf(r Request, s *scope) {
-	for _, capture := range r.Captures {
+	captures := r.Captures
+	for _, t := range r.Exchange {
+		if receive, ok := t.(Receive); ok {
+			captures = slices.Concat(captures, receive.Captures)
+		}
+	}
+	for _, capture := range captures {
 		i, known := s.names[capture.Name]
 		if !known {
 			i = c.symbols.add(s, capture.Name)
@@ -257,6 +267,9 @@ func (c *compiler) request(step Request, s *scope, elements []int) error {
 		}
 		r.see(check.Part)
 		r.body = r.body || check.Size
+	}
+	if err = c.turns(&r, inner); err != nil {
+		return err
 	}
 	c.emit(op{kind: opRequest, request: len(c.p.requests)})
 	c.p.requests = append(c.p.requests, r)
@@ -399,11 +412,16 @@ func (p *Program) NeedsBody(request int) bool { return p.requests[request].body 
 // NeedsHeader is described at NeedsBody.
 func (p *Program) NeedsHeader(request int) bool { return p.requests[request].header }
 
-// Checks returns the names of a request's checks.
+// Checks returns the names of a request's checks, and then of those turns of its exchange that are.
 func (p *Program) Checks(request int) []string {
 	var names []string
 	for _, c := range p.requests[request].Checks {
 		names = append(names, c.Name)
+	}
+	for _, t := range p.requests[request].turns {
+		if t.check >= 0 {
+			names = append(names, checkName(t.Turn))
+		}
 	}
 	return names
 }

@@ -143,18 +143,12 @@ type Capture struct {
 	index int
 }
 
+// finds reports whether there is something to capture.
+func (c *Capture) finds(r *Response) bool { return len(c.matches(r)) > 0 }
+
 // take returns the captured value.
 func (c *Capture) take(r *Response, s *stream) (Value, error) {
-	matches := c.Part.of(r)
-	if c.Regex != nil {
-		matches = c.match(matches)
-	}
-	list := c.Part.JSON != "" && c.Regex == nil
-	if list && c.Pick != PickWhole && len(matches) == 1 {
-		if elements, ok := matches[0].List(); ok {
-			matches = elements
-		}
-	}
+	matches := c.matches(r)
 	if c.UnescapeHTML {
 		for i := range matches {
 			matches[i].Text = html.UnescapeString(matches[i].Text)
@@ -174,6 +168,21 @@ func (c *Capture) take(r *Response, s *stream) (Value, error) {
 	default:
 		return matches[0], nil
 	}
+}
+
+// matches returns what of a response may be taken.
+func (c *Capture) matches(r *Response) []Value {
+	matches := c.Part.of(r)
+	if c.Regex != nil {
+		matches = c.match(matches)
+	}
+	list := c.Part.JSON != "" && c.Regex == nil
+	if list && c.Pick != PickWhole && len(matches) == 1 {
+		if elements, ok := matches[0].List(); ok {
+			matches = elements
+		}
+	}
+	return matches
 }
 
 // match returns what the expression finds in values.

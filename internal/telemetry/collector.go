@@ -103,7 +103,7 @@ func newCollector(name string) *collector {
 		sendDelay: f.histograms("traffic_send_delay_seconds",
 			"Time from a request's due time to the actual send: the generator's own lateness.", delayBounds()),
 		requests: f.counters("traffic_requests_total",
-			"Finished requests, by the protocol's code; the code is empty where there was no response.",
+			"Finished requests, by the protocol's code (a status of HTTP or gRPC, the close code of a WebSocket); the code is empty where there was no response.",
 			labelRequest, "code"),
 		failures: f.counters("traffic_request_failures_total",
 			"Failed requests, by reason; local, denied and canceled ones say nothing about the target.", labelRequest, "reason"),

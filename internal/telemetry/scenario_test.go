@@ -69,7 +69,7 @@ func TestFinishedCountsEachOutcomeOnce(t *testing.T) {
 	s.Dropped(engine.DropInFlight, 1)
 
 	want := `
-# HELP traffic_requests_total Finished requests, by the protocol's code; the code is empty where there was no response.
+# HELP traffic_requests_total Finished requests, by the protocol's code (a status of HTTP or gRPC, the close code of a WebSocket); the code is empty where there was no response.
 # TYPE traffic_requests_total counter
 traffic_requests_total{code="",request="browse",scenario="storefront"} 3
 traffic_requests_total{code="",request="buy",scenario="storefront"} 0

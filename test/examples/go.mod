@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/authzed/authzed-go v1.11.0
+	github.com/coder/websocket v1.8.15
 	github.com/go-playground/validator/v10 v10.30.6
 	github.com/graph-gophers/graphql-go v1.11.0
 	github.com/mccutchen/go-httpbin/v2 v2.26.0

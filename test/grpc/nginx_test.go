@@ -2,80 +2,29 @@ package grpc
 
 import (
 	"context"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
 	"github.com/traffic-exporter/traffic_exporter/test/freeport"
+	"github.com/traffic-exporter/traffic_exporter/test/nginx"
 )
 
-// startNginx runs the nginx of this machine as a proxy before a server, with a location that it
-// does not pass on and one whose server is away. Without an nginx the test is skipped.
+// startNginx runs nginx as a proxy before a server, with a location that it does not pass on and one whose
+// server is away.
 func startNginx(t *testing.T, backend string) string {
 	t.Helper()
-	path, err := exec.LookPath("nginx")
-	if err != nil {
-		path, err = exec.LookPath("/usr/sbin/nginx") // Not in everybody's PATH.
-	}
-	if err != nil {
-		t.Skipf("there is no nginx: `make system-tools` installs it as root where there is apt-get: %v", err)
-	}
-	dir := t.TempDir()
 	addr := freeport.Address(t)
-	config := `
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log error.log;
-events {}
-http {
-	access_log off;
-	client_body_temp_path body;
-	proxy_temp_path proxy;
-	fastcgi_temp_path fastcgi;
-	uwsgi_temp_path uwsgi;
-	scgi_temp_path scgi;
+	nginx.Start(t, addr, `
 	client_max_body_size 10m;
 	server {
-		listen ` + addr + ` http2;
-		location /grpc.testing.TestService/UnimplementedCall { grpc_pass grpc://` + freeport.Address(t) + `; }
+		listen `+addr+` http2;
+		location /grpc.testing.TestService/UnimplementedCall { grpc_pass grpc://`+freeport.Address(t)+`; }
 		location /grpc.testing.TestService/HalfDuplexCall { return 404; }
-		location / { grpc_pass grpc://` + backend + `; }
-	}
-}
-`
-	if os.Geteuid() == 0 {
-		config = "user root;\n" + config
-	}
-	file := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), path, "-p", dir, "-c", file)
-	var said strings.Builder
-	cmd.Stderr = &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if c, err := net.Dial("tcp", addr); err == nil {
-			_ = c.Close()
-			return addr
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("nginx does not listen: %s", said.String())
-		}
-	}
+		location / { grpc_pass grpc://`+backend+`; }
+	}`)
+	return addr
 }
 
 func TestNginxAsAProxy(t *testing.T) {

@@ -32,11 +32,11 @@ func pattern(typ string) string {
 	case "Bytes":
 		return `^[0-9]+(KiB|MiB|GiB)?$`
 	case "URL":
-		return `^(([hH][tT][tT][pP]|[gG][rR][pP][cC])[sS]?://[^#\s]+|[/?][^#\s]*)$|\{\{`
+		return `^(([hH][tT][tT][pP]|[gG][rR][pP][cC]|[wW][sS])[sS]?://[^#\s]+|[/?][^#\s]*)$|\{\{`
 	case "Origin":
 		return `^[hH][tT][tT][pP][sS]?://[^/?#\s]+/?$`
 	case "StatusRange":
-		return `^([1-5](xx|[0-9]{2}(-[1-5][0-9]{2})?)|` + strings.Join(spec.Names(), "|") + `)$`
+		return `^([1-5](xx|[0-9]{2}(-[1-5][0-9]{2})?)|[1-4][0-9]{3}(-[1-4][0-9]{3})?|` + strings.Join(spec.Names(), "|") + `)$`
 	case "TimeOfDay":
 		return `^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$`
 	case "TimeOfWeek":
@@ -60,7 +60,7 @@ func bareNumber(typ string) object {
 	case "Bytes":
 		return object{"type": "integer", "minimum": 0}
 	case "StatusRange":
-		return object{"type": "integer", "minimum": 100, "maximum": 599}
+		return object{"type": "integer", "minimum": 100, "maximum": 4999}
 	default:
 		return nil
 	}
@@ -107,7 +107,12 @@ func (m *model) definition(t *typeDoc) object {
 		return either(object{"enum": []string{"uuid", "sequence"}}, object{"type": "string", "pattern": variable})
 	case "Dataset":
 		s["oneOf"] = exactlyOne(t, "order", "weight")
-	case "Pause":
+	case "Turn":
+		s["oneOf"] = exactlyOne(t)
+	case "Send":
+		s["oneOf"] = exactlyOne(t)
+		return either(anyText(""))
+	case "Pause", "Wait":
 		return either(textual("Duration"))
 	case "Repeat":
 		return either(orVariable(object{"type": "integer", "minimum": 1, "maximum": 10000}), object{"const": "all"})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
+	"github.com/traffic-exporter/traffic_exporter/internal/script"
 )
 
 // Prepared is a request with all done that is the same each time that it is sent. The
@@ -37,6 +38,8 @@ type Prepared struct {
 	KeepsRedirects bool
 	// Streams says that the end of the body is that of its stream.
 	Streams bool
+	// Talk, if not nil, is the exchange of messages on the connection that the request upgrades.
+	Talk Talk
 	// Jar, if not nil, is told of the cookies of responses, and asked for those of redirects.
 	Jar Jar
 }
@@ -51,6 +54,19 @@ func (p *Prepared) Fails(status int) bool {
 // protocol.Call. The entry has to be one that Streams, and its body is not changed once it is
 // sent. Clients of HTTP/2 alone know it.
 type Payload struct{ Body []byte }
+
+// Talk says what is sent on a connection on which both sides send messages, and judges what is received. Calls
+// do not overlap, and come between Start and Done of the request's call. See script.Talk.
+type Talk interface {
+	// Next returns what comes next. It fails on a message that cannot be made.
+	Next() (script.Say, error)
+	// Hear reports whether a message is the one that is waited for. It fails on one that is too much to keep.
+	Hear(data []byte) (bool, error)
+	// Missed returns that what is waited for did not come.
+	Missed() error
+}
+
+var _ Talk = (*script.Talk)(nil)
 
 // Jar keeps the cookies of one user (RFC 6265). Calls do not overlap.
 type Jar interface {

@@ -220,23 +220,29 @@ func (s Suite) tellsFailuresOfHTTP2(t *testing.T) {
 }
 
 func (s Suite) tellsOfServersThatBreakOff(t *testing.T) {
-	for _, test := range []struct {
+	type test struct {
 		name  string
 		serve func(net.Conn)
 		want  protocol.Reason
-	}{
-		{"closes", AnswerAndClose(""), protocol.ReasonReset},
-		{"says nothing", Answer(""), protocol.ReasonTimeout},
-		{"speaks something else", Answer("220 smtp.test ESMTP\r\n"), protocol.ReasonProtocol},
-		{"speaks HTTP/1.1", Answer("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonProtocol},
+		code  string
+	}
+	refusal := test{name: "speaks HTTP/1.1", serve: Answer("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), want: protocol.ReasonProtocol}
+	if s.plain().Major == 1 {
+		refusal.want, refusal.code = protocol.ReasonStatus, "400"
+	}
+	for _, test := range []test{
+		{name: "closes", serve: AnswerAndClose(""), want: protocol.ReasonReset},
+		{name: "says nothing", serve: Answer(""), want: protocol.ReasonTimeout},
+		{name: "speaks something else", serve: Answer("220 smtp.test ESMTP\r\n"), want: protocol.ReasonProtocol},
+		refusal,
 	} {
 		t.Run("the server "+test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := Pipe(t, false, test.serve)
 				o.Timeout = time.Second // Before anybody finds out that nobody is there.
 				r := s.once(t, o)
-				if r.Reason != test.want || r.Code != "" {
-					t.Errorf("code %q, reason %q, want %q: %v", r.Code, r.Reason, test.want, r.Err)
+				if r.Reason != test.want || r.Code != test.code {
+					t.Errorf("code %q, reason %q, want %q, %q: %v", r.Code, r.Reason, test.code, test.want, r.Err)
 				}
 			})
 		})

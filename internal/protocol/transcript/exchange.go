@@ -55,6 +55,9 @@ func (x *Running) Wait(ctx context.Context) {
 	}
 }
 
+// GivenUp reports whether Wait returned before the exchange had ended.
+func (x *Running) GivenUp() bool { return x.given != nil }
+
 // End returns how the exchange has ended, and its transcript. Before that took, if not nil, may
 // change the result of a call that was not given up.
 func (x *Running) End(took func(*protocol.Call)) (protocol.Result, string) {

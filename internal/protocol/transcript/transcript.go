@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strconv"
@@ -33,9 +34,11 @@ type Transcript struct {
 	// shown and received count the bytes of the present response's body, and total those of
 	// the ones before.
 	shown, received, total int
+	// messages counts the bytes of messages that are shown.
+	messages int
 }
 
-var _ protocol.Tap = (*Transcript)(nil)
+var _ protocol.MessageTap = (*Transcript)(nil)
 
 // String returns what has been written.
 func (t *Transcript) String() string {
@@ -120,6 +123,31 @@ func (t *Transcript) Body(piece []byte) {
 	show := piece[:min(len(piece), t.limit()-t.shown)]
 	t.shown += len(show)
 	fmt.Fprint(&t.b, printable(string(show)))
+}
+
+// Message implements protocol.MessageTap. What is no text is written in base64.
+func (t *Transcript) Message(m protocol.Message, sent bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.endBody()
+	arrow, kind := "<", "text"
+	if sent {
+		arrow = ">"
+	} else {
+		t.total += len(m.Data)
+	}
+	data := m.Data[:min(len(m.Data), t.limit()-t.messages)]
+	text := printable(string(data))
+	if m.Binary {
+		kind, text = "binary", base64.StdEncoding.EncodeToString(data)
+	}
+	fmt.Fprintf(&t.b, "%s %s message of %d bytes\n", arrow, kind, len(m.Data))
+	if t.messages += len(data); len(data) > 0 {
+		fmt.Fprintln(&t.b, text)
+	}
+	if more := len(m.Data) - len(data); more > 0 {
+		fmt.Fprintf(&t.b, "* %d bytes more not shown\n", more)
+	}
 }
 
 // endBody ends the response's body, if there was one.
