@@ -12,10 +12,9 @@ const maxIdle = 64
 
 // Doer makes exchanges and waits for their responses, as most libraries do.
 type Doer interface {
-	// Do makes one exchange and returns how it went. It returns soon after ctx ends,
-	// with ReasonTimeout if its deadline passed and ReasonCanceled otherwise. Safe for
-	// concurrent use.
-	Do(ctx context.Context, r Request) Result
+	// Do makes the exchange of a call and returns how it went; it leaves the call's Result and
+	// Done alone. It returns soon after ctx ends, as ReasonCanceled. Safe for concurrent use.
+	Do(ctx context.Context, c *Call) Result
 	// Close releases what the Doer holds, once nothing is in flight.
 	Close()
 }
@@ -63,7 +62,7 @@ func (w *Waiting) Start(c *Call) {
 // run makes exchanges until there is nothing to do for many goroutines.
 func (w *Waiting) run(c *Call) {
 	for c != nil {
-		c.Finish(w.doer.Do(w.ctx, c.Request))
+		c.Finish(w.doer.Do(w.ctx, c))
 		c = w.wait()
 	}
 }

@@ -28,7 +28,7 @@ func (d *doer) add(n int) int {
 	return d.active
 }
 
-func (d *doer) Do(ctx context.Context, _ protocol.Request) protocol.Result {
+func (d *doer) Do(ctx context.Context, _ *protocol.Call) protocol.Result {
 	res := protocol.Result{Sent: time.Now()}
 	d.add(1)
 	defer d.add(-1)

@@ -96,9 +96,13 @@ func (s Suite) generatesBodies(t *testing.T) {
 				if e > 0 {
 					body = o.Entries[e].Source
 				}
+				told := body.Size()
+				if e == 0 && f.packets() {
+					told = -1 // quic-go's server does not say that there is none.
+				}
 				var tap keeper
 				r := c.run(&protocol.Call{Request: protocol.Request{Entry: e}, Tap: &tap})
-				if want := checksum(body.Size(), body.Size(), sumOf(body)); r.Failed() || !bytes.Equal(tap.body, want) {
+				if want := checksum(told, body.Size(), sumOf(body)); r.Failed() || !bytes.Equal(tap.body, want) {
 					t.Errorf("%d bytes: %s, want %s: %v", body.Size(), tap.body, want, r.Err)
 				}
 			}
@@ -156,7 +160,7 @@ func (s Suite) sendsGeneratedBodiesAgain(t *testing.T) {
 			o := f.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 				switch {
 				case r.Method == http.MethodGet:
-				case r.URL.Path == "/drop" && !dropped.Swap(true):
+				case r.URL.Path == "/drop" && !f.packets() && !dropped.Swap(true):
 					_, _ = io.CopyN(io.Discard, r.Body, 100_000)
 					c, _ := r.Context().Value(key{}).(net.Conn)
 					_ = c.Close()
