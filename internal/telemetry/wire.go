@@ -57,7 +57,7 @@ func newWire(f factory) *wire {
 }
 
 // openProtocols are the values of the label protocol.
-func openProtocols() []string { return []string{protocol.HTTP1, protocol.HTTP2} }
+func openProtocols() []string { return []string{protocol.HTTP1, protocol.HTTP2, protocol.HTTP3} }
 
 func (w *wire) parts() []prometheus.Collector {
 	return []prometheus.Collector{w.open, w.opened, w.sent, w.received, w.unresolved, w.outdated, w.fileFailed, w.phases}
