@@ -58,7 +58,7 @@ func (x *exchange) run(ctx context.Context) protocol.Result {
 			return x.failed(ended(ctx.Err()))
 		}
 		if attempts++; !a.mayRepeat(err, attempts) {
-			return x.failed(err)
+			return x.failed(c.session.explain(err))
 		}
 		if errors.Is(err, quic.Err0RTTRejected) {
 			x.entry.origin.late.Store(true)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"net"
 	"sync"
 	"sync/atomic"
 
@@ -28,6 +29,8 @@ type session struct {
 	goAway    atomic.Int64
 	goingAway chan struct{}
 	once      sync.Once
+	// fault is what the connection ended for, if the server broke a rule.
+	fault atomic.Pointer[violation]
 	// critical are the streams that the server has opened which there may be only one of.
 	critical [streamDecoder + 1]atomic.Bool
 	// work waits for those that read streams.
@@ -70,12 +73,17 @@ func (s *session) end(c code) error {
 }
 
 // fail ends the connection for what the server did.
-func (s *session) fail(err error) {
-	c := codeProtocol
-	if v, ok := errors.AsType[*violation](err); ok {
-		c = v.code
+func (s *session) fail(v *violation) {
+	s.fault.CompareAndSwap(nil, v)
+	_ = s.end(v.code) // It has ended otherwise.
+}
+
+// explain returns what a request on the connection failed for.
+func (s *session) explain(err error) error {
+	if v := s.fault.Load(); v != nil && errors.Is(err, net.ErrClosed) {
+		return v
 	}
-	_ = s.end(c) // It has ended otherwise.
+	return err
 }
 
 // greet opens the control stream (RFC 9114, section 6.2.1), and reads those of the server. Somebody
@@ -101,20 +109,20 @@ func (s *session) accept() {
 			return
 		}
 		s.work.Go(func() {
-			if err := s.read(stream); err != nil {
-				s.fail(err)
+			if v := s.read(stream); v != nil {
+				s.fail(v)
 			}
 		})
 	}
 }
 
 // read reads a stream of the server's. It returns what the connection ends for; nil if it goes on.
-func (s *session) read(stream *quic.ReceiveStream) error {
+func (s *session) read(stream *quic.ReceiveStream) *violation {
 	r := bufio.NewReader(stream)
 	kind, err := quicvarint.Read(r)
 	switch {
 	case err != nil:
-		return nil //nolint:nilerr // Streams may end before they say what they are.
+		return nil // Streams may end before they say what they are.
 	case kind == streamPush:
 		return breach(codeID, "a push that nobody asked for")
 	case kind > streamDecoder:
