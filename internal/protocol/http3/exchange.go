@@ -243,26 +243,30 @@ func (a *attempt) tell() {
 }
 
 // send sends the head and what is left of the body, in the background if that may have to wait. The
-// channel is closed when it has ended.
+// channel is closed when it has ended. Once something is sent, what becomes of the rest is for the
+// response to say: a server that does not want it responds, or resets the stream.
 func (a *attempt) send(head []byte, rest httpreq.Upload) (<-chan struct{}, error) {
 	uploaded := make(chan struct{})
 	n, err := a.stream.Write(head)
-	if a.written = n > 0; err != nil || rest.Len() == 0 {
-		close(uploaded)
-		if err == nil {
-			err = a.stream.Close()
-		}
-		return uploaded, err
+	a.written = n > 0
+	if err == nil && rest.Len() > 0 {
+		go func() {
+			defer close(uploaded)
+			a.upload(rest)
+		}()
+		return uploaded, nil
 	}
-	go func() {
-		defer close(uploaded)
-		a.upload(rest)
-	}()
-	return uploaded, nil
+	close(uploaded)
+	if err == nil {
+		_ = a.stream.Close() // It has been reset otherwise.
+	}
+	if a.written {
+		err = nil
+	}
+	return uploaded, err
 }
 
-// upload sends a body. What becomes of it is for the response to say: a server that does not want the
-// rest responds, or resets the stream.
+// upload sends a body.
 func (a *attempt) upload(rest httpreq.Upload) {
 	buf := make([]byte, 0, pieceSize+2*maxVarint)
 	for rest.Len() > 0 {

@@ -170,3 +170,23 @@ func TestAHeadIsNotSentThatIsLongerThanTheServerTakes(t *testing.T) {
 	})
 	mustSucceed(t, c)
 }
+
+func TestAResponseThatComesWhileTheHeadIsSentIsTheOutcome(t *testing.T) {
+	o := byHand(t, nil, func(c *served) {
+		for {
+			s, err := c.AcceptStream(c.ctx)
+			if err != nil {
+				return
+			}
+			s.CancelRead(noError) // Without a look at it (RFC 9114, section 4.1).
+			respond(s, section(":status", "431"))
+		}
+	})
+	o.Entries[0].Fields = []protocol.Field{{Name: "Cookie", Value: strings.Repeat("crumbs", 50_000)}}
+	c := newClient(t, o)
+	for range 20 {
+		if r := get(c); r.Reason != protocol.ReasonStatus || r.Code != "431" {
+			t.Fatalf("code %q, reason %q: %v", r.Code, r.Reason, r.Err)
+		}
+	}
+}
