@@ -108,10 +108,12 @@ func section(fields ...string) []byte {
 	return frame(headers, b.Bytes())
 }
 
-// respond sends frames and ends the stream.
+// respond sends frames and ends the stream. The rest of the request is read: until then QUIC takes the
+// stream for one that is open.
 func respond(s *quic.Stream, frames ...[]byte) {
 	_, _ = s.Write(bytes.Join(frames, nil))
 	_ = s.Close()
+	go func() { _, _ = io.Copy(io.Discard, s) }()
 }
 
 // oneShot is a server of protocoltest.Flavour.

@@ -49,6 +49,10 @@ const (
 	maxFields = 10_000
 	// maxControl is the longest frame of a control stream that is looked into, in bytes.
 	maxControl = 4 << 10
+	// maxSmall is how many frames of less than smallFrame bytes a response may have beside its heads,
+	// and how many frames a control stream.
+	maxSmall   = 10_000
+	smallFrame = 256
 )
 
 // appendFrame appends the header of a frame with so many bytes.

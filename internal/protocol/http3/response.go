@@ -21,9 +21,10 @@ type response struct {
 	// touched says that something of it has come, and status is that of its head; 0 until that comes.
 	touched bool
 	status  int
-	// interim is how many interim responses came, and trailed says that trailers did.
-	interim int
-	trailed bool
+	// interim is how many interim responses came, small how many frames that brought next to nothing,
+	// and trailed says that trailers came.
+	interim, small int
+	trailed        bool
 	// length is what the body is to have; -1 where that is not said. received is what came.
 	length, received int64
 	// shown shows the request to a tap, which may be nil; nil before it is sent.
@@ -58,6 +59,11 @@ func (a *attempt) receive() error {
 
 // take takes a frame.
 func (a *attempt) take(r *bufio.Reader, f frame) error {
+	if f.length < smallFrame && f.kind != frameHeaders {
+		if a.small++; a.small > maxSmall {
+			return breach(codeExcessiveLoad, "too many frames bring next to nothing")
+		}
+	}
 	switch f.kind {
 	case frameHeaders:
 		return a.takeHead(r, f)

@@ -64,6 +64,9 @@ func TestResponsesAreReadAsTheyCome(t *testing.T) {
 		{"a frame of the control stream", "GET", [][]byte{frame(settings, nil)}, protocol.ReasonProtocol, "", ""},
 		{"a frame of HTTP/2", "GET", [][]byte{ok, frame(0x8, []byte("abcd"))}, protocol.ReasonProtocol, "200", "[HTTP/3.0 200 OK]"},
 		{"a push", "GET", [][]byte{frame(0x5, []byte("abcd"))}, protocol.ReasonProtocol, "", ""},
+		{"pieces that bring next to nothing", "GET", [][]byte{ok, bytes.Repeat(frame(data, []byte("a")), 10_000)}, protocol.ReasonNone, "200", "[HTTP/3.0 200 OK]" + strings.Repeat("a", 10_000)},
+		{"too many pieces that bring next to nothing", "GET", [][]byte{ok, bytes.Repeat(frame(data, nil), 10_001)}, protocol.ReasonProtocol, "200", "[HTTP/3.0 200 OK]"},
+		{"too many frames that nobody knows", "GET", [][]byte{bytes.Repeat(frame(0x21, nil), 10_001), ok}, protocol.ReasonProtocol, "", ""},
 		{"no status", "GET", [][]byte{section("a", "b")}, protocol.ReasonProtocol, "", ""},
 		{"two statuses", "GET", [][]byte{section(":status", "200", ":status", "200")}, protocol.ReasonProtocol, "", ""},
 		{"a status behind a field", "GET", [][]byte{section("a", "b", ":status", "200")}, protocol.ReasonProtocol, "", ""},
@@ -113,6 +116,7 @@ func TestServersThatBreakTheRulesOfTheConnectionAreLeft(t *testing.T) {
 		"an id of a GOAWAY that is no request's": unidirectional(0, append(frame(settings, nil), frame(goAway, []byte{3})...)),
 		"a GOAWAY that grows":                    unidirectional(0, bytes.Join([][]byte{frame(settings, nil), frame(goAway, []byte{4}), frame(goAway, []byte{8})}, nil)),
 		"a frame without end":                    unidirectional(0, append(frame(settings, nil), quicvarint.Append([]byte{goAway}, 1<<40)...)),
+		"a control stream without end":           unidirectional(0, append(frame(settings, nil), bytes.Repeat(frame(0x21, nil), 10_000)...)),
 		"a push":                                 unidirectional(1, []byte{0}),
 		"a control stream that ends":             func(c *served) { _ = c.control(0, frame(settings, nil)).Close() },
 		"two control streams": func(c *served) {

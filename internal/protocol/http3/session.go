@@ -148,7 +148,7 @@ func (s *session) read(stream *quic.ReceiveStream) *violation {
 // control reads the server's control stream, until it ends.
 func (s *session) control(r *bufio.Reader) error {
 	first := true
-	for {
+	for range maxSmall {
 		f, err := readFrame(r)
 		if err != nil {
 			return err
@@ -164,6 +164,7 @@ func (s *session) control(r *bufio.Reader) error {
 			return err
 		}
 	}
+	return breach(codeExcessiveLoad, "too many frames on the control stream")
 }
 
 // controlFrame reads a frame of the control stream (RFC 9114, section 7.2).
