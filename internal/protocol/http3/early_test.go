@@ -20,9 +20,9 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
-// earlyServer serves HTTP/3 and tells the handler whether a request came before the handshake was
-// complete. Each request has a connection of its own.
-func earlyServer(t *testing.T, handle func(w http.ResponseWriter, method string, early bool)) httpreq.Options {
+// earlyServer serves HTTP/3, until it is stopped, and tells the handler whether a request came before
+// the handshake was complete. Each request has a connection of its own.
+func earlyServer(t *testing.T, handle func(w http.ResponseWriter, method string, early bool)) (o httpreq.Options, stop func()) {
 	t.Helper()
 	type key struct{}
 	f := flavour()
@@ -36,10 +36,11 @@ func earlyServer(t *testing.T, handle func(w http.ResponseWriter, method string,
 			Handler:     server.Config.Handler,
 		}
 		go func() { _ = s.Serve(conn) }()
-		tb.Cleanup(func() { _ = s.Close() })
+		stop = func() { _, _ = s.Close(), conn.Close() }
+		tb.Cleanup(stop)
 		return conn.LocalAddr().String()
 	}
-	o := f.Serve(t, func(w http.ResponseWriter, r *http.Request) {
+	o = f.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		c, _ := r.Context().Value(key{}).(*quic.Conn)
 		select {
 		case <-c.HandshakeComplete():
@@ -49,12 +50,12 @@ func earlyServer(t *testing.T, handle func(w http.ResponseWriter, method string,
 		}
 	})
 	o.KeepAlive = false
-	return o
+	return o, stop
 }
 
 func TestSafeRequestsGoWithTheHandshakeIfTheyMay(t *testing.T) {
 	var early atomic.Int64
-	o := earlyServer(t, func(_ http.ResponseWriter, method string, isEarly bool) {
+	o, _ := earlyServer(t, func(_ http.ResponseWriter, method string, isEarly bool) {
 		if isEarly {
 			early.Add(1)
 			if method != http.MethodGet {
@@ -87,7 +88,7 @@ func TestSafeRequestsGoWithTheHandshakeIfTheyMay(t *testing.T) {
 }
 
 func TestARequestThatIsTooEarlyIsSentAfterTheHandshake(t *testing.T) {
-	o := earlyServer(t, func(w http.ResponseWriter, _ string, early bool) {
+	o, _ := earlyServer(t, func(w http.ResponseWriter, _ string, early bool) {
 		if early {
 			w.WriteHeader(http.StatusTooEarly)
 		}
@@ -145,4 +146,21 @@ func TestAServerMayRejectWhatComesEarly(t *testing.T) {
 		}
 		return repeats > 0
 	})
+}
+
+func TestAnEarlyRequestToNobodyIsRefused(t *testing.T) {
+	var early atomic.Int64
+	o, stop := earlyServer(t, func(_ http.ResponseWriter, _ string, isEarly bool) {
+		if isEarly {
+			early.Add(1)
+		}
+	})
+	o.EarlyData = true
+	c := newClient(t, o)
+	protocoltest.Eventually(t, "requests come early", func() bool {
+		mustSucceed(t, c)
+		return early.Load() > 0
+	})
+	stop()
+	protocoltest.CheckReason(t, get(c), protocol.ReasonRefused)
 }

@@ -37,9 +37,9 @@ type exchange struct {
 
 // run makes the exchange.
 func (x *exchange) run(ctx context.Context) protocol.Result {
-	after, attempts := uint64(0), 0
+	attempts, w := 0, wish{}
 	for {
-		c, waited, err := x.entry.origin.acquire(ctx, after)
+		c, waited, err := x.entry.origin.acquire(ctx, w)
 		if err != nil {
 			return x.failed(err)
 		}
@@ -57,18 +57,28 @@ func (x *exchange) run(ctx context.Context) protocol.Result {
 		case ctx.Err() != nil:
 			return x.failed(ended(ctx.Err()))
 		}
-		if attempts++; !a.mayRepeat(err, attempts) {
-			return x.failed(c.session.explain(err))
-		}
 		if errors.Is(err, quic.Err0RTTRejected) {
 			x.entry.origin.late.Store(true)
 			_ = c.session.end(codeNone) // The handshake goes on, but its streams do not.
 		}
-		x.response = response{}
-		if !errors.Is(err, errTooEarly) {
-			after = c.number
+		if attempts++; !a.mayRepeat(err, attempts) {
+			return x.failed(c.session.explain(err))
 		}
+		w = elsewhere(c, err)
+		x.response = response{}
 	}
+}
+
+// elsewhere returns which connections a request may go to that failed on one: where that has ended, not
+// to others that may be about to; where it was refused, to any other.
+func elsewhere(c *conn, err error) wish {
+	switch {
+	case errors.Is(err, errTooEarly):
+		return wish{}
+	case isGone(err):
+		return wish{after: c.number}
+	}
+	return wish{avoid: c}
 }
 
 // ended returns the error of an exchange whose context has ended.

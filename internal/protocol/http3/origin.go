@@ -45,10 +45,21 @@ type origin struct {
 	closed  bool
 }
 
+// wish says which connections a request may go to, while more of them can be made.
+type wish struct {
+	// after is the number of a connection after which it has to be made, and avoid one that it must not
+	// be; nil for none.
+	after uint64
+	avoid *conn
+}
+
+// grants reports whether it may go to a connection.
+func (w wish) grants(c *conn) bool { return c.number > w.after && c != w.avoid }
+
 // waiter is somebody who waits for a connection.
 type waiter struct {
-	// after is the number of a connection after which his has to be made.
-	after uint64
+	wish
+
 	// granted takes the connection, or the error that there is none.
 	granted chan grant
 }
@@ -66,9 +77,9 @@ func newOrigin(c *client, addr string) *origin {
 	return o
 }
 
-// acquire returns a connection with room that was made after another one, and reports whether it had
-// to be waited for. It has to be released.
-func (o *origin) acquire(ctx context.Context, after uint64) (c *conn, waited bool, err error) {
+// acquire returns a connection with room, and reports whether it had to be waited for. It has to be
+// released.
+func (o *origin) acquire(ctx context.Context, wants wish) (c *conn, waited bool, err error) {
 	now := time.Now()
 	o.dial.Refresh(now) //nolint:contextcheck // A lookup is shared, and belongs to the Dialer.
 	o.mu.Lock()
@@ -76,11 +87,11 @@ func (o *origin) acquire(ctx context.Context, after uint64) (c *conn, waited boo
 		o.mu.Unlock()
 		return nil, false, dial.ErrClosed
 	}
-	if c = o.pick(now, after); c != nil {
+	if c = o.pick(now, wants); c != nil {
 		o.mu.Unlock()
 		return c, false, nil
 	}
-	w := &waiter{after: after, granted: make(chan grant, 1)}
+	w := &waiter{wish: wants, granted: make(chan grant, 1)}
 	o.waiting = append(o.waiting, w)
 	o.grow()
 	o.mu.Unlock()
@@ -116,15 +127,15 @@ func (o *origin) giveUp(w *waiter, err error) error {
 
 // pick takes a place on the connection with the fewest requests of those that have room and may be
 // used; nil if there is none. Equals take turns.
-func (o *origin) pick(now time.Time, after uint64) *conn {
+func (o *origin) pick(now time.Time, w wish) *conn {
 	if !o.mayGrow() {
-		after = 0 // There is not going to be another.
+		w = wish{} // There is not going to be another.
 	}
 	var best *conn
 	o.turn++
 	for i := range o.conns {
 		c := o.conns[(i+o.turn)%len(o.conns)]
-		if c.number > after && c.hasRoom(now) && (best == nil || c.active < best.active) {
+		if w.grants(c) && c.hasRoom(now) && (best == nil || c.active < best.active) {
 			best = c
 		}
 	}
@@ -172,7 +183,7 @@ func (o *origin) fail(n int, err error) {
 func (o *origin) serve() {
 	now := time.Now()
 	o.waiting = slices.DeleteFunc(o.waiting, func(w *waiter) bool {
-		c := o.pick(now, w.after)
+		c := o.pick(now, w.wish)
 		if c != nil {
 			w.granted <- grant{conn: c}
 		}

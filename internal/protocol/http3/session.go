@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"math"
-	"net"
 	"sync"
 	"sync/atomic"
 
@@ -78,12 +77,21 @@ func (s *session) fail(v *violation) {
 	_ = s.end(v.code) // It has ended otherwise.
 }
 
-// explain returns what a request on the connection failed for.
+// explain returns what a request on the connection failed for: what the server did wrong, or that there
+// never was a connection, if the request was sent before the handshake was complete.
 func (s *session) explain(err error) error {
-	if v := s.fault.Load(); v != nil && errors.Is(err, net.ErrClosed) {
+	if !isGone(err) {
+		return err
+	}
+	if v := s.fault.Load(); v != nil {
 		return v
 	}
-	return err
+	select {
+	case <-s.HandshakeComplete():
+		return err
+	default:
+		return &dial.Error{Step: dial.StepConnect, Addr: s.RemoteAddr().String(), Err: err}
+	}
 }
 
 // greet opens the control stream (RFC 9114, section 6.2.1), and reads those of the server. Somebody
