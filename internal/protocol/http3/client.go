@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -149,13 +148,4 @@ func (c *client) Close() {
 	}
 	c.work.Wait()
 	c.dialer.Close()
-}
-
-// retireAt returns when a connection that is made now is to be used no more: an age, give or take a
-// tenth, so that those made together do not end together. It is zero if connections do not age.
-func (c *client) retireAt(now time.Time) time.Time {
-	if c.maxAge <= 0 {
-		return time.Time{}
-	}
-	return now.Add(c.maxAge + time.Duration((rand.Float64()-0.5)/5*float64(c.maxAge)))
 }

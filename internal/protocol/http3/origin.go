@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
 const (
@@ -164,7 +165,7 @@ func (o *origin) unserved() int {
 func (o *origin) grow() {
 	for o.unserved() > 0 && o.mayGrow() && (o.learned > 0 || len(o.conns)+o.making == 0) {
 		o.making++
-		o.client.work.Go(o.make)
+		o.client.work.Go(func() { o.make("") })
 	}
 	if o.making == 0 && !slices.ContainsFunc(o.conns, func(c *conn) bool { return !c.retired }) {
 		o.fail(len(o.waiting), &dial.Error{Step: dial.StepConnect, Addr: o.addr, Err: dial.ErrTooManyConns})
@@ -194,9 +195,14 @@ func (o *origin) serve() {
 	}
 }
 
-// make makes a connection for those that wait.
-func (o *origin) make() {
-	r, err := o.dial.Connect(o.client.ctx, "")
+// make makes a connection for those that wait, or, with an address, one to that, which has none; without
+// it there are others.
+func (o *origin) make(addr string) {
+	connect := o.dial.Connect
+	if addr != "" {
+		connect = o.dial.ConnectOnly
+	}
+	r, err := connect(o.client.ctx, addr)
 	if err == nil {
 		o.use(r)
 		return
@@ -204,19 +210,10 @@ func (o *origin) make() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.making--
-	o.fail(max(0, min(o.unserved(), len(o.waiting))), err)
-}
-
-// makeTo makes a connection to an address that has none, without which there are others.
-func (o *origin) makeTo(addr string) {
-	r, err := o.dial.ConnectOnly(o.client.ctx, addr)
-	if err == nil {
-		o.use(r)
+	if addr == "" {
+		o.fail(max(0, min(o.unserved(), len(o.waiting))), err)
 		return
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.making--
 	o.serve() // Somebody may have begun to wait for it.
 }
 
@@ -250,7 +247,7 @@ func (o *origin) spread() {
 	}
 	if addr := o.dial.Bare(maxSpread); addr != "" {
 		o.making++
-		o.client.work.Go(func() { o.makeTo(addr) })
+		o.client.work.Go(func() { o.make(addr) })
 	}
 }
 
@@ -294,7 +291,7 @@ func (o *origin) InUse() bool {
 func newConn(o *origin, r dial.Ready, now time.Time) *conn {
 	c := &conn{
 		origin: o, session: r.Over.(*session), ready: r, number: o.made, //nolint:forcetypeassert // It is what handshake made.
-		most: math.MaxInt, retireAt: o.client.retireAt(now), idleSince: now, done: make(chan struct{}),
+		most: math.MaxInt, retireAt: httpreq.RetireAt(now, o.client.maxAge), idleSince: now, done: make(chan struct{}),
 		streams: make(map[streamID]stream),
 	}
 	if n := o.client.perConn; n > 0 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -212,6 +213,16 @@ func (o Options) Mix(speaks string) (Mix, error) {
 	}
 	m.Dialer, err = dial.New(m.Dialing(speaks))
 	return m, err
+}
+
+// RetireAt returns when a connection that is made now is to be used no more: an age, give or
+// take a tenth, so that those made together do not end together. It is zero if connections do
+// not age.
+func RetireAt(now time.Time, age time.Duration) time.Time {
+	if age <= 0 {
+		return time.Time{}
+	}
+	return now.Add(age + time.Duration((rand.Float64()-0.5)/5*float64(age)))
 }
 
 // Validate reports everything that is wrong with the options, in one error.
