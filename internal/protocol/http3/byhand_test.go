@@ -19,7 +19,7 @@ import (
 const (
 	data, headers, settings, goAway = 0x0, 0x1, 0x4, 0x7
 
-	noError, internalError, rejected, messageError = 0x100, 0x102, 0x10b, 0x10e
+	noError, rejected, messageError = 0x100, 0x10b, 0x10e
 )
 
 // byHand serves each connection of QUIC with a function, and returns options for it.

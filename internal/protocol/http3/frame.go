@@ -24,12 +24,12 @@ const (
 	frameMaxPushID   = 0xd
 )
 
-// The kinds of unidirectional streams (RFC 9114, section 6.2; RFC 9204, section 4.2).
+// The kinds of unidirectional streams (RFC 9114, section 6.2; RFC 9204, section 4.2): the last are 0x2,
+// of QPACK's encoder, and 0x3, of its decoder.
 const (
 	streamControl = 0x0
 	streamPush    = 0x1
-	streamEncoder = 0x2
-	streamDecoder = 0x3
+	lastStream    = 0x3
 )
 
 // settingMaxFields is SETTINGS_MAX_FIELD_SECTION_SIZE (RFC 9114, section 7.2.4.1), and the others those

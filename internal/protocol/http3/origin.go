@@ -289,8 +289,9 @@ func (o *origin) InUse() bool {
 
 // newConn returns a connection that has been made.
 func newConn(o *origin, r dial.Ready, now time.Time) *conn {
+	s, _ := r.Over.(*session) // It is what handshake made.
 	c := &conn{
-		origin: o, session: r.Over.(*session), ready: r, number: o.made, //nolint:forcetypeassert // It is what handshake made.
+		origin: o, session: s, ready: r, number: o.made,
 		most: math.MaxInt, retireAt: httpreq.RetireAt(now, o.client.maxAge), idleSince: now, done: make(chan struct{}),
 		streams: make(map[streamID]stream),
 	}

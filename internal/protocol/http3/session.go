@@ -31,7 +31,7 @@ type session struct {
 	// fault is what the connection ended for, if the server broke a rule.
 	fault atomic.Pointer[violation]
 	// critical are the streams that the server has opened which there may be only one of.
-	critical [streamDecoder + 1]atomic.Bool
+	critical [lastStream + 1]atomic.Bool
 	// work waits for those that read streams.
 	work *sync.WaitGroup
 }
@@ -133,7 +133,7 @@ func (s *session) read(stream *quic.ReceiveStream) *violation {
 		return nil // Streams may end before they say what they are.
 	case kind == streamPush:
 		return breach(codeID, "a push that nobody asked for")
-	case kind > streamDecoder:
+	case kind > lastStream:
 		stream.CancelRead(quic.StreamErrorCode(codeStreamCreation)) // RFC 9114, section 6.2.3.
 		return nil
 	case s.critical[kind].Swap(true):
