@@ -59,7 +59,7 @@ func byHand(tb testing.TB, config *quic.Config, serve func(c *served)) httpreq.O
 type served struct {
 	*quic.Conn
 
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // It ends with the test.
 }
 
 // next returns the stream of the next request, of which the head has been read; nil at the end.

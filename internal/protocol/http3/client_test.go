@@ -212,7 +212,7 @@ func TestAServerThatIsGoneIsNoticedAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	ca, arrived := protocoltest.NewAuthority(t), make(chan struct{})
-	s := &quichttp.Server{TLSConfig: quichttp.ConfigureTLSConfig(ca.ServerConfig(t, nil)), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := &quichttp.Server{TLSConfig: quichttp.ConfigureTLSConfig(ca.ServerConfig(t, nil)), Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			close(arrived)
 			<-r.Context().Done()

@@ -48,7 +48,7 @@ func (x *exchange) run(ctx context.Context) protocol.Result {
 		}
 		a := attempt{exchange: x, conn: c}
 		err = named(a.run(ctx))
-		c.release() //nolint:contextcheck // Others may get a connection.
+		c.release()
 		switch {
 		case err == nil:
 			return x.done()
@@ -171,7 +171,7 @@ func (a *attempt) run(ctx context.Context) error {
 	if most := a.conn.session.maxFields.Load(); most > 0 && size > most {
 		return errHeaderTooLong
 	}
-	s, err := a.conn.open()
+	s, err := a.conn.open() //nolint:contextcheck // Who waits for a stream does so for all.
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (a *attempt) mayBegin(ctx context.Context) error {
 	case <-s.HandshakeComplete():
 		return nil
 	case <-s.Context().Done():
-		return context.Cause(s.Context())
+		return context.Cause(s.Context()) //nolint:contextcheck // It is the end of the connection.
 	case <-ctx.Done():
 		return ctx.Err()
 	}

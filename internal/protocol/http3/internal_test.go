@@ -72,10 +72,19 @@ func TestTheHeadHasItsFieldsInTheOrderOfTheFile(t *testing.T) {
 	x := exchange{client: &client{varying: m.Varying}, call: call, entry: &e}
 	b, size := x.head(0)
 	want := []qpack.HeaderField{
-		{Name: ":method", Value: "POST"}, {Name: ":authority", Value: "a.test:8443"}, {Name: ":scheme", Value: "https"}, {Name: ":path", Value: "/b?c"},
-		{Name: "zeta", Value: "1"}, {Name: "alpha", Value: "2"}, {Name: "zeta", Value: "3"}, {Name: "x-empty"}, {Name: "user-agent", Value: "agent"},
-		{Name: "content-length", Value: "4"}, {Name: "traffic-slot", Value: "s/g/7"},
-		{Name: "traceparent", Value: "00-01000000000000000000000000000000-0200000000000000-01"}, {Name: "authorization", Value: "Bearer b"},
+		{Name: ":method", Value: "POST"},
+		{Name: ":authority", Value: "a.test:8443"},
+		{Name: ":scheme", Value: "https"},
+		{Name: ":path", Value: "/b?c"},
+		{Name: "zeta", Value: "1"},
+		{Name: "alpha", Value: "2"},
+		{Name: "zeta", Value: "3"},
+		{Name: "x-empty"},
+		{Name: "user-agent", Value: "agent"},
+		{Name: "content-length", Value: "4"},
+		{Name: "traffic-slot", Value: "s/g/7"},
+		{Name: "traceparent", Value: "00-01000000000000000000000000000000-0200000000000000-01"},
+		{Name: "authorization", Value: "Bearer b"},
 	}
 	got := fieldsOf(t, b)
 	if !slices.Equal(got, want) {

@@ -100,7 +100,7 @@ func (o *origin) acquire(ctx context.Context, wants wish) (c *conn, waited bool,
 	case g := <-w.granted:
 		return g.conn, true, g.err
 	case <-ctx.Done():
-		return nil, true, o.giveUp(w, ctx.Err()) //nolint:contextcheck // A connection is shared.
+		return nil, true, o.giveUp(w, ctx.Err())
 	}
 }
 

@@ -130,7 +130,7 @@ func (s *session) read(stream *quic.ReceiveStream) *violation {
 	kind, err := quicvarint.Read(r)
 	switch {
 	case err != nil:
-		return nil // Streams may end before they say what they are.
+		return nil //nolint:nilerr // Streams may end before they say what they are.
 	case kind == streamPush:
 		return breach(codeID, "a push that nobody asked for")
 	case kind > lastStream:
@@ -148,7 +148,7 @@ func (s *session) read(stream *quic.ReceiveStream) *violation {
 		return v
 	}
 	if s.Context().Err() != nil {
-		return nil
+		return nil //nolint:nilerr // It is the connection that has ended.
 	}
 	return breach(codeClosedCritical, "a stream that the connection needs is closed")
 }
