@@ -59,8 +59,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// newLogger returns the process's logger, which also gets what net/http has to say of
-// servers that speak out of turn: it only knows the global one.
+// newLogger returns the process's logger, which also gets what net/http has to say of servers
+// that speak out of turn, and quic-go of the buffers of UDP: they only know the global one.
 func newLogger(c *promslog.Config) *slog.Logger {
 	logger := promslog.New(c)
 	slog.SetLogLoggerLevel(slog.LevelDebug)
@@ -136,7 +136,7 @@ func addPreview(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logge
 	}}
 }
 
-func addSend(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) commands {
+func addSend(cli *kingpin.Application, stdout io.Writer, logger func() *slog.Logger) commands {
 	var o app.SendOptions
 	cmd := cli.Command("send", "Send one slot of a scenario and print all that is exchanged, of a journey step by step.")
 	cmd.Arg("file", "Configuration file.").Required().StringVar(&o.File)
@@ -144,6 +144,7 @@ func addSend(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) 
 	cmd.Flag("request", "Name of the request to send, instead of the one that the slot's place in the mix says.").StringVar(&o.Request)
 	cmd.Flag("slot", "The slot to send, as scenario/segment/number, such as a Traffic-Slot header has it; otherwise the coming one.").StringVar(&o.Slot)
 	return commands{cmd.FullCommand(): func(ctx context.Context) error {
+		logger() // It takes what libraries have to say, which would be mixed with what is printed.
 		return app.Send(ctx, stdout, o)
 	}}
 }

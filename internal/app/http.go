@@ -13,6 +13,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http1"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http2"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/http3"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpauto"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
@@ -26,6 +27,7 @@ func versions() map[config.Protocol]func(httpreq.Options) (protocol.Client, erro
 		config.ProtocolHTTP1: func(o httpreq.Options) (protocol.Client, error) { return http1.New(o) },
 		config.ProtocolHTTP2: func(o httpreq.Options) (protocol.Client, error) { return http2.New(o) },
 		config.ProtocolH2C:   func(o httpreq.Options) (protocol.Client, error) { return http2.New(o) },
+		config.ProtocolHTTP3: http3.New,
 	}
 }
 
@@ -88,6 +90,7 @@ func httpOptions(sc config.Scenario, p part, in surroundings) httpreq.Options {
 		ResolveEvery:     time.Duration(h.DNSTTL),
 		ResolveGrace:     grace(h),
 		FullHandshakes:   !h.TLSSessionResumption,
+		EarlyData:        h.EarlyData,
 		Proxy:            proxyOptions(h),
 		FollowRedirects:  slices.ContainsFunc(entries, func(e httpreq.Entry) bool { return !e.KeepsRedirects }),
 		MaxResponseBytes: int64(h.MaxResponseBytes),
@@ -161,6 +164,8 @@ func httpProtocol(p config.Protocol) httpreq.Protocol {
 		return httpreq.HTTP2
 	case config.ProtocolH2C:
 		return httpreq.H2C
+	case config.ProtocolHTTP3:
+		return httpreq.HTTP3
 	default:
 		return httpreq.Auto
 	}

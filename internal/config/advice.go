@@ -41,6 +41,10 @@ func instead(typeName, key string) string {
 	switch typeName + "." + key {
 	case "HTTPConfig.enable_http2", "HTTPConfig.enable_http1":
 		return "write protocol: auto, http1 or http2 instead"
+	case "HTTPConfig.enable_http3":
+		return "write protocol: http3 instead"
+	case "HTTPConfig.zero_rtt", "HTTPConfig.0rtt":
+		return "write early_data: true instead"
 	case "HTTPConfig.bearer_token":
 		return "write authorization: {credentials: ...} instead"
 	case "HTTPConfig.bearer_token_file":

@@ -187,8 +187,9 @@ type BackOff struct {
 // HTTPConfig is how requests are sent. Names and meanings are those of Prometheus' http_config where it has them.
 type HTTPConfig struct {
 	// The version of HTTP: auto negotiates HTTP/2 or HTTP/1.1 over TLS and takes HTTP/1.1
-	// without it, http1 is HTTP/1.1, http2 is HTTP/2 over TLS, h2c is HTTP/2 without TLS.
-	Protocol Protocol `yaml:"protocol" default:"auto" oneof:"auto http1 http2 h2c"`
+	// without it, http1 is HTTP/1.1, http2 is HTTP/2 over TLS, h2c is HTTP/2 without TLS, http3 is
+	// HTTP/3, over QUIC: for https URLs, and through no proxy.
+	Protocol Protocol `yaml:"protocol" default:"auto" oneof:"auto http1 http2 h2c http3"`
 	// How long making a connection may take; timeout ends it as well.
 	ConnectTimeout Duration `yaml:"connect_timeout" default:"5s" min:"1ms" max:"10m"`
 	// Whether connections are used again. Otherwise each request makes its own.
@@ -215,6 +216,9 @@ type HTTPConfig struct {
 	Traceparent Traceparent `yaml:"traceparent" default:"sampled" oneof:"sampled unsampled none"`
 	// Whether a TLS session is resumed where the server offers that, as browsers do. Otherwise each handshake is a full one.
 	TLSSessionResumption bool `yaml:"tls_session_resumption" default:"true"`
+	// Whether requests of safe methods (GET, HEAD, OPTIONS, TRACE) without a body go with the handshake of a resumed session (0-RTT), where the
+	// server allows that. Whoever records them can send them again. Only with protocol http3.
+	EarlyData bool `yaml:"early_data" default:"false"`
 	// The proxy to go through: http, https, socks5 or socks5h. Its URL may have user info.
 	ProxyURL ProxyURL `yaml:"proxy_url"`
 	// Hosts to reach without it: names, domains, addresses and ranges of addresses, separated by commas.
@@ -242,6 +246,7 @@ const (
 	ProtocolHTTP1 Protocol = "http1"
 	ProtocolHTTP2 Protocol = "http2"
 	ProtocolH2C   Protocol = "h2c"
+	ProtocolHTTP3 Protocol = "http3"
 )
 
 // Traceparent is how requests are marked for tracing.

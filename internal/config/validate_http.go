@@ -24,12 +24,42 @@ func (v validator) http(path string, s Scenario) {
 		v.authorization(join(at, "authorization"), h.Authorization.Type, string(h.Authorization.Credentials))
 	}
 	v.proxy(at, h)
+	v.http3(at, h)
 	if h.OAuth2 != nil {
 		v.oauth2(join(at, "oauth2"), h)
 	}
 	if h.TLSConfig != nil {
 		v.tls(join(at, "tls_config"), *h.TLSConfig)
 		v.tlsIsUsed(path, s)
+	}
+}
+
+// http3 checks what does not go together with HTTP/3, or needs it.
+func (v validator) http3(at string, h HTTPConfig) {
+	if chosen := join(at, "protocol"); !v.ok(chosen) {
+		return
+	}
+	early := join(at, "early_data")
+	switch {
+	case h.EarlyData && h.Protocol != ProtocolHTTP3:
+		v.fail(early, "found true, but only HTTP/3 sends early: write protocol: http3 or leave it out")
+	case h.EarlyData && !h.TLSSessionResumption:
+		v.fail(early, "found true, but only a resumed session has keys to send with early: write tls_session_resumption: true or leave it out")
+	}
+	if h.Protocol != ProtocolHTTP3 {
+		return
+	}
+	if proxy := join(at, "proxy_url"); v.given(proxy) {
+		v.fail(proxy, "found a proxy, but protocol http3 is over UDP, which proxies do not carry: leave it out, or write protocol: http2")
+	}
+	if h.ProxyFromEnvironment {
+		v.fail(join(at, "proxy_from_environment"), "found true, but protocol http3 is over UDP, which proxies do not carry: leave it out, or write protocol: http2")
+	}
+	if h.TLSConfig == nil {
+		return
+	}
+	if most := below(at, "tls_config.max_version"); v.ok(most) && h.TLSConfig.MaxVersion != "" && h.TLSConfig.MaxVersion < "TLS13" {
+		v.fail(most, "found %s, but protocol http3 needs TLS 1.3: write TLS13 or leave it out", v.found(most))
 	}
 }
 

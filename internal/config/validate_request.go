@@ -259,5 +259,7 @@ func (v validator) scheme(at, scheme string, p Protocol) {
 		v.fail(at, "found an https URL, but protocol h2c is HTTP/2 without TLS: write protocol: http2")
 	case p == ProtocolHTTP2 && scheme == "http":
 		v.fail(at, "found an http URL, but protocol http2 is HTTP/2 over TLS: write protocol: h2c")
+	case p == ProtocolHTTP3 && scheme == "http":
+		v.fail(at, "found an http URL, but protocol http3 is always encrypted: write https")
 	}
 }

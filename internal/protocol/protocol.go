@@ -164,6 +164,7 @@ func (r Result) Failed() bool { return r.Reason != ReasonNone }
 const (
 	HTTP1 = "http/1.1"
 	HTTP2 = "h2"
+	HTTP3 = "h3"
 )
 
 // Phases are the durations of the steps that made a connection, and what is spoken on

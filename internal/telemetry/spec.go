@@ -178,10 +178,10 @@ type Series struct {
 // Each code that a request then gets in response adds one.
 func SeriesCount(spec ScenarioSpec) Series {
 	const (
-		// Sent and received bytes, connections open and opened by two protocols, failures and
+		// Sent and received bytes, connections open and opened by three protocols, failures and
 		// outdated connections of DNS, failures of files, target and share rate, override,
 		// back-off, silence; due, finished, in flight; journeys in progress.
-		scenario = 13 + 3 + 1
+		scenario = 14 + 3 + 1
 		// Without ReasonNone, which is no failure; the empty code; retries and redirects;
 		// those that were withheld, by reason.
 		request   = protocol.NumReasons - 1 + 1 + 2 + 5

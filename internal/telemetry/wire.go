@@ -44,7 +44,7 @@ func newWire(f factory) *wire {
 		fileFailed: f.counter("traffic_file_reload_failures_total",
 			"Looks at the files of credentials and certificates that failed or did not end, up to one a second: the last good ones are in use."),
 		phases: f.histograms("traffic_connect_phase_seconds",
-			"Time that the steps of making connections took: dns for each attempt to resolve a name, failed ones included; a step that was not needed is not observed.",
+			"Time that the steps of making connections took: dns for each attempt to resolve a name, failed ones included; a step that was not needed is not observed. Over HTTP/3 connect has TLS in it.",
 			phaseBounds(), "phase"),
 	}
 	w.dns = w.phases.WithLabelValues("dns")
@@ -57,7 +57,7 @@ func newWire(f factory) *wire {
 }
 
 // openProtocols are the values of the label protocol.
-func openProtocols() []string { return []string{protocol.HTTP1, protocol.HTTP2} }
+func openProtocols() []string { return []string{protocol.HTTP1, protocol.HTTP2, protocol.HTTP3} }
 
 func (w *wire) parts() []prometheus.Collector {
 	return []prometheus.Collector{w.open, w.opened, w.sent, w.received, w.unresolved, w.outdated, w.fileFailed, w.phases}

@@ -44,7 +44,8 @@ type nowWriter interface {
 	WriteNow(p []byte) (int, error)
 }
 
-// Conn is a TCP connection for clients that send from one goroutine and read in another.
+// Conn is a TCP connection for clients that send from one goroutine and read in another, or the
+// UDP socket below a connection that a Handshake made, which is read and written as Packets.
 // Its Write does not wait: what the socket does not take at once is written in the
 // background. It counts bytes and tells the Wire of its life. It may stand below TLS.
 // Reads must not overlap, nor must Writes; otherwise it is safe for concurrent use.
@@ -75,6 +76,8 @@ type Conn struct {
 	descriptors *Descriptors
 	// gone is called when it has been closed; nil if nobody counts it.
 	gone func()
+	// over is what a Handshake made over it, which is closed first; nil with TCP.
+	over io.Closer
 }
 
 // NewConn returns a Conn over a TCP connection, or over another one that need not have a
@@ -106,6 +109,9 @@ func (c *Conn) Close() error {
 		return nil
 	case connOpen:
 		c.wire.Closed()
+	}
+	if c.over != nil {
+		_ = c.over.Close() // It says goodbye; whether that is heard does not matter.
 	}
 	err := c.Conn.Close()
 	c.descriptors.give()
@@ -336,6 +342,8 @@ type Ready struct {
 	// TLS is what is spoken over: the TLS with the target, or in the clear that with a proxy,
 	// if it has any; nil if Conn is spoken over as it is.
 	TLS *tls.Conn
+	// Over is what the target's Handshake made over Conn; nil with TCP.
+	Over io.Closer
 	// Addr is what it was made to, as host:port.
 	Addr   string
 	Phases protocol.Phases

@@ -95,7 +95,7 @@ func isExhausted(err error) bool {
 
 // try connects to an address.
 func (d *Dialer) try(ctx context.Context, addr string) (*Conn, error) {
-	c, err := d.open(ctx, addr)
+	c, err := d.open(ctx, "tcp", addr)
 	if err != nil {
 		return nil, &Error{Step: StepConnect, Addr: addr, Err: err}
 	}
@@ -103,11 +103,11 @@ func (d *Dialer) try(ctx context.Context, addr string) (*Conn, error) {
 }
 
 // open opens a connection that has a descriptor until it is closed.
-func (d *Dialer) open(ctx context.Context, addr string) (*Conn, error) {
+func (d *Dialer) open(ctx context.Context, network, addr string) (*Conn, error) {
 	if err := d.descriptors.take(); err != nil {
 		return nil, err
 	}
-	raw, err := d.net.DialContext(ctx, "tcp", addr)
+	raw, err := d.net.DialContext(ctx, network, addr)
 	if err != nil {
 		d.descriptors.give()
 		return nil, err

@@ -26,6 +26,9 @@ type Target struct {
 	// others than before: connections to addresses that are not among them are to be
 	// retired. Calls do not overlap. An Origin whose host is an address calls it at once.
 	Changed func(addrs []string)
+	// Handshake, if not nil, makes connections over UDP, in place of TCP and TLS. No proxy carries
+	// them.
+	Handshake Handshake
 }
 
 // Origin makes the connections of one client to one origin: to the addresses of its name,
@@ -60,6 +63,9 @@ type address struct {
 func (d *Dialer) Origin(t Target) *Origin {
 	o := &Origin{dialer: d, target: t, at: make(map[string]*address)}
 	o.proxy, o.broken = d.proxies.to(t)
+	if o.proxy != nil && t.Handshake != nil {
+		o.proxy, o.broken = nil, errNoUDP
+	}
 	addr := t.Addr
 	switch {
 	case o.proxy == nil:
@@ -199,6 +205,9 @@ func (o *Origin) open(ctx context.Context, r *Ready, addrs []string) (err error)
 		return err
 	}
 	r.Phases.Protocol, r.Phases.Connect = o.dialer.clear, time.Since(begin)
+	if r.Over = r.Conn.over; r.Over != nil {
+		return nil
+	}
 	if !o.target.Secure {
 		r.TLS, _ = over.(*tls.Conn) // A proxy's.
 		return nil
@@ -214,6 +223,9 @@ func (o *Origin) open(ctx context.Context, r *Ready, addrs []string) (err error)
 // reach makes a connection to an address of the name: directly, or by a proxy that is told
 // addresses.
 func (o *Origin) reach(ctx context.Context, addr string) (*Conn, error) {
+	if o.target.Handshake != nil {
+		return o.dialer.shake(ctx, addr, o.target)
+	}
 	if o.via == nil {
 		return o.dialer.try(ctx, addr)
 	}

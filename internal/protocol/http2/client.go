@@ -3,7 +3,6 @@ package http2
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -155,16 +154,6 @@ func (c *Client) Close() {
 	}
 	c.work.Wait()
 	c.dialer.Close()
-}
-
-// retireAt returns when a connection that is made now is to be used no more: an age,
-// give or take a tenth, so that those made together do not end together. It is zero if
-// connections do not age.
-func (c *Client) retireAt(now time.Time) time.Time {
-	if c.maxAge <= 0 {
-		return time.Time{}
-	}
-	return now.Add(c.maxAge + time.Duration((rand.Float64()-0.5)/5*float64(c.maxAge)))
 }
 
 // fail ends the job without an answer.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
 const (
@@ -75,7 +76,7 @@ func newConn(o *origin, r dial.Ready, now time.Time) *conn {
 		peer:      newPeerSettings(client.assumed(o)),
 		flow:      newSendFlow(),
 		headers:   newHeaderEncoder(client.fields, len(client.entries), client.varying),
-		closing:   closing{retireAt: client.retireAt(now)},
+		closing:   closing{retireAt: httpreq.RetireAt(now, client.maxAge)},
 		hpack:     newDecoder(client.tables),
 		allowance: newAllowance(now),
 		liveness:  newLiveness(now),

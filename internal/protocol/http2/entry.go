@@ -2,7 +2,6 @@ package http2
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
@@ -45,7 +44,7 @@ func (s *fieldSet) id(name, value string) uint32 {
 // entry returns a request of the mix.
 func (s *fieldSet) entry(index int, p *httpreq.Prepared, o *origin) entry {
 	x := entry{Prepared: p, index: index, origin: o, noBody: p.Method == http.MethodHead}
-	eachField(p, func(name, value string) { s.add(&x, name, value) })
+	p.EachField(func(name, value string) { s.add(&x, name, value) })
 	return x
 }
 
@@ -55,24 +54,12 @@ func newMessage(t *tables, message *httpreq.Prepared, o *origin) *entry {
 	p := new(httpreq.Prepared)
 	*p = *message
 	x := &entry{Prepared: p, origin: o, noBody: p.Method == http.MethodHead}
-	eachField(p, func(name, value string) {
+	p.EachField(func(name, value string) {
 		f := newField(t, name, value, isCredential(name))
 		x.once = append(x.once, f)
 		x.size += f.size
 	})
 	return x
-}
-
-// eachField calls f with the fields of a request as HTTP/2 names them (RFC 9113, section
-// 8.3.1), in order.
-func eachField(p *httpreq.Prepared, f func(name, value string)) {
-	f(":method", p.Method)
-	f(":authority", p.Authority)
-	f(":scheme", p.URL.Scheme)
-	f(":path", p.Target())
-	for _, field := range p.Fields {
-		f(strings.ToLower(field.Name), field.Value)
-	}
 }
 
 // isCredential reports whether a field must not be put into any table (RFC 7541, section

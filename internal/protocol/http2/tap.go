@@ -20,17 +20,7 @@ func (c *conn) tapRequest(tap protocol.Tap, j *job, reused bool) {
 		return
 	}
 	tap.Connection(c.ready.Facts(reused))
-	h := protocol.Head{
-		Line:   j.entry.Method + " " + j.entry.Target() + " HTTP/2.0",
-		Fields: j.entry.OnWire(c.client.varying, j.call.Request, j.start), Generated: j.entry.Generated(),
-	}
-	for i := range h.Fields {
-		f := &h.Fields[i]
-		if f.Name = strings.ToLower(f.Name); f.Name == "host" {
-			f.Name = ":authority"
-		}
-	}
-	tap.Request(h, j.upload.Held())
+	tap.Request(j.entry.PseudoHead("HTTP/2.0", c.client.varying, j.call.Request, j.start), j.upload.Held())
 }
 
 // headTap shows the fields of a header block to a tap. The zero headTap is nobody's.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -39,6 +40,8 @@ const (
 	// H2C speaks HTTP/2 in the clear without asking first (prior knowledge). It
 	// needs http URLs.
 	H2C
+	// HTTP3 speaks HTTP/3, over QUIC. It needs https URLs, and goes through no proxy.
+	HTTP3
 )
 
 // TraceMode says what to tell the target's tracing about our requests.
@@ -102,6 +105,10 @@ type Options struct {
 	// FullHandshakes makes each TLS connection begin with a full handshake; otherwise sessions
 	// are resumed where the server offers it.
 	FullHandshakes bool
+	// EarlyData sends requests of safe methods (RFC 9110, section 9.2.1) that have no body with the
+	// handshake of a connection that resumes a session (0-RTT), where the server allows that: they
+	// can be replayed (RFC 8470). It needs HTTP/3.
+	EarlyData bool
 	// Descriptors are what the client's connections share with those of other clients; nil is
 	// no end of them.
 	Descriptors *dial.Descriptors
@@ -208,6 +215,16 @@ func (o Options) Mix(speaks string) (Mix, error) {
 	return m, err
 }
 
+// RetireAt returns when a connection that is made now is to be used no more: an age, give or
+// take a tenth, so that those made together do not end together. It is zero if connections do
+// not age.
+func RetireAt(now time.Time, age time.Duration) time.Time {
+	if age <= 0 {
+		return time.Time{}
+	}
+	return now.Add(age + time.Duration((rand.Float64()-0.5)/5*float64(age)))
+}
+
 // Validate reports everything that is wrong with the options, in one error.
 func (o Options) Validate() error {
 	var errs []error
@@ -217,7 +234,10 @@ func (o Options) Validate() error {
 		}
 	}
 	refuse(len(o.Entries) == 0, "no entries")
-	refuse(o.Protocol > H2C, "unknown protocol %d", o.Protocol)
+	refuse(o.Protocol > HTTP3, "unknown protocol %d", o.Protocol)
+	refuse(o.Protocol == HTTP3 && (o.Proxy.URL != nil || o.Proxy.FromEnvironment), "a proxy carries no HTTP/3")
+	refuse(o.EarlyData && o.Protocol != HTTP3, "early data needs HTTP/3")
+	refuse(o.EarlyData && o.FullHandshakes, "early data needs sessions that are resumed")
 	refuse(o.Traceparent > TraceNone, "unknown trace mode %d", o.Traceparent)
 	refuse(o.ConnectTimeout <= 0, "connect timeout %s is not positive", o.ConnectTimeout)
 	refuse(o.Timeout <= 0, "timeout %s is not positive", o.Timeout)
@@ -279,7 +299,7 @@ func token(text string) bool {
 // schemesOf returns the schemes of URLs that the protocol can be spoken to.
 func schemesOf(p Protocol) []string {
 	switch p {
-	case HTTP2:
+	case HTTP2, HTTP3:
 		return []string{"https"}
 	case H2C:
 		return []string{"http"}

@@ -190,6 +190,31 @@ func (p *Prepared) OnWire(v Varying, r protocol.Request, now time.Time, more ...
 	return fields
 }
 
+// EachField calls f with the fields of the request as HTTP/2 and HTTP/3 name them (RFC 9113, section
+// 8.3.1; RFC 9114, section 4.3.1), in order, without those that vary.
+func (p *Prepared) EachField(f func(name, value string)) {
+	f(":method", p.Method)
+	f(":authority", p.Authority)
+	f(":scheme", p.URL.Scheme)
+	f(":path", p.Target())
+	for _, field := range p.Fields {
+		f(strings.ToLower(field.Name), field.Value)
+	}
+}
+
+// PseudoHead returns the head of the request as HTTP/2 and HTTP/3 send it, for taps: its line has the
+// version as HTTP/1.1 would write it, and :authority stands in place of Host.
+func (p *Prepared) PseudoHead(version string, v Varying, r protocol.Request, now time.Time) protocol.Head {
+	h := protocol.Head{Line: p.Method + " " + p.Target() + " " + version, Fields: p.OnWire(v, r, now), Generated: p.Generated()}
+	for i := range h.Fields {
+		f := &h.Fields[i]
+		if f.Name = strings.ToLower(f.Name); f.Name == "host" {
+			f.Name = ":authority"
+		}
+	}
+	return h
+}
+
 // Head returns the head of the request as far as it is known before it is sent, for people.
 func (p *Prepared) Head() protocol.Head {
 	return protocol.Head{Line: p.Method + " " + p.URL.Target, Fields: append([]protocol.Field{{Name: "Host", Value: p.Authority}}, p.Fields...)}

@@ -95,9 +95,8 @@ func (n *netHTTP) dial(ctx context.Context, addr string, secure bool) (net.Conn,
 }
 
 // Do implements protocol.Doer.
-func (n *netHTTP) Do(ctx context.Context, c *protocol.Call) protocol.Result {
-	r := c.Request
-	res := protocol.Result{Sent: time.Now()}
+func (n *netHTTP) Do(ctx context.Context, call *protocol.Call) protocol.Result {
+	r, res := call.Request, protocol.Result{Sent: time.Now()}
 	if r.Entry < 0 || r.Entry >= len(n.options.Entries) {
 		return n.end(res, fmt.Errorf("entry %d: %w", r.Entry, httpreq.ErrNoEntry))
 	}

@@ -399,7 +399,16 @@ type Flavour struct {
 	Major int
 	TLS   bool
 	H2    bool
+	// Start, if not nil, starts a server in place of httptest's own and returns its address. It is
+	// closed with the test.
+	Start func(tb testing.TB, server *httptest.Server) (addr string)
+	// OneShot, if not nil, starts a server that responds to the first request of each connection and
+	// closes it when the second one comes. It calls seen for each.
+	OneShot func(tb testing.TB, seen func()) httpreq.Options
 }
+
+// packets reports whether it goes over UDP.
+func (f Flavour) packets() bool { return f.Major == 3 }
 
 // Flavours are all ways to speak HTTP.
 func Flavours() []Flavour {
@@ -431,9 +440,12 @@ func (f Flavour) Serve(tb testing.TB, h http.HandlerFunc, change ...func(*httpte
 	for _, c := range change {
 		c(server)
 	}
-	if f.TLS {
+	switch {
+	case f.Start != nil:
+		server.URL = "https://" + f.Start(tb, server)
+	case f.TLS:
 		server.StartTLS()
-	} else {
+	default:
 		server.Start()
 	}
 	tb.Cleanup(server.Close)

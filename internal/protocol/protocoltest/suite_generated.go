@@ -96,9 +96,13 @@ func (s Suite) generatesBodies(t *testing.T) {
 				if e > 0 {
 					body = o.Entries[e].Source
 				}
+				told := body.Size()
+				if e == 0 && f.packets() {
+					told = -1 // quic-go's server does not say that there is none.
+				}
 				var tap keeper
 				r := c.run(&protocol.Call{Request: protocol.Request{Entry: e}, Tap: &tap})
-				if want := checksum(body.Size(), body.Size(), sumOf(body)); r.Failed() || !bytes.Equal(tap.body, want) {
+				if want := checksum(told, body.Size(), sumOf(body)); r.Failed() || !bytes.Equal(tap.body, want) {
 					t.Errorf("%d bytes: %s, want %s: %v", body.Size(), tap.body, want, r.Err)
 				}
 			}
@@ -109,10 +113,11 @@ func (s Suite) generatesBodies(t *testing.T) {
 
 // holdsNothingOfAGeneratedBody sends a body that is longer by far than what the memory may grow.
 func (s Suite) holdsNothingOfAGeneratedBody(t *testing.T) {
-	const (
-		size  = 256 << 20
-		bound = 32 << 20
-	)
+	const bound = 32 << 20
+	size := int64(256 << 20)
+	if s.plain().packets() {
+		size /= 4 // Each packet costs more.
+	}
 	heap := func() uint64 {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
@@ -156,7 +161,7 @@ func (s Suite) sendsGeneratedBodiesAgain(t *testing.T) {
 			o := f.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 				switch {
 				case r.Method == http.MethodGet:
-				case r.URL.Path == "/drop" && !dropped.Swap(true):
+				case r.URL.Path == "/drop" && !f.packets() && !dropped.Swap(true):
 					_, _ = io.CopyN(io.Discard, r.Body, 100_000)
 					c, _ := r.Context().Value(key{}).(net.Conn)
 					_ = c.Close()
@@ -215,10 +220,15 @@ func (s Suite) abandonsUploads(t *testing.T) {
 				t.Errorf("they ended as %q", reasons)
 			}
 			o.Timeout = Long
+			begun := 1 << 20
+			if f.packets() {
+				begun = 1 << 16 // The server takes no more than its window ahead.
+			}
+			before, _ := w.Bytes()
 			c = s.client(t, o)
 			done := make(chan protocol.Reason, 1)
 			go func() { done <- c.do(protocol.Request{}).Reason }()
-			Eventually(t, "the upload begins", func() bool { sent, _ := w.Bytes(); return sent > 1<<20 })
+			Eventually(t, "the upload begins", func() bool { sent, _ := w.Bytes(); return sent > before+begun })
 			c.Close()
 			if r := <-done; r != protocol.ReasonCanceled {
 				t.Errorf("it ended as %q", r)

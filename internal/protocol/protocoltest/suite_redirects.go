@@ -150,7 +150,9 @@ func (s Suite) keepsSecretsToTheirHost(t *testing.T) {
 	o.Entries[0].Fields = []protocol.Field{
 		{Name: "X-Api-Key", Value: "k"}, {Name: "X-Env", Value: "e", Secret: true}, {Name: "X-Plain", Value: "1"}, {Name: "Host", Value: "front.test"},
 	}
-	o.Entries[0].URL = At(t, home, "/302/http:~~"+other.Authority()+"~302~http:"+strings.Repeat("~", 2)+home.Authority()+"~end")
+	scheme := home.Scheme + ":" + strings.Repeat("~", 2)
+	o.TLS.InsecureSkipVerify = true // Each has an authority of its own.
+	o.Entries[0].URL = At(t, home, "/302/"+scheme+other.Authority()+"~302~"+scheme+home.Authority()+"~end")
 	c := s.follower(t, o)
 	mustSucceed(t, c)
 	all := " Host=front.test Authorization=Basic dTpw X-Api-Key=k X-Env=e X-Plain=1"

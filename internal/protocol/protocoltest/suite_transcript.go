@@ -15,10 +15,10 @@ import (
 
 // version returns what first lines say of the flavour.
 func (f Flavour) version() string {
-	if f.Major == 2 {
-		return "HTTP/2.0"
+	if f.Major == 1 {
+		return "HTTP/1.1"
 	}
-	return "HTTP/1.1"
+	return fmt.Sprintf("HTTP/%d.0", f.Major)
 }
 
 // shown returns the transcript of one exchange.
@@ -69,8 +69,8 @@ func (s Suite) writesAnExchangeDown(t *testing.T) {
 			}
 			request := "> POST / HTTP/1.1\n> Host: other.test\n> x-lower: 1\n> X-Api-Key: <hidden>\n> X-Env: <hidden>\n" +
 				"> User-Agent: traffic_exporter/test\n> Content-Length: 8\n> Traffic-Slot: s/g/7\n> Authorization: Bearer <hidden>\n>\nquestion\n"
-			if f.Major == 2 {
-				request = "> POST / HTTP/2.0\n> :authority: other.test\n> x-lower: 1\n> x-api-key: <hidden>\n> x-env: <hidden>\n" +
+			if f.Major > 1 {
+				request = "> POST / " + f.version() + "\n> :authority: other.test\n> x-lower: 1\n> x-api-key: <hidden>\n> x-env: <hidden>\n" +
 					"> user-agent: traffic_exporter/test\n> content-length: 8\n> traffic-slot: s/g/7\n> authorization: Bearer <hidden>\n>\nquestion\n"
 			}
 			mustContain(t, all, request,
@@ -100,7 +100,7 @@ func (s Suite) writesDownWhatFailed(t *testing.T) {
 	o := s.plain().Serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	l := Listen(t)
 	_ = l.Close()
-	o.Entries = append(o.Entries, Options(t, "http://"+l.Addr().String()).Entries[0])
+	o.Entries = append(o.Entries, s.plain().options(t, l.Addr().String()).Entries[0])
 	c := s.client(t, o)
 	for i, want := range []string{"* failed: status: unexpected status 418\n", "* failed: refused: connect with ", "* failed: protocol: entry 2: no such entry in the mix\n"} {
 		all, _ := shown(t, c, protocol.Request{Entry: i})

@@ -86,10 +86,10 @@ func (s Suite) tellsThePhases(t *testing.T) {
 			c := s.client(t, o)
 			mustSucceed(t, c)
 			p := w.Phases()[0]
-			if want := map[int]string{1: protocol.HTTP1, 2: protocol.HTTP2}[f.Major]; p.Protocol != want {
+			if want := map[int]string{1: protocol.HTTP1, 2: protocol.HTTP2, 3: protocol.HTTP3}[f.Major]; p.Protocol != want {
 				t.Errorf("protocol %q, want %q", p.Protocol, want)
 			}
-			if p.DNS != 0 || p.Connect <= 0 || (p.TLS > 0) != f.TLS {
+			if p.DNS != 0 || p.Connect <= 0 || (p.TLS > 0) != (f.TLS && !f.packets()) {
 				t.Errorf("got %+v", p)
 			}
 		})
@@ -97,7 +97,8 @@ func (s Suite) tellsThePhases(t *testing.T) {
 	t.Run("with a name to resolve", func(t *testing.T) {
 		w := new(Wire)
 		o := s.plain().Serve(t, func(http.ResponseWriter, *http.Request) {})
-		o.Entries[0].URL = Options(t, "http://localhost:"+o.Entries[0].URL.Port).Entries[0].URL
+		o.Entries[0].URL = s.plain().options(t, "localhost:"+o.Entries[0].URL.Port).Entries[0].URL
+		o.TLS.ServerName = "target.test"
 		o.Wire = w
 		c := s.client(t, o)
 		mustSucceed(t, c)

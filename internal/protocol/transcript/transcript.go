@@ -77,7 +77,11 @@ func (t *Transcript) Connection(c protocol.Connection) {
 	fmt.Fprintf(&t.b, "* %s connection from %s to %s\n", kind, c.Local, c.Remote)
 	if !c.Reused {
 		p := c.Phases
-		fmt.Fprintf(&t.b, "* resolved in %s, connected in %s, TLS in %s\n", round(p.DNS), round(p.Connect), round(p.TLS))
+		over := "TLS in " + round(p.TLS).String()
+		if p.Protocol == protocol.HTTP3 {
+			over = "TLS included" // The handshakes of QUIC and TLS are one.
+		}
+		fmt.Fprintf(&t.b, "* resolved in %s, connected in %s, %s\n", round(p.DNS), round(p.Connect), over)
 	}
 	if c.TLS != nil {
 		t.security(*c.TLS)
