@@ -8,6 +8,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/journey"
+	"github.com/traffic-exporter/traffic_exporter/internal/jwt"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
@@ -57,11 +58,13 @@ type mixer struct {
 	loggingIn bool
 	// methods are those of calls whose messages vary, by their paths.
 	methods map[string]*grpc.Method
+	// signers are those of tokens, by what the configuration says of these.
+	signers map[*config.JWT]*jwt.Signer
 }
 
 // newMix translates the requests of a scenario. It reads the files with data and bodies.
 func newMix(sc config.Scenario, in surroundings) (*mix, error) {
-	x := &mixer{sc: sc, files: &feeds{failed: in.wire.FileFailed, logger: in.logger.With("scenario", sc.Name), offline: in.offline}, tables: map[string]script.Table{}, methods: map[string]*grpc.Method{}}
+	x := &mixer{sc: sc, files: &feeds{failed: in.wire.FileFailed, logger: in.logger.With("scenario", sc.Name), offline: in.offline}, tables: map[string]script.Table{}, methods: map[string]*grpc.Method{}, signers: map[*config.JWT]*jwt.Signer{}}
 	for _, d := range sc.Data() {
 		table, err := in.tables.get(d.Name, d.Value, in.wire.FileFailed)
 		if err != nil {
@@ -285,7 +288,7 @@ func (m *mix) engineEntries(r journey.Recorder) []engine.Entry {
 		if o != nil {
 			with := *o
 			with.Recorder = r
-			entries[i].Script = journey.New(with)
+			entries[i].Script, entries[i].Aside = journey.New(with), o.Program.Signs()
 		}
 	}
 	return entries

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
+	"github.com/traffic-exporter/traffic_exporter/internal/jwt"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
@@ -51,9 +52,36 @@ func (x *mixer) source(v config.Variable) script.Source {
 		return script.DueTime{Shift: time.Duration(v.Time.Plus - v.Time.Minus), Floor: time.Duration(v.Time.Floor), Format: v.Time.Format}
 	case "file":
 		return x.files.secret(v.File)
+	case "jwt":
+		return x.token(v.JWT)
 	default:
 		return x.many(v.Many)
 	}
+}
+
+// token translates a token that is signed for each slot.
+func (x *mixer) token(j *config.JWT) script.Source {
+	signer := x.signers[j]
+	if signer == nil {
+		signer = jwt.NewSigner(j.HeaderJSON(), x.key(j))
+		x.signers[j] = signer
+	}
+	return script.Token{
+		Claims: document(j.ClaimsJSON()), Floor: time.Duration(j.Floor), Lifetime: time.Duration(j.Lifetime), Sign: signer.Sign,
+	}
+}
+
+// key returns what tokens are signed with.
+func (x *mixer) key(j *config.JWT) func() *jwt.Key {
+	parse := func(text string) (*jwt.Key, error) { return jwt.ParseKey(j.Algorithm, text) }
+	if j.KeyFile != "" {
+		return open(x.files, j.KeyFile, 0, parse)
+	}
+	key, err := parse(string(j.Key))
+	if err != nil {
+		x.files.fail(fmt.Errorf("key of a jwt: %w", err))
+	}
+	return func() *jwt.Key { return key }
 }
 
 func (x *mixer) many(m *config.Many) script.Source {

@@ -67,7 +67,6 @@ func instead(typeName, key string) string {
 		"BasicAuth.username_ref", "BasicAuth.password_ref", "Authorization.credentials_ref",
 		"RequestBasicAuth.username_ref", "RequestBasicAuth.password_ref", "RequestAuthorization.credentials_ref",
 		"Request.exchange", "Request.parallel", "TrafficStep.exchange", "TrafficStep.parallel",
-		"Variable.jwt",
 		"RateShape.replay", "RateShape.follow":
 		return later
 	case "GRPCConfig.tls_config", "GRPCConfig.basic_auth", "GRPCConfig.authorization", "GRPCConfig.oauth2", "GRPCConfig.connect_timeout",

@@ -46,6 +46,7 @@ type Config struct {
 	secrets map[*yaml.Node]bool
 	columns []Column
 	files   []File
+	keys    []SigningKey
 }
 
 // Scenario is a stream of requests at a rate over time, with limits and metrics of its own.

@@ -35,7 +35,7 @@ func foreign(typeName, word string) string {
 			return hint
 		}
 		return foreignInRequest(word)
-	case "Variable", "Many", "IntRange", "DecimalRange", "RandomText", "TimeValue", "Dataset":
+	case "Variable", "Many", "IntRange", "DecimalRange", "RandomText", "TimeValue", "Dataset", "JWT":
 		return foreignInValues(typeName, word)
 	case "Body", "Part", "GraphQL", "FormValue":
 		return foreignInBody(typeName, word)
@@ -233,6 +233,26 @@ func foreignInValues(typeName, word string) string {
 		return "write {file: ...} for a secret that a file holds"
 	case "Variable.json", "Variable.regex", "Variable.header", "Variable.cookie":
 		return "write it in capture of the request whose response has it"
+	case "Variable.token", "Variable.bearer":
+		return "write {jwt: ...} for a token that is signed here, or {file: ...} for one that a file holds"
+	case "JWT.alg":
+		return "write algorithm instead"
+	case "JWT.secret", "JWT.privatekey", "JWT.signingkey":
+		return "write key instead, or key_file"
+	case "JWT.secretfile", "JWT.privatekeyfile", "JWT.keypath", "JWT.path", "JWT.file":
+		return "write key_file instead"
+	case "JWT.payload":
+		return "write claims instead"
+	case "JWT.header":
+		return "write headers instead"
+	case "JWT.kid", "JWT.typ", "JWT.keyid":
+		return "write it in headers instead, as kid or typ"
+	case "JWT.iss", "JWT.sub", "JWT.aud", "JWT.jti", "JWT.iat", "JWT.nbf", "JWT.exp", "JWT.issuer", "JWT.subject", "JWT.audience":
+		return "write it in claims instead, as iss, sub, aud, jti, iat, nbf or exp"
+	case "JWT.expiresin", "JWT.expiry", "JWT.ttl", "JWT.validity", "JWT.expires":
+		return "write lifetime instead"
+	case "JWT.round", "JWT.truncate":
+		return "write floor instead"
 	case "Many.count", "Many.times", "Many.length", "Many.min", "Many.max":
 		return "write from and to instead"
 	case "Many.separator", "Many.sep", "Many.delimiter":

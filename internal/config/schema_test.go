@@ -95,7 +95,7 @@ func TestMistakesThatASchemaCanFindAreFound(t *testing.T) {
 		"capture-sources", "capture-words", "choose", "data-*a-mapping", "data-empty", "data-file-and-rows", "data-name", "data-order", "each", "each-alone",
 		"example-*", "expect-checks", "expect-kinds", "expect-more-kinds", "journey-empty", "journey-keys", "journey-not-a-list", "max-journeys",
 		"parallel-and-exchange", "pause", "query-list", "query-values", "repeat", "request-times", "requests-by-name", "scenarios-by-name", "session-and-oauth2",
-		"step-keys", "step-missing-keys", "step-not-a-mapping", "url-relative-without-slash", "url-with-steps", "variable-int-missing", "variable-jwt", "variable-many",
+		"step-keys", "step-missing-keys", "step-not-a-mapping", "url-relative-without-slash", "url-with-steps", "variable-int-missing", "variable-many",
 		"variable-name", "variable-no-kind", "variable-null", "variable-one-of-empty", "variable-one-of-scalar", "variable-random-text", "variable-two-kinds", "variable-word",
 		"variables-not-a-mapping", "words-of-*",
 		"headers-list", "expect-status", "expect-empty", "expect-not-a-list", "several",
