@@ -107,7 +107,7 @@ func TestTokensAreSignedForEachSlotAndNotShown(t *testing.T) {
 		t.Fatalf("%v\n%s", err, shown)
 	}
 	first := target.last()
-	for _, part := range strings.Split(first, ".") {
+	for part := range strings.SplitSeq(first, ".") {
 		if strings.Contains(shown, part) {
 			t.Errorf("the token is shown:\n%s", shown)
 		}
@@ -193,7 +193,7 @@ func TestAKeyThatCannotSignIsAMistakeWithItsPlace(t *testing.T) {
 	if want := file + `:8:45: scenarios[0].variables.d.jwt.key_file: found "missing", which cannot be read: no such file or directory`; err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "missing"), []byte("secret"), 0o600); err != nil {
+	if err = os.WriteFile(filepath.Join(folder, "missing"), []byte("secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	err = Check(&bytes.Buffer{}, []string{file})

@@ -77,7 +77,7 @@ func parseEC(text string, m *jwt.SigningMethodECDSA) (*ecdsa.PrivateKey, error) 
 	if err != nil {
 		return nil, err
 	}
-	if curve := key.Curve.Params(); curve.BitSize != m.CurveBits {
+	if curve := key.Params(); curve.BitSize != m.CurveBits {
 		return nil, fmt.Errorf("its key is on the curve %s, expected P-%d for %s", curve.Name, m.CurveBits, m.Name)
 	}
 	return key, nil

@@ -42,7 +42,9 @@ func TestTheTimesOfATokenFollowFromTheDueTime(t *testing.T) {
 
 func TestATokenIsASecretMadeOfOtherVariables(t *testing.T) {
 	p := compile(t, []Variable{
-		{"proof", plainToken(t, `{"sub":"{{ user }}","n":"{{ n }}"}`)}, {"user", Made{parse(t, `a"{{ n }}`)}}, {"n", Sequence{}},
+		{"proof", plainToken(t, `{"sub":"{{ user }}","n":"{{ n }}"}`)},
+		{"user", Made{parse(t, `a"{{ n }}`)}},
+		{"n", Sequence{}},
 		{"field", Made{parse(t, "Bearer {{ proof }}")}},
 	}, Request{})
 	j := begin(p, Slot{Seq: 7, Due: time.Unix(100, 0)})
