@@ -12,6 +12,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+	"github.com/traffic-exporter/traffic_exporter/internal/remotewrite"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
@@ -281,6 +282,18 @@ func newTraffic(sc config.Scenario, in surroundings) (*mix, protocol.Client, err
 	return m, c, nil
 }
 
+// takesLong reports whether to make a request of a journey may take a millisecond and more: it signs, or sends
+// thousands of series.
+func takesLong(o *journey.Options) bool {
+	return o.Program.Signs() || slices.ContainsFunc(o.Steps, func(s journey.Step) bool {
+		if s.Draft == nil {
+			return false
+		}
+		_, ok := s.Draft.Body.(*remotewrite.Body)
+		return ok
+	})
+}
+
 // engineEntries returns the entries of the engine, whose steps r counts; nil counts none.
 func (m *mix) engineEntries(r journey.Recorder) []engine.Entry {
 	entries := slices.Clone(m.entries)
@@ -288,7 +301,7 @@ func (m *mix) engineEntries(r journey.Recorder) []engine.Entry {
 		if o != nil {
 			with := *o
 			with.Recorder = r
-			entries[i].Script, entries[i].Aside = journey.New(with), o.Program.Signs()
+			entries[i].Script, entries[i].Aside = journey.New(with), takesLong(o)
 		}
 	}
 	return entries

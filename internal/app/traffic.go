@@ -10,6 +10,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/jwt"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+	"github.com/traffic-exporter/traffic_exporter/internal/remotewrite"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
 )
 
@@ -304,6 +305,8 @@ func (x *mixer) body(r *config.Request, b *binder) httpreq.DraftBody {
 		return httpreq.FileBody{Content: x.files.content(body.File)}
 	case "random":
 		return nil // It is generated.
+	case "remote_write":
+		return remoteWrite(body.RemoteWrite, b)
 	default:
 		return x.multipart(body.Multipart, b)
 	}
@@ -321,6 +324,39 @@ func formBody(form config.Named[config.FormValue], b *binder) httpreq.DraftBody 
 		}
 	}
 	return out
+}
+
+// remoteWrite translates series with samples.
+func remoteWrite(w *config.RemoteWrite, b *binder) httpreq.DraftBody {
+	o := remotewrite.Options{V2: w.Version == 2, Shards: w.Shards}
+	for _, s := range w.Series {
+		set := remotewrite.Set{
+			Labels: []remotewrite.Label{{Name: "__name__", Value: s.Name.Template}},
+			Value:  optionalText(s.Value), Samples: s.Samples, Every: time.Duration(s.Every),
+		}
+		for _, l := range s.Labels {
+			set.Labels = append(set.Labels, remotewrite.Label{Name: l.Name, Value: l.Value.Template})
+		}
+		for _, e := range s.Each {
+			d := remotewrite.Dimension{Name: e.Name}
+			for _, value := range e.Value.Values {
+				d.Elements = append(d.Elements, script.FromJSON(value.Text))
+			}
+			set.Each = append(set.Each, d)
+		}
+		if s.Counter != nil {
+			set.Counter = &remotewrite.Counter{PerSecond: *s.Counter}
+		}
+		if s.Gauge != nil {
+			set.Gauge = &script.Decimal{From: s.Gauge.From, To: s.Gauge.To, Digits: s.Gauge.Digits}
+		}
+		o.Sets = append(o.Sets, set)
+	}
+	body, err := remotewrite.New(o, b.names)
+	if b.err == nil {
+		b.err = err
+	}
+	return body
 }
 
 func (x *mixer) multipart(parts []config.Part, b *binder) httpreq.DraftBody {

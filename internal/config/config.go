@@ -120,8 +120,10 @@ func (s Scenario) HeadersOf(r *Request) Headers {
 		}
 	}
 	all = append(all, r.Headers...)
-	if kind := r.Body.ContentType(); kind != "" && !all.has("Content-Type") {
-		all = append(all, Header{Name: "Content-Type", Value: kind})
+	for _, h := range r.Body.Headers() {
+		if !all.has(h.Name) {
+			all = append(all, h)
+		}
 	}
 	return all
 }

@@ -37,7 +37,7 @@ func foreign(typeName, word string) string {
 		return foreignInRequest(word)
 	case "Variable", "Many", "IntRange", "DecimalRange", "RandomText", "TimeValue", "Dataset", "JWT":
 		return foreignInValues(typeName, word)
-	case "Body", "Part", "GraphQL", "FormValue":
+	case "Body", "Part", "GraphQL", "FormValue", "RemoteWrite", "Series":
 		return foreignInBody(typeName, word)
 	case "Capture", "Check", "SizeCheck", "Expect":
 		return foreignInResponse(typeName, word)
@@ -301,6 +301,22 @@ func foreignInBody(typeName, word string) string {
 		return "write {multipart: [{name: ..., file: ...}]} instead"
 	case "Body.path", "Body.bodyfile", "Body.frompath":
 		return "write {file: ...} instead"
+	case "Body.prometheus", "Body.series", "Body.timeseries", "Body.metrics", "Body.samples", "Body.prometheusremotewrite":
+		return "write {remote_write: [{name: ..., labels: {...}, value: ...}]} instead"
+	case "Series.metric", "Series.metricname":
+		return "write name instead"
+	case "Series.count", "Series.repeat", "Series.series", "Series.cardinality":
+		return "write each: {i: 100} instead, and {{ i }} in a label"
+	case "Series.interval", "Series.step":
+		return "write every instead"
+	case "Series.timestamp", "Series.time":
+		return "samples are as old as the slot's due time: leave it out"
+	case "Series.rate", "Series.increase":
+		return "write counter instead, by how much it grows in a second"
+	case "Series.random", "Series.range", "Series.min", "Series.max":
+		return "write gauge: {from: ..., to: ...} instead"
+	case "Series.type", "Series.metrictype", "Series.help":
+		return "write counter or gauge, from which the type follows"
 	case "Body.size", "Body.bytes", "Body.length":
 		return "write {random: 20MiB} instead"
 	case "Body.query", "Body.mutation", "Body.variables", "Body.gql":

@@ -259,6 +259,25 @@ func TestATokenIsItsHeaderItsClaimsAndAKeyWithItsPlace(t *testing.T) {
 	}
 }
 
+func TestARemoteWriteHasItsHeadersUnlessTheyAreGiven(t *testing.T) {
+	s := load(t, "testdata/good-remote-write.yaml").Scenarios[0]
+	for i, want := range []string{
+		"[Content-Type: application/x-protobuf Content-Encoding: snappy X-Prometheus-Remote-Write-Version: 0.1.0]",
+		"[content-encoding: identity Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request X-Prometheus-Remote-Write-Version: 2.0.0]",
+	} {
+		if got := fmt.Sprint(s.HeadersOf(&s.Requests[i])); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	short, whole := s.Requests[0].Body.RemoteWrite, s.Requests[1].Body.RemoteWrite
+	if short.Shards != 1 || short.Version != 1 || len(short.Series) != 3 || short.Series[0].Samples != 1 {
+		t.Errorf("the short form is %+v", short)
+	}
+	if each := whole.Series[0].Each; len(each[0].Value.Values) != 100 || each[1].Value.Values[2].Text != "true" {
+		t.Errorf("each is %+v", each)
+	}
+}
+
 func TestColumnsAndFilesHaveTheirPlaces(t *testing.T) {
 	c, err := config.Parse("conf/x.yaml", contentOf(t, "testdata/good-data.yaml"), environment, nil)
 	if err != nil {

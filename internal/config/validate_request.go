@@ -112,6 +112,7 @@ func (t *traffic) request(path string, r *Request, sc *scope) {
 	all = append(all, t.headers(join(path, "headers"), r.Headers, t.s.HTTPConfig, r.BasicAuth != nil || r.Authorization != nil)...)
 	t.body(path, r)
 	all = append(all, r.Body.templates(join(path, "body"))...)
+	t.remoteWrite(below(path, "body.remote_write"), r, sc)
 	t.capturesOf(join(path, "capture"), r.Capture, sc)
 	t.templates(all, sc)
 	t.templates(t.expect(join(path, "expect"), r.Expect), sc)
