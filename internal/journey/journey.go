@@ -4,6 +4,7 @@
 package journey
 
 import (
+	"bytes"
 	"errors"
 	"sync"
 	"time"
@@ -199,7 +200,11 @@ func (r *run) replay(c *protocol.Call) {
 		return
 	}
 	if c.Message != nil {
-		late.Request(r.sent.Head(), r.sent.Body)
+		body := r.sent.Body
+		if r.got.request != nil {
+			body = r.got.request
+		}
+		late.Request(r.sent.Head(), body)
 	}
 	late.Response(r.got.head)
 	late.Body(r.got.body)
@@ -250,8 +255,13 @@ func (r *run) Close(o engine.JourneyOutcome) {
 func (r *run) Connection(protocol.Connection) {}
 
 // Request implements protocol.Tap. What was received before it was for another one: a redirect
-// or a first attempt.
-func (r *run) Request(protocol.Head, []byte) { r.got = received{} }
+// or a first attempt. A body that is shown in another form than it is sent in is kept so.
+func (r *run) Request(_ protocol.Head, body []byte) {
+	r.got = received{}
+	if !bytes.Equal(body, r.sent.Body) {
+		r.got.request = bytes.Clone(body)
+	}
+}
 
 // Response implements protocol.Tap. Interim responses and trailers are not looked at.
 func (r *run) Response(h protocol.Head) {
