@@ -12,6 +12,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/remotewrite"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
+	"github.com/traffic-exporter/traffic_exporter/internal/sigv4"
 )
 
 // The alphabets of random text.
@@ -83,6 +84,18 @@ func (x *mixer) key(j *config.JWT) func() *jwt.Key {
 		x.files.fail(fmt.Errorf("key of a jwt: %w", err))
 	}
 	return func() *jwt.Key { return key }
+}
+
+// newSigner returns what signs the requests of a scenario; nil if they are not signed.
+func newSigner(c *config.SigV4, files *feeds) *sigv4.Signer {
+	if c == nil {
+		return nil
+	}
+	secret := func() string { return string(c.SecretKey) }
+	if c.SecretKeyFile != "" {
+		secret = files.secret(c.SecretKeyFile)
+	}
+	return sigv4.New(sigv4.Options{Region: c.Region, Service: c.ServiceName, AccessKey: c.AccessKey, SecretKey: secret})
 }
 
 func (x *mixer) many(m *config.Many) script.Source {
@@ -229,6 +242,9 @@ func (x *mixer) draft(r *config.Request, names scope) (*httpreq.Draft, error) {
 		} else {
 			d.Fields = append(d.Fields, protocol.Field{Name: h.Name, Value: h.Value, Secret: h.Secret})
 		}
+	}
+	if x.signer != nil {
+		d.Sign = func(p *httpreq.Prepared) ([]protocol.Field, error) { return x.signer.Sign(p, time.Now()) }
 	}
 	d.Auth, d.Body, d.Random = x.auth(r, &b), x.body(r, &b), int64(r.Body.Random)
 	if b.err != nil {

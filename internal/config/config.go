@@ -232,6 +232,8 @@ type HTTPConfig struct {
 	Authorization *Authorization `yaml:"authorization"`
 	// A token of an authorization server, as the Authorization header. While there is none, slots are dropped and counted.
 	OAuth2 *OAuth2 `yaml:"oauth2"`
+	// Signatures for AWS, as the Authorization header. Not together with the others.
+	SigV4 *SigV4 `yaml:"sigv4"`
 }
 
 // Protocol is a choice of HTTP versions.

@@ -80,6 +80,9 @@ func (v validator) grpc(path string, s *Scenario) {
 	if one := below(path, "http_config.follow_redirects"); s.HTTPConfig.FollowRedirects {
 		v.fail(one, "found together with grpc URLs, which have no redirects: leave it out")
 	}
+	if one := below(path, "http_config.sigv4"); v.given(one) {
+		v.fail(one, "found together with grpc URLs, whose calls are not signed: leave it out")
+	}
 	if one := join(path, "allow"); v.given(one) {
 		v.fail(one, "found together with grpc URLs, none of which comes from a response: leave it out")
 	}

@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"fmt"
-	"strings"
 )
 
 // JWT is a JSON Web Token (RFC 7519). Its times follow from the slot's due time: iat and nbf are that, and exp is lifetime later. Exactly
@@ -112,8 +111,9 @@ func (t *traffic) jwt(path string, j *JWT, sc *scope) {
 	case !t.given(at) && t.complete(path):
 		t.fail(path, "found no key, expected key_file or key")
 	case t.given(at) && t.ok(at, join(path, "algorithm")):
-		t.c.keys = append(t.c.keys, SigningKey{
-			Algorithm: j.Algorithm, Key: Secret(strings.TrimSpace(string(j.Key))), File: j.KeyFile, file: t.file, path: at, place: t.place(at),
+		p := t.place(at)
+		t.c.keys = append(t.c.keys, SigningKey{ // Without the place's text, which may be the key.
+			Algorithm: j.Algorithm, Key: j.Key, File: j.KeyFile, file: t.file, path: at, place: place{line: p.line, column: p.column},
 		})
 	}
 }

@@ -98,7 +98,7 @@ func TestMistakesThatASchemaCanFindAreFound(t *testing.T) {
 		"step-keys", "step-missing-keys", "step-not-a-mapping", "url-relative-without-slash", "url-with-steps", "variable-int-missing", "variable-many",
 		"variable-name", "variable-no-kind", "variable-null", "variable-one-of-empty", "variable-one-of-scalar", "variable-random-text", "variable-two-kinds", "variable-word",
 		"variables-not-a-mapping", "words-of-*",
-		"headers-list", "jwt", "remote-write", "expect-status", "expect-empty", "expect-not-a-list", "several",
+		"headers-list", "jwt", "sigv4", "remote-write", "expect-status", "expect-empty", "expect-not-a-list", "several",
 	}
 	for _, name := range names {
 		for _, file := range files(t, "invalid-"+name+".yaml") {

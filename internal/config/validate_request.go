@@ -109,6 +109,7 @@ func (t *traffic) request(path string, r *Request, sc *scope) {
 	t.call(path, r)
 	all := t.urlTemplates(path, r)
 	all = append(all, t.auth(path, r)...)
+	t.signed(path, r)
 	all = append(all, t.headers(join(path, "headers"), r.Headers, t.s.HTTPConfig, r.BasicAuth != nil || r.Authorization != nil)...)
 	t.body(path, r)
 	all = append(all, r.Body.templates(join(path, "body"))...)
