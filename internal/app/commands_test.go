@@ -142,7 +142,7 @@ func TestRatesAreWrittenInTheUnitThatSuitsThem(t *testing.T) {
 // Examples are whole: check reads their data as well.
 func TestTheExamplesPassCheck(t *testing.T) {
 	files, err := filepath.Glob("../../examples/*/config.yaml")
-	if err != nil || len(files) != 10 {
+	if err != nil || len(files) != 11 {
 		t.Fatalf("examples %v, %v", files, err)
 	}
 	var out bytes.Buffer

@@ -55,12 +55,17 @@ func follow[T any](f *feeds, path string, limit int, build func(content string) 
 	o := reloading.Options{Paths: []string{path}, MaxSize: limit, Failed: f.failed, Logger: f.logger}
 	value, err := reloading.New(o, func(files reloading.Files) (T, error) { return build(files[path]) })
 	if err != nil {
-		if f.err == nil {
-			f.err = fmt.Errorf("file %q: %w", path, err)
-		}
+		f.fail(fmt.Errorf("file %q: %w", path, err))
 		return nothing, always
 	}
 	return func() T { return value.Get(time.Now()) }, func() bool { return !value.Failing() }
+}
+
+// fail keeps the first error.
+func (f *feeds) fail(err error) {
+	if f.err == nil {
+		f.err = err
+	}
 }
 
 func always() bool { return true }

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
+	"github.com/traffic-exporter/traffic_exporter/internal/jwt"
 	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
 )
@@ -48,10 +49,29 @@ func checkFiles(cfg *config.Config) error {
 			}
 		}
 	}
-	if len(mistakes) > 0 {
+	if mistakes = append(mistakes, checkKeys(cfg)...); len(mistakes) > 0 {
 		return mistakes
 	}
 	return nil
+}
+
+// checkKeys reports keys that tokens cannot be signed with.
+func checkKeys(cfg *config.Config) []config.Error {
+	var mistakes []config.Error
+	for _, k := range cfg.SigningKeys() {
+		text := string(k.Key)
+		if k.File != "" {
+			content, err := reloading.ReadFile(k.File, reloading.MaxSize)
+			if err != nil {
+				continue // Parse has reported it.
+			}
+			text = string(content)
+		}
+		if _, err := jwt.ParseKey(k.Algorithm, text); err != nil {
+			mistakes = append(mistakes, k.Problem("found a key that cannot be used: %v", err))
+		}
+	}
+	return mistakes
 }
 
 // readData reads the rows of a file.

@@ -8,12 +8,15 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/journey"
+	"github.com/traffic-exporter/traffic_exporter/internal/jwt"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/websocket"
+	"github.com/traffic-exporter/traffic_exporter/internal/remotewrite"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
+	"github.com/traffic-exporter/traffic_exporter/internal/sigv4"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
 
@@ -71,11 +74,16 @@ type mixer struct {
 	loggingIn bool
 	// methods are those of calls whose messages vary, by their paths.
 	methods map[string]*grpc.Method
+	// signers are those of tokens, by what the configuration says of these.
+	signers map[*config.JWT]*jwt.Signer
+	// signer signs requests; nil if they are not signed.
+	signer *sigv4.Signer
 }
 
 // newMix translates the requests of a scenario. It reads the files with data and bodies.
 func newMix(sc config.Scenario, in surroundings) (*mix, error) {
-	x := &mixer{sc: sc, files: &feeds{failed: in.wire.FileFailed, logger: in.logger.With("scenario", sc.Name), offline: in.offline}, tables: map[string]script.Table{}, methods: map[string]*grpc.Method{}}
+	x := &mixer{sc: sc, files: &feeds{failed: in.wire.FileFailed, logger: in.logger.With("scenario", sc.Name), offline: in.offline}, tables: map[string]script.Table{}, methods: map[string]*grpc.Method{}, signers: map[*config.JWT]*jwt.Signer{}}
+	x.signer = newSigner(sc.HTTPConfig.SigV4, x.files)
 	for _, d := range sc.Data() {
 		table, err := in.tables.get(d.Name, d.Value, in.wire.FileFailed)
 		if err != nil {
@@ -117,7 +125,7 @@ func (x *mixer) entry(r *config.Request) error {
 
 // isFixed reports whether a request is always the same, so that it is prepared once.
 func (x *mixer) isFixed(r *config.Request) bool {
-	return x.sc.Session == nil && r.Fixed() && r.Timeout == 0 && r.BasicAuth == nil && r.Authorization == nil
+	return x.sc.Session == nil && x.signer == nil && r.Fixed() && r.Timeout == 0 && r.BasicAuth == nil && r.Authorization == nil
 }
 
 // fixed adds a request that is always the same.
@@ -315,6 +323,18 @@ func newTraffic(sc config.Scenario, in surroundings) (*mix, protocol.Client, err
 	return m, c, nil
 }
 
+// takesLong reports whether to make a request of a journey may take far longer than to send one: it signs, or sends
+// thousands of series.
+func takesLong(o *journey.Options) bool {
+	return o.Program.Signs() || slices.ContainsFunc(o.Steps, func(s journey.Step) bool {
+		if s.Draft == nil {
+			return false
+		}
+		_, ok := s.Draft.Body.(*remotewrite.Body)
+		return ok || s.Draft.Sign != nil
+	})
+}
+
 // engineEntries returns the entries of the engine, whose steps r counts; nil counts none.
 func (m *mix) engineEntries(r journey.Recorder) []engine.Entry {
 	entries := slices.Clone(m.entries)
@@ -322,7 +342,7 @@ func (m *mix) engineEntries(r journey.Recorder) []engine.Entry {
 		if o != nil {
 			with := *o
 			with.Recorder = r
-			entries[i].Script = journey.New(with)
+			entries[i].Script, entries[i].Aside = journey.New(with), takesLong(o)
 		}
 	}
 	return entries

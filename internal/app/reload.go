@@ -154,7 +154,7 @@ func (r *reloader) watch(ctx context.Context) error {
 func (r *reloader) try(job func() outcome) bool {
 	select {
 	case r.turn <- struct{}{}:
-		go r.run(job)
+		go func() { _ = r.run(job) }() // It reports how the job ended.
 		return true
 	default:
 		return false

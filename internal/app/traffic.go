@@ -7,9 +7,12 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
+	"github.com/traffic-exporter/traffic_exporter/internal/jwt"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+	"github.com/traffic-exporter/traffic_exporter/internal/remotewrite"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
+	"github.com/traffic-exporter/traffic_exporter/internal/sigv4"
 )
 
 // The alphabets of random text.
@@ -51,9 +54,48 @@ func (x *mixer) source(v config.Variable) script.Source {
 		return script.DueTime{Shift: time.Duration(v.Time.Plus - v.Time.Minus), Floor: time.Duration(v.Time.Floor), Format: v.Time.Format}
 	case "file":
 		return x.files.secret(v.File)
+	case "jwt":
+		return x.token(v.JWT)
 	default:
 		return x.many(v.Many)
 	}
+}
+
+// token translates a token that is signed for each slot.
+func (x *mixer) token(j *config.JWT) script.Source {
+	signer := x.signers[j]
+	if signer == nil {
+		signer = jwt.NewSigner(j.HeaderJSON(), x.key(j))
+		x.signers[j] = signer
+	}
+	return script.Token{
+		Claims: document(j.ClaimsJSON()), Floor: time.Duration(j.Floor), Lifetime: time.Duration(j.Lifetime), Sign: signer.Sign,
+	}
+}
+
+// key returns what tokens are signed with.
+func (x *mixer) key(j *config.JWT) func() *jwt.Key {
+	parse := func(text string) (*jwt.Key, error) { return jwt.ParseKey(j.Algorithm, text) }
+	if j.KeyFile != "" {
+		return open(x.files, j.KeyFile, 0, parse)
+	}
+	key, err := parse(string(j.Key))
+	if err != nil {
+		x.files.fail(fmt.Errorf("key of a jwt: %w", err))
+	}
+	return func() *jwt.Key { return key }
+}
+
+// newSigner returns what signs the requests of a scenario; nil if they are not signed.
+func newSigner(c *config.SigV4, files *feeds) *sigv4.Signer {
+	if c == nil {
+		return nil
+	}
+	secret := func() string { return string(c.SecretKey) }
+	if c.SecretKeyFile != "" {
+		secret = files.secret(c.SecretKeyFile)
+	}
+	return sigv4.New(sigv4.Options{Region: c.Region, Service: c.ServiceName, AccessKey: c.AccessKey, SecretKey: secret})
 }
 
 func (x *mixer) many(m *config.Many) script.Source {
@@ -210,6 +252,9 @@ func (x *mixer) draft(r *config.Request, names scope) (*httpreq.Draft, error) {
 			d.Fields = append(d.Fields, protocol.Field{Name: h.Name, Value: h.Value, Secret: h.Secret})
 		}
 	}
+	if x.signer != nil && !r.IsCall() && !r.IsWebSocket() {
+		d.Sign = func(p *httpreq.Prepared) ([]protocol.Field, error) { return x.signer.Sign(p, time.Now()) }
+	}
 	d.Auth, d.Body, d.Random = x.auth(r, &b), x.body(r, &b), int64(r.Body.Random)
 	if b.err != nil {
 		return nil, b.err
@@ -285,6 +330,8 @@ func (x *mixer) body(r *config.Request, b *binder) httpreq.DraftBody {
 		return httpreq.FileBody{Content: x.files.content(body.File)}
 	case "random":
 		return nil // It is generated.
+	case "remote_write":
+		return remoteWrite(body.RemoteWrite, b)
 	default:
 		return x.multipart(body.Multipart, b)
 	}
@@ -302,6 +349,39 @@ func formBody(form config.Named[config.FormValue], b *binder) httpreq.DraftBody 
 		}
 	}
 	return out
+}
+
+// remoteWrite translates series with samples.
+func remoteWrite(w *config.RemoteWrite, b *binder) httpreq.DraftBody {
+	o := remotewrite.Options{V2: w.Version == 2, Shards: w.Shards}
+	for _, s := range w.Series {
+		set := remotewrite.Set{
+			Labels: []remotewrite.Label{{Name: "__name__", Value: s.Name.Template}},
+			Value:  optionalText(s.Value), Samples: s.Samples, Every: time.Duration(s.Every),
+		}
+		for _, l := range s.Labels {
+			set.Labels = append(set.Labels, remotewrite.Label{Name: l.Name, Value: l.Value.Template})
+		}
+		for _, e := range s.Each {
+			d := remotewrite.Dimension{Name: e.Name}
+			for _, value := range e.Value.Values {
+				d.Elements = append(d.Elements, script.FromJSON(value.Text))
+			}
+			set.Each = append(set.Each, d)
+		}
+		if s.Counter != nil {
+			set.Counter = &remotewrite.Counter{PerSecond: *s.Counter}
+		}
+		if s.Gauge != nil {
+			set.Gauge = &script.Decimal{From: s.Gauge.From, To: s.Gauge.To, Digits: s.Gauge.Digits}
+		}
+		o.Sets = append(o.Sets, set)
+	}
+	body, err := remotewrite.New(o, b.names)
+	if b.err == nil {
+		b.err = err
+	}
+	return body
 }
 
 func (x *mixer) multipart(parts []config.Part, b *binder) httpreq.DraftBody {

@@ -65,14 +65,22 @@ func instead(typeName, key string) string {
 		return "write for: NAME of a variable of the scenario such as {row: ...}"
 	case "Session.interval", "Session.every", "Session.lifetime":
 		return "write renew_after instead"
+	case "SigV4.service":
+		return "write service_name instead"
+	case "SigV4.access_key_id":
+		return "write access_key instead"
+	case "SigV4.secret_access_key":
+		return "write secret_key instead, or secret_key_file"
+	case "Scenario.sigv4", "Request.sigv4", "TrafficStep.sigv4", "Config.sigv4", "HTTPConfig.aws", "HTTPConfig.aws_sigv4":
+		return "write sigv4 in http_config of the scenario instead"
 	case "Scenario.oauth2", "Request.oauth2", "TrafficStep.oauth2", "Config.oauth2":
 		return "write it in http_config of the scenario instead"
 	case "OAuth2.client_secret_ref", "OAuth2.grant_type", "OAuth2.client_certificate_key", "OAuth2.client_certificate_key_file",
 		"OAuth2.client_certificate_key_ref", "OAuth2.client_certificate_key_id", "OAuth2.signature_algorithm", "OAuth2.iss", "OAuth2.claims",
 		"HTTPConfig.http_config_file",
+		"SigV4.profile", "SigV4.role_arn", "SigV4.external_id", "SigV4.session_name", "SigV4.tags", "SigV4.use_fips_sts_endpoint", "SigV4.session_token",
 		"BasicAuth.username_ref", "BasicAuth.password_ref", "Authorization.credentials_ref",
 		"RequestBasicAuth.username_ref", "RequestBasicAuth.password_ref", "RequestAuthorization.credentials_ref",
-		"Variable.jwt",
 		"RateShape.replay", "RateShape.follow":
 		return later
 	case "GRPCConfig.tls_config", "GRPCConfig.basic_auth", "GRPCConfig.authorization", "GRPCConfig.oauth2", "GRPCConfig.connect_timeout",

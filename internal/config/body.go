@@ -33,6 +33,8 @@ type Body struct {
 	GraphQL *GraphQL `yaml:"graphql"`
 	// The message of a call of gRPC, as protobuf's JSON has it, or a list of them where the method takes a stream. Left out, it is an empty one, or an empty list.
 	Message *JSON `yaml:"message"`
+	// Series with samples, as Prometheus' remote write sends them.
+	RemoteWrite *RemoteWrite `yaml:"remote_write"`
 
 	text *Template
 }
@@ -79,6 +81,7 @@ func (b Body) kinds() []string {
 		{"random", b.Random != 0},
 		{"graphql", b.GraphQL != nil},
 		{"message", b.Message != nil},
+		{"remote_write", b.RemoteWrite != nil},
 	} {
 		if kind.there {
 			kinds = append(kinds, kind.key)
@@ -102,9 +105,29 @@ func (b Body) ContentType() string {
 		return "multipart/form-data; boundary=" + Boundary
 	case b.Random != 0:
 		return "application/octet-stream"
+	case b.RemoteWrite != nil && b.RemoteWrite.Version == 2:
+		return "application/x-protobuf;proto=io.prometheus.write.v2.Request"
+	case b.RemoteWrite != nil:
+		return "application/x-protobuf"
 	default:
 		return ""
 	}
+}
+
+// Headers returns all headers that follow from the kind.
+func (b Body) Headers() Headers {
+	var all Headers
+	if kind := b.ContentType(); kind != "" {
+		all = append(all, Header{Name: "Content-Type", Value: kind})
+	}
+	if b.RemoteWrite == nil {
+		return all
+	}
+	version := "0.1.0"
+	if b.RemoteWrite.Version == 2 {
+		version = "2.0.0"
+	}
+	return append(all, Header{Name: "Content-Encoding", Value: "snappy"}, Header{Name: "X-Prometheus-Remote-Write-Version", Value: version})
 }
 
 // Constant reports whether all slots send the same, which Bytes returns.
@@ -112,7 +135,7 @@ func (b Body) Constant() bool {
 	switch b.Kind() {
 	case "":
 		return true
-	case "multipart", "file", "random":
+	case "multipart", "file", "random", "remote_write":
 		return false
 	}
 	return b.Set == nil && !slices.ContainsFunc(b.templates(""), func(l located) bool { return l.t.Varies() })

@@ -46,6 +46,7 @@ type Config struct {
 	secrets map[*yaml.Node]bool
 	columns []Column
 	files   []File
+	keys    []SigningKey
 }
 
 // Scenario is a stream of requests at a rate over time, with limits and metrics of its own.
@@ -121,8 +122,10 @@ func (s Scenario) HeadersOf(r *Request) Headers {
 		}
 	}
 	all = append(all, r.Headers...)
-	if kind := r.Body.ContentType(); kind != "" && !all.has("Content-Type") {
-		all = append(all, Header{Name: "Content-Type", Value: kind})
+	for _, h := range r.Body.Headers() {
+		if !all.has(h.Name) {
+			all = append(all, h)
+		}
 	}
 	return all
 }
@@ -235,6 +238,8 @@ type HTTPConfig struct {
 	Authorization *Authorization `yaml:"authorization"`
 	// A token of an authorization server, as the Authorization header. While there is none, slots are dropped and counted.
 	OAuth2 *OAuth2 `yaml:"oauth2"`
+	// Signatures for AWS, as the Authorization header. Not together with the others.
+	SigV4 *SigV4 `yaml:"sigv4"`
 }
 
 // Protocol is a choice of HTTP versions.

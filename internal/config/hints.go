@@ -36,9 +36,9 @@ func foreign(typeName, word string) string {
 			return hint
 		}
 		return foreignInRequest(word)
-	case "Variable", "Many", "IntRange", "DecimalRange", "RandomText", "TimeValue", "Dataset":
+	case "Variable", "Many", "IntRange", "DecimalRange", "RandomText", "TimeValue", "Dataset", "JWT":
 		return foreignInValues(typeName, word)
-	case "Body", "Part", "GraphQL", "FormValue":
+	case "Body", "Part", "GraphQL", "FormValue", "RemoteWrite", "Series":
 		return foreignInBody(typeName, word)
 	case "Capture", "Check", "SizeCheck", "Expect":
 		return foreignInResponse(typeName, word)
@@ -240,6 +240,26 @@ func foreignInValues(typeName, word string) string {
 		return "write {file: ...} for a secret that a file holds"
 	case "Variable.json", "Variable.regex", "Variable.header", "Variable.cookie":
 		return "write it in capture of the request whose response has it"
+	case "Variable.token", "Variable.bearer":
+		return "write {jwt: ...} for a token that is signed here, or {file: ...} for one that a file holds"
+	case "JWT.alg":
+		return "write algorithm instead"
+	case "JWT.secret", "JWT.privatekey", "JWT.signingkey":
+		return "write key instead, or key_file"
+	case "JWT.secretfile", "JWT.privatekeyfile", "JWT.keypath", "JWT.path", "JWT.file":
+		return "write key_file instead"
+	case "JWT.payload":
+		return "write claims instead"
+	case "JWT.header":
+		return "write headers instead"
+	case "JWT.kid", "JWT.typ", "JWT.keyid":
+		return "write it in headers instead, as kid or typ"
+	case "JWT.iss", "JWT.sub", "JWT.aud", "JWT.jti", "JWT.iat", "JWT.nbf", "JWT.exp", "JWT.issuer", "JWT.subject", "JWT.audience":
+		return "write it in claims instead, as iss, sub, aud, jti, iat, nbf or exp"
+	case "JWT.expiresin", "JWT.expiry", "JWT.ttl", "JWT.validity", "JWT.expires":
+		return "write lifetime instead"
+	case "JWT.round", "JWT.truncate":
+		return "write floor instead"
 	case "Many.count", "Many.times", "Many.length", "Many.min", "Many.max":
 		return "write from and to instead"
 	case "Many.separator", "Many.sep", "Many.delimiter":
@@ -288,6 +308,22 @@ func foreignInBody(typeName, word string) string {
 		return "write {multipart: [{name: ..., file: ...}]} instead"
 	case "Body.path", "Body.bodyfile", "Body.frompath":
 		return "write {file: ...} instead"
+	case "Body.prometheus", "Body.series", "Body.timeseries", "Body.metrics", "Body.samples", "Body.prometheusremotewrite":
+		return "write {remote_write: [{name: ..., labels: {...}, value: ...}]} instead"
+	case "Series.metric", "Series.metricname":
+		return "write name instead"
+	case "Series.count", "Series.repeat", "Series.series", "Series.cardinality":
+		return "write each: {i: 100} instead, and {{ i }} in a label"
+	case "Series.interval", "Series.step":
+		return "write every instead"
+	case "Series.timestamp", "Series.time":
+		return "samples are as old as the slot's due time: leave it out"
+	case "Series.rate", "Series.increase":
+		return "write counter instead, by how much it grows in a second"
+	case "Series.random", "Series.range", "Series.min", "Series.max":
+		return "write gauge: {from: ..., to: ...} instead"
+	case "Series.type", "Series.metrictype", "Series.help":
+		return "write counter or gauge, from which the type follows"
 	case "Body.size", "Body.bytes", "Body.length":
 		return "write {random: 20MiB} instead"
 	case "Body.query", "Body.mutation", "Body.variables", "Body.gql":

@@ -95,11 +95,11 @@ func TestMistakesThatASchemaCanFindAreFound(t *testing.T) {
 		"capture-sources", "capture-words", "choose", "data-*a-mapping", "data-empty", "data-file-and-rows", "data-name", "data-order", "each", "each-alone",
 		"expect-checks", "expect-kinds", "expect-more-kinds", "journey-empty", "journey-keys", "journey-not-a-list", "max-journeys",
 		"parallel-and-exchange", "parallel-keys", "pause", "query-list", "query-values", "repeat", "request-times", "requests-by-name", "scenarios-by-name", "session-and-oauth2",
-		"step-keys", "step-missing-keys", "step-not-a-mapping", "url-relative-without-slash", "url-with-steps", "variable-int-missing", "variable-jwt", "variable-many",
+		"step-keys", "step-missing-keys", "step-not-a-mapping", "url-relative-without-slash", "url-with-steps", "variable-int-missing", "variable-many",
 		"variable-name", "variable-no-kind", "variable-null", "variable-one-of-empty", "variable-one-of-scalar", "variable-random-text", "variable-two-kinds", "variable-word",
 		"variables-not-a-mapping", "words-of-*",
 		"websocket-turns", "websocket-messages", "websocket-config",
-		"headers-list", "expect-status", "expect-empty", "expect-not-a-list", "several",
+		"headers-list", "jwt", "sigv4", "remote-write", "expect-status", "expect-empty", "expect-not-a-list", "several",
 	}
 	for _, name := range names {
 		for _, file := range files(t, "invalid-"+name+".yaml") {

@@ -58,3 +58,19 @@ func (o OAuth2) Format(f fmt.State, _ rune) {
 	type plain OAuth2 // Without this method.
 	fmt.Fprintf(f, "%+v", plain(o))
 }
+
+var _ fmt.Formatter = SigV4{}
+
+// Format writes the settings as %+v does, whatever the verb, for the same reason.
+func (s SigV4) Format(f fmt.State, _ rune) {
+	type plain SigV4 // Without this method.
+	fmt.Fprintf(f, "%+v", plain(s))
+}
+
+var _ fmt.Formatter = Variable{}
+
+// Format writes the variable as %+v does, whatever the verb, for the same reason.
+func (v Variable) Format(f fmt.State, _ rune) {
+	type plain Variable // Without this method.
+	fmt.Fprintf(f, "%+v", plain(v))
+}

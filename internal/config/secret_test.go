@@ -110,6 +110,36 @@ requests:
 	}
 }
 
+func TestTheSecretKeyOfSignaturesIsNeverPrinted(t *testing.T) {
+	c := parse(t, with(`http_config: {sigv4: {region: us-east-1, access_key: mary, secret_key: hunter2}}
+requests: [{name: r, url: "https://127.0.0.1/"}]
+`))
+	s := c.Scenarios[0]
+	h := s.HTTPConfig
+	if string(h.SigV4.SecretKey) != "hunter2" {
+		t.Fatal("nothing is proved")
+	}
+	neverPrinted(t, s, &s, h, &h, h.SigV4, *h.SigV4, h.SigV4.SecretKey)
+	if text, err := c.Redacted(); err != nil || leaks(string(text)) != "" {
+		t.Errorf("shows %q, %v:\n%s", leaks(string(text)), err, text)
+	}
+}
+
+func TestTheKeyOfATokenIsNeverPrinted(t *testing.T) {
+	c := parse(t, with(`variables: {proof: {jwt: {algorithm: HS256, key: hunter2, lifetime: 1m}}}
+requests: [{name: r, url: "https://127.0.0.1/"}]
+`))
+	s := c.Scenarios[0]
+	j := s.Variables[0].Value.JWT
+	if string(j.Key) != "hunter2" {
+		t.Fatal("nothing is proved")
+	}
+	neverPrinted(t, s, &s, s.Variables, s.Variables[0], j, *j, j.Key, c.SigningKeys(), c.SigningKeys()[0])
+	if text, err := c.Redacted(); err != nil || leaks(string(text)) != "" {
+		t.Errorf("shows %q, %v:\n%s", leaks(string(text)), err, text)
+	}
+}
+
 // neverPrinted fails if a value shows its secrets, however it is printed.
 func neverPrinted(t *testing.T, values ...any) {
 	t.Helper()

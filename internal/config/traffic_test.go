@@ -218,8 +218,8 @@ func TestListsOfStepsAreLaidFlat(t *testing.T) {
 
 func TestVariablesKnowWhatTheyAre(t *testing.T) {
 	s := load(t, "testdata/good-variables.yaml").Scenarios[0]
-	for name, want := range map[string]string{"id": "uuid", "n": "sequence", "even": "one_of", "number": "int", "text": "text", "token": "file", "list": "many"} {
-		if v, ok := s.Variables.Get(name); !ok || v.Kind() != want || v.Secret() != (name == "token") {
+	for name, want := range map[string]string{"id": "uuid", "n": "sequence", "even": "one_of", "number": "int", "text": "text", "token": "file", "list": "many", "proof": "jwt"} {
+		if v, ok := s.Variables.Get(name); !ok || v.Kind() != want || v.Secret() != (name == "token" || name == "proof") {
 			t.Errorf("%s: %v, kind %q, secret %v", name, ok, v.Kind(), v.Secret())
 		}
 	}
@@ -236,6 +236,47 @@ func TestVariablesKnowWhatTheyAre(t *testing.T) {
 	}
 	if v, _ = s.Variables.Get("decimal"); v.Decimal.Digits != 2 || v.Decimal.To != 1000 {
 		t.Errorf("decimal %+v", v.Decimal)
+	}
+}
+
+func TestATokenIsItsHeaderItsClaimsAndAKeyWithItsPlace(t *testing.T) {
+	c := load(t, "testdata/good-variables.yaml")
+	proof, _ := c.Scenarios[0].Variables.Get("proof")
+	if got, want := proof.JWT.HeaderJSON(), `{"alg":"RS256","kid":"2027-{{","typ":"at+jwt"}`; got != want {
+		t.Errorf("header %s, want %s", got, want)
+	}
+	if got, want := proof.JWT.ClaimsJSON().Text, `{"sub":"{{ id }}","jti":"{{ n }}","aud":["a","b"],"admin":true,"exp":5}`; got != want || !proof.JWT.ClaimsJSON().Varies() {
+		t.Errorf("claims %s, want %s", got, want)
+	}
+	least, _ := c.Scenarios[0].Variables.Get("least")
+	if got, want := least.JWT.HeaderJSON()+least.JWT.ClaimsJSON().Text, `{"alg":"HS512","typ":"JWT"}{}`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	keys := c.SigningKeys()
+	if len(keys) != 2 || keys[0].Algorithm != "RS256" || keys[0].File != "token" || keys[1].Key != "hunter2 from the environment" {
+		t.Fatalf("keys %+v", keys)
+	}
+	if e := keys[0].Problem("no"); e.Line != 27 || e.Path != "scenarios[0].variables.proof.jwt.key_file" {
+		t.Errorf("a problem is at %+v", e)
+	}
+}
+
+func TestARemoteWriteHasItsHeadersUnlessTheyAreGiven(t *testing.T) {
+	s := load(t, "testdata/good-remote-write.yaml").Scenarios[0]
+	for i, want := range []string{
+		"[Content-Type: application/x-protobuf Content-Encoding: snappy X-Prometheus-Remote-Write-Version: 0.1.0]",
+		"[content-encoding: identity Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request X-Prometheus-Remote-Write-Version: 2.0.0]",
+	} {
+		if got := fmt.Sprint(s.HeadersOf(&s.Requests[i])); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	short, whole := s.Requests[0].Body.RemoteWrite, s.Requests[1].Body.RemoteWrite
+	if short.Shards != 1 || short.Version != 1 || len(short.Series) != 3 || short.Series[0].Samples != 1 {
+		t.Errorf("the short form is %+v", short)
+	}
+	if each := whole.Series[0].Each; len(each[0].Value.Values) != 100 || each[1].Value.Values[2].Text != "true" {
+		t.Errorf("each is %+v", each)
 	}
 }
 

@@ -48,6 +48,7 @@ func (v validator) scenario(path string, s *Scenario) {
 	v.http(path, *s)
 	v.grpc(path, s)
 	v.webSockets(path, s)
+	v.signs(path, s)
 	s.timeline = v.timeline(path, *s)
 }
 

@@ -20,7 +20,7 @@ func (t *traffic) body(path string, r *Request) {
 		return
 	case len(kinds) == 0:
 		if t.complete(at) {
-			t.fail(at, "found no kind of body, expected one of verbatim, json, form, multipart, file, random, graphql or message")
+			t.fail(at, "found no kind of body, expected one of verbatim, json, form, multipart, file, random, graphql, message or remote_write")
 		}
 		return
 	}

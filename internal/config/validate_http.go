@@ -28,6 +28,9 @@ func (v validator) http(path string, s Scenario) {
 	if h.OAuth2 != nil {
 		v.oauth2(join(at, "oauth2"), h)
 	}
+	if h.SigV4 != nil {
+		v.sigV4(join(at, "sigv4"), h)
+	}
 	if h.TLSConfig != nil {
 		v.tls(join(at, "tls_config"), *h.TLSConfig)
 		v.tlsIsUsed(path, s)
@@ -340,6 +343,12 @@ func refusal(name string, h HTTPConfig, ownAuth bool) string {
 			return "expected only one of it and http_config's basic_auth or authorization"
 		case h.OAuth2 != nil:
 			return "expected only one of it and http_config's oauth2"
+		case h.SigV4 != nil:
+			return "expected only one of it and http_config's sigv4"
+		}
+	case "X-Amz-Date", "X-Amz-Content-Sha256":
+		if h.SigV4 != nil {
+			return "which http_config's sigv4 sends: leave it out"
 		}
 	case "Traffic-Slot":
 		if h.SlotHeader {

@@ -46,7 +46,7 @@ func (t *traffic) variable(path string, x Variable, sc *scope) {
 		return
 	case len(kinds) == 0:
 		if t.complete(path) {
-			t.fail(path, "found no kind, expected one of one_of, int, decimal, random_text, row, text, time, many or file, or uuid or sequence without a mapping")
+			t.fail(path, "found no kind, expected one of one_of, int, decimal, random_text, row, text, time, many, file or jwt, or uuid or sequence without a mapping")
 		}
 		return
 	}
@@ -67,6 +67,8 @@ func (t *traffic) variable(path string, x Variable, sc *scope) {
 		t.time(join(path, "time"), *x.Time)
 	case x.Many != nil:
 		t.many(join(path, "many"), x.Many, sc)
+	case x.JWT != nil:
+		t.jwt(join(path, "jwt"), x.JWT, sc)
 	}
 }
 
@@ -173,6 +175,10 @@ func (x Variable) refs() []string {
 			for _, s := range value.strings {
 				add(s.t.Refs()...)
 			}
+		}
+	case x.JWT != nil:
+		for _, l := range x.JWT.templates() {
+			add(l.t.Refs()...)
 		}
 	case x.Many != nil:
 		own := x.Many.Variables.Names()

@@ -30,6 +30,8 @@ type Variable struct {
 	Many *Many `yaml:"many"`
 	// A secret: the content of a file without the line end, read again when it changes.
 	File string `yaml:"file" format:"file"`
+	// A signed JSON Web Token, which is a secret too.
+	JWT *JWT `yaml:"jwt"`
 
 	// word is uuid or sequence; empty for a mapping.
 	word string
@@ -57,7 +59,7 @@ func (v Variable) Kind() string {
 }
 
 // Secret reports whether the value is never shown.
-func (v Variable) Secret() bool { return v.File != "" }
+func (v Variable) Secret() bool { return v.File != "" || v.JWT != nil }
 
 // kinds returns the keys that are there.
 func (v Variable) kinds() []string {
@@ -75,6 +77,7 @@ func (v Variable) kinds() []string {
 		{"time", v.Time != nil},
 		{"many", v.Many != nil},
 		{"file", v.File != ""},
+		{"jwt", v.JWT != nil},
 	} {
 		if kind.there {
 			kinds = append(kinds, kind.key)

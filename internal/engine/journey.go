@@ -107,6 +107,14 @@ func (r *runner) begin(f *flight, s Script) {
 	f.advance()
 }
 
+// beginAside begins a journey in a goroutine of its own, of which there are as many as requests
+// may be in flight.
+func (r *runner) beginAside(f *flight, s Script) {
+	client := r.sc.Client
+	r.begin(f, s)
+	client.Flush()
+}
+
 // advance goes on with the journey: it sends the next request, or several, or waits, or ends.
 func (f *flight) advance() {
 	for !f.runner.ends() {

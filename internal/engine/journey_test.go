@@ -161,6 +161,34 @@ func TestAUserWhoWaitsTakesNoMoreMemoryThanItHas(t *testing.T) {
 	}
 }
 
+// dawdler is a Script whose journeys take long to begin.
+type dawdler struct {
+	*plan
+	takes time.Duration
+}
+
+func (d dawdler) Begin(s timeline.Slot) Journey {
+	time.Sleep(d.takes)
+	return d.plan.Begin(s)
+}
+
+func TestAJourneyThatTakesLongToBeginHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, client, book, p := journeys(t, 10, request())
+		sc.Entries[0].Script, sc.Entries[0].Aside = &dawdler{p, 250 * time.Millisecond}, true
+		due := run(t, sc, 10*time.Second)
+		book.settled(t, due)
+		if got := p.outcomes(); got != outcomes(int(due), 0, 0, 0) || due == 0 {
+			t.Errorf("%d slots have ended as %v", due, got)
+		}
+		for i, r := range client.all() {
+			if late := r.at.Sub(client.all()[0].at) - time.Duration(i)*100*time.Millisecond; late > time.Millisecond || late < -time.Millisecond {
+				t.Fatalf("request %d is %s late", i, late)
+			}
+		}
+	})
+}
+
 func TestAFailedStepFailsItsJourneyAndFinishesItsSlotOnce(t *testing.T) {
 	for name, moves := range map[string][]Move{
 		"cannot be made": {request(), {Kind: MoveFailed}, request()},

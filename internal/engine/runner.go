@@ -189,7 +189,11 @@ func (r *runner) send(t *turn) {
 	if e.Script != nil {
 		r.journeys.Add(1)
 		f.last = f.due
-		r.begin(f, e.Script)
+		if e.Aside {
+			r.work.Go(func() { r.beginAside(f, e.Script) })
+		} else {
+			r.begin(f, e.Script)
+		}
 		return
 	}
 	r.sc.Client.Start(&f.call)

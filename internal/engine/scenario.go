@@ -52,6 +52,9 @@ type Entry struct {
 	// Script makes the journeys of slots that are more than that one fixed request; nil if
 	// they are not.
 	Script Script
+	// Aside says that to make the first request of a journey may take so long that it must not
+	// hold up the slots behind it.
+	Aside bool
 }
 
 // Limits protect the target and the process.

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"bytes"
 	"net/http"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
@@ -26,7 +27,11 @@ func (x *exchange) replay(c *protocol.Call) {
 		return
 	}
 	if c.Message != nil {
-		late.Request(x.sent.Head(), x.sent.Body)
+		body := x.sent.Body
+		if x.got.request != nil {
+			body = x.got.request
+		}
+		late.Request(x.sent.Head(), body)
 	}
 	late.Response(x.got.head)
 	late.Body(x.got.body)
@@ -36,8 +41,13 @@ func (x *exchange) replay(c *protocol.Call) {
 func (x *exchange) Connection(protocol.Connection) {}
 
 // Request implements protocol.Tap. What was received before it was for another one: a redirect
-// or a first attempt.
-func (x *exchange) Request(protocol.Head, []byte) { x.got = received{} }
+// or a first attempt. A body that is shown in another form than it is sent in is kept so.
+func (x *exchange) Request(_ protocol.Head, body []byte) {
+	x.got = received{}
+	if !bytes.Equal(body, x.sent.Body) {
+		x.got.request = bytes.Clone(body)
+	}
+}
 
 // Response implements protocol.Tap. Interim responses and trailers are not looked at.
 func (x *exchange) Response(h protocol.Head) {

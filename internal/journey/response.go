@@ -25,6 +25,8 @@ var errDecoded = errors.New("the decoded body is longer than max_response_bytes"
 type received struct {
 	head protocol.Head
 	body []byte
+	// request is the request's body where it is shown in another form than it is sent in.
+	request []byte
 }
 
 // response returns the response for captures and checks.

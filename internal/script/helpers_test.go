@@ -51,7 +51,7 @@ func begin(p *Program, s Slot) *Journey {
 type fixed Value
 
 func (f fixed) Value(int) (Value, error) { return Value(f), nil }
-func (fixed) Bits() uint64               { return 1 }
+func (fixed) Slot() Slot                 { return Slot{Hash: 1} }
 
 // anyScope knows each name.
 func anyScope(string) (int, bool) { return 0, true }

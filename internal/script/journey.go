@@ -99,8 +99,8 @@ func (j *Journey) Value(index int) (Value, error) {
 	return v, err
 }
 
-// Bits implements Values.
-func (j *Journey) Bits() uint64 { return j.slot.Hash }
+// Slot implements Values.
+func (j *Journey) Slot() Slot { return j.slot }
 
 // Give gives a name a value, by the index of its program.
 func (j *Journey) Give(index int, v Value) { j.set(index, v) }

@@ -368,12 +368,20 @@ func (p *Program) secret(index int) bool {
 		return true
 	}
 	switch source := sym.source.(type) {
-	case Secret, Given:
+	case Secret, Given, Token:
 		return true
 	case Made:
 		return slices.ContainsFunc(source.Template.pieces, func(q piece) bool { return q.placeholder() && p.secret(q.index) })
 	}
 	return sym.secret
+}
+
+// Signs reports whether there are tokens to sign, which takes long beside all else.
+func (p *Program) Signs() bool {
+	return slices.ContainsFunc(p.symbols, func(s symbol) bool {
+		_, ok := s.source.(Token)
+		return ok
+	})
 }
 
 // firstOf returns the first request from an operation on.

@@ -11,7 +11,7 @@ type Random struct {
 
 // NewRandom returns as many bytes for the slot that values are of.
 func NewRandom(v Values, size int64) *Random {
-	return &Random{from: newStream(v.Bits(), hashName("random body"), 0), size: size}
+	return &Random{from: newStream(v.Slot().Hash, hashName("random body"), 0), size: size}
 }
 
 // Size returns how many bytes there are.

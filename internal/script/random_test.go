@@ -53,4 +53,4 @@ func BenchmarkRandom(b *testing.B) {
 type slotBits uint64
 
 func (slotBits) Value(int) (Value, error) { return Value{}, nil }
-func (b slotBits) Bits() uint64           { return uint64(b) }
+func (b slotBits) Slot() Slot             { return Slot{Hash: uint64(b)} }

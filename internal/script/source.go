@@ -79,10 +79,19 @@ type Decimal struct {
 func (d Decimal) bind(*symbols, *scope) (Source, error) { return d, nil }
 
 func (d Decimal) draw(s *stream, _ *Journey) (Value, error) {
+	return Value{Kind: Number, Text: strconv.FormatFloat(d.number(s), 'f', d.Digits, 64)}, nil
+}
+
+func (d Decimal) number(s *stream) float64 {
 	unit := math.Pow10(d.Digits)
 	low, high := math.Ceil(d.From*unit), math.Floor(d.To*unit)
-	n := low + float64(s.below(uint64(max(0, high-low))+1))
-	return Value{Kind: Number, Text: strconv.FormatFloat(n/unit, 'f', d.Digits, 64)}, nil
+	return (low + float64(s.below(uint64(max(0, high-low))+1))) / unit
+}
+
+// At returns one of many such numbers that follow from the slot that values are of, by its index.
+func (d Decimal) At(v Values, index uint64) float64 {
+	s := newStream(v.Slot().Hash, mix(hashName("decimal")+index), 0)
+	return d.number(&s)
 }
 
 // RandomText is so many characters of an alphabet of ASCII, each as likely.

@@ -178,8 +178,8 @@ func (t Template) Bind(scope func(name string) (index int, ok bool)) (Template, 
 type Values interface {
 	// Value returns the value of a name by its number, drawing it if need be.
 	Value(index int) (Value, error)
-	// Bits are well-mixed and follow from the slot.
-	Bits() uint64
+	// Slot is what they are drawn from.
+	Slot() Slot
 }
 
 // Place is where in a request a text stands, from which its encoding follows.

@@ -36,8 +36,8 @@ scrape_configs:
 `, target))
 }
 
-// runPrometheus runs the server with a configuration until it is ready.
-func runPrometheus(t *testing.T, config string) *prometheus {
+// runPrometheus runs the server with a configuration, and more flags, until it is ready.
+func runPrometheus(t *testing.T, config string, flags ...string) *prometheus {
 	t.Helper()
 	dir := t.TempDir()
 	p := &prometheus{addr: freeport.Address(t)}
@@ -46,9 +46,9 @@ func runPrometheus(t *testing.T, config string) *prometheus {
 	if out, err := exec.Command(env().promtool, "check", "config", file).CombinedOutput(); err != nil {
 		t.Fatalf("promtool check config: %v\n%s", err, out)
 	}
-	p.process = start(t, env().prometheus,
+	p.process = start(t, env().prometheus, append(flags,
 		"--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
-		"--web.listen-address="+p.addr, "--enable-feature=exemplar-storage")
+		"--web.listen-address="+p.addr, "--enable-feature=exemplar-storage")...)
 	eventually(t, func() error {
 		_, err := get("http://" + p.addr + "/-/ready")
 		return err

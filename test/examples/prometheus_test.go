@@ -50,7 +50,7 @@ func startPrometheus(binary string) (*prometheus, error) {
 	}
 	log := &buffer{}
 	p.cmd = exec.CommandContext(context.Background(), binary,
-		"--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0")
+		"--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0", "--web.enable-remote-write-receiver")
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	if err := p.cmd.Start(); err != nil {
 		return p, err

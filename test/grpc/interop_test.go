@@ -2,6 +2,7 @@ package grpc
 
 import (
 	"encoding/base64"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,21 @@ func TestInterop(t *testing.T) {
 				t.Errorf("it begins with %q, want %q", tap.line, c.line)
 			}
 		})
+	}
+}
+
+// TestAResponseIsReadWhileTheRequestIsSent has a server respond to each message with one as long, of which neither side's
+// windows and buffers hold all: one that did not read while it sends would wait forever for the other, which waits for it.
+func TestAResponseIsReadWhileTheRequestIsSent(t *testing.T) {
+	const n, size = 200, 60_000
+	one := `{"responseParameters": [{"size": ` + strconv.Itoa(size) + `}], "payload": ` + payload(size) + `}`
+	c := client(t, interopServer(t), call{path: service + "FullDuplexCall", message: "[" + strings.Repeat(one+",", n-1) + one + "]"})
+	r, tap := look(t, c)
+	if r.Failed() || r.Code != "OK" {
+		t.Errorf("%s %s (%v)", r.Code, r.Reason, r.Err)
+	}
+	if got := strings.Count(tap.body, `"payload"`); got != n {
+		t.Errorf("%d messages came, want %d", got, n)
 	}
 }
 

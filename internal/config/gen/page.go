@@ -29,7 +29,7 @@ func (m *model) page() ([]byte, error) {
 func (m *model) values() string {
 	var names []string
 	for name := range m.types {
-		if pattern(name) != "" || isText(name) || name == "JSON" || name == "OneOf" {
+		if pattern(name) != "" || isText(name) || name == "JSON" || name == "OneOf" || name == "Elements" {
 			names = append(names, name)
 		}
 	}
@@ -125,7 +125,7 @@ func (m *model) placeholder(k key) string {
 		return "<ip:port>"
 	case k.format == "host:port":
 		return "<host:port>"
-	case m.isStruct(k.typ), pattern(k.typ) != "", isText(k.typ), k.typ == "JSON", k.typ == "OneOf":
+	case m.isStruct(k.typ), pattern(k.typ) != "", isText(k.typ), k.typ == "JSON", k.typ == "OneOf", k.typ == "Elements":
 		return "<" + label(k.typ) + ">"
 	case k.typ == "bool":
 		return "<boolean>"

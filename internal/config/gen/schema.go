@@ -102,6 +102,10 @@ func (m *model) definition(t *typeDoc) object {
 	case "Body":
 		s["oneOf"] = exactlyOne(t, "set")
 		return either(anyText(""))
+	case "RemoteWrite":
+		return either(object{"type": "array", "minItems": 1, "items": object{"$ref": "#/$defs/" + label("Series")}})
+	case "Series":
+		s["oneOf"] = []object{{"required": []string{"value"}}, {"required": []string{"counter"}}, {"required": []string{"gauge"}}}
 	case "Variable":
 		s["oneOf"] = exactlyOne(t)
 		return either(object{"enum": []string{"uuid", "sequence"}}, object{"type": "string", "pattern": variable})
@@ -255,6 +259,8 @@ func (m *model) value(k key) object {
 	switch k.typ {
 	case "JSON":
 		return object{}
+	case "Elements":
+		return object{"anyOf": []object{orVariable(object{"type": "integer", "minimum": 1, "maximum": 100000}), {"type": "array", "minItems": 1}}}
 	case "OneOf":
 		return object{"anyOf": []object{
 			{"type": "array", "minItems": 1},

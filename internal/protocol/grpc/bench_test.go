@@ -5,6 +5,7 @@ import (
 	"net"
 	"runtime/debug"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 
@@ -90,13 +91,31 @@ func BenchmarkCall(b *testing.B) {
 	protocoltest.BenchmarkClient(b, benchClient(b), make([]protocol.Call, 100))
 }
 
+// witnessed returns calls that somebody may look at when they have ended, but does not.
+func witnessed(n int) []protocol.Call {
+	calls := make([]protocol.Call, n)
+	for i := range calls {
+		calls[i].Late = func(protocol.Reason, time.Time) protocol.Tap { return nil }
+	}
+	return calls
+}
+
+func BenchmarkWitnessedCall(b *testing.B) {
+	protocoltest.BenchmarkClient(b, benchClient(b), witnessed(100))
+}
+
 func TestACallOfAFixedMessageAllocatesNothing(t *testing.T) {
+	t.Run("with nobody looking", func(t *testing.T) { allocatesNothing(t, make([]protocol.Call, 20)) })
+	t.Run("with somebody who may look", func(t *testing.T) { allocatesNothing(t, witnessed(20)) })
+}
+
+func allocatesNothing(t *testing.T, calls []protocol.Call) {
+	t.Helper()
 	if underRace {
 		t.Skip("the race detector allocates")
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	c := benchClient(t)
-	calls := make([]protocol.Call, 20)
 	protocoltest.Drive(t, c, calls, 1000)
 	const n = 2000
 	allocs := testing.AllocsPerRun(1, func() { protocoltest.Drive(t, c, calls, n) })

@@ -39,8 +39,12 @@ type Call struct {
 // Client makes the calls of one mix. A Message of a call is an *httpreq.Prepared whose body is what
 // Method.Append makes. Its codes are the names of gRPC's. Safe for concurrent use.
 type Client struct {
-	http        protocol.Client
-	entries     []httpreq.Entry
+	http    protocol.Client
+	entries []httpreq.Entry
+	// prepared are the entries, and varying what differs between the heads of their calls, for who looks at
+	// them afterwards.
+	prepared    []httpreq.Prepared
+	varying     httpreq.Varying
 	calls       []Call
 	most        uint64
 	timeout     time.Duration
@@ -57,8 +61,14 @@ func New(o Options) (*Client, error) {
 		return nil, errors.New("an entry calls nothing")
 	}
 	c := &Client{calls: o.Calls, most: o.MaxMessage, timeout: o.HTTP.Timeout}
-	for _, e := range o.HTTP.Entries {
-		c.entries = append(c.entries, Entry(e))
+	c.varying = httpreq.Varying{Slot: o.HTTP.SlotHeader, Trace: o.HTTP.Traceparent}
+	for i, e := range o.HTTP.Entries {
+		e = Entry(e)
+		p, err := e.Prepare(o.HTTP.UserAgent)
+		if err != nil {
+			return nil, fmt.Errorf("entry %d: %w", i, err)
+		}
+		c.entries, c.prepared = append(c.entries, e), append(c.prepared, p)
 	}
 	o.HTTP.Entries = c.entries
 	var err error

@@ -88,6 +88,10 @@ type exchange struct {
 	lean  *leanTap
 	whole *wholeTap
 	got   response
+	// sent says that the request was put on the wire.
+	sent bool
+	// kept is of a response at which nobody looks, while somebody may.
+	kept kept
 	// fields, encoding and body are kept where somebody looks at the call.
 	fields   []protocol.Field
 	encoding string
@@ -114,17 +118,20 @@ func (x *exchange) begin(outer *protocol.Call, to *Call, method *resolved) {
 	} else {
 		x.call.Tap = x.whole
 	}
+	x.sent, x.kept.on = false, outer.Tap == nil && outer.Late != nil
 	x.got.reset()
+	x.kept.reset()
 }
 
 // done ends the call.
 func (x *exchange) done() {
 	outer, r := x.outer, x.result()
 	if outer.Tap != nil {
-		if err := x.show(); err != nil && !r.Failed() {
+		if err := x.show(outer.Tap); err != nil && !r.Failed() {
 			r.Reason, r.Err = protocol.ReasonProtocol, err
 		}
 	}
+	x.showLate(r)
 	if x.got.hasStatus && x.got.code == spec.Unimplemented && !x.to.Expect.Contains(spec.Unimplemented) {
 		x.client.descriptors.Stale()
 	}

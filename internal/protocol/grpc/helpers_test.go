@@ -1,6 +1,7 @@
 package grpc_test
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -69,13 +70,18 @@ func send(c protocol.Client, tap protocol.Tap) protocol.Result {
 
 // seen is what a tap was shown.
 type seen struct {
-	request, line, body string
-	fields              []protocol.Field
+	asked, request, line, body string
+	fields                     []protocol.Field
 }
 
 func (s *seen) Connection(protocol.Connection) {}
 
-func (s *seen) Request(_ protocol.Head, body []byte) { s.request = string(body) }
+func (s *seen) Request(h protocol.Head, body []byte) {
+	s.asked, s.request = fmt.Sprint(h.Line, " ", h.Fields), string(body)
+	for _, f := range h.Fields {
+		s.asked += "\n" + f.Name + ": " + f.Value
+	}
+}
 
 func (s *seen) Response(h protocol.Head) { s.line, s.fields = h.Line, h.Fields }
 

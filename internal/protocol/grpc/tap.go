@@ -8,7 +8,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// leanTap is an exchange at which nobody looks: its response is checked and not kept.
+// leanTap is an exchange at which nobody looks: its response is checked, and its beginning kept if somebody may
+// look when it has ended.
 type leanTap exchange
 
 var _ protocol.FieldTap = (*leanTap)(nil)
@@ -17,26 +18,43 @@ var _ protocol.FieldTap = (*leanTap)(nil)
 func (*leanTap) Connection(protocol.Connection) {}
 
 // Request implements protocol.Tap. What came before was the response to an earlier attempt.
-func (x *leanTap) Request(protocol.Head, []byte) { x.got.reset() }
+func (x *leanTap) Request(protocol.Head, []byte) {
+	x.sent = true
+	x.got.reset()
+	x.kept.reset()
+}
 
 // Field implements protocol.FieldTap.
-func (x *leanTap) Field(name, value []byte) { x.got.field(name, value) }
+func (x *leanTap) Field(name, value []byte) {
+	x.got.field(name, value)
+	x.kept.field(name, value)
+}
 
 // Response implements protocol.Tap.
-func (x *leanTap) Response(h protocol.Head) { (*exchange)(x).head(h.Status) }
+func (x *leanTap) Response(h protocol.Head) {
+	if (*exchange)(x).responded(h.Status) {
+		x.kept.reset()
+	}
+}
 
 // Body implements protocol.Tap.
-func (x *leanTap) Body(p []byte) { x.got.body(p, x.most) }
+func (x *leanTap) Body(p []byte) {
+	x.got.body(p, x.most)
+	x.kept.data(p)
+}
 
-// head takes the end of a head; status is 0 for trailers.
-func (x *exchange) head(status int) {
+// responded takes the end of a head; status is 0 for trailers. It reports whether the response is an interim one, of which
+// nothing counts.
+func (x *exchange) responded(status int) (interim bool) {
 	switch {
 	case status == 0:
 	case status < http.StatusOK:
-		x.got.reset() // Of an interim response nothing counts.
+		x.got.reset()
+		return true
 	default:
 		x.got.http = status
 	}
+	return false
 }
 
 // wholeTap is an exchange that somebody looks at. The request is shown as it is sent, with its
@@ -54,17 +72,25 @@ func (x *wholeTap) Connection(c protocol.Connection) {
 
 // Request implements protocol.Tap.
 func (x *wholeTap) Request(h protocol.Head, body []byte) {
+	x.sent = true
 	x.got.reset()
 	x.fields, x.encoding, x.body = nil, "", nil
-	if x.outer == nil {
-		return
+	if x.outer != nil {
+		x.outer.Tap.Request(h, (*exchange)(x).readableRequest(body))
 	}
-	if messages, err := split(body, gzipName, maxFile); err == nil {
-		if text, err := x.method.requests(messages); err == nil {
-			body = text
-		}
+}
+
+// readableRequest returns the messages of a request as JSON, or as they are if that cannot be.
+func (x *exchange) readableRequest(body []byte) []byte {
+	messages, err := split(body, gzipName, maxFile)
+	if err != nil {
+		return body
 	}
-	x.outer.Tap.Request(h, body)
+	text, err := x.method.requests(messages)
+	if err != nil {
+		return body
+	}
+	return text
 }
 
 // Response implements protocol.Tap.
@@ -75,7 +101,7 @@ func (x *wholeTap) Response(h protocol.Head) {
 			x.encoding = f.Value
 		}
 	}
-	(*exchange)(x).head(h.Status)
+	(*exchange)(x).responded(h.Status)
 	if h.Status == 0 || h.Status >= http.StatusOK {
 		x.fields = append(x.fields, h.Fields...)
 	}
@@ -87,16 +113,16 @@ func (x *wholeTap) Body(p []byte) {
 	x.body = append(x.body, p...)
 }
 
-// show shows the response to who looks at the call. It fails if its messages cannot be read.
-func (x *exchange) show() error {
+// show shows the response to who looks at the call. It fails if its messages cannot be read, of which it shows those before.
+func (x *exchange) show(to protocol.Tap) error {
 	if x.got.http == 0 {
 		return nil
 	}
 	h := protocol.Head{Line: "HTTP/2.0 " + strconv.Itoa(x.got.http), Status: x.got.http, Fields: x.fields}
 	if !x.got.hasStatus {
-		x.outer.Tap.Response(h)
+		to.Response(h)
 		if len(x.body) > 0 {
-			x.outer.Tap.Body(x.body)
+			to.Body(x.body)
 		}
 		return nil
 	}
@@ -109,12 +135,15 @@ func (x *exchange) show() error {
 	}
 	messages, err := split(x.body, x.encoding, x.most)
 	var text []byte
-	if err == nil && (len(messages) > 0 || x.streams()) {
-		text, err = x.method.responses(messages)
+	if len(messages) > 0 || x.streams() {
+		var failed error
+		if text, failed = x.method.responses(messages); err == nil {
+			err = failed
+		}
 	}
-	x.outer.Tap.Response(h)
+	to.Response(h)
 	if len(text) > 0 {
-		x.outer.Tap.Body(text)
+		to.Body(text)
 	}
 	return err
 }

@@ -49,6 +49,8 @@ type Draft struct {
 	Random int64
 	// UserAgent is sent unless the fields have one.
 	UserAgent string
+	// Sign, if not nil, returns more fields, which sign the request as it is about to be sent.
+	Sign func(*Prepared) ([]protocol.Field, error)
 
 	// base is what does not vary, and fields the same of the fields.
 	base   Prepared
@@ -75,7 +77,7 @@ func (d *Draft) Compile() error {
 		return err
 	}
 	d.fields = without(d.base.Fields, func(f protocol.Field) bool { return f.Name == contentLength })
-	d.base.Authorized = d.base.Authorized || d.Auth != nil || slices.ContainsFunc(d.Varying, func(f VaryingField) bool {
+	d.base.Authorized = d.base.Authorized || d.Auth != nil || d.Sign != nil || slices.ContainsFunc(d.Varying, func(f VaryingField) bool {
 		return strings.EqualFold(f.Name, "Authorization")
 	})
 	d.base.Idempotent = d.base.Idempotent || idempotent
@@ -142,6 +144,13 @@ func (d *Draft) Render(r *Rendered, v script.Values, jar Jar) error {
 		return err
 	}
 	d.finish(r, fields)
+	if d.Sign != nil {
+		signature, err := d.Sign(&r.Prepared)
+		if err != nil {
+			return err
+		}
+		r.Fields = append(r.Fields, signature...)
+	}
 	if jar != nil {
 		r.Jar = jar
 		r.Fields = withCookies(r.Fields, jar.Cookies(r.URL))

@@ -20,7 +20,7 @@ import (
 type named []script.Value
 
 func (n named) Value(i int) (script.Value, error) { return n[i], nil }
-func (named) Bits() uint64                        { return 42 }
+func (named) Slot() script.Slot                   { return script.Slot{Hash: 42} }
 
 // names knows a, b and c.
 func names(name string) (int, bool) { return int(name[0] - 'a'), len(name) == 1 && name[0] <= 'c' }

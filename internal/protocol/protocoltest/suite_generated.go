@@ -28,8 +28,8 @@ type slot struct{}
 // Value implements script.Values.
 func (slot) Value(int) (script.Value, error) { return script.Value{}, nil }
 
-// Bits implements script.Values.
-func (slot) Bits() uint64 { return 42 }
+// Slot implements script.Values.
+func (slot) Slot() script.Slot { return script.Slot{Hash: 42} }
 
 // sumOf returns the checksum of a whole body.
 func sumOf(s httpreq.Source) uint32 {
