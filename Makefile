@@ -94,7 +94,16 @@ examples: build $(PROMETHEUS) ## Run the configurations in examples/ against ser
 
 .PHONY: grpc
 grpc: ## Test gRPC against grpc-go's test server, and through nginx where it is installed.
-	cd test/grpc && $(GO) vet ./... && $(GO) test -count=1 ./...
+	cd test/grpc && $(GO) vet ./... && $(GO) test -short -count=1 ./...
+
+# Of its own, as gRPC's C++ library takes longer to install and to compile with than all other tests of gRPC together.
+.PHONY: grpc-cpp
+grpc-cpp: ## Install gRPC's C++ library, as root and where there is apt-get, and test gRPC against a server by it.
+	@if ! command -v grpc_cpp_plugin >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+			g++ pkg-config libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc >/dev/null; \
+	fi
+	cd test/grpc && $(GO) test -count=1 -v -run Cpp ./...
 
 .PHONY: websocket
 websocket: ## Test WebSockets against gorilla's server, and through nginx where it is installed.

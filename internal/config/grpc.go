@@ -18,7 +18,7 @@ type GRPCConfig struct {
 	ImportPaths []string `yaml:"import_paths" min:"1" max:"100" format:"folder"`
 	// How messages are compressed that are sent. Those of responses may be compressed by gzip in any case.
 	Compression Compression `yaml:"compression" default:"none" oneof:"none gzip"`
-	// How long a message of a response may be; a longer one fails with reason protocol. http_config.max_response_bytes bounds all of a response.
+	// How long a message of a response may be; a longer one fails with reason protocol. Of a compressed one that no check, capture or transcript looks at, the compressed length counts. http_config.max_response_bytes bounds all of a response.
 	MaxMessageBytes Bytes `yaml:"max_message_bytes" default:"4MiB" min:"1" max:"1GiB"`
 }
 
