@@ -59,7 +59,7 @@ func cppServer(t *testing.T) string {
 		t.Fatal(err)
 	}
 	server.Stderr = os.Stderr
-	if err := server.Start(); err != nil {
+	if err = server.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
