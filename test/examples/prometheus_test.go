@@ -117,12 +117,16 @@ func (s *scraped) follow(t *testing.T, after time.Time) {
 	}
 }
 
-// gather waits until so many slots of the example have finished since the first scrape.
+// shortestWindow is the shortest time that says something about rates.
+const shortestWindow = 5 * time.Second
+
+// gather waits until so many slots of the example have finished since the first scrape, and that is
+// long enough ago.
 func (s *scraped) gather(t *testing.T, slots float64) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; {
 		s.follow(t, s.last)
-		if n := s.rate(t, "example", "traffic_slots_finished_total%s")[series{}] * s.last.Sub(s.first).Seconds(); n >= slots {
+		if n := s.rate(t, "example", "traffic_slots_finished_total%s")[series{}] * s.last.Sub(s.first).Seconds(); n >= slots && s.last.Sub(s.first) >= shortestWindow {
 			return
 		}
 		if time.Now().After(deadline) {
