@@ -300,7 +300,8 @@ func late(t *testing.T, port string, delay time.Duration) string {
 	return l.Addr().String()
 }
 
-// forward copies between a connection and a new one to the address until either ends.
+// forward copies between a connection and a new one to the address until both sides have closed
+// theirs. It reads what nobody takes any more, or a reset would throw away what was sent before.
 func forward(c net.Conn, addr string) {
 	defer func() { _ = c.Close() }()
 	other, err := net.Dial("tcp", addr)
@@ -308,8 +309,19 @@ func forward(c net.Conn, addr string) {
 		return
 	}
 	defer func() { _ = other.Close() }()
-	go func() { _, _ = io.Copy(other, c); _ = other.Close() }()
-	_, _ = io.Copy(c, other)
+	var back sync.WaitGroup
+	back.Go(func() { pipe(c, other) })
+	pipe(other, c)
+	back.Wait()
+}
+
+// pipe copies from one connection to another until the end of the first, and passes that on.
+func pipe(to, from net.Conn) {
+	_, _ = io.Copy(to, from)
+	if half, ok := to.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	_, _ = io.Copy(io.Discard, from)
 }
 
 // TestAColdStartMeetsAnNginxThatTakesFewRequestsOnAConnection has many requests wait for the
