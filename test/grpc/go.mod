@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/traffic-exporter/traffic_exporter v0.0.0
 	google.golang.org/grpc v1.80.0
+	google.golang.org/protobuf v1.36.12
 )
 
 require (
@@ -22,7 +23,6 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260406210006-6f92a3bedf2d // indirect
-	google.golang.org/protobuf v1.36.12 // indirect
 )
 
 replace github.com/traffic-exporter/traffic_exporter => ../..
