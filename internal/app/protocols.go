@@ -103,6 +103,10 @@ func newClient(sc config.Scenario, m *mix, in surroundings) (protocol.Client, er
 			}
 		}
 	}
+	if i := slices.Index(r.byEntry, nil); i >= 0 {
+		r.Close()
+		return nil, fmt.Errorf("scenario %q: no protocol for %s URLs", sc.Name, m.sent[i].to.Scheme)
+	}
 	if len(r.clients) == 1 {
 		return r.clients[0], nil
 	}

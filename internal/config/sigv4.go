@@ -3,8 +3,6 @@ package config
 import (
 	"slices"
 	"strings"
-
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
 // SigV4 is how requests of HTTP are signed for AWS (Signature Version 4), each when it is sent, with its body. Exactly one of secret_key and
@@ -47,8 +45,7 @@ func (v validator) sigV4(at string, h HTTPConfig) {
 // signs reports a signature where no request is one of HTTP, which alone are signed.
 func (v validator) signs(path string, s *Scenario) {
 	at := below(path, "http_config.sigv4")
-	plain := func(o uri.URI) bool { return !callsGRPC(o) && !isWebSocket(o.Scheme) }
-	if v.given(at) && len(s.origins) > 0 && !slices.ContainsFunc(s.origins, plain) {
+	if v.given(at) && len(s.origins) > 0 && !slices.ContainsFunc(s.origins, isHTTP) {
 		v.fail(at, "found no http or https URL, whose requests alone are signed: leave it out")
 	}
 }

@@ -92,7 +92,7 @@ func (t *traffic) leadsSomewhere(path string) {
 	case !t.ok(path):
 	case len(t.s.origins) == 0:
 		t.fail(at, "found no URL with a host: %s", lead)
-	case t.follows && !slices.ContainsFunc(t.s.origins, func(o uri.URI) bool { return !callsGRPC(o) }):
+	case t.follows && !slices.ContainsFunc(t.s.origins, isHTTP):
 		t.fail(at, "found a URL that comes from a response, but no http or https URL with a host: %s", lead)
 	}
 }
@@ -238,6 +238,9 @@ func (s *Scenario) addOrigin(o uri.URI) {
 		s.origins = append(s.origins, o)
 	}
 }
+
+// isHTTP reports whether requests to a URL are HTTP's own, and not those of a protocol above it.
+func isHTTP(u uri.URI) bool { return u.Scheme == "http" || u.Scheme == "https" }
 
 // fixed reports whether all slots send the same for a request and look at nothing but the
 // status of its response.
