@@ -66,7 +66,13 @@ func newShop(t *testing.T, secure bool, users ...string) (*shop, string) {
 		s.mu.Unlock()
 		w.WriteHeader(http.StatusCreated)
 	}))
-	server := httptest.NewUnstartedServer(mux)
+	return s, serveHTTP(t, mux, secure)
+}
+
+// serveHTTP starts a server, of HTTP/2 as well if it is secure, and returns its URL.
+func serveHTTP(t *testing.T, h http.Handler, secure bool) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(h)
 	server.EnableHTTP2 = secure
 	if secure {
 		server.StartTLS()
@@ -74,7 +80,7 @@ func newShop(t *testing.T, secure bool, users ...string) (*shop, string) {
 		server.Start()
 	}
 	t.Cleanup(server.Close)
-	return s, server.URL
+	return server.URL
 }
 
 func (s *shop) mistake(format string, args ...any) {

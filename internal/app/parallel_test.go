@@ -59,15 +59,7 @@ func newMagazine(t *testing.T, secure bool) (*magazine, string) {
 	})
 	mux.HandleFunc("GET /picture/{name}", m.picture)
 	mux.HandleFunc("GET /end", m.end)
-	server := httptest.NewUnstartedServer(mux)
-	server.EnableHTTP2 = secure
-	if secure {
-		server.StartTLS()
-	} else {
-		server.Start()
-	}
-	t.Cleanup(server.Close)
-	return m, server.URL
+	return m, serveHTTP(t, mux, secure)
 }
 
 func (m *magazine) mistake(format string, args ...any) {
