@@ -67,19 +67,21 @@ func TestDescriptorsComeBack(t *testing.T) {
 	})
 }
 
-// TestFewLookupsAreOnTheirWay resolves many names at once.
+// TestFewLookupsAreOnTheirWay resolves many names at once. A lookup of both families takes two
+// sockets.
 func TestFewLookupsAreOnTheirWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var now, most atomic.Int64
 		d, err := dial.New(dial.Options{
 			Timeout: time.Minute, Descriptors: dial.NewDescriptors(1000), Net: dial.Net{
 				DialContext: newWorld().dial,
-				Resolver: lookupFunc(func() {
-					if n := now.Add(1); n > most.Load() {
+				Resolver: lookupFunc(func(network string) {
+					sockets := map[string]int64{"ip": 2, "ip4": 1, "ip6": 1}[network]
+					if n := now.Add(sockets); n > most.Load() {
 						most.Store(n)
 					}
 					time.Sleep(500 * time.Millisecond)
-					now.Add(-1)
+					now.Add(-sockets)
 				}),
 			},
 		})
@@ -92,17 +94,17 @@ func TestFewLookupsAreOnTheirWay(t *testing.T) {
 			running.Go(func() { connect(t, d.Origin(dial.Target{Addr: "target.test:80"})) })
 		}
 		running.Wait()
-		if n := most.Load(); n != 16 {
-			t.Errorf("%d lookups at a time", n)
+		if n := most.Load(); n != 32 {
+			t.Errorf("%d sockets at a time", n)
 		}
 	})
 }
 
 // lookupFunc is a resolver that calls it and finds an address.
-type lookupFunc func()
+type lookupFunc func(network string)
 
-func (f lookupFunc) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
-	f()
+func (f lookupFunc) LookupNetIP(_ context.Context, network, _ string) ([]netip.Addr, error) {
+	f(network)
 	return []netip.Addr{netip.MustParseAddr("10.0.0.1")}, nil
 }
 

@@ -22,6 +22,9 @@ const (
 	// longestLookup is the longest that a lookup takes, and mostQueries how many times it asks.
 	longestLookup = 10 * time.Second
 	mostQueries   = 5
+	// resolutionDelay is how long a repeated query waits for the addresses of the other family
+	// (RFC 8305, section 3, which suggests 50 ms for people who wait; here it is a rare event).
+	resolutionDelay = 250 * time.Millisecond
 	// warnEvery is the time between two warnings: a resolver that is only slow is one that hangs
 	// again and again.
 	warnEvery = time.Minute
@@ -292,6 +295,8 @@ type response struct {
 
 // query asks the resolver until it responds, again each second: a query or its response may
 // have been lost, and what the resolver could not do a second ago it may be able to do now.
+// The repeated queries take what there is of one family, for a resolver that is silent about
+// the other.
 // The Wire is told of the query that was responded to and, as failed, of those before it.
 func (n *name) query(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -306,7 +311,7 @@ func (n *name) query(ctx context.Context) ([]string, error) {
 		if i := len(asked); i < mostQueries {
 			asked = append(asked, time.Now())
 			running.Go(func() {
-				addrs, err := n.resolve(ctx)
+				addrs, err := n.resolve(ctx, i > 0)
 				responses <- response{i, addrs, err}
 			})
 		}
@@ -411,9 +416,9 @@ func (n *name) take(r resolution) {
 	close(l.done)
 }
 
-// resolve returns the addresses of the name, as host:port. Those of IPv6 and of IPv4 take
-// turns.
-func (n *name) resolve(ctx context.Context) ([]string, error) {
+// resolve returns the addresses of the name, as host:port; of one family if byFamily is set and
+// there is no response about the other. Those of IPv6 and of IPv4 take turns.
+func (n *name) resolve(ctx context.Context, byFamily bool) ([]string, error) {
 	if n.port == "" {
 		return nil, &net.AddrError{Err: "missing port in address", Addr: n.host}
 	}
@@ -422,7 +427,11 @@ func (n *name) resolve(ctx context.Context) ([]string, error) {
 		return nil, &net.DNSError{Err: "too many lookups are on their way", Name: n.host, IsTimeout: true}
 	}
 	defer end()
-	ips, err := n.dialer.net.lookup(ctx, n.host)
+	lookup := n.dialer.net.lookup
+	if byFamily {
+		lookup = n.dialer.net.lookupByFamily
+	}
+	ips, err := lookup(ctx, "ip", n.host)
 	if err == nil && len(ips) == 0 {
 		err = &net.DNSError{Err: "no addresses", Name: n.host, IsNotFound: true}
 	}
@@ -438,14 +447,58 @@ func (n *name) resolve(ctx context.Context) ([]string, error) {
 	return all, nil
 }
 
+// lookupByFamily returns the addresses of a host as lookup does, but once those of one family
+// are there it waits for the others no longer than resolutionDelay.
+func (n Net) lookupByFamily(ctx context.Context, _, host string) ([]netip.Addr, error) {
+	type response struct {
+		ips []netip.Addr
+		err error
+	}
+	families := [...]string{"ip4", "ip6"}
+	responses := make(chan response, len(families))
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	for _, family := range families {
+		running.Go(func() {
+			ips, err := n.lookup(ctx, family, host)
+			responses <- response{ips, err}
+		})
+	}
+	first := <-responses
+	var late <-chan time.Time
+	if first.err == nil {
+		late = time.After(resolutionDelay)
+	}
+	select {
+	case second := <-responses:
+		if first.err != nil && second.err != nil {
+			return nil, worse(first.err, second.err)
+		}
+		return append(first.ips, second.ips...), nil
+	case <-late:
+		return first.ips, nil
+	}
+}
+
+// worse returns the error of two that says more: a name without addresses of one family may
+// well have some of the other.
+func worse(a, b error) error {
+	if dns, ok := errors.AsType[*net.DNSError](a); ok && dns.IsNotFound {
+		return b
+	}
+	return a
+}
+
 // lookup returns the addresses of a host. Where this machine has nothing left to ask a name server
 // with, the error is the kernel's, of which a net.DNSError keeps the text only. A net.Resolver makes
 // one query of those for the same name at the same time, which is one too few where that is lost:
 // each lookup has its own.
-func (n Net) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+func (n Net) lookup(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	r, ok := n.Resolver.(*net.Resolver)
 	if !ok {
-		return n.Resolver.LookupNetIP(ctx, "ip", host)
+		return n.Resolver.LookupNetIP(ctx, network, host)
 	}
 	dial := r.Dial
 	if dial == nil {
@@ -459,7 +512,7 @@ func (n Net) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 		}
 		return c, err
 	}}
-	ips, err := own.LookupNetIP(ctx, "ip", host)
+	ips, err := own.LookupNetIP(ctx, network, host)
 	if why := local.Load(); err != nil && why != nil {
 		err = *why
 	}

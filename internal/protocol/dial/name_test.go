@@ -578,3 +578,58 @@ func TestARealResolverIsAskedAgain(t *testing.T) {
 		t.Errorf("the wire was told of %v", all)
 	}
 }
+
+// TestAResolverThatIsSilentAboutAFamily has the addresses of the other one, as behind a firewall
+// that drops the queries for AAAA records.
+func TestAResolverThatIsSilentAboutAFamily(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		mute []uint16
+		want string
+	}{
+		{name: "IPv6", mute: []uint16{protocoltest.TypeAAAA}, want: "127.0.0.1:80"},
+		{name: "IPv4", mute: []uint16{protocoltest.TypeA}, want: "[::1]:80"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			names := protocoltest.NewNameServer(t, "127.0.0.1", "::1")
+			names.SilenceAbout(c.mute...)
+			dialed := make(chan string, 1)
+			d, err := dial.New(dial.Options{
+				NextProtos: []string{protocol.HTTP1}, Timeout: protocoltest.Long, ResolveEvery: time.Hour,
+				Net: dial.Net{Resolver: names.Resolver(), DialContext: func(_ context.Context, _, addr string) (net.Conn, error) {
+					dialed <- addr
+					here, there := net.Pipe()
+					t.Cleanup(func() { _ = there.Close() })
+					return here, nil
+				}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(d.Close)
+			r := connect(t, d.Origin(dial.Target{Addr: "target.test:80"}))
+			if r.Phases.DNS > 4*time.Second { // The resolver's own timeout is 5 s.
+				t.Errorf("it waited %s", r.Phases.DNS)
+			}
+			if got := <-dialed; got != c.want {
+				t.Errorf("connected to %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestSilenceAboutBothIsATimeout has an address for neither family.
+func TestSilenceAboutBothIsATimeout(t *testing.T) {
+	names := protocoltest.NewNameServer(t, "127.0.0.1")
+	names.SilenceAbout(protocoltest.TypeA, protocoltest.TypeAAAA)
+	d, err := dial.New(dial.Options{NextProtos: []string{protocol.HTTP1}, Timeout: 2 * time.Second, Net: dial.Net{Resolver: names.Resolver()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	_, err = d.Origin(dial.Target{Addr: "target.test:80"}).Connect(t.Context(), "")
+	if dns, ok := errors.AsType[*net.DNSError](err); !ok || !dns.IsTimeout {
+		t.Errorf("failed as %v", err)
+	}
+}

@@ -17,6 +17,12 @@ const (
 	NXDomain = 3
 )
 
+// The types of records (RFC 1035, section 3.2.2; RFC 3596, section 2.1) that a NameServer has.
+const (
+	TypeA    = 1
+	TypeAAAA = 28
+)
+
 // NameServer is a DNS server on loopback: it has the same addresses for all names.
 type NameServer struct {
 	conn net.PacketConn
@@ -25,8 +31,10 @@ type NameServer struct {
 	addrs  []netip.Addr
 	rcode  byte
 	silent bool
-	delay  time.Duration
-	asked  int
+	// mute are the types of records that it is silent about.
+	mute  []uint16
+	delay time.Duration
+	asked int
 }
 
 // NewNameServer returns a server with these addresses, that is closed with the test. With
@@ -81,6 +89,13 @@ func (s *NameServer) Silence() {
 	s.silent = true
 }
 
+// SilenceAbout has it give no response about records of a type, and responses about all others.
+func (s *NameServer) SilenceAbout(types ...uint16) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mute = types
+}
+
 // Delay has it take some time for each response.
 func (s *NameServer) Delay(d time.Duration) {
 	s.mu.Lock()
@@ -133,25 +148,26 @@ func (s *NameServer) response(question []byte) ([]byte, time.Duration) {
 		end += int(question[end]) + 1
 	}
 	end += 5
-	const typeA = 1
-	asksA := binary.BigEndian.Uint16(question[end-4:]) == typeA
-	if asksA {
+	about := binary.BigEndian.Uint16(question[end-4:])
+	if about == TypeA {
 		s.asked++
 	}
-	if s.silent {
+	if s.silent || slices.Contains(s.mute, about) {
 		return nil, 0
 	}
 	a := slices.Clone(question[:end])
 	a[2], a[3] = 0x84, s.rcode
 	clear(a[6:12])
-	if s.rcode != 0 || !asksA {
+	if s.rcode != 0 {
 		return a, s.delay
 	}
-	binary.BigEndian.PutUint16(a[6:], uint16(len(s.addrs)))
 	for _, ip := range s.addrs {
-		a = append(a, 0xc0, 12, 0, typeA, 0, 1, 0, 0, 0, 0, 0, 4)
-		v4 := ip.As4()
-		a = append(a, v4[:]...)
+		if ip.Is4() != (about == TypeA) {
+			continue
+		}
+		a[7]++
+		a = append(a, 0xc0, 12, 0, byte(about), 0, 1, 0, 0, 0, 0, 0, byte(ip.BitLen()/8))
+		a = append(a, ip.AsSlice()...)
 	}
 	return a, s.delay
 }
