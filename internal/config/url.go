@@ -94,19 +94,27 @@ func readURL(s string) (uri.URI, error) {
 	case err != nil && strings.Contains(s, "@"):
 		// What is before it may be a password with a slash.
 		return uri.URI{}, maskedError("expected " + URL{}.expectation() + ", without user info")
+	case strings.TrimSpace(s) != s:
+		return uri.URI{}, expectedError("no spaces or line breaks around the URL")
 	case !absolute:
 		return uri.URI{}, errRelative
 	case !slices.Contains(schemes(), strings.ToLower(scheme)):
 		return uri.URI{}, expectedError("one of the schemes " + list(schemes(), "and"))
 	case strings.Contains(s, "#"):
 		return uri.URI{}, expectedError("no fragment, as it is never sent: write # as %23")
-	case strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c == 0x7f }):
+	case strings.Contains(s, " "):
 		return uri.URI{}, expectedError("no spaces in the URL: write them as %20")
+	case strings.ContainsFunc(s, isControl):
+		c := s[strings.IndexFunc(s, isControl)]
+		return uri.URI{}, expectedError(fmt.Sprintf("no control characters in the URL: write this one as %%%02X", c))
 	case err != nil:
 		return uri.URI{}, urlProblem(err)
 	}
 	return read, nil
 }
+
+// isControl reports whether a character is one of ASCII's control characters.
+func isControl(c rune) bool { return c < ' ' || c == 0x7f }
 
 // urlProblem says what keeps a URL from being read.
 func urlProblem(err error) error {
