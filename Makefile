@@ -18,6 +18,7 @@ GHZ           := $(TOOLS)/ghz-v0.93.0
 HEY           := $(TOOLS)/hey-v0.1.5
 FORTIO        := $(TOOLS)/fortio-v1.68.2
 K6            := $(TOOLS)/k6-v1.8.1
+VALE          := $(TOOLS)/vale-v3.26.0
 GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
 GORELEASER    := $(TOOLS)/goreleaser-v2.15.1
 SYFT          := $(TOOLS)/syft-v1.57.1
@@ -159,6 +160,12 @@ lint: $(GOLANGCI_LINT) vulnerabilities ## Run golangci-lint with the project's c
 	cd test/websocket && $(GOLANGCI_LINT) run ./...
 	cd test/cluster && $(GOLANGCI_LINT) run ./...
 
+PROSE := README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md docs config.example.yaml examples internal cmd test dashboards deploy
+
+.PHONY: prose
+prose: $(VALE) ## Check the English of documentation and comments by the style guide in CONTRIBUTING.md.
+	$(VALE) --output=line $(PROSE)
+
 # Without the database of vulnerabilities, as on a machine without the Internet, nothing can be said.
 VULNDB ?= https://vuln.go.dev
 
@@ -290,6 +297,15 @@ fuzz: ## Fuzz each target for FUZZTIME (default 30s).
 .PHONY: clean
 clean: ## Remove what was built, tools included.
 	rm -rf traffic_exporter $(TOOLS)
+
+# It asks for a version of a module that the module proxy does not have.
+$(VALE):
+	mkdir -p $(TOOLS)
+	dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; cd "$$dir"; export GOFLAGS=-mod=mod GOWORK=off; \
+		$(GO) mod init vale; \
+		$(GO) mod edit -replace github.com/andybalholm/cascadia=github.com/andybalholm/cascadia@v1.3.3; \
+		$(GO) get -tool github.com/vale-cli/vale/v3/cmd/vale@v3.26.0; \
+		CGO_ENABLED=1 $(GO) build -trimpath -ldflags '-s -w' -o $@ github.com/vale-cli/vale/v3/cmd/vale
 
 $(GOVULNCHECK):
 	$(call install,golang.org/x/vuln/cmd/govulncheck@v1.9.0,)
