@@ -18,10 +18,10 @@ import (
 
 // server responds to every request in the same way and remembers the last one.
 type server struct {
-	code   int
+	code     int
 	response string
-	asked  string
-	header http.Header
+	asked    string
+	header   http.Header
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -113,9 +113,9 @@ func TestRequestsAreAsTheAPIWantsThem(t *testing.T) {
 
 func TestAnswersOtherThanSuccessAreErrors(t *testing.T) {
 	for name, tc := range map[string]struct {
-		code   int
+		code     int
 		response string
-		want   string // the error, with URL in place of the URL
+		want     string // the error, with URL in place of the URL
 	}{
 		"the API's":        {403, `{"status":"error","error":"control is off"}`, "control is off"},
 		"no password":      {401, "Unauthorized\n", `GET URL: 401 Unauthorized: found the response "Unauthorized", expected that of the API`},
