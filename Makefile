@@ -18,6 +18,11 @@ GHZ           := $(TOOLS)/ghz-v0.93.0
 HEY           := $(TOOLS)/hey-v0.1.5
 FORTIO        := $(TOOLS)/fortio-v1.68.2
 K6            := $(TOOLS)/k6-v1.8.1
+VALE          := $(TOOLS)/vale-v3.26.0
+GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
+GORELEASER    := $(TOOLS)/goreleaser-v2.15.1
+SYFT          := $(TOOLS)/syft-v1.57.1
+COSIGN        := $(TOOLS)/cosign-v3.0.3
 OPERATOR_CRDS := $(TOOLS)/prometheus-operator-crds-v0.95.1
 KUBERNETES    := v1.37.2
 KUBE          := $(addprefix $(TOOLS)/,$(addsuffix -$(KUBERNETES),kube-apiserver kube-controller-manager kube-scheduler kubectl))
@@ -147,13 +152,30 @@ page: build system-tools ## Run the tests of the live page in a real browser.
 	fi
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## Run golangci-lint with the project's configuration.
+lint: $(GOLANGCI_LINT) vulnerabilities ## Run golangci-lint with the project's configuration, and look for known vulnerabilities.
 	$(GOLANGCI_LINT) run ./...
 	cd test/chart && $(GOLANGCI_LINT) run ./...
 	cd test/examples && $(GOLANGCI_LINT) run ./...
 	cd test/grpc && $(GOLANGCI_LINT) run ./...
 	cd test/websocket && $(GOLANGCI_LINT) run ./...
 	cd test/cluster && $(GOLANGCI_LINT) run ./...
+
+PROSE := README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md docs config.example.yaml examples internal cmd test dashboards deploy
+
+.PHONY: prose
+prose: $(VALE) ## Check the English of documentation and comments by the style guide in CONTRIBUTING.md.
+	$(VALE) --output=line $(PROSE)
+
+# Without the database of vulnerabilities, as on a machine without the Internet, nothing can be said.
+VULNDB ?= https://vuln.go.dev
+
+.PHONY: vulnerabilities
+vulnerabilities: $(GOVULNCHECK) ## Look for known vulnerabilities that the binary reaches.
+	@if curl -sfo /dev/null --max-time 10 "$(VULNDB)/index/db.json"; then \
+		$(GOVULNCHECK) -db "$(VULNDB)" ./cmd/...; \
+	else \
+		echo "vulnerabilities are not looked for: there is no database at $(VULNDB)"; \
+	fi
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code.
@@ -165,12 +187,17 @@ fmt: $(GOLANGCI_LINT) ## Format the code.
 	cd test/cluster && $(GOLANGCI_LINT) fmt ./...
 
 .PHONY: generate
-generate: ## Generate the JSON schema, the reference documentation and the dashboards.
+generate: ## Generate the JSON schema, the reference documentation, the dashboards and the list of the binary's packages.
 	$(GO) generate ./...
+	GOOS=linux GOARCH=amd64 $(GO) list -deps -f '{{if not .Standard}}{{.ImportPath}}{{end}}' ./cmd/traffic_exporter | \
+		grep -v ^github.com/traffic-exporter/ | LC_ALL=C sort > cmd/traffic_exporter/packages.txt
 	cd test/chart && $(GO) generate ./...
 
+# A dependency that makes the binary much larger is to be seen. Raise it on purpose.
+MAX_MEGABYTES := 45
+
 .PHONY: check
-check: generate ## Fail if generated files or go.mod are out of date.
+check: build generate ## Fail if generated files or go.mod are out of date, or the binary has grown.
 	$(GO) mod tidy -diff
 	cd test/chart && $(GO) mod tidy -diff
 	cd test/examples && $(GO) mod tidy -diff
@@ -178,6 +205,39 @@ check: generate ## Fail if generated files or go.mod are out of date.
 	cd test/websocket && $(GO) mod tidy -diff
 	cd test/cluster && $(GO) mod tidy -diff
 	git diff --exit-code
+	size=$$(($$(wc -c < traffic_exporter) / 1000000)); echo "the binary is $$size MB"; [ "$$size" -le "$(MAX_MEGABYTES)" ]
+
+.PHONY: site
+site: site-tools ## Build the documentation as a site, in dist/site.
+	mkdocs build --strict
+
+.PHONY: site-tools
+site-tools:
+	@command -v mkdocs >/dev/null || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mkdocs mkdocs-material >/dev/null; }
+
+# PLATFORM=linux/amd64 builds for one platform only. Images and signatures need a registry and an identity.
+.PHONY: snapshot
+snapshot: $(GORELEASER) $(SYFT) ## Build archives, packages and bills of materials as a release has them, in dist/.
+	$(GORELEASER) check
+	PATH="$(TOOLS)/bin:$$PATH" $(GORELEASER) release --snapshot --clean --parallelism 2 --skip docker,sign
+
+.PHONY: packages
+packages: snapshot ## Install the packages of a snapshot into a copy of this system, run and remove them; as root, where there is dpkg.
+	test/packages/test.sh dist/traffic-exporter_*_amd64.deb
+
+.PHONY: release-tools
+release-tools: $(GORELEASER) $(SYFT) $(COSIGN) $(HELM) ## Build what a release needs.
+
+.PHONY: release
+release: release-tools ## Release the tag that is checked out: archives, packages, images, signatures.
+	PATH="$(TOOLS)/bin:$$PATH" $(GORELEASER) release --clean
+
+.PHONY: release-chart
+release-chart: release-tools ## Push the chart, signed, as an OCI artifact.
+	$(HELM) package deploy/helm/traffic-exporter --destination dist --version "$(VERSION:v%=%)" --app-version "$(VERSION)"
+	$(HELM) push dist/traffic-exporter-$(VERSION:v%=%).tgz oci://ghcr.io/traffic-exporter/charts 2>&1 | tee dist/chart.txt
+	$(COSIGN) sign --yes "ghcr.io/traffic-exporter/charts/traffic-exporter@$$(sed -n 's/^Digest: //p' dist/chart.txt)"
 
 .PHONY: bench
 bench: ## Run the micro-benchmarks of the sending path.
@@ -237,6 +297,30 @@ fuzz: ## Fuzz each target for FUZZTIME (default 30s).
 .PHONY: clean
 clean: ## Remove what was built, tools included.
 	rm -rf traffic_exporter $(TOOLS)
+
+# It asks for a version of a module that the module proxy does not have.
+$(VALE):
+	mkdir -p $(TOOLS)
+	dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; cd "$$dir"; export GOFLAGS=-mod=mod GOWORK=off; \
+		$(GO) mod init vale; \
+		$(GO) mod edit -replace github.com/andybalholm/cascadia=github.com/andybalholm/cascadia@v1.3.3; \
+		$(GO) get -tool github.com/vale-cli/vale/v3/cmd/vale@v3.26.0; \
+		CGO_ENABLED=1 $(GO) build -trimpath -ldflags '-s -w' -o $@ github.com/vale-cli/vale/v3/cmd/vale
+
+$(GOVULNCHECK):
+	$(call install,golang.org/x/vuln/cmd/govulncheck@v1.9.0,)
+
+# GoReleaser looks for this one by its name.
+$(SYFT):
+	$(call install,github.com/anchore/syft/cmd/syft@v1.57.1,)
+	ln -sf $@ $(TOOLS)/bin/syft
+
+$(COSIGN):
+	$(call install,github.com/sigstore/cosign/v3/cmd/cosign@v3.0.3,)
+	ln -sf $@ $(TOOLS)/bin/cosign
+
+$(GORELEASER):
+	$(call install,github.com/goreleaser/goreleaser/v2@v2.15.1,,goreleaser)
 
 # Tools are built from their Go modules at a pinned version; the module checksums
 # are verified by the checksum database.

@@ -18,10 +18,12 @@ import (
 	_ "time/tzdata"
 
 	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/promslog"
 	promslogflag "github.com/prometheus/common/promslog/flag"
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
+	"golang.org/x/term"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/app"
 	"github.com/traffic-exporter/traffic_exporter/internal/web"
@@ -122,18 +124,36 @@ func addCheck(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger)
 
 func addPreview(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) commands {
 	cmd := cli.Command("preview", "Draw the coming day's rate of each scenario, with its totals.")
-	file := cmd.Arg("file", "Configuration file.").Required().String()
-	at := cmd.Flag("at", "Draw the day from this time on (RFC 3339) instead of now.").String()
+	var o app.PreviewOptions
+	var from string
+	cmd.Arg("file", "Configuration file.").Required().StringVar(&o.File)
+	cmd.Flag("scenario", "Name of the only scenario to draw.").StringVar(&o.Scenario)
+	cmd.Flag("from", "Draw the rate from this time on (RFC 3339) instead of now.").StringVar(&from)
+	cmd.Flag("at", "The same as --from.").Hidden().StringVar(&from)
+	length := model.Duration(24 * time.Hour)
+	cmd.Flag("for", "How long the preview goes on, such as 1h or 7d.").Default("1d").SetValue(&length)
+	cmd.Flag("format", "Format of the preview.").Default(app.PreviewText).EnumVar(&o.Format, app.PreviewText, app.PreviewJSON, app.PreviewSVG)
 	return commands{cmd.FullCommand(): func(context.Context) error {
-		from, err := parseTime("--at", *at)
-		if err != nil {
+		var err error
+		if o.From, err = parseTime("--from", from); err != nil {
 			return err
 		}
-		if from.IsZero() {
-			from = time.Now()
+		if o.From.IsZero() {
+			o.From = time.Now()
 		}
-		return app.Preview(stdout, *file, from)
+		o.For, o.Width = time.Duration(length), width(stdout)
+		return app.Preview(stdout, o)
 	}}
+}
+
+// width returns how many columns a terminal has; 0 for anything else.
+func width(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return columns
+		}
+	}
+	return 0
 }
 
 func addSend(cli *kingpin.Application, stdout io.Writer, logger func() *slog.Logger) commands {

@@ -3,6 +3,9 @@ package app
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"encoding/xml"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -69,7 +72,7 @@ func TestPreviewDrawsTheDay(t *testing.T) {
 		scenarioText("berlin", `{daily: [{at: "00:00", rate: 0/s}, {at: "12:00", rate: 80/s}]}`, url, "    time_zone: Europe/Berlin\n"),
 		scenarioText("slow", "10/h", url, ""))
 	var out bytes.Buffer
-	if err := Preview(&out, file, time.Date(2026, 6, 14, 22, 0, 0, 0, time.UTC)); err != nil {
+	if err := Preview(&out, PreviewOptions{File: file, From: time.Date(2026, 6, 14, 22, 0, 0, 0, time.UTC)}); err != nil {
 		t.Fatal(err)
 	}
 	text := out.String()
@@ -77,7 +80,7 @@ func TestPreviewDrawsTheDay(t *testing.T) {
 		"berlin: uniform arrivals, peak 80/s at 12:00:00 CEST, 3,456,000 slots in 24 h",
 		"slow: uniform arrivals, peak 10/h at 22:00:00 UTC, 240 slots in 24 h",
 		"In all 3,456,240 slots in 24 h (40/s)",
-		"00:00       04:00       08:00       12:00       16:00       20:00\n",
+		"00:00    03:00    06:00    09:00    12:00    15:00    18:00    21:00\n",
 		" series (",
 	} {
 		if !strings.Contains(text, want) {
@@ -89,6 +92,61 @@ func TestPreviewDrawsTheDay(t *testing.T) {
 	top := []rune(strings.SplitN(lines[2], "┤", 2)[1])
 	if len(top) < 37 || top[36] != '█' || strings.TrimSpace(string(top[:30])) != "" {
 		t.Errorf("the top row is %q", string(top))
+	}
+}
+
+// TestPreviewShowsAMinute has a spike of a minute in a day, and in a week, by all formats.
+func TestPreviewShowsAMinute(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	writeConfig(t, file,
+		scenarioText("spiky", `{weekly: [{at: mon 09:00, rate: 100/s}, {at: sat 00:00, rate: 20/s}]}`, url, ""),
+		scenarioText("minute", `{spikes: {base: 5/s, peak: 50/s, every: 24h, lasting: 1m}}`, url, ""))
+	preview := func(o PreviewOptions) string {
+		t.Helper()
+		o.File, o.Scenario, o.From = file, "minute", time.Date(2026, 6, 15, 0, 0, 0, 0, time.UTC)
+		var out bytes.Buffer
+		if err := Preview(&out, o); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	for _, length := range []time.Duration{24 * time.Hour, 7 * 24 * time.Hour} {
+		text := preview(PreviewOptions{For: length})
+		if top := strings.Split(text, "\n")[2]; strings.Count(top, "░") != int(length/(24*time.Hour)) {
+			t.Errorf("the top row of %s is %q", length, top)
+		}
+		if strings.Contains(text, "spiky") {
+			t.Errorf("another scenario is drawn:\n%s", text)
+		}
+	}
+	var decoded struct {
+		Scenarios []struct {
+			Name    string
+			Slots   uint64
+			Columns []struct{ Mean, Low, High float64 }
+		}
+	}
+	if err := json.Unmarshal([]byte(preview(PreviewOptions{Format: PreviewJSON})), &decoded); err != nil {
+		t.Fatal(err)
+	}
+	s := decoded.Scenarios[0]
+	spikes := 0
+	for _, c := range s.Columns {
+		if c.Low == 5 && c.High == 50 {
+			spikes++
+		}
+	}
+	if s.Name != "minute" || len(s.Columns) != 72 || spikes != 1 || s.Slots < 5*86400 {
+		t.Errorf("as JSON it has %d columns, %d with the spike: %+v", len(s.Columns), spikes, s)
+	}
+	svg := preview(PreviewOptions{Format: PreviewSVG})
+	if err := xml.Unmarshal([]byte(svg), new(struct {
+		XMLName xml.Name `xml:"svg"`
+	})); err != nil || !strings.Contains(svg, "<polygon") || !strings.Contains(svg, ">minute<") {
+		t.Errorf("as SVG: %v\n%s", err, svg)
+	}
+	if err := Preview(io.Discard, PreviewOptions{File: file, Scenario: "other", From: time.Now()}); err == nil || !strings.Contains(err.Error(), "expected one of spiky, minute") {
+		t.Errorf("a scenario that is not there: %v", err)
 	}
 }
 
@@ -114,7 +172,7 @@ scenarios:
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		if err := Preview(&out, file, time.Date(2026, 6, 14, 22, 0, 0, 0, time.UTC)); err != nil {
+		if err := Preview(&out, PreviewOptions{File: file, From: time.Date(2026, 6, 14, 22, 0, 0, 0, time.UTC)}); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(out.String(), want) {

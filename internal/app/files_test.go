@@ -88,7 +88,7 @@ func TestAReloadLooksAtTheFilesThatAreNamed(t *testing.T) {
 func TestAPreviewNeedsNoneOfTheFilesThatAreNamed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	writeConfig(t, file, scenarioText("s", "1/s", url, "    http_config: {authorization: {credentials_file: token}}\n"))
-	if err := Preview(io.Discard, file, time.Now()); err != nil {
+	if err := Preview(io.Discard, PreviewOptions{File: file, From: time.Now()}); err != nil {
 		t.Error(err)
 	}
 }

@@ -325,7 +325,7 @@ func TestCheckLogsNobodyIn(t *testing.T) {
 	if err := Check(io.Discard, []string{file}); err != nil {
 		t.Error(err)
 	}
-	if err := Preview(io.Discard, file, time.Now()); err != nil {
+	if err := Preview(io.Discard, PreviewOptions{File: file, From: time.Now()}); err != nil {
 		t.Error(err)
 	}
 	if len(f.logins) > 0 {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -13,68 +14,139 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
 
-// Preview draws the rate of each scenario for a day from an instant on, with its
-// peak, its requests and the number of its series, and the sums.
-func Preview(w io.Writer, file string, from time.Time) error {
-	cfg, err := load(file, nil)
+// The formats of a preview.
+const (
+	PreviewText = "text"
+	PreviewJSON = "json"
+	PreviewSVG  = "svg"
+)
+
+// PreviewOptions say what to preview, and how.
+type PreviewOptions struct {
+	File string
+	// Scenario is the only one to preview; empty for all.
+	Scenario string
+	// From is the first instant, and For how long the preview goes on; 0 is a day.
+	From time.Time
+	For  time.Duration
+	// Format is one of the formats; empty is PreviewText.
+	Format string
+	// Width is how many columns the text has; 0 is 80.
+	Width int
+}
+
+// Preview writes the rate of each scenario for a time, with its peak, its slots and the number of its series, and
+// the sums.
+func Preview(w io.Writer, o PreviewOptions) error {
+	if o.For < 0 || o.For > maxPreview {
+		return fmt.Errorf("found a preview of %s, expected one of at most %s", o.For, maxPreview)
+	}
+	o.For, o.Width = cmp.Or(o.For, 24*time.Hour), cmp.Or(o.Width, 80)
+	cfg, err := load(o.File, nil)
 	if err != nil {
 		return err
 	}
-	var requests uint64
-	var series telemetry.Series
+	var all []outlook
 	for _, sc := range cfg.Scenarios {
-		loc, err := time.LoadLocation(sc.TimeZone)
+		if o.Scenario != "" && sc.Name != o.Scenario {
+			continue
+		}
+		one, err := newOutlook(sc, o)
 		if err != nil {
 			return fmt.Errorf("scenario %q: %w", sc.Name, err)
 		}
-		day := newDay(sc.Timeline(), from.In(loc))
-		m, err := newMix(sc, offline())
-		if err != nil {
-			return fmt.Errorf("scenario %q: %w", sc.Name, err)
-		}
-		n := telemetry.SeriesCount(scenarioSpec(sc, m))
-		day.print(w, sc, n)
-		printJourneys(w, sc, day)
-		printExchanges(w, sc, day)
-		printLogins(w, sc)
-		requests += day.requests
-		series.Plain += n.Plain
-		series.Classic += n.Classic
-		series.Native += n.Native
+		all = append(all, one)
 	}
-	fmt.Fprintf(w, "In all %s slots in 24 h (%s), %s.\n",
-		thousands(requests), perSecond(float64(requests)/(24*time.Hour).Seconds()), seriesText(series))
-	return nil
+	if len(all) == 0 {
+		return fmt.Errorf("found no scenario %q in %s, expected one of %s", o.Scenario, o.File, scenarioNames(cfg))
+	}
+	switch o.Format {
+	case PreviewJSON:
+		return writeOutlooksJSON(w, all)
+	case PreviewSVG:
+		return writeOutlooksSVG(w, all)
+	default:
+		printOutlooks(w, all, o.For)
+		return nil
+	}
 }
 
-// day is a scenario's timeline over 24 hours.
-type day struct {
-	from     time.Time
-	means    []float64 // the mean rate in each column of the chart
+// outlook is the rate of a scenario over a time, in columns of a chart.
+type outlook struct {
+	scenario config.Scenario
+	from     time.Time // in the scenario's time zone
+	step     time.Duration
+	means    []float64
+	extremes []timeline.Extremes
 	peak     float64
 	peakAt   time.Time
-	requests uint64
+	slots    uint64
+	series   telemetry.Series
 }
 
-// newDay looks at a timeline for 24 hours from the last full column before an instant.
-func newDay(t *timeline.Timeline, from time.Time) day {
-	d := day{from: from.Truncate(chartColumn)}
-	for _, slots := range t.Integrals(d.from, chartColumn, chartColumns) {
-		d.means = append(d.means, slots/chartColumn.Seconds())
+// newOutlook looks at a scenario's timeline, from the last full column before an instant on.
+func newOutlook(sc config.Scenario, o PreviewOptions) (outlook, error) {
+	loc, err := time.LoadLocation(sc.TimeZone)
+	if err != nil {
+		return outlook{}, err
 	}
-	end := d.from.Add(24 * time.Hour)
-	d.requests = t.Count(d.from, end)
-	d.peak, d.peakAt = t.Peak(d.from, end)
-	return d
+	m, err := newMix(sc, offline())
+	if err != nil {
+		return outlook{}, err
+	}
+	step := chartStep(o.For, o.Width)
+	n := int((o.For + step - 1) / step)
+	l := outlook{scenario: sc, from: columnStart(o.From.In(loc), step), step: step, series: telemetry.SeriesCount(scenarioSpec(sc, m))}
+	t := sc.Timeline()
+	for _, slots := range t.Integrals(l.from, step, n) {
+		l.means = append(l.means, slots/step.Seconds())
+	}
+	l.extremes = t.Extremes(l.from, step, n)
+	end := l.from.Add(o.For)
+	l.slots = t.Count(l.from, end)
+	l.peak, l.peakAt = t.Peak(l.from, end)
+	return l, nil
+}
+
+// printOutlooks writes charts, what slots mean for the target, and the sums.
+func printOutlooks(w io.Writer, all []outlook, length time.Duration) {
+	var slots uint64
+	var series telemetry.Series
+	for _, l := range all {
+		l.print(w, length)
+		printJourneys(w, l)
+		printExchanges(w, l)
+		printLogins(w, l.scenario)
+		slots += l.slots
+		series.Plain += l.series.Plain
+		series.Classic += l.series.Classic
+		series.Native += l.series.Native
+	}
+	fmt.Fprintf(w, "In all %s slots in %s (%s), %s.\n",
+		thousands(slots), lengthText(length), perSecond(float64(slots)/length.Seconds()), seriesText(series))
 }
 
 // print writes the scenario's head line and its chart, in its own time zone.
-func (d day) print(w io.Writer, sc config.Scenario, n telemetry.Series) {
-	fmt.Fprintf(w, "%s: %s arrivals, peak %s at %s, %s slots in 24 h, %s\n\n", sc.Name, sc.Arrivals,
-		perSecond(d.peak), d.peakAt.Round(time.Second).In(d.from.Location()).Format("15:04:05 MST"), thousands(d.requests), seriesText(n))
-	fmt.Fprintln(w, chart(d.means, perSecond, func(column int) string {
-		return d.from.Add(time.Duration(column) * chartColumn).Format("15:04")
-	}))
+func (l outlook) print(w io.Writer, length time.Duration) {
+	at := "15:04:05 MST"
+	if length > 24*time.Hour {
+		at = "Mon 2 Jan " + at
+	}
+	fmt.Fprintf(w, "%s: %s arrivals, peak %s at %s, %s slots in %s, %s\n\n", l.scenario.Name, l.scenario.Arrivals,
+		perSecond(l.peak), l.peakAt.Round(time.Second).In(l.from.Location()).Format(at), thousands(l.slots), lengthText(length), seriesText(l.series))
+	fmt.Fprintln(w, chart(l.extremes, perSecond, labels(l.from, l.step, len(l.extremes))))
+}
+
+// lengthText writes how long a preview is: in hours up to two days.
+func lengthText(d time.Duration) string {
+	switch {
+	case d%(24*time.Hour) == 0 && d > 48*time.Hour:
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	default:
+		return d.String()
+	}
 }
 
 // burden is what a slot means for the target, on average and if nothing fails.
@@ -165,7 +237,8 @@ func (l *burden) add(o burden, times float64) {
 }
 
 // printJourneys writes what a scenario's journeys make of its slots, if it has any.
-func printJourneys(w io.Writer, sc config.Scenario, d day) {
+func printJourneys(w io.Writer, l outlook) {
+	sc := l.scenario
 	if !slices.ContainsFunc(sc.Requests, func(r config.Request) bool { return r.Steps != nil }) {
 		return
 	}
@@ -175,15 +248,15 @@ func printJourneys(w io.Writer, sc config.Scenario, d day) {
 		atLeast = "at least "
 	}
 	fmt.Fprintf(w, "A slot is %s%.3g requests: %s%s at the peak, by %s%.4g users at a time, and those who wait for a response.\n\n",
-		atLeast, all.requests, atLeast, perSecond(d.peak*all.requests), atLeast, d.peak*all.pauses.Seconds())
+		atLeast, all.requests, atLeast, perSecond(l.peak*all.requests), atLeast, l.peak*all.pauses.Seconds())
 }
 
 // printExchanges writes how many connections a scenario's exchanges keep open by their pauses, if they
 // have any.
-func printExchanges(w io.Writer, sc config.Scenario, d day) {
-	if held := burdenOfSlot(sc).held; held > 0 {
+func printExchanges(w io.Writer, l outlook) {
+	if held := burdenOfSlot(l.scenario).held; held > 0 {
 		fmt.Fprintf(w, "Pauses in exchanges over WebSockets keep %.4g connections open at the peak: they count towards max_in_flight, which is %d in each replica.\n\n",
-			d.peak*held.Seconds(), sc.Limits.MaxInFlight)
+			l.peak*held.Seconds(), l.scenario.Limits.MaxInFlight)
 	}
 }
 

@@ -256,7 +256,7 @@ func TestPreviewSaysWhatPausesInExchangesHold(t *testing.T) {
       - {name: c, weight: 2, steps: [{repeat: 2, steps: [{name: d, url: "ws://127.0.0.1/", exchange: [{pause: {mean: 500ms}}]}]}, {pause: 1s}]}
 `)
 	var out bytes.Buffer
-	if err := Preview(&out, file, time.Now()); err != nil {
+	if err := Preview(&out, PreviewOptions{File: file, From: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	// Of a slot, 3 s in one of four, nothing in another, and 2 times 0.5 s in two.

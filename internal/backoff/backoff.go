@@ -1,7 +1,7 @@
 // Package backoff spares a target that fails: when too many of a scenario's requests
 // fail, most of its slots are left out for a while, and then fewer and fewer.
 //
-// Each replica judges by its own requests and tells the others when it finds the target
+// Each replica judges by its own requests and notifies the others when it finds the target
 // failing. It spares the target when it found so itself, or when more than half of the
 // fleet did: a replica that fails for reasons of its own does not slow the others down.
 // How many slots are left out follows from the policy and one instant, the last at
@@ -28,16 +28,16 @@ type Policy struct {
 	// which is in whole seconds.
 	Limit float64
 	Over  time.Duration
-	// To is the part of the slots that is sent once more have failed. After Over it grows
+	// To is the share of the slots that is sent once more have failed. After Over it grows
 	// for a time of Recover, evenly, until all are sent.
 	To      float64
 	Recover time.Duration
 }
 
-// Votes is how replicas tell each other what they found. Implementations are safe for
+// Votes is how replicas exchange their findings. Implementations are safe for
 // concurrent use and quick.
 type Votes interface {
-	// Vote tells the others that this replica found the target failing at an instant.
+	// Vote notifies the others that this replica found the target failing at an instant.
 	Vote(scenario string, at time.Time)
 	// Agreed returns the last instant for which more than half of the fleet, by weight, has
 	// found the target failing then or later; zero if there is none.
@@ -59,7 +59,7 @@ type Guard struct {
 
 	mu     sync.Mutex // guards the window
 	window window
-	// sparing tells that the log knows of it.
+	// sparing says that it has been logged.
 	sparing bool
 }
 
@@ -86,7 +86,7 @@ func (g *Guard) Ended(sent, done time.Time, failed bool) {
 	g.window.add(done.Unix(), failed)
 }
 
-// Ratio returns the part of the slots that is sent at an instant.
+// Ratio returns the share of the slots that is sent at an instant.
 func (g *Guard) Ratio(at time.Time) float64 {
 	found := g.found.Load()
 	if found == 0 {
@@ -123,7 +123,7 @@ func draw(hash uint64) float64 {
 	return float64(hash>>11) / (1 << 53)
 }
 
-// judge looks at what has ended before the second of now, once a second.
+// judge looks at the requests that ended before the second of now, once a second.
 func (g *Guard) judge(now time.Time) {
 	second := now.Unix()
 	if g.second.Load() >= second {
@@ -149,7 +149,7 @@ func (g *Guard) learn(now time.Time) {
 		}
 	}
 	if now.Sub(last) < g.policy.Over {
-		return // What is sent now tells too little yet.
+		return // Too few requests are sent yet to judge by.
 	}
 	ended, failed := g.window.sum(now.Unix())
 	if ended < enough || float64(failed) <= g.policy.Limit*float64(ended) {
@@ -203,8 +203,8 @@ func (w *window) clear() {
 	}
 }
 
-// add counts a request. One that is older than the window, because its end was told
-// late, is none of it.
+// add counts a request, unless it is older than the window because its end was reported
+// late.
 func (w *window) add(second int64, failed bool) {
 	c := &w.seconds[uint64(second)%uint64(len(w.seconds))]
 	if c.second > second {

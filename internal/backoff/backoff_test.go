@@ -19,7 +19,7 @@ func policy() backoff.Policy {
 
 func begin() time.Time { return time.Unix(1_700_000_000, 0) }
 
-// votes are the votes of a fleet, of which the guard in the test is one.
+// votes are the votes of a fleet. The guard in the test is one member.
 type votes struct {
 	mu     sync.Mutex
 	own    []time.Time
@@ -38,8 +38,8 @@ func (v *votes) Agreed(string) time.Time {
 	return v.agreed
 }
 
-// load sends a hundred slots a second through the guard for a while, of which a part
-// fails, each a moment after it was sent, and returns how many were sent.
+// load sends a hundred slots a second through the guard for a while, and returns how many were
+// sent. A share of them fails, each a moment after it was sent.
 func load(g *backoff.Guard, from time.Time, d time.Duration, failing float64) (sent int) {
 	rng := rand.New(rand.NewPCG(1, uint64(from.UnixNano())))
 	for at := from; at.Before(from.Add(d)); at = at.Add(10 * time.Millisecond) {
@@ -82,7 +82,7 @@ func TestATargetThatFailsIsSparedAndComesBackSlowly(t *testing.T) {
 			t.Errorf("%s: ratio %v at last, want %v", step.name, r, step.then)
 		}
 	}
-	// It heals: what was sent while it failed is forgotten after a time.
+	// It heals: requests of the time in which it failed are forgotten after a while.
 	load(g, at, 20*time.Second, 0)
 	at = at.Add(20 * time.Second)
 	last := g.Ratio(at)

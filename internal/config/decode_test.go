@@ -146,6 +146,28 @@ func TestWithoutEnvironmentNoVariableIsSet(t *testing.T) {
 	}
 }
 
+func TestAVariableThatIsNotSetOrEmptyHasItsDefault(t *testing.T) {
+	env := map[string]string{"SET": "3s", "EMPTY": ""}
+	getenv := func(name string) (string, bool) {
+		value, ok := env[name]
+		return value, ok
+	}
+	for text, want := range map[string]time.Duration{
+		"${SET:-5s}": 3 * time.Second, "${EMPTY:-5s}": 5 * time.Second, "${MISSING:-5s}": 5 * time.Second, "${MISSING:-}5s": 5 * time.Second,
+		"1${MISSING:-m}": time.Minute,
+	} {
+		cfg, err := config.Parse("x.yaml", []byte(with("timeout: '"+text+"'")), getenv, nil)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if got := time.Duration(cfg.Scenarios[0].Timeout); got != want {
+			t.Errorf("%s is %s, want %s", text, got, want)
+		}
+	}
+	if _, err := config.Parse("x.yaml", []byte(with("timeout: '${NOT A NAME:-5s}'")), getenv, nil); err == nil {
+		t.Error("a name that is none is accepted")
+	}
+}
+
 func TestMergedKeysYieldToOwnAndEarlierOnes(t *testing.T) {
 	scenarios := load(t, "testdata/good-anchors.yaml").Scenarios
 	second, third := scenarios[1], scenarios[2]

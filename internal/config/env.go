@@ -7,12 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// errTooLarge says that variables make a text grow by more than it may.
-var errTooLarge = errors.New("too large")
+var (
+	// errTooLarge says that variables make a string grow by more than it may.
+	errTooLarge = errors.New("too large")
+	// errNotSet is an environment variable that is missing.
+	errNotSet = errors.New("is not set")
+)
 
-// expand replaces ${NAME} by the variable's value and $${ by ${. Whatever the values
-// hold, it is text: the structure of the file stands already. The values may have room
-// bytes in all.
+// expand replaces ${NAME} by the variable's value, ${NAME:-default} by the default if the
+// variable is not set or empty, and $${ by ${. The values are strings whatever they
+// hold: the structure of the file stands already. They may have room bytes in all.
 func expand(text string, getenv func(string) (string, bool), room int) (string, error) {
 	var out strings.Builder
 	for {
@@ -26,12 +30,16 @@ func expand(text string, getenv func(string) (string, bool), room int) (string, 
 			text = rest
 			continue
 		}
-		name, after, closed := strings.Cut(rest, "}")
+		inner, after, closed := strings.Cut(rest, "}")
+		name, otherwise, hasDefault := strings.Cut(inner, ":-")
 		if !closed || !variableName(name) {
-			return "", fmt.Errorf("expected the name of an environment variable as in ${NAME}, or $${ for a literal ${")
+			return "", fmt.Errorf("expected the name of an environment variable as in ${NAME} or ${NAME:-default}, or $${ for a literal ${")
 		}
 		value, err := lookup(name, getenv)
-		if err != nil {
+		switch {
+		case hasDefault && (value == "" || errors.Is(err, errNotSet)):
+			value = otherwise
+		case err != nil:
 			return "", err
 		}
 		if room -= len(value); room < 0 {
@@ -49,7 +57,7 @@ func lookup(name string, getenv func(string) (string, bool)) (string, error) {
 	}
 	switch {
 	case !ok:
-		return "", fmt.Errorf("environment variable %q is not set", name)
+		return "", fmt.Errorf("environment variable %q %w", name, errNotSet)
 	case !utf8.ValidString(value):
 		return "", fmt.Errorf("environment variable %q is not UTF-8 text", name)
 	}

@@ -1,5 +1,5 @@
 // Package control is the client of the API that shows and changes the rates of a
-// running fleet, and how people are told what it answers. It knows the wire, not the
+// running fleet, and prints its responses for people. It knows the wire, not the
 // command line.
 package control
 
@@ -23,9 +23,9 @@ import (
 )
 
 const (
-	// maxAnswer bounds what is read of an answer, in bytes.
-	maxAnswer = 64 << 20
-	// maxSaid bounds what is told of an answer that is none of the API's, in bytes.
+	// maxResponse bounds how much of a response is read, in bytes.
+	maxResponse = 64 << 20
+	// maxSaid bounds the excerpt of a response that is not the API's, in bytes.
 	maxSaid = 200
 )
 
@@ -126,7 +126,7 @@ func (c *Client) endpoint(parts ...string) *url.URL {
 	return c.base.JoinPath(escaped...)
 }
 
-// do sends a request, with a body if there is one, and decodes the data of the answer.
+// do sends a request, with a body if there is one, and decodes the data of the response.
 func (c *Client) do(ctx context.Context, method string, u *url.URL, body []byte, data any) error {
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
 	if err != nil {
@@ -140,11 +140,11 @@ func (c *Client) do(ctx context.Context, method string, u *url.URL, body []byte,
 		return c.unreached(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	response, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
 	if err != nil {
-		return fmt.Errorf("%s %s: read the answer: %w", method, u.Redacted(), err)
+		return fmt.Errorf("%s %s: read the response: %w", method, u.Redacted(), err)
 	}
-	return decode(resp, answer, data)
+	return decode(resp, response, data)
 }
 
 // unreached says what to do about a replica that was not reached.
@@ -156,22 +156,22 @@ func (c *Client) unreached(err error) error {
 	return err
 }
 
-// decode reads the data of an answer. What the server says of an error is returned as
-// it is; what comes from something else, such as a proxy, with the status.
-func decode(resp *http.Response, answer []byte, data any) error {
+// decode reads the data of a response. It returns the server's error message as
+// it is, and a response of something else, such as a proxy, with the status.
+func decode(resp *http.Response, response []byte, data any) error {
 	var a struct {
 		Status string          `json:"status"`
 		Data   json.RawMessage `json:"data"`
 		Error  string          `json:"error"`
 	}
-	err := json.Unmarshal(answer, &a)
+	err := json.Unmarshal(response, &a)
 	switch {
 	case err == nil && a.Status == "success" && resp.StatusCode == http.StatusOK:
 		err = json.Unmarshal(a.Data, data)
 	case err == nil && a.Status == "error" && a.Error != "":
 		return errors.New(a.Error)
 	default:
-		err = fmt.Errorf("found the answer %q, expected that of the API", said(answer))
+		err = fmt.Errorf("found the response %q, expected that of the API", said(response))
 	}
 	if err != nil {
 		return fmt.Errorf("%s %s: %s: %w", resp.Request.Method, resp.Request.URL.Redacted(), resp.Status, err)
@@ -179,9 +179,9 @@ func decode(resp *http.Response, answer []byte, data any) error {
 	return nil
 }
 
-// said returns the beginning of an answer on one line.
-func said(answer []byte) string {
-	text := strings.Join(strings.Fields(string(answer)), " ")
+// said returns the beginning of a response on one line.
+func said(response []byte) string {
+	text := strings.Join(strings.Fields(string(response)), " ")
 	if len(text) <= maxSaid {
 		return text
 	}

@@ -16,12 +16,12 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/web"
 )
 
-// server answers every request alike and remembers the last one.
+// server responds to every request in the same way and remembers the last one.
 type server struct {
-	code   int
-	answer string
-	asked  string
-	header http.Header
+	code     int
+	response string
+	asked    string
+	header   http.Header
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -29,7 +29,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.asked = strings.TrimSpace(r.Method + " " + r.RequestURI + " " + string(body))
 	s.header = r.Header
 	w.WriteHeader(s.code)
-	_, _ = io.WriteString(w, s.answer)
+	_, _ = io.WriteString(w, s.response)
 }
 
 // dial returns a client of the server, which is served under a path.
@@ -94,7 +94,7 @@ func TestRequestsAreAsTheAPIWantsThem(t *testing.T) {
 		}, web.ScenarioStatus{}, "DELETE /api/v1/scenarios/s/override?by=b%26c&reason=all+over"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &server{code: http.StatusOK, answer: success(t, tc.data)}
+			s := &server{code: http.StatusOK, response: success(t, tc.data)}
 			if err := tc.do(t.Context(), dial(t, s, tc.path)); err != nil {
 				t.Fatal(err)
 			}
@@ -113,21 +113,21 @@ func TestRequestsAreAsTheAPIWantsThem(t *testing.T) {
 
 func TestAnswersOtherThanSuccessAreErrors(t *testing.T) {
 	for name, tc := range map[string]struct {
-		code   int
-		answer string
-		want   string // the error, with URL in place of the URL
+		code     int
+		response string
+		want     string // the error, with URL in place of the URL
 	}{
 		"the API's":        {403, `{"status":"error","error":"control is off"}`, "control is off"},
-		"no password":      {401, "Unauthorized\n", `GET URL: 401 Unauthorized: found the answer "Unauthorized", expected that of the API`},
-		"a proxy's page":   {502, "<html>\n<h1>Bad</h1> " + strings.Repeat("x", 300), `GET URL: 502 Bad Gateway: found the answer "<html> <h1>Bad</h1> ` + strings.Repeat("x", 180) + `...", expected that of the API`},
-		"other JSON":       {200, `{"status":"UP"}`, `GET URL: 200 OK: found the answer "{\"status\":\"UP\"}", expected that of the API`},
+		"no password":      {401, "Unauthorized\n", `GET URL: 401 Unauthorized: found the response "Unauthorized", expected that of the API`},
+		"a proxy's page":   {502, "<html>\n<h1>Bad</h1> " + strings.Repeat("x", 300), `GET URL: 502 Bad Gateway: found the response "<html> <h1>Bad</h1> ` + strings.Repeat("x", 180) + `...", expected that of the API`},
+		"other JSON":       {200, `{"status":"UP"}`, `GET URL: 200 OK: found the response "{\"status\":\"UP\"}", expected that of the API`},
 		"other data":       {200, `{"status":"success","data":{"groups":[]}}`, "GET URL: 200 OK: json: cannot unmarshal object into Go value of type []web.ScenarioStatus"},
 		"no data":          {200, `{"status":"success"}`, "GET URL: 200 OK: unexpected end of JSON input"},
-		"success and 500":  {500, `{"status":"success","data":[]}`, `GET URL: 500 Internal Server Error: found the answer "{\"status\":\"success\",\"data\":[]}", expected that of the API`},
-		"an unnamed error": {500, `{"status":"error"}`, `GET URL: 500 Internal Server Error: found the answer "{\"status\":\"error\"}", expected that of the API`},
+		"success and 500":  {500, `{"status":"success","data":[]}`, `GET URL: 500 Internal Server Error: found the response "{\"status\":\"success\",\"data\":[]}", expected that of the API`},
+		"an unnamed error": {500, `{"status":"error"}`, `GET URL: 500 Internal Server Error: found the response "{\"status\":\"error\"}", expected that of the API`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := dial(t, &server{code: tc.code, answer: tc.answer}, "")
+			c := dial(t, &server{code: tc.code, response: tc.response}, "")
 			_, err := c.Scenarios(t.Context())
 			want := strings.ReplaceAll(tc.want, "URL", c.endpoint("scenarios").String())
 			if err == nil || err.Error() != want {

@@ -45,7 +45,7 @@ func PrintList(w io.Writer, all []web.ScenarioStatus, now time.Time) error {
 	return table.Flush()
 }
 
-// PrintChange writes what is to become of a scenario on one line.
+// PrintChange writes the coming rate of a scenario on one line.
 func PrintChange(w io.Writer, s web.ScenarioStatus, now time.Time) {
 	o := s.Override
 	switch {
@@ -63,7 +63,7 @@ func PrintChange(w io.Writer, s web.ScenarioStatus, now time.Time) {
 	}
 }
 
-// overrideText tells a change, whether it waits and whether it is held back.
+// overrideText describes a change, whether it waits and whether it is held back.
 func overrideText(s web.ScenarioStatus, now time.Time) string {
 	text := changeText(s.Override)
 	if !s.Override.Active {

@@ -17,9 +17,9 @@ const (
 	maxSize    = 10 << 20
 )
 
-// about is the body of the root, for people who look at it with a browser. It is
-// answered by the script as everything else.
-const about = `This is the demo target of traffic_exporter. It answers any method and path with
+// about is the body of the root, for people who look at it with a browser. Its responses
+// follow the script as all others do.
+const about = `This is the demo target of traffic_exporter. It responds to any method and path with
 latencies and errors that follow a script. The query changes a single answer:
 
   ?latency=50ms   its latency, up to 1m

@@ -1,7 +1,7 @@
 // Package demo is the built-in target: an HTTP server whose latencies and errors
 // follow a script, for the demo, for tests, and for people to try a configuration
 // against. The script is not random: any stretch of requests follows the law almost
-// exactly, so that what is measured can be compared with what was done. It uses the
+// exactly, so that measurements can be compared with the truth. It uses the
 // standard library only and knows nothing of the exporter.
 package demo
 
@@ -22,9 +22,9 @@ const stopTimeout = 2 * time.Second
 // Options is the script of a Target.
 type Options struct {
 	Law Law
-	// ErrorRatio is the part of the answers with status 503, from 0 to 1.
+	// ErrorRatio is the share of the responses with status 503, from 0 to 1.
 	ErrorRatio float64
-	// In every StallEvery of Unix time the target answers nothing for StallFor:
+	// In every StallEvery of Unix time the target does not respond for StallFor:
 	// requests that arrive meanwhile wait for its end. 0 is never.
 	StallEvery, StallFor time.Duration
 	// Observe, if not nil, is called as each request arrives.
@@ -40,7 +40,7 @@ type Target struct {
 
 var _ http.Handler = (*Target)(nil)
 
-// New returns a target, or what is wrong with its script.
+// New returns a target, or an error if its script is invalid.
 func New(o Options) (*Target, error) {
 	switch {
 	case o.Law.P50 < 0 || o.Law.P99 < o.Law.P50:
@@ -55,7 +55,7 @@ func New(o Options) (*Target, error) {
 	return &Target{script: o, shop: newShop()}, nil
 }
 
-// ServeHTTP answers any method and path. The query may replace the script for one
+// ServeHTTP responds to any method and path. The query may replace the script for one
 // request: latency=50ms, status=404, size=10KiB (of the body). Below /shop/ is a shop with
 // logins, which follows the script in its latencies and in what fails.
 func (t *Target) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -81,7 +81,7 @@ func (t *Target) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", a.contentType())
 	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body()) // Who has gone away needs no answer.
+	_, _ = w.Write(a.body()) // A client that has gone away needs no response.
 }
 
 // stall returns how long after an instant the stall that it falls in ends.
@@ -93,8 +93,8 @@ func (o Options) stall(at time.Time) time.Duration {
 	return max(0, o.StallFor-into)
 }
 
-// Serve answers on the listener, HTTP/1.1 and HTTP/2 without TLS, until ctx ends. It
-// closes the listener and returns nil after an orderly stop.
+// Serve serves HTTP/1.1 and HTTP/2 without TLS on the listener until ctx ends. It
+// closes the listener and returns nil after a graceful stop.
 func (t *Target) Serve(ctx context.Context, l net.Listener) error {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -110,7 +110,7 @@ func (t *Target) Serve(ctx context.Context, l net.Listener) error {
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	if err := s.Shutdown(stop); err != nil {
-		_ = s.Close() // What is still open has had its time.
+		_ = s.Close() // Requests that are still open have had their time.
 	}
 	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("demo target: %w", err)

@@ -214,7 +214,7 @@ func TestAnOrderlyStopAnswersWhatIsOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The stop begins as the request arrives, before it is answered.
+	// The stop begins as the request arrives, before the response.
 	ctx, cancel := context.WithCancel(t.Context())
 	target := newTarget(t, Options{Observe: func(*http.Request) { cancel() }})
 	done := make(chan error, 1)

@@ -25,7 +25,7 @@ type Law struct {
 // sigma is the standard deviation of the latency's logarithm.
 func (l Law) sigma() float64 { return math.Log(l.P99.Seconds()/l.P50.Seconds()) / z99 }
 
-// Quantile returns the latency that the part p of the answers, 0 < p < 1, stay below.
+// Quantile returns the latency that the share p of the responses, 0 < p < 1, stay below.
 func (l Law) Quantile(p float64) time.Duration {
 	if l.P50 <= 0 || l.P99 <= l.P50 {
 		return l.P50
@@ -34,7 +34,7 @@ func (l Law) Quantile(p float64) time.Duration {
 	return time.Duration(min(float64(l.P50)*math.Exp(l.sigma()*z), float64(maxLatency)))
 }
 
-// CDF returns the part of the answers that take at most d.
+// CDF returns the share of the responses that take at most d.
 func (l Law) CDF(d time.Duration) float64 {
 	switch {
 	case d <= 0:

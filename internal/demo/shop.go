@@ -60,7 +60,7 @@ type session struct {
 	token string
 }
 
-// shop is a small shop with logins: what it answers depends on what a user has done before.
+// shop is a small shop with logins: its responses depend on what a user has done before.
 type shop struct {
 	mux   *http.ServeMux
 	items []item
@@ -99,7 +99,7 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // known serves users who have logged in. It holds the lock.
 func (s *shop) known(serve func(http.ResponseWriter, *http.Request, *session)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		_ = r.ParseForm() // What is not read is missing.
+		_ = r.ParseForm() // Fields that cannot be read are missing.
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		cookie, err := r.Cookie("session")
@@ -244,7 +244,7 @@ func page(w http.ResponseWriter, text string, data any) {
 func reply(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // Likewise.
+	_ = json.NewEncoder(w).Encode(v) // A client that has gone away needs no response.
 }
 
 func fail(w http.ResponseWriter, status int, why string) {

@@ -24,8 +24,8 @@ const (
 	// reason: a target that fails thousands of times a second costs no more for it. When there are
 	// as many as are kept it is replaceEvery: people have time to look at one that they were shown.
 	failureEvery, replaceEvery = 50 * time.Millisecond, time.Second
-	// maxExchange is how long what is kept of an exchange is at most, and maxExchangeBody each of
-	// its bodies, in bytes.
+	// maxExchange bounds the text of an exchange, and maxExchangeBody each of its bodies, in
+	// bytes.
 	maxExchange, maxExchangeBody = 32 << 10, 8 << 10
 	// maxFailures is how many bytes all failures take at most; the oldest make room.
 	maxFailures = 16 << 20
@@ -46,8 +46,8 @@ type Failure struct {
 	Due, Ended     time.Time
 	Delay, Latency time.Duration
 	Code, Error    string
-	// Exchange is what was exchanged, with secrets hidden, or why there was no connection; empty
-	// where that was not seen.
+	// Exchange is the whole exchange, with secrets hidden, or why there was no connection; empty
+	// where nobody looked.
 	Exchange string
 }
 
@@ -55,7 +55,7 @@ func (f *Failure) size() int {
 	return failureSize + len(f.Exchange) + len(f.Error)
 }
 
-// kind is what the failures are told apart by.
+// kind distinguishes failures.
 type kind struct {
 	scenario, request string
 	reason            protocol.Reason
@@ -92,7 +92,7 @@ func (f *Failures) Witness(scenario string, requests []string) *Witness {
 	return w
 }
 
-// All returns what is kept, the newest first; of one scenario if that is not empty.
+// All returns the failures, the newest first; of one scenario if that is not empty.
 func (f *Failures) All(scenario string) []Failure {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -159,7 +159,7 @@ func (f *Failures) remove(e *list.Element) {
 	f.bytes -= one.size()
 }
 
-// expire forgets what was slow too long ago.
+// expire forgets slow requests of too long ago.
 func (f *Failures) expire(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -260,7 +260,7 @@ func (w *Witness) Saw(s engine.Sighting, o engine.Outcome) {
 	}
 }
 
-// clip returns the beginning of a text that is too long.
+// clip returns the beginning of a string that is too long.
 func clip(s string) string {
 	if len(s) <= maxExchange {
 		return s

@@ -55,7 +55,7 @@ func TestPointsAreOfTheFleetWhereItIsKnown(t *testing.T) {
 		if name == Users || name == P50 || name == P99 || name == Fleet {
 			per = 1
 		}
-		// What is not known of a few seconds is as in the others.
+		// Unknown values of a few seconds are as in the others.
 		for i := range 2 {
 			if got := float64(h.Minutes(0).Columns[name][i]); !near(got, per*want[i]) {
 				t.Errorf("%s of minute %d is %g, want %g", name, i, got, per*want[i])

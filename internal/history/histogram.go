@@ -22,7 +22,7 @@ const (
 // Counts wrap around, which differences of them do not mind. Safe for concurrent use.
 type histogram [numBuckets]atomic.Uint32
 
-// counts are the buckets at one time, or what has come between two.
+// counts are the buckets at one time, or their increases between two.
 type counts [numBuckets]uint32
 
 // bucket returns the index of the bucket of a duration.
@@ -54,7 +54,7 @@ func (h *histogram) read(into *counts) {
 	}
 }
 
-// minus returns what has come since an earlier time.
+// minus returns the increases since an earlier time.
 func (c *counts) minus(before *counts) *counts {
 	var out counts
 	for i := range c {
@@ -96,5 +96,5 @@ func quantile[N uint32 | float64](buckets []N, q float64) float64 {
 		rank -= float64(n)
 		highest = to
 	}
-	return highest // What is left of the rank is a rounding error.
+	return highest // The rest of the rank is a rounding error.
 }

@@ -20,7 +20,7 @@ type Recorder struct {
 
 var _ engine.Recorder = (*Recorder)(nil)
 
-// counters are what has been counted of a scenario since the start.
+// counters are the counts of a scenario since the start.
 type counters struct {
 	due      atomic.Uint64
 	finished atomic.Uint64

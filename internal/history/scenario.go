@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// seconds and minutes are how many points the rings have, and few is how many seconds are
-	// kept where there are many scenarios.
+	// seconds and minutes are the numbers of points in the ring buffers, and few is the number of
+	// seconds where there are many scenarios.
 	seconds, minutes, few = 15 * 60, 24 * 60, 20
 	// recentMinutes is how far back the figures of single requests reach.
 	recentMinutes = 15
@@ -54,7 +54,7 @@ type SLO struct {
 	Latency   time.Duration
 }
 
-// Gauges are what is looked at rather than counted.
+// Gauges are the values that are sampled rather than counted.
 type Gauges struct {
 	// Target is the fleet's rate; NaN if unknown.
 	Target float64
@@ -63,7 +63,7 @@ type Gauges struct {
 	Others *Flow
 }
 
-// Totals are what has been counted since the start.
+// Totals are the counts since the start.
 type Totals struct {
 	Due, Finished, Good, Bad uint64
 	Journeys                 int64
@@ -104,7 +104,7 @@ type tracked struct {
 	ended, failed []uint64
 }
 
-// mean is the mean of what is added to it.
+// mean is the mean of the values added to it.
 type mean struct{ sum, n float64 }
 
 func (m *mean) add(v float64) {
@@ -154,8 +154,8 @@ func (s *Scenario) read(now time.Time) *snapshot {
 	return x
 }
 
-// Totals returns what has been counted since the start. What is due is read last, so that no
-// more seems to have ended.
+// Totals returns the counts since the start. The due slots are read last, so that no
+// more seem to have ended.
 func (s *Scenario) Totals() Totals {
 	c := &s.counters
 	t := Totals{Finished: c.finished.Load(), Good: c.good.Load(), Bad: c.bad.Load(), Journeys: c.journeys.Load()}
@@ -235,7 +235,7 @@ func (s *Scenario) point(x, before *snapshot, target float64, others *Flow) map[
 	return v
 }
 
-// minus returns what has come since an earlier time.
+// minus returns the increases since an earlier time.
 func (t *Totals) minus(before *Totals) Totals {
 	d := Totals{Due: t.Due - before.Due, Finished: t.Finished - before.Finished, Good: t.Good - before.Good, Bad: t.Bad - before.Bad}
 	for i := range d.Dropped {

@@ -1,7 +1,7 @@
 // Package history keeps what the live page shows of the last day: for each scenario rings of
 // seconds and minutes, and the last requests that failed. It is fed by a recorder on the sending
-// path, whose calls are atomic additions; who looks takes the differences. It knows no network
-// and reads no clock: a tick tells it the time.
+// path, whose calls are atomic additions; readers take the differences. It knows no network
+// and reads no clock: a tick has the time.
 package history
 
 import (
@@ -39,7 +39,7 @@ func New(now time.Time) *Store {
 	return &Store{Failures: newFailures(), scenarios: map[string]*Scenario{}, now: now}
 }
 
-// Recorder returns a recorder of a scenario that passes all on to next. What is known of a
+// Recorder returns a recorder of a scenario that passes all on to next. The history of a
 // scenario of that name stays.
 func (s *Store) Recorder(name string, o Options, next engine.Recorder) *Recorder {
 	s.mu.Lock()
@@ -79,7 +79,7 @@ func (s *Store) fit() {
 	}
 }
 
-// Tick ends a second. It is to be called at the start of each, with what gauges returns for each
+// Tick ends a second. Call it at the start of each; gauges returns the sampled values of a
 // scenario.
 func (s *Store) Tick(now time.Time, gauges func(name string) Gauges) {
 	s.mu.Lock()

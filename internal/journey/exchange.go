@@ -10,7 +10,7 @@ import (
 
 // exchange is a request of a journey that is in flight, and its tap.
 type exchange struct {
-	// sent is what was rendered, and got what has come.
+	// sent is the rendered request, and got the response so far.
 	sent httpreq.Rendered
 	got  received
 	// keeps says that the body is looked at.
@@ -40,7 +40,7 @@ func (x *exchange) replay(c *protocol.Call) {
 // Connection implements protocol.Tap.
 func (x *exchange) Connection(protocol.Connection) {}
 
-// Request implements protocol.Tap. What was received before it was for another one: a redirect
+// Request implements protocol.Tap. A response received before it was to another one: a redirect
 // or a first attempt. A body that is shown in another form than it is sent in is kept so.
 func (x *exchange) Request(_ protocol.Head, body []byte) {
 	x.got = received{}

@@ -12,7 +12,7 @@ import (
 
 // group is the requests of a journey that are sent at once.
 type group struct {
-	// open is how many calls have not been told that nothing is left for them.
+	// open is how many calls still may get another request.
 	open int
 	// members are the requests in flight, one for each call, and last is the one that was taken
 	// last, until another is asked for.

@@ -26,7 +26,7 @@ type Options struct {
 	Cookies bool
 	// MaxBody is how long a decoded body may be.
 	MaxBody int64
-	// Recorder, if not nil, counts what is not about single requests.
+	// Recorder, if not nil, counts events of a journey as a whole.
 	Recorder Recorder
 	// Session, if not nil, is what slots have of their users' sessions.
 	Session *SessionOptions
@@ -233,7 +233,7 @@ func (r *run) end() {
 	r.journey.End()
 }
 
-// Values calls tell with what was drawn and captured so far, for people: secrets are hidden.
+// Values calls tell with each drawn and captured value so far, for people: secrets are hidden.
 func (r *run) Values(tell func(name, value string)) {
 	r.within(func() {
 		r.journey.Each(func(name string, v script.Value, secret bool) {
@@ -246,7 +246,7 @@ func (r *run) Values(tell func(name, value string)) {
 	})
 }
 
-// Hide returns a text without the secrets that the journey has so far.
+// Hide returns a string without the secrets that the journey has so far.
 func (r *run) Hide(text string) (hidden string) {
 	r.within(func() { hidden = r.journey.Hide(text) })
 	return hidden

@@ -17,7 +17,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
-// coded returns a text in a content coding.
+// coded returns a string in a content coding.
 func coded(tb testing.TB, coding, text string) []byte {
 	tb.Helper()
 	var b bytes.Buffer

@@ -16,15 +16,15 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
 
-// maxSession bounds what a session keeps of what was captured, in bytes.
+// maxSession bounds the captured values that a session keeps, in bytes.
 const maxSession = 64 << 10
 
-// SessionOptions are what slots have of sessions: what was captured when their user logged in,
+// SessionOptions say what slots take from sessions: the values captured when their user logged in,
 // under the same names, and the cookies, which slots do not change.
 type SessionOptions struct {
 	// For is the variable that says who the user is; empty for a session that all slots share.
 	For string
-	// Names are those of what is captured.
+	// Names are those of the captured values.
 	Names []string
 	// RenewOn reports whether the target says by a response's code that a session has ended.
 	RenewOn func(code string) bool
@@ -123,7 +123,7 @@ func (l *layered) of(u uri.URI) []*http.Cookie {
 
 // Login says how a user logs in.
 type Login struct {
-	// Names are those of what is kept of what the steps capture.
+	// Names are those of the captured values that are kept.
 	Names []string
 	// For is the variable that says who the user is, and User what it is; empty and unused for
 	// a session that all share.
@@ -210,7 +210,7 @@ func (e *entering) Unsent(c *protocol.Call) (err error) {
 // errTooMuch is a login that captures more than a session keeps.
 var errTooMuch = errors.New("its captures are longer than 64 KiB in all")
 
-// errNoDetail stands for an error that a client does not tell.
+// errNoDetail stands for an error that a client does not report.
 var errNoDetail = errors.New("the request failed")
 
 func orNoDetail(err error) error {

@@ -3,7 +3,7 @@ package jwt
 // MaxKept is described at maxKept.
 const MaxKept = maxKept
 
-// SignText returns the signature of a text.
+// SignText returns the signature of a string.
 func SignText(k *Key, text string) ([]byte, error) { return k.sign(text) }
 
 // Kept returns how many tokens are kept.

@@ -18,7 +18,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// The ways in which a text is no key. None of them shows anything of it.
+// The ways in which a string is not a key. None of them shows anything of it.
 var (
 	errEmpty     = errors.New("it is empty, expected a key")
 	errNoPEM     = errors.New("it holds no private key in PEM")
@@ -35,7 +35,7 @@ type Key struct {
 	private any
 }
 
-// ParseKey returns the key that a text holds for an algorithm such as RS256: a private key in PEM (PKCS #1,
+// ParseKey returns the key that a string holds for an algorithm such as RS256: a private key in PEM (PKCS #1,
 // PKCS #8 or SEC 1), or, for those that begin with HS, the secret itself, without white space around
 // it. Its errors show nothing of the text.
 func ParseKey(algorithm, text string) (*Key, error) {
@@ -57,7 +57,7 @@ func ParseKey(algorithm, text string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What is too short for the algorithm is found by using it.
+	// A key that is too short for the algorithm is found by using it.
 	if _, err = k.sign(""); err != nil {
 		return nil, fmt.Errorf("its key cannot sign by %s: %w", algorithm, err)
 	}
@@ -83,7 +83,7 @@ func parseEC(text string, m *jwt.SigningMethodECDSA) (*ecdsa.PrivateKey, error) 
 	return key, nil
 }
 
-// parse returns the first private key of a text in PEM, which has to be of type K. want names that.
+// parse returns the first private key of a string in PEM, which has to be of type K. want names that.
 func parse[K any](text, want string) (K, error) {
 	var none K
 	if err := refuseEmpty(text); err != nil {
@@ -114,7 +114,7 @@ func kindOf(key any) string {
 	}
 }
 
-// firstPrivate returns the first private key of a text in PEM. Other blocks, such as the parameters that OpenSSL
+// firstPrivate returns the first private key of a string in PEM. Other blocks, such as the parameters that OpenSSL
 // writes before a key, are skipped.
 func firstPrivate(text []byte) (any, error) {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
@@ -141,7 +141,7 @@ func firstPrivate(text []byte) (any, error) {
 	return nil, errNoPEM
 }
 
-// sign returns the signature of a text.
+// sign returns the signature of a string.
 func (k *Key) sign(text string) ([]byte, error) {
 	if m, ok := k.method.(*jwt.SigningMethodECDSA); ok {
 		return signEC(k.private.(*ecdsa.PrivateKey), m, text) //nolint:forcetypeassert // ParseKey has made it one.

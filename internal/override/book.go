@@ -33,7 +33,7 @@ func (b Book) Clone() Book {
 // Names returns the names of the scenarios that have a history, sorted.
 func (b Book) Names() []string { return slices.Sorted(maps.Keys(b)) }
 
-// Forget drops the histories of which nothing has an effect at t or later.
+// Forget drops the histories without an effect at t or later.
 func (b Book) Forget(t time.Time) {
 	maps.DeleteFunc(b, func(_ string, h History) bool {
 		return !slices.ContainsFunc(h, func(c Change) bool { return c.Forget.After(t) || c.From.After(t) })

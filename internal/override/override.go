@@ -73,7 +73,7 @@ func Begin(now time.Time) time.Time {
 	return now.UTC().Add(Settle + time.Second - 1).Truncate(time.Second)
 }
 
-// Add returns the history with a change that is written now. It sets what is not the author's to choose: From, Written
+// Add returns the history with a change that is written now. It sets the fields that are not the author's: From, Written
 // and Forget. A change written by a replica whose clock is behind still comes last. It
 // returns false if so many changes wait for their effect that one in effect would be
 // lost.

@@ -19,7 +19,7 @@ func write(t *testing.T, h History, at time.Time, kind Kind, value float64, last
 	return next
 }
 
-// effects describes what is in effect in each of some seconds after epoch.
+// effects describes the change in effect in each of some seconds after epoch.
 func effects(h History, seconds int) string {
 	var text string
 	for s := range seconds {
@@ -70,7 +70,7 @@ func TestTheLastChangeThatHasTakenEffectWins(t *testing.T) {
 			if got := effects(h, len(tc.want)); got != tc.want {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
-			// Stretches tell the same.
+			// Stretches say the same.
 			for s := range len(tc.want) {
 				now := epoch().Add(time.Duration(s) * time.Second)
 				c, ok := h.At(now)

@@ -126,7 +126,7 @@ func refuse(path, format string, args ...any) error {
 	return &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf(format, args...)}
 }
 
-// kind names what is no regular file.
+// kind names the type of a file that is not a regular one.
 func kind(m fs.FileMode) string {
 	switch {
 	case m.IsDir():

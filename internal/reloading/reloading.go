@@ -28,7 +28,7 @@ type Options struct {
 	// Failed, if not nil, is called for each look at the files that fails, and once a second
 	// while one does not end. It may be called concurrently and must not block.
 	Failed func()
-	// Logger is told once when looks begin to fail and once when they cease to.
+	// Logger gets a line when looks begin to fail and one when they cease to.
 	Logger *slog.Logger
 }
 
@@ -113,7 +113,7 @@ func (r *Value[T]) look() {
 	r.report(changed, err)
 }
 
-// report tells the log when looks begin or cease to fail.
+// report logs when looks begin or cease to fail.
 func (r *Value[T]) report(changed bool, err error) {
 	was := r.failing.Swap(err != nil)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The numbers of fields, of prometheus.WriteRequest and io.prometheus.write.v2.Request and what is in them. A
+// The numbers of fields, of prometheus.WriteRequest and io.prometheus.write.v2.Request and of their messages. A
 // sample is the same in both.
 const (
 	requestSeries    = 1

@@ -190,7 +190,7 @@ func TestSeriesHaveTheirLabelsValuesAndTimes(t *testing.T) {
 		}
 	}
 	b := body(t, remotewrite.Options{Sets: sets, V2: true})
-	for range 2 { // What is put together is used again.
+	for range 2 { // The buffer is used again.
 		if got := lines(t, b, true, at(0)); !slices.Equal(got, want) {
 			t.Errorf("version 2:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
@@ -253,7 +253,7 @@ func TestGaugesFollowFromTheSlotAndDifferBySeriesAndSample(t *testing.T) {
 			counts[text]++
 		}
 	}
-	// 2,000 of 2,001 values: what is alike is chance.
+	// 2,000 of 2,001 values: equal ones are chance.
 	if len(counts) < 1000 {
 		t.Errorf("there are only %d different values", len(counts))
 	}

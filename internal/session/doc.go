@@ -49,8 +49,8 @@ func backOff(failures int) time.Duration {
 	return wait/2 + rand.N(wait/2)
 }
 
-// around returns a duration give or take a twentieth, by chance, so that what was obtained
-// together is not renewed together.
+// around returns a duration give or take a twentieth, by chance, so that tokens obtained
+// together are not renewed together.
 func around(d time.Duration) time.Duration {
 	twentieth := d / 20
 	if twentieth <= 0 {

@@ -36,7 +36,7 @@ type ClientCredentials struct {
 	Proxy  dial.ProxyOptions
 	// UserAgent is what the requests call themselves.
 	UserAgent string
-	// FileFailed is called for each look at a file that fails, and Logger told when that begins.
+	// FileFailed is called for each failed look at a file. Logger gets a line when that begins.
 	FileFailed func()
 	Logger     *slog.Logger
 }
@@ -197,7 +197,7 @@ func (c ClientCredentials) describe(err error, secret string) error {
 	return errors.New(c.without(strings.TrimPrefix(err.Error(), "oauth2: "), secret))
 }
 
-// without returns a text without what was sent as a secret.
+// without returns a string without the secret that was sent.
 func (c ClientCredentials) without(text, secret string) string {
 	secrets := []string{secret}
 	for _, values := range c.Params {
@@ -214,7 +214,7 @@ func (c ClientCredentials) without(text, secret string) string {
 	return text
 }
 
-// quoted returns a text of somebody else's for the log.
+// quoted returns a string from outside for the log.
 func quoted(text string) string {
 	if len(text) > maxText+len("...") {
 		text = text[:maxText] + "..."

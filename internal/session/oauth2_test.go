@@ -24,7 +24,7 @@ import (
 
 // authority is an authorization server (RFC 6749) with one client, whose secret is hunter2. It
 // takes the secret only once for each code in rotation, as servers do that rotate refresh
-// tokens, of which clients of this grant have none to send.
+// tokens; clients of this grant have none to send.
 type authority struct {
 	t *testing.T
 	// inParams says that it takes the secret in the body only; otherwise as basic authentication.

@@ -53,7 +53,7 @@ type Tokens struct {
 	cancel  context.CancelFunc
 	closed  bool
 	running sync.WaitGroup
-	// failure is what was logged last; it is the loop's.
+	// failure is the last one logged; it is the loop's.
 	failure string
 }
 
@@ -61,7 +61,7 @@ type Tokens struct {
 type held struct {
 	header []string
 	// asked is when it was asked for, and expires when it ends by the wall clock; zero if that is
-	// not known. renew is when it is to be renewed.
+	// not known. renew is when to renew it.
 	asked, expires time.Time
 	renew          time.Duration
 	// refused says that the target does not take it.
@@ -214,7 +214,7 @@ func (t *Tokens) run(ctx context.Context) {
 	}
 }
 
-// await waits until a token is to be renewed, and returns false when ctx ends.
+// await waits until a token needs renewal, and returns false when ctx ends.
 func (t *Tokens) await(ctx context.Context, h *held) bool {
 	timer := time.NewTimer(h.renew - time.Since(h.asked))
 	defer timer.Stop()
@@ -243,7 +243,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// report counts an attempt, and tells the log when attempts begin to fail, fail otherwise or
+// report counts an attempt, and logs when attempts begin to fail, fail otherwise or
 // cease to fail.
 func (t *Tokens) report(err error) {
 	if err != nil {

@@ -79,7 +79,7 @@ type user[S any] struct {
 	failures, early int
 }
 
-// NewUsers returns Users of whom nobody is logged in before Start.
+// NewUsers returns Users. Nobody is logged in before Start.
 func NewUsers[S any](o UsersOptions[S]) *Users[S] {
 	return &Users[S]{o: o, recorder: Nobody{}, wake: make(chan struct{}, 1), users: map[string]*user[S]{}, most: MaxUsers}
 }

@@ -30,7 +30,7 @@ type Member struct {
 	Weight uint32
 }
 
-// View is the list of live members, ready to tell owners. The zero View has no
+// View is the list of live members, ready to name owners. The zero View has no
 // members and owns nothing: in doubt nothing is sent. A View is immutable and safe
 // for concurrent use.
 type View struct {
@@ -103,7 +103,7 @@ func (v View) Arc(id string) Arc {
 	return v.arcs[i]
 }
 
-// Arc is the part of the slots that one member owns. The zero Arc owns nothing.
+// Arc is the share of the slots that one member owns. The zero Arc owns nothing.
 // An Arc is a small value, safe to copy and to use concurrently.
 type Arc struct {
 	start uint64

@@ -35,14 +35,14 @@ type Options struct {
 type Signer struct {
 	o      Options
 	signer *v4.Signer
-	// tellsHash says that the service wants to be told the hash of the body.
-	tellsHash bool
+	// sendsHash says that the service wants the hash of the body in a header.
+	sendsHash bool
 }
 
 // New returns a Signer.
 func New(o Options) *Signer {
 	isS3 := o.Service == "s3"
-	return &Signer{o: o, tellsHash: isS3 || o.Service == "aoss", signer: v4.NewSigner(func(s *v4.SignerOptions) {
+	return &Signer{o: o, sendsHash: isS3 || o.Service == "aoss", signer: v4.NewSigner(func(s *v4.SignerOptions) {
 		s.DisableURIPathEscaping = isS3 // Only its keys are escaped once.
 	})}
 }
@@ -58,7 +58,7 @@ func (s *Signer) Sign(p *httpreq.Prepared, now time.Time) ([]protocol.Field, err
 	sum := sha256.Sum256(p.Body)
 	hash := hex.EncodeToString(sum[:])
 	added := []string{"Authorization", "X-Amz-Date"}
-	if s.tellsHash {
+	if s.sendsHash {
 		added = append(added, "X-Amz-Content-Sha256")
 		r.Header.Set("X-Amz-Content-Sha256", hash)
 	}

@@ -109,6 +109,31 @@ func TestIntegralsAreThoseOfTheSteps(t *testing.T) {
 	}
 }
 
+// TestExtremesHoldEveryRate looks at rates within steps, the highest of which Peak knows.
+func TestExtremesHoldEveryRate(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	for range 50 {
+		tl := newTimeline(t, timeline.Options{Name: "x", Shape: business(1), Location: zone(t, "Europe/Berlin")})
+		from := time.Unix(1_774_000_000+rng.Int64N(30_000_000), rng.Int64N(1e9))
+		step := time.Duration(1 + rng.Int64N(int64(40*time.Hour)))
+		for i, got := range tl.Extremes(from, step, 9) {
+			begin := from.Add(time.Duration(i) * step)
+			if peak, _ := tl.Peak(begin, begin.Add(step)); peak != got.High {
+				t.Errorf("from %v in steps of %v: the highest rate of step %d is %v, want %v", from, step, i, got.High, peak)
+			}
+			if mean := tl.Integral(begin, begin.Add(step)) / step.Seconds(); mean < got.Low-1e-6 || mean > got.High+1e-6 {
+				t.Errorf("step %d is from %v to %v, with a mean of %v", i, got.Low, got.High, mean)
+			}
+			for range 20 {
+				at := begin.Add(time.Duration(rng.Int64N(int64(step))))
+				if r := tl.Rate(at); r < got.Low-1e-9 || r > got.High+1e-9 {
+					t.Errorf("step %d is from %v to %v, and the rate at %v is %v", i, got.Low, got.High, at, r)
+				}
+			}
+		}
+	}
+}
+
 func TestKnotsAreKnownBeforeTheyAreDrawn(t *testing.T) {
 	for name, tc := range map[string]struct {
 		shape timeline.Shape

@@ -11,7 +11,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
-// Half is a client of one version of HTTP that can tell when a target wants the other.
+// Half is a client of one version of HTTP that notices when a target wants the other.
 type Half interface {
 	protocol.Client
 	// OnForeign makes the client offer both versions, and hand a connection that agreed to
@@ -30,12 +30,12 @@ type Client struct {
 	routes  httpreq.Origins[*route]
 }
 
-// route is what is known of an origin: whether it speaks HTTP/1.1. Without TLS it does;
+// route is what we know of an origin: whether it speaks HTTP/1.1. Without TLS it does;
 // with TLS it is believed to speak HTTP/2 until it says otherwise, each time that a
 // connection is made.
 type route struct{ one atomic.Bool }
 
-// InUse is false: what is known of an origin may be forgotten, and found out again.
+// InUse is false: the route of an origin may be forgotten, and found out again.
 func (r *route) InUse() bool { return false }
 
 var _ protocol.Client = (*Client)(nil)
@@ -61,8 +61,8 @@ func (c *Client) routeTo(u uri.URI) *route {
 	})
 }
 
-// route returns the route of a call. One that neither half can send has none: either tells
-// what is wrong with it.
+// route returns the route of a call. One that neither half can send has none: either half
+// reports its mistake.
 func (c *Client) route(call *protocol.Call) *route {
 	if p, ok := call.Message.(*httpreq.Prepared); ok {
 		return c.routeTo(p.URL)

@@ -15,7 +15,7 @@ func Exchange(ctx context.Context, c protocol.Client, r protocol.Request, w io.W
 	x := Begin(c, &protocol.Call{Request: r})
 	x.Wait(ctx)
 	result, text := x.End(nil)
-	_, _ = io.WriteString(w, text) // There is nobody to tell.
+	_, _ = io.WriteString(w, text) // There is nobody to report it to.
 	return result
 }
 
@@ -30,7 +30,7 @@ type Running struct {
 	given error
 }
 
-// Begin begins the exchange of a call whose Done it sets, and whose Tap, if there is one, is told
+// Begin begins the exchange of a call. It sets Done, and notifies the call's Tap, if there is one,
 // as well.
 func Begin(c protocol.Client, call *protocol.Call) *Running {
 	x := &Running{call: call, begin: time.Now(), done: make(chan struct{})}

@@ -23,7 +23,7 @@ import (
 // MaxBody is how much of a body a transcript shows, in bytes.
 const MaxBody = 64 << 10
 
-// Transcript is what is written of one exchange, as its tap. The zero Transcript is empty.
+// Transcript is the text of one exchange, written by its tap. The zero Transcript is empty.
 // Safe for concurrent use.
 type Transcript struct {
 	// Limit is how much of a body it shows, in bytes; 0 stands for MaxBody.
@@ -40,7 +40,7 @@ type Transcript struct {
 
 var _ protocol.MessageTap = (*Transcript)(nil)
 
-// String returns what has been written.
+// String returns the text so far.
 func (t *Transcript) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -129,7 +129,7 @@ func (t *Transcript) Body(piece []byte) {
 	fmt.Fprint(&t.b, printable(string(show)))
 }
 
-// Message implements protocol.MessageTap. What is no text is written in base64.
+// Message implements protocol.MessageTap. Binary messages are written in base64.
 func (t *Transcript) Message(m protocol.Message, sent bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

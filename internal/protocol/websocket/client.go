@@ -15,7 +15,7 @@ import (
 // Options is what a client is made from.
 type Options struct {
 	// HTTP says how connections are made and what the handshake's request is. Its entries have a URL
-	// of http or https. MaxResponseBytes bounds what is received in all of an exchange.
+	// of http or https. MaxResponseBytes bounds the messages received in all of an exchange.
 	HTTP httpreq.Options
 	// Expect are the codes that are no failure, by the entries' index.
 	Expect []Codes
@@ -25,8 +25,8 @@ type Options struct {
 	MaxMessage int64
 }
 
-// New returns a client. A Message of a call is an *httpreq.Prepared, whose Talk says what is sent and
-// received; without one a connection is opened and closed. The code of a result is that with which the
+// New returns a client. A Message of a call is an *httpreq.Prepared, whose Talk has the messages to send
+// and to receive; without one a connection is opened and closed. The code of a result is that with which the
 // connection was closed, or the status of the response where it was not opened. It fails on options that
 // cannot work and on files that cannot be read.
 func New(o Options) (protocol.Client, error) {

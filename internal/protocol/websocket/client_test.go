@@ -455,7 +455,7 @@ func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
 	}
 }
 
-// TestGarbageInTheHandshakeIsAnError speaks by hand what is no response.
+// TestGarbageInTheHandshakeIsAnError sends bytes that are not a response.
 func TestGarbageInTheHandshakeIsAnError(t *testing.T) {
 	for _, test := range []struct {
 		name, says string

@@ -17,7 +17,7 @@ const (
 	codeTooBig   = int(websocket.StatusMessageTooBig)
 
 	firstCode, lastCode = 1000, 1015
-	// otherCode stands for all codes of libraries and applications, of which there are two thousand.
+	// otherCode stands for the two thousand codes of libraries and applications.
 	otherCode = "other"
 )
 

@@ -49,7 +49,7 @@ type exchange struct {
 
 	origin *origin
 	ready  dial.Ready
-	// over is what is spoken over, and conn the WebSocket once there is one.
+	// over is the connection, and conn the WebSocket on it once there is one.
 	over io.ReadWriter
 	conn *websocket.Conn
 	// asked says that the request was written, response is the head of the final response, and
@@ -333,8 +333,8 @@ func (x *exchange) missed(t httpreq.Talk) failure {
 	return f
 }
 
-// cut sorts the end of a connection before that of the exchange. What has come tells more than how
-// writing failed: a connection that cannot be written is read to its end.
+// cut sorts the end of a connection before that of the exchange. The received bytes say more than the
+// error of a write: a connection that cannot be written is read to its end.
 func (x *exchange) cut(err error) failure {
 	x.inbox.leave()
 	x.inbox.wait()

@@ -163,7 +163,7 @@ func exchange(tb testing.TB, c protocol.Client, o websocket.Options, t *script.T
 	return call.Result
 }
 
-// check compares a result with what it has to be. The error of a failure has to hold a text.
+// check compares a result with the wanted one. The error of a failure has to contain a string.
 func check(tb testing.TB, r protocol.Result, code string, reason protocol.Reason, holds string) {
 	tb.Helper()
 	if r.Code != code || r.Reason != reason {

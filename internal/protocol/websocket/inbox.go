@@ -17,11 +17,11 @@ import (
 // the server has to wait, and pings as well.
 const mostWaiting = 256
 
-// errNotUTF8 is a text message that is no text (RFC 6455, section 8.1).
+// errNotUTF8 is a text message that is not UTF-8 (RFC 6455, section 8.1).
 var errNotUTF8 = errors.New("a text message is not UTF-8")
 
-// inbox reads what comes on a connection: whether or not somebody waits for a message, pings are to be
-// responded to. Its err is set when ended is closed.
+// inbox reads all frames of a connection: whether or not somebody waits for a message, pings need
+// responses. Its err is set when ended is closed.
 type inbox struct {
 	messages chan protocol.Message
 	// left is closed when nobody looks at messages any more.

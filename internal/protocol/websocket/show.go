@@ -6,8 +6,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// longestLog bounds what is kept of an exchange for somebody who asks for it at its end: this many bytes
-// of its first messages, each of which counts for some more.
+// longestLog bounds the log of an exchange for somebody who asks for it at its end: this many bytes
+// of its first messages. Each message counts for some more.
 const (
 	longestLog = 64 << 10
 	perMessage = 64

@@ -142,8 +142,8 @@ func (l *limited) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// stream is the connection of an exchange behind the head of the response, of which the first bytes may
-// be in a buffer.
+// stream is the connection of an exchange behind the head of the response. Its first bytes may be in a
+// buffer.
 type stream struct {
 	*exchange
 

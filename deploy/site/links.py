@@ -1,0 +1,19 @@
+"""Makes links of the documentation that lead out of docs/ lead to the repository."""
+
+import posixpath
+import re
+
+REPOSITORY = "https://github.com/traffic-exporter/traffic_exporter/blob/main/"
+LINK = re.compile(r"\]\((\.\./[^)#]*)(#[^)]*)?\)")
+
+
+def on_page_markdown(markdown, page, **_):
+    folder = posixpath.dirname("docs/" + page.file.src_uri)
+
+    def lead(match):
+        target = posixpath.normpath(posixpath.join(folder, match[1]))
+        if target.startswith("docs/"):
+            return match[0]
+        return f"]({REPOSITORY}{target}{match[2] or ''})"
+
+    return LINK.sub(lead, markdown)
