@@ -5,6 +5,7 @@ package http2
 type decoder struct {
 	tables  *tables
 	dynamic *dynamicTable
+	recent  recentLiterals
 	// scratch holds the texts of the present field that cannot stay where they are.
 	scratch []byte
 }
@@ -89,35 +90,50 @@ func (d *decoder) indexed(p []byte, h *head) ([]byte, bool) {
 
 // literal takes a field whose value is given, and its name or its name's index.
 func (d *decoder) literal(p []byte, prefix int, h *head) ([]byte, bool) {
+	if l := d.recent.find(p); l != nil {
+		d.field(l.text[:l.name], l.text[l.name:], l.fact, h)
+		if prefix == bitsIndexing {
+			d.dynamic.add(l.text[:l.name], l.text[l.name:], l.fact)
+		}
+		return p[len(l.coded):], true
+	}
 	if cap(d.scratch) > maxScratch {
 		d.scratch = nil
 	}
 	d.scratch = d.scratch[:0]
-	i, p, ok := readInt(p, prefix)
+	i, rest, ok := readInt(p, prefix)
 	if !ok {
 		return nil, false
 	}
 	var name, value []byte
 	if i == 0 {
-		name, p, ok = d.stringLiteral(p)
+		name, rest, ok = d.stringLiteral(rest)
 	} else {
 		name, ok = d.name(i)
 	}
 	if !ok {
 		return nil, false
 	}
-	if value, p, ok = d.stringLiteral(p); !ok {
+	if value, rest, ok = d.stringLiteral(rest); !ok {
 		return nil, false
 	}
 	f := d.tables.classify(name, value)
-	h.add(f, len(name)+len(value)+fieldOverhead)
-	if h.tapped() {
-		h.tap.field(name, value)
+	d.field(name, value, f, h)
+	if i <= numStatic {
+		d.recent.add(p[:len(p)-len(rest)], name, value, f)
 	}
 	if prefix == bitsIndexing {
 		d.dynamic.add(name, value, f)
 	}
-	return p, true
+	return rest, true
+}
+
+// field adds a field to h and shows it to h's tap.
+func (d *decoder) field(name, value []byte, f fact, h *head) {
+	h.add(f, len(name)+len(value)+fieldOverhead)
+	if h.tapped() {
+		h.tap.field(name, value)
+	}
 }
 
 // name returns the name at an index, as a copy.
