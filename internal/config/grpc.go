@@ -56,18 +56,6 @@ func (r *Request) IsCall() bool { return callsGRPC(r.target.Origin) }
 
 func callsGRPC(u uri.URI) bool { return u.Scheme == "grpc" || u.Scheme == "grpcs" }
 
-// alike reports a call that the client of the scenario's other calls cannot make.
-func (t *traffic) alike(at string, origin uri.URI) bool {
-	other := slices.IndexFunc(t.s.origins, func(o uri.URI) bool {
-		return callsGRPC(o) && callsGRPC(origin) && o.Scheme != origin.Scheme
-	})
-	if other < 0 {
-		return true
-	}
-	t.fail(at, "found the scheme %s, but another URL of this scenario has %s: write a scenario for each", origin.Scheme, t.s.origins[other].Scheme)
-	return false
-}
-
 // grpc checks the settings of gRPC, and those of HTTP that it does not have.
 func (v validator) grpc(path string, s *Scenario) {
 	at := join(path, "grpc_config")
