@@ -97,35 +97,41 @@ func (d *decoder) literal(p []byte, prefix int, h *head) ([]byte, bool) {
 		}
 		return p[len(l.coded):], true
 	}
-	if cap(d.scratch) > maxScratch {
-		d.scratch = nil
-	}
-	d.scratch = d.scratch[:0]
-	i, rest, ok := readInt(p, prefix)
+	name, value, rest, ok := d.nameAndValue(p, prefix)
 	if !ok {
-		return nil, false
-	}
-	var name, value []byte
-	if i == 0 {
-		name, rest, ok = d.stringLiteral(rest)
-	} else {
-		name, ok = d.name(i)
-	}
-	if !ok {
-		return nil, false
-	}
-	if value, rest, ok = d.stringLiteral(rest); !ok {
 		return nil, false
 	}
 	f := d.tables.classify(name, value)
 	d.field(name, value, f, h)
-	if i <= numStatic {
+	if i, _, _ := readInt(p, prefix); i <= numStatic { // Its name is not in the dynamic table.
 		d.recent.add(p[:len(p)-len(rest)], name, value, f)
 	}
 	if prefix == bitsIndexing {
 		d.dynamic.add(name, value, f)
 	}
 	return rest, true
+}
+
+// nameAndValue decodes a literal. Its texts are where they were found or in the scratch.
+func (d *decoder) nameAndValue(p []byte, prefix int) (name, value, rest []byte, ok bool) {
+	if cap(d.scratch) > maxScratch {
+		d.scratch = nil
+	}
+	d.scratch = d.scratch[:0]
+	i, rest, ok := readInt(p, prefix)
+	if !ok {
+		return nil, nil, nil, false
+	}
+	if i == 0 {
+		name, rest, ok = d.stringLiteral(rest)
+	} else {
+		name, ok = d.name(i)
+	}
+	if !ok {
+		return nil, nil, nil, false
+	}
+	value, rest, ok = d.stringLiteral(rest)
+	return name, value, rest, ok
 }
 
 // field adds a field to h and shows it to h's tap.
