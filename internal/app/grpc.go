@@ -21,10 +21,7 @@ func newGRPC(sc config.Scenario, p part, in surroundings) (protocol.Client, erro
 	for _, s := range p.entries {
 		o.Calls = append(o.Calls, s.call)
 	}
-	o.HTTP.Protocol = httpreq.H2C
-	if p.entries[0].to.Secure() {
-		o.HTTP.Protocol = httpreq.HTTP2
-	}
+	o.HTTP.Protocol = httpreq.AnyHTTP2
 	if files := sc.GRPCConfig.ProtoFiles; len(files) > 0 {
 		o.Files = func() (*grpc.Schema, error) { return grpc.ReadFiles(files, sc.GRPCConfig.ImportPaths) }
 	}

@@ -34,39 +34,10 @@ const (
 // CallsGRPC reports whether requests of the scenario are calls of gRPC.
 func (s Scenario) CallsGRPC() bool { return slices.ContainsFunc(s.origins, callsGRPC) }
 
-// onlyCallsGRPC reports whether all of them are.
-func (s Scenario) onlyCallsGRPC() bool {
-	other := func(r Request) bool { return r.Steps == nil && !r.IsCall() || r.Steps != nil && !onlyCalls(r.Steps) }
-	return s.CallsGRPC() && !slices.ContainsFunc(s.Requests, other) && (s.Session == nil || onlyCalls(s.Session.Steps))
-}
-
-// onlyCalls reports whether all requests of a journey are calls of gRPC.
-func onlyCalls(steps []TrafficStep) bool {
-	calls, others := false, false
-	eachStep(steps, func(step *TrafficStep) {
-		if step.Request != nil {
-			calls, others = calls || step.Request.IsCall(), others || !step.Request.IsCall()
-		}
-	})
-	return calls && !others
-}
-
 // IsCall reports whether the request is a call of gRPC.
 func (r *Request) IsCall() bool { return callsGRPC(r.target.Origin) }
 
 func callsGRPC(u uri.URI) bool { return u.Scheme == "grpc" || u.Scheme == "grpcs" }
-
-// alike reports a call that the client of the scenario's other calls cannot make.
-func (t *traffic) alike(at string, origin uri.URI) bool {
-	other := slices.IndexFunc(t.s.origins, func(o uri.URI) bool {
-		return callsGRPC(o) && callsGRPC(origin) && o.Scheme != origin.Scheme
-	})
-	if other < 0 {
-		return true
-	}
-	t.fail(at, "found the scheme %s, but another URL of this scenario has %s: write a scenario for each", origin.Scheme, t.s.origins[other].Scheme)
-	return false
-}
 
 // grpc checks the settings of gRPC, and those of HTTP that it does not have.
 func (v validator) grpc(path string, s *Scenario) {
@@ -80,27 +51,11 @@ func (v validator) grpc(path string, s *Scenario) {
 	if s.GRPCConfig == nil {
 		s.GRPCConfig = preset[GRPCConfig]()
 	}
-	if s.onlyCallsGRPC() {
-		v.onlyCalls(path, s)
-	}
 	if one := join(at, "import_paths"); v.given(one) && len(s.GRPCConfig.ProtoFiles) == 0 && v.ok(join(at, "proto_files")) {
 		v.fail(one, "found without proto_files, whose imports they are for")
 	}
 	if at := join(path, "headers"); v.given(at) {
 		v.metadata(at, s.Headers)
-	}
-}
-
-// onlyCalls reports settings of HTTP where all requests are calls of gRPC.
-func (v validator) onlyCalls(path string, s *Scenario) {
-	if one := below(path, "http_config.protocol"); v.ok(one) && s.HTTPConfig.Protocol != ProtocolAuto {
-		v.fail(one, "found together with grpc URLs, which are always HTTP/2: leave it out")
-	}
-	if one := below(path, "http_config.follow_redirects"); s.HTTPConfig.FollowRedirects {
-		v.fail(one, "found together with grpc URLs, which have no redirects: leave it out")
-	}
-	if one := join(path, "allow"); v.given(one) {
-		v.fail(one, "found together with grpc URLs, none of which comes from a response: leave it out")
 	}
 }
 
@@ -199,11 +154,11 @@ func (t *traffic) renewOn(at string) {
 		return
 	}
 	all := &t.s.Session.RenewOn
-	t.statuses(at, *all, !t.s.onlyCallsGRPC(), t.s.CallsGRPC())
+	t.statuses(at, *all, !t.s.families().onlyGRPC(), t.s.CallsGRPC())
 	if t.given(at) || !t.s.CallsGRPC() {
 		return
 	}
-	if t.s.onlyCallsGRPC() {
+	if t.s.families().onlyGRPC() {
 		*all = nil
 	}
 	*all = append(*all, StatusRange{Name: "UNAUTHENTICATED"})

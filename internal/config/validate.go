@@ -49,6 +49,7 @@ func (v validator) scenario(path string, s *Scenario) {
 	v.grpc(path, s)
 	v.webSockets(path, s)
 	v.signs(path, s)
+	v.unused(path, s)
 	s.timeline = v.timeline(path, *s)
 }
 

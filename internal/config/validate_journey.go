@@ -21,7 +21,7 @@ func (t *traffic) journey(path string, r *Request, sc *scope) {
 	if at := join(path, "steps"); !t.bad[at] {
 		t.allSteps(at, r.Steps, sc)
 	}
-	if r.Cookies && onlyCalls(r.Steps) {
+	if r.Cookies && familiesOf(r.Steps).onlyGRPC() {
 		t.fail(join(path, "cookies"), "found together with grpc URLs, which have none: leave it out")
 	}
 }

@@ -211,9 +211,6 @@ func (t *traffic) target(path string, r *Request) {
 		t.follows = true
 		return
 	}
-	if !t.alike(at, to.Origin) {
-		return
-	}
 	s.addOrigin(to.Origin)
 	if t.ok(below(scenarioOf(path), "http_config.protocol")) {
 		t.scheme(at, to.Origin.Scheme, s.HTTPConfig.Protocol)

@@ -1,6 +1,7 @@
 package grpc_test
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"runtime/debug"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
@@ -26,13 +28,38 @@ func field(name, value string) string {
 	return "\x00" + string(rune(len(name))) + name + string(rune(len(value))) + value
 }
 
-// responder is a server that responds to each call with the same message, at the least cost: all
-// that comes with one read it responds to with one write.
+// responder is a server that responds to each call with the same message.
 func responder(c net.Conn) {
+	respondAlike(c, "\x88"+field("content-type", "application/grpc"), field("grpc-status", "0")+field("grpc-message", ""))
+}
+
+// nginxResponder is a responder with the header of nginx, which puts no field into a table and sends all as
+// Huffman code.
+func nginxResponder(c net.Conn) {
+	respondAlike(c, literals(
+		":status", "200", "server", "nginx/1.22.1", "date", "Sat, 28 Nov 2026 18:52:07 GMT", "content-type", "application/grpc",
+		"content-length", "9", "last-modified", "Sat, 28 Nov 2026 18:50:11 GMT", "etag", `"692a0b53-9"`, "accept-ranges", "bytes",
+	), literals("grpc-status", "0"))
+}
+
+// literals returns fields, name and value in turn, none of which goes into a table.
+func literals(fields ...string) string {
+	var out bytes.Buffer
+	e := hpack.NewEncoder(&out)
+	e.SetMaxDynamicTableSize(0)
+	for i := 0; i < len(fields); i += 2 {
+		_ = e.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
+	}
+	return out.String()
+}
+
+// respondAlike responds to each call with the same head, message and trailers, at the least cost: all that
+// comes with one read it responds to with one write.
+func respondAlike(c net.Conn, head, trailers string) {
 	parts := []string{
-		frame(http2.FrameHeaders, http2.FlagHeadersEndHeaders, "\x88"+field("content-type", "application/grpc")),
+		frame(http2.FrameHeaders, http2.FlagHeadersEndHeaders, head),
 		frame(http2.FrameData, 0, message(0, hello)),
-		frame(http2.FrameHeaders, http2.FlagHeadersEndHeaders|http2.FlagHeadersEndStream, field("grpc-status", "0")+field("grpc-message", "")),
+		frame(http2.FrameHeaders, http2.FlagHeadersEndHeaders|http2.FlagHeadersEndStream, trailers),
 	}
 	if _, err := io.ReadFull(c, make([]byte, len(http2.ClientPreface))); err != nil {
 		return
@@ -79,16 +106,20 @@ func responder(c net.Conn) {
 	}
 }
 
-// benchClient returns a client of the responder, with all that differs between calls.
-func benchClient(tb testing.TB) *grpc.Client {
+// benchClient returns a client of a server, with all that differs between calls.
+func benchClient(tb testing.TB, server func(net.Conn)) *grpc.Client {
 	tb.Helper()
-	o := protocoltest.Options(tb, "http://"+protocoltest.Raw(tb, responder))
+	o := protocoltest.Options(tb, "http://"+protocoltest.Raw(tb, server))
 	o.SlotHeader, o.Traceparent = true, httpreq.TraceSampled
 	return open(tb, optionsOf(o, "Unary", `{"text": "hi"}`))
 }
 
 func BenchmarkCall(b *testing.B) {
-	protocoltest.BenchmarkClient(b, benchClient(b), make([]protocol.Call, 100))
+	for name, server := range map[string]func(net.Conn){"grpc": responder, "nginx": nginxResponder} {
+		b.Run(name, func(b *testing.B) {
+			protocoltest.BenchmarkClient(b, benchClient(b, server), make([]protocol.Call, 100))
+		})
+	}
 }
 
 // witnessed returns calls that somebody may look at when they have ended, but does not.
@@ -101,21 +132,22 @@ func witnessed(n int) []protocol.Call {
 }
 
 func BenchmarkWitnessedCall(b *testing.B) {
-	protocoltest.BenchmarkClient(b, benchClient(b), witnessed(100))
+	protocoltest.BenchmarkClient(b, benchClient(b, responder), witnessed(100))
 }
 
 func TestACallOfAFixedMessageAllocatesNothing(t *testing.T) {
-	t.Run("with nobody looking", func(t *testing.T) { allocatesNothing(t, make([]protocol.Call, 20)) })
-	t.Run("with somebody who may look", func(t *testing.T) { allocatesNothing(t, witnessed(20)) })
+	t.Run("with nobody looking", func(t *testing.T) { allocatesNothing(t, responder, make([]protocol.Call, 20)) })
+	t.Run("with somebody who may look", func(t *testing.T) { allocatesNothing(t, responder, witnessed(20)) })
+	t.Run("with a server that puts no field into a table", func(t *testing.T) { allocatesNothing(t, nginxResponder, witnessed(20)) })
 }
 
-func allocatesNothing(t *testing.T, calls []protocol.Call) {
+func allocatesNothing(t *testing.T, server func(net.Conn), calls []protocol.Call) {
 	t.Helper()
 	if underRace {
 		t.Skip("the race detector allocates")
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	c := benchClient(t)
+	c := benchClient(t, server)
 	protocoltest.Drive(t, c, calls, 1000)
 	const n = 2000
 	allocs := testing.AllocsPerRun(1, func() { protocoltest.Drive(t, c, calls, n) })

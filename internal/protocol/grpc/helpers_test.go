@@ -19,10 +19,7 @@ func echo() (*grpc.Schema, error) { return grpc.ReadFiles([]string{"testdata/ech
 
 // optionsOf makes options of HTTP those of calls of a method with a message.
 func optionsOf(o httpreq.Options, method, message string, expect ...spec.Code) grpc.Options {
-	o.Protocol = httpreq.H2C
-	if o.Entries[0].URL.Secure() {
-		o.Protocol = httpreq.HTTP2
-	}
+	o.Protocol = httpreq.AnyHTTP2
 	if len(expect) == 0 {
 		expect = []spec.Code{spec.OK}
 	}

@@ -5,6 +5,7 @@ package http2
 type decoder struct {
 	tables  *tables
 	dynamic *dynamicTable
+	recent  recentLiterals
 	// scratch holds the texts of the present field that cannot stay where they are.
 	scratch []byte
 }
@@ -89,35 +90,56 @@ func (d *decoder) indexed(p []byte, h *head) ([]byte, bool) {
 
 // literal takes a field whose value is given, and its name or its name's index.
 func (d *decoder) literal(p []byte, prefix int, h *head) ([]byte, bool) {
-	if cap(d.scratch) > maxScratch {
-		d.scratch = nil
+	if l := d.recent.find(p); l != nil {
+		d.field(l.text[:l.name], l.text[l.name:], l.fact, h)
+		if prefix == bitsIndexing {
+			d.dynamic.add(l.text[:l.name], l.text[l.name:], l.fact)
+		}
+		return p[len(l.coded):], true
 	}
-	d.scratch = d.scratch[:0]
-	i, p, ok := readInt(p, prefix)
+	name, value, rest, ok := d.nameAndValue(p, prefix)
 	if !ok {
-		return nil, false
-	}
-	var name, value []byte
-	if i == 0 {
-		name, p, ok = d.stringLiteral(p)
-	} else {
-		name, ok = d.name(i)
-	}
-	if !ok {
-		return nil, false
-	}
-	if value, p, ok = d.stringLiteral(p); !ok {
 		return nil, false
 	}
 	f := d.tables.classify(name, value)
-	h.add(f, len(name)+len(value)+fieldOverhead)
-	if h.tapped() {
-		h.tap.field(name, value)
+	d.field(name, value, f, h)
+	if i, _, _ := readInt(p, prefix); i <= numStatic { // Its name is not in the dynamic table.
+		d.recent.add(p[:len(p)-len(rest)], name, value, f)
 	}
 	if prefix == bitsIndexing {
 		d.dynamic.add(name, value, f)
 	}
-	return p, true
+	return rest, true
+}
+
+// nameAndValue decodes a literal. Its texts are where they were found or in the scratch.
+func (d *decoder) nameAndValue(p []byte, prefix int) (name, value, rest []byte, ok bool) {
+	if cap(d.scratch) > maxScratch {
+		d.scratch = nil
+	}
+	d.scratch = d.scratch[:0]
+	i, rest, ok := readInt(p, prefix)
+	if !ok {
+		return nil, nil, nil, false
+	}
+	if i == 0 {
+		name, rest, ok = d.stringLiteral(rest)
+	} else {
+		name, ok = d.name(i)
+	}
+	if !ok {
+		return nil, nil, nil, false
+	}
+	value, rest, ok = d.stringLiteral(rest)
+	return name, value, rest, ok
+}
+
+// field adds a field to h and shows it to h's tap.
+func (d *decoder) field(name, value []byte, f fact, h *head) {
+	h.add(f, len(name)+len(value)+fieldOverhead)
+	if h.tapped() {
+		h.tap.field(name, value)
+	}
 }
 
 // name returns the name at an index, as a copy.

@@ -94,13 +94,64 @@ func TestBlocksAreDecodedAsTheLibraryDoes(t *testing.T) {
 	}
 }
 
+func TestLiteralsThatComeAgainAreDecodedAsBefore(t *testing.T) {
+	tables := newTables()
+	nginx := responseBlocks(t)["nginx"][0]
+	coded := func(form byte, name, value string) string {
+		return string(appendText(appendText([]byte{form}, name), value))
+	}
+	long := strings.Repeat("long ", maxRecent)
+	for _, c := range []struct {
+		name   string
+		blocks []string
+	}{
+		{"a whole block", []string{string(nginx), string(nginx), string(nginx)}},
+		{"a value that changes and changes back", []string{coded(0, "a", "1"), coded(0, "a", "2"), coded(0, "a", "1")}},
+		{"a literal with more behind it", []string{coded(0, "a", "1"), coded(0, "a", "1") + coded(0, "b", "2")}},
+		{"fields in another order", []string{coded(0, "a", "1") + coded(0, "b", "2"), coded(0, "b", "2") + coded(0, "a", "1")}},
+		{"one that is too long to be remembered", []string{coded(0, "a", long), coded(0, "a", long)}},
+		{"one that goes into the table each time", []string{coded(formIndexing, "a", "1"), coded(formIndexing, "a", "1"), "\xbe\xbf"}},
+		{"a name in a table that changes", []string{
+			coded(formIndexing, "a", "1"), "\x0f\x2f\x011", coded(formIndexing, "b", "2"), "\x0f\x2f\x011",
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var blocks [][]byte
+			for _, b := range c.blocks {
+				blocks = append(blocks, []byte(b))
+			}
+			got, ok := collected(tables, blocks)
+			want, wantOK := reference(blocks)
+			if !ok || !wantOK || !slices.Equal(got, want) {
+				t.Errorf("got %q, %t, want %q, %t", got, ok, want, wantOK)
+			}
+		})
+	}
+}
+
+func TestALiteralThatComesAgainIsNotDecodedAnew(t *testing.T) {
+	d := newDecoder(newTables())
+	nginx := responseBlocks(t)["nginx"][0]
+	var h head
+	for range 2 {
+		h.reset(headTap{})
+		d.scratch = nil
+		if !d.decode(nginx, &h) || h.status != 200 {
+			t.Fatal("not decoded")
+		}
+	}
+	if d.scratch != nil {
+		t.Errorf("the second time decoded %q", d.scratch)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	tables := newTables()
 	f.Add([]byte(status200), []byte("\x88\x0f\x0d\x03200"))
 	f.Add([]byte("\x40\x01a\x01b\xbe"), []byte("\x20\x3f\xe1\x1f\x40\x82\xff\xff\x01b"))
 	f.Add([]byte("\x3f\xe1\x1f"), []byte("\xc0"))
 	f.Fuzz(func(t *testing.T, first, second []byte) {
-		blocks := [][]byte{first, second}
+		blocks := [][]byte{first, second, first, second}
 		got, ok := collected(tables, blocks)
 		want, wantOK := reference(blocks)
 		if ok && !wantOK || ok && !slices.Equal(got, want) {

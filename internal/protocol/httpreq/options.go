@@ -40,6 +40,8 @@ const (
 	// H2C speaks HTTP/2 in the clear without asking first (prior knowledge). It
 	// needs http URLs.
 	H2C
+	// AnyHTTP2 speaks HTTP/2 only: as HTTP2 to https URLs, and as H2C to http URLs.
+	AnyHTTP2
 	// HTTP3 speaks HTTP/3, over QUIC. It needs https URLs, and goes through no proxy.
 	HTTP3
 )
@@ -264,7 +266,7 @@ func (e Entry) validate(p Protocol) error {
 		return fmt.Errorf("URL %q: scheme is not one of %q", e.URL, schemes)
 	case !token(e.MethodOrGet()) || e.Method == http.MethodConnect:
 		return fmt.Errorf("invalid method %q", e.Method)
-	case e.Streams && p != HTTP2 && p != H2C:
+	case e.Streams && p != HTTP2 && p != H2C && p != AnyHTTP2:
 		return errors.New("a body that ends with its stream needs HTTP/2")
 	case e.Expect == Statuses{}:
 		return errors.New("expects no status at all")
