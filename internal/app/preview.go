@@ -16,7 +16,7 @@ import (
 // Preview draws the rate of each scenario for a day from an instant on, with its
 // peak, its requests and the number of its series, and the sums.
 func Preview(w io.Writer, file string, from time.Time) error {
-	cfg, err := load(file, nil)
+	cfg, err := load(file, disk{recordings: true})
 	if err != nil {
 		return err
 	}

@@ -296,7 +296,7 @@ func (r *reloader) parse(content []byte, err error) (*config.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	cfg, err := config.Parse(r.file, content, r.getenv, readable)
+	cfg, err := config.Parse(r.file, content, r.getenv, disk{})
 	if err == nil {
 		err = checkFiles(cfg)
 	}

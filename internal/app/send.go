@@ -34,7 +34,7 @@ type SendOptions struct {
 // Send sends a slot of a scenario now, prints what is exchanged, of a journey step by step
 // and without its pauses, and returns an error if a request failed.
 func Send(ctx context.Context, w io.Writer, o SendOptions) error {
-	cfg, err := load(o.File, readable)
+	cfg, err := load(o.File, disk{})
 	if err != nil {
 		return err
 	}
