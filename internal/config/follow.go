@@ -14,7 +14,7 @@ type Follow struct {
 	Query string `yaml:"query" required:"true"`
 	// Whom to ask: Prometheus, or what has its HTTP API.
 	Prometheus PrometheusServer `yaml:"prometheus" required:"true"`
-	// How often. A response is waited for as long at most, and 10 s.
+	// How often, at multiples of it since 1970. A response is waited for until a second before the next time, and 10 s at most.
 	Every Duration `yaml:"every" default:"30s" min:"5s" max:"5m"`
 	// How smoothly: the time in which 63 % of a change is followed. 0 is at once.
 	Smooth Duration `yaml:"smooth" default:"0s" min:"0s" max:"6h"`
