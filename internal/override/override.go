@@ -24,6 +24,9 @@ const (
 	// Settle is the least time between writing a change and its effect, in which every
 	// replica has to hear of it.
 	Settle = 2 * time.Second
+	// remember is for how long a rate that was found is known after it has expired, so that slots
+	// are numbered on when another one is found.
+	remember = 24 * time.Hour
 )
 
 // Kind is what a change does to the rate.
@@ -99,6 +102,9 @@ func (h History) Add(c Change, now time.Time) (History, Change, bool) {
 		c.Until = c.From
 	}
 	c.Forget = c.Until
+	if c.Kind == Found {
+		c.Forget = c.Until.Add(remember)
+	}
 	waiting := 0
 	for _, old := range h {
 		if old.Forget.After(c.Forget) {
