@@ -26,6 +26,9 @@ const (
 	longest = 10 * time.Second
 	// look is how often it is looked whether it is time to ask.
 	look = time.Second
+	// maxAhead is by how much a rate may take effect later and still be another replica's that was
+	// asked for at the same time. What is further ahead comes from a clock that was wrong.
+	maxAhead = 5 * time.Second
 )
 
 // Ask asks for the rate, in requests per second. Its errors hold no secrets.
@@ -63,9 +66,7 @@ type Options struct {
 	// Asks reports whether it is this replica that asks for all, whose ID is Replica.
 	Asks    func() bool
 	Replica string
-	// Failed, if not nil, is called each time that nothing could be found or written.
-	Failed func()
-	Logger *slog.Logger
+	Logger  *slog.Logger
 }
 
 // Follower follows the rate of one scenario. Create it with New, then Start it. Its methods
@@ -139,7 +140,7 @@ func (f *Follower) run(ctx context.Context) {
 func (f *Follower) tick(ctx context.Context, now time.Time) {
 	if !f.o.Asks() {
 		f.asked = math.MinInt64
-		f.report(nil)
+		f.fails("")
 		return
 	}
 	if n := now.UnixNano() / int64(f.o.Policy.Every); n != f.asked {
@@ -202,15 +203,8 @@ func (f *Follower) report(err error) {
 	why := ""
 	if err != nil {
 		why = err.Error()
-		if f.o.Failed != nil {
-			f.o.Failed()
-		}
 	}
-	f.mu.Lock()
-	before := f.failure
-	f.failure = why
-	f.mu.Unlock()
-	switch {
+	switch before := f.fails(why); {
 	case why == before:
 	case why != "":
 		f.o.Logger.Warn("the rate to follow is not found, the last one holds for a while", "hold_seconds", f.o.Policy.Hold.Seconds(), "err", err)
@@ -219,7 +213,16 @@ func (f *Follower) report(err error) {
 	}
 }
 
-// errLater refuses a rate when one holds already that takes effect as late.
+// fails notes why nothing is found, and returns what it was before.
+func (f *Follower) fails(why string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := f.failure
+	f.failure = why
+	return before
+}
+
+// errLater refuses a rate when another one takes effect as late.
 var errLater = errors.New("a later rate was found")
 
 // next returns the history with the rate that follows from what was found.
@@ -227,11 +230,13 @@ func (f *Follower) next(h override.History, found float64, now time.Time) (overr
 	from := override.Begin(now)
 	c := override.Change{Kind: override.Found, Until: from.Add(f.o.Policy.Hold), Replica: f.o.Replica, Began: from}
 	last, holds := h.At(from)
-	if n := len(h); n > 0 {
-		if !h[n-1].From.Before(from) {
+	for _, before := range h {
+		switch ahead := before.From.Sub(from); {
+		case ahead < 0:
+			c.Progress, c.Began = override.Progress(Held(before).At(from)), before.Began
+		case ahead <= maxAhead:
 			return nil, errLater
 		}
-		c.Progress, c.Began = override.Progress(Held(h[n-1]).At(from)), h[n-1].Began
 	}
 	c.Value = f.o.Policy.rate(found, last, holds, from)
 	next, _, ok := h.Add(c, now)

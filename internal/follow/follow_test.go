@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -13,8 +15,9 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/override"
 )
 
-// source is what is asked.
+// source is what is asked. It finds what it is set to.
 type source struct {
+	mu    sync.Mutex
 	rate  float64
 	err   error
 	hangs bool
@@ -22,11 +25,28 @@ type source struct {
 }
 
 func (s *source) ask(ctx context.Context) (float64, error) {
+	s.mu.Lock()
+	rate, err, hangs := s.rate, s.err, s.hangs
 	s.asked = append(s.asked, time.Now())
-	if s.hangs {
+	s.mu.Unlock()
+	if hangs {
 		<-ctx.Done()
 	}
-	return s.rate, s.err
+	return rate, err
+}
+
+// finds sets what is found.
+func (s *source) finds(rate float64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rate, s.err = rate, err
+}
+
+// times returns when it was asked.
+func (s *source) times() []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
 }
 
 func policy() Policy {
@@ -41,7 +61,6 @@ type replica struct {
 	*Follower
 	source *source
 	asks   atomic.Bool
-	fails  atomic.Int64
 }
 
 func newReplica(name string, p Policy, store Store) *replica {
@@ -49,7 +68,7 @@ func newReplica(name string, p Policy, store Store) *replica {
 	r.asks.Store(true)
 	r.Follower = New(Options{
 		Scenario: "s", Policy: p, Ask: r.source.ask, Store: store, Asks: r.asks.Load, Replica: name,
-		Failed: func() { r.fails.Add(1) }, Logger: slog.New(slog.DiscardHandler),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	return r
 }
@@ -76,31 +95,31 @@ func alone(t *testing.T, p Policy, test func(r *replica, store *override.Local))
 
 func TestWhatIsFoundTakesEffectSecondsLaterAndHolds(t *testing.T) {
 	alone(t, policy(), func(r *replica, store *override.Local) {
-		r.source.rate = 30
+		r.source.finds(30, nil)
 		r.Start()
 		synctest.Wait()
 		if now, soon := rateIn(store, 0), rateIn(store, 3*time.Second); !math.IsNaN(now) || soon != 30 {
 			t.Errorf("the rate is %g now and %g soon, want 30 soon", now, soon)
 		}
 		time.Sleep(5 * time.Second)
-		r.source.rate = 40
+		r.source.finds(40, nil)
 		time.Sleep(10 * time.Second)
 		if now := rateIn(store, 0); now != 40 {
 			t.Errorf("the rate is %g after a period, want 40", now)
 		}
-		r.source.err = errors.New("away")
+		r.source.finds(0, errors.New("away"))
 		time.Sleep(50 * time.Second)
 		if now := rateIn(store, 0); now != 40 {
 			t.Errorf("the rate is %g while it holds, want 40", now)
 		}
-		if r.Failure() != "away" || r.fails.Load() != 5 {
-			t.Errorf("failure %q, %d times", r.Failure(), r.fails.Load())
+		if r.Failure() != "away" {
+			t.Errorf("failure %q", r.Failure())
 		}
 		time.Sleep(20 * time.Second)
 		if now := rateIn(store, 0); !math.IsNaN(now) {
 			t.Errorf("the rate is %g long after it was found, want none", now)
 		}
-		r.source.err = nil
+		r.source.finds(40, nil)
 		time.Sleep(15 * time.Second)
 		if now := rateIn(store, 0); now != 40 || r.Failure() != "" {
 			t.Errorf("the rate is %g when there is one again, failure %q", now, r.Failure())
@@ -114,15 +133,15 @@ func TestItAsksAtMultiplesOfThePeriodAndOnlyWhenItIsItsTurn(t *testing.T) {
 		r.asks.Store(false)
 		r.Start()
 		time.Sleep(20 * time.Second)
-		if len(r.source.asked) != 0 {
+		if len(r.source.times()) != 0 {
 			t.Fatal("it asks though another replica does")
 		}
 		r.asks.Store(true)
 		time.Sleep(30 * time.Second)
-		if n := len(r.source.asked); n != 4 {
+		if n := len(r.source.times()); n != 4 {
 			t.Fatalf("asked %d times in 30 s, want once at once and at three multiples of 10 s", n)
 		}
-		for _, at := range r.source.asked[1:] {
+		for _, at := range r.source.times()[1:] {
 			if late := at.Sub(at.Truncate(10 * time.Second)); late >= time.Second {
 				t.Errorf("asked %v after a multiple of the period", late)
 			}
@@ -133,7 +152,7 @@ func TestItAsksAtMultiplesOfThePeriodAndOnlyWhenItIsItsTurn(t *testing.T) {
 func TestWhatCannotBeARateIsNotFollowed(t *testing.T) {
 	for _, rate := range []float64{math.NaN(), math.Inf(1), -1} {
 		alone(t, policy(), func(r *replica, store *override.Local) {
-			r.source.rate = rate
+			r.source.finds(rate, nil)
 			r.Start()
 			time.Sleep(5 * time.Second)
 			if now := rateIn(store, 0); !math.IsNaN(now) || r.Failure() == "" {
@@ -148,8 +167,8 @@ func TestAResponseIsNotWaitedForForever(t *testing.T) {
 		r.source.hangs, r.source.err = true, context.DeadlineExceeded
 		r.Start()
 		time.Sleep(35 * time.Second)
-		if r.fails.Load() != 3 || r.Failure() == "" {
-			t.Errorf("%d attempts have failed, the last with %q, want 3", r.fails.Load(), r.Failure())
+		if n := len(r.source.times()); n != 4 || r.Failure() == "" {
+			t.Errorf("asked %d times in 35 s, failure %q, want 4", n, r.Failure())
 		}
 	})
 }
@@ -159,13 +178,17 @@ func TestWhatDoesNotEndIsNotAskedAgainAndHoldsUpNoStop(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		r := newReplica("a", policy(), override.NewLocal())
 		release := make(chan struct{})
-		calls := 0
-		r.o.Ask = func(context.Context) (float64, error) { calls++; <-release; return 1, nil }
+		var calls atomic.Int64
+		r.o.Ask = func(context.Context) (float64, error) {
+			calls.Add(1)
+			<-release
+			return 1, nil
+		}
 		r.Start()
 		time.Sleep(35 * time.Second)
 		r.Close()
-		if calls != 1 || r.Failure() != errBusy.Error() {
-			t.Errorf("asked %d times, failure %q", calls, r.Failure())
+		if calls.Load() != 1 || r.Failure() != errBusy.Error() {
+			t.Errorf("asked %d times, failure %q", calls.Load(), r.Failure())
 		}
 		close(release)
 	})
@@ -209,7 +232,8 @@ func TestAnotherReplicaGoesOnWhereTheFirstHasEnded(t *testing.T) {
 		p.Smooth = 10 * time.Second
 		a, b := newReplica("a", p, store), newReplica("b", p, store)
 		defer b.Close()
-		a.source.rate, b.source.rate = 100, 200
+		a.source.finds(100, nil)
+		b.source.finds(200, nil)
 		b.asks.Store(false)
 		a.Start()
 		b.Start()
@@ -234,12 +258,36 @@ func TestTwoThatAskAtOnceAreOne(t *testing.T) {
 		a, b := newReplica("a", policy(), store), newReplica("b", policy(), store)
 		defer a.Close()
 		defer b.Close()
-		a.source.rate, b.source.rate = 100, 200
+		a.source.finds(100, nil)
+		b.source.finds(200, nil)
 		a.Start()
 		b.Start()
 		time.Sleep(5 * time.Second)
 		if n := len(store.Book()["s"]); n != 1 || a.Failure()+b.Failure() != "" {
 			t.Errorf("%d rates are written, failures %q and %q", n, a.Failure(), b.Failure())
+		}
+	})
+}
+
+func TestARateOfAClockThatWasAheadIsReplaced(t *testing.T) {
+	alone(t, policy(), func(r *replica, store *override.Local) {
+		at := time.Now().Add(time.Hour)
+		err := store.Change(t.Context(), "s", func(h override.History) (override.History, error) {
+			h, _, _ = h.Add(override.Change{Kind: override.Found, Value: 77, Until: override.Begin(at).Add(time.Minute), Began: override.Begin(at)}, at)
+			return h, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.source.finds(30, nil)
+		r.Start()
+		time.Sleep(5 * time.Second)
+		if now := rateIn(store, 0); now != 30 {
+			t.Errorf("the rate is %g, want 30", now)
+		}
+		time.Sleep(time.Hour)
+		if now := rateIn(store, 0); now != 30 {
+			t.Errorf("the rate is %g after an hour, want 30", now)
 		}
 	})
 }
