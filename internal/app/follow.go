@@ -16,13 +16,17 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/web"
 )
 
-// pastFor is for how long rates that were found are remembered, for the page's chart of the day.
-const pastFor = 26 * time.Hour
+const (
+	// pastFor is for how long rates that were found are remembered, for the page's chart of the
+	// day, and maxPast how many of them: those of a day at one every 25 s.
+	pastFor = 26 * time.Hour
+	maxPast = 4096
+)
 
 // foundRates are the rates that were found for a scenario that follows one. It is not safe for
 // concurrent use.
 type foundRates struct {
-	// highest bounds them, whoever has written them.
+	// highest bounds them, also those that a replica with another file has written.
 	highest float64
 	// past are the stretches in which they held, in order: more than the store remembers.
 	past []timeline.Stretch
@@ -65,7 +69,8 @@ func (f *foundRates) remember(news []timeline.Stretch) {
 			all = append(all, s)
 		}
 	}
-	f.past = append(all, news...)
+	all = append(all, news...)
+	f.past = all[max(0, len(all)-maxPast):]
 }
 
 // followed returns the rate that was found last and holds, NaN for none, and when it was found, in

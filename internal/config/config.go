@@ -454,7 +454,7 @@ func (e Expect) beyondStatus() bool {
 
 // Disk is where the files are that the configuration names.
 type Disk interface {
-	// Look tells what is wrong with a file; nil if it can be read.
+	// Look returns what is wrong with a file; nil if it can be read.
 	Look(path string) error
 	// Read returns the content of a file with a recording, of at most limit bytes.
 	Read(path string, limit int) ([]byte, error)

@@ -56,7 +56,7 @@ func policy() Policy {
 	}
 }
 
-// replica is a Follower with what it is told.
+// replica is a Follower with its surroundings.
 type replica struct {
 	*Follower
 	source *source

@@ -26,7 +26,7 @@ type Server struct {
 	// Header is sent with each request, and UserAgent is what they call themselves.
 	Header    http.Header
 	UserAgent string
-	// Logger is told of what the server warns about.
+	// Logger gets what the server warns about.
 	Logger *slog.Logger
 }
 

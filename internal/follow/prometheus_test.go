@@ -15,7 +15,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/follow"
 )
 
-func answer(kind, result string) string {
+func response(kind, result string) string {
 	return fmt.Sprintf(`{"status":"success","data":{"resultType":%q,"result":%s}}`, kind, result)
 }
 
@@ -44,19 +44,19 @@ func TestPrometheusIsAskedForOneNumber(t *testing.T) {
 		body   string
 		want   string
 	}{
-		"an element":          {200, answer("vector", `[{"metric":{"a":"b"},"value":[1772409600,"12.5"]}]`), "12.5"},
-		"a scalar":            {200, answer("scalar", `[1772409600,"7"]`), "7"},
-		"with a warning":      {200, strings.Replace(answer("scalar", `[1,"7"]`), `{"status"`, `{"warnings":["odd"],"status"`, 1), "7"},
-		"not a number":        {200, answer("vector", `[{"metric":{},"value":[1772409600,"NaN"]}]`), "NaN"},
-		"nothing":             {200, answer("vector", `[]`), "found nothing: the query has an empty result"},
-		"several":             {200, answer("vector", `[{"metric":{"a":"1"},"value":[1,"1"]},{"metric":{"a":"2"},"value":[1,"1"]}]`), "found 2 elements, expected one: write sum(...)"},
-		"a histogram":         {200, answer("vector", `[{"metric":{},"histogram":[1,{"count":"1","sum":"1","buckets":[]}]}]`), "found a native histogram"},
-		"a range":             {200, answer("matrix", `[{"metric":{},"values":[[1,"1"]]}]`), "found a result of type matrix"},
-		"a text":              {200, answer("string", `[1,"x"]`), `unexpected value type "string"`},
+		"an element":          {200, response("vector", `[{"metric":{"a":"b"},"value":[1772409600,"12.5"]}]`), "12.5"},
+		"a scalar":            {200, response("scalar", `[1772409600,"7"]`), "7"},
+		"with a warning":      {200, strings.Replace(response("scalar", `[1,"7"]`), `{"status"`, `{"warnings":["odd"],"status"`, 1), "7"},
+		"not a number":        {200, response("vector", `[{"metric":{},"value":[1772409600,"NaN"]}]`), "NaN"},
+		"nothing":             {200, response("vector", `[]`), "found nothing: the query has an empty result"},
+		"several":             {200, response("vector", `[{"metric":{"a":"1"},"value":[1,"1"]},{"metric":{"a":"2"},"value":[1,"1"]}]`), "found 2 elements, expected one: write sum(...)"},
+		"a histogram":         {200, response("vector", `[{"metric":{},"histogram":[1,{"count":"1","sum":"1","buckets":[]}]}]`), "found a native histogram"},
+		"a range":             {200, response("matrix", `[{"metric":{},"values":[[1,"1"]]}]`), "found a result of type matrix"},
+		"a text":              {200, response("string", `[1,"x"]`), `unexpected value type "string"`},
 		"a mistake":           {400, `{"status":"error","errorType":"bad_data","error":"parse error"}`, "bad_data: parse error"},
 		"no Prometheus":       {200, "<html>", "invalid character"},
 		"a gateway":           {502, "bad gateway", "server_error"},
-		"a response too long": {200, strings.Repeat(" ", 2<<20) + answer("scalar", `[1,"7"]`), "found a response of more than 1048576 bytes"},
+		"a response too long": {200, strings.Repeat(" ", 2<<20) + response("scalar", `[1,"7"]`), "found a response of more than 1048576 bytes"},
 	} {
 		ask, err := server(t, tc.status, tc.body).Query("up")
 		if err != nil {

@@ -1,6 +1,6 @@
 // Package override is what changes about the rate of a scenario while it runs: another
-// rate, or a factor, from an instant on and until it expires. Operators write changes, and
-// whoever asks for a rate that is followed.
+// rate, or a factor, from an instant on and until it expires. Operators write changes, and so
+// does the replica that asks for a rate that is followed.
 //
 // A History is the last changes of one scenario and a Book those of all. Both merge
 // in any order and as often as one likes and come out the same, so that they can be

@@ -107,7 +107,7 @@ func (r *Recorded) piece(t time.Duration) (p piece, offset time.Duration) {
 }
 
 // record completes and returns a timeline with recordings: its segments have curves of their own,
-// of which those of the recorded days are checked.
+// and those of the recorded days are checked.
 func (t *Timeline) record(p plan) (*Timeline, error) {
 	t.recorded = true
 	for g, start, end := t.calendar.group(p.from); start.Before(p.until); {
