@@ -82,15 +82,7 @@ func (v validator) follow(path string, s *RateShape, depth int, loc *time.Locati
 // queryHTTP checks how a Prometheus is asked.
 func (v validator) queryHTTP(path string, p PrometheusServer) {
 	at, h := join(path, "http_config"), p.HTTPConfig
-	if h.BasicAuth != nil && h.Authorization != nil {
-		v.fail(join(at, "authorization"), "found together with basic_auth, expected only one of them")
-	}
-	if h.BasicAuth != nil {
-		v.basicAuth(join(at, "basic_auth"), h.BasicAuth.Username, string(h.BasicAuth.Password))
-	}
-	if h.Authorization != nil {
-		v.authorization(join(at, "authorization"), h.Authorization.Type, string(h.Authorization.Credentials))
-	}
+	v.credentials(at, h.BasicAuth, h.Authorization)
 	for _, f := range h.Headers {
 		if one := join(join(at, "headers"), f.Name); !token(f.Name) || !headerValue(f.Value) {
 			v.fail(one, "found what is no header: line breaks, other control characters or spaces around the value")

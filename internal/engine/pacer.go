@@ -174,8 +174,8 @@ func (p *pacer) look() {
 		// the clock to catch up would be a stall.
 		p.skip()
 	}
-	if line := p.change.Swap(nil); line != nil {
-		p.turnTo(line)
+	if p.change.Load() != nil { // A swap at each look would cost more.
+		p.turnTo(p.change.Swap(nil))
 	}
 	select {
 	case <-p.asked:

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -26,7 +25,7 @@ type shop struct {
 func startShop(t *testing.T) *shop {
 	t.Helper()
 	s := &shop{}
-	s.addr = serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	s.addr = serve(t, "127.0.0.1", func(w http.ResponseWriter, _ *http.Request) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		_, _ = fmt.Fprintln(w, s.text)
@@ -41,23 +40,6 @@ func (s *shop) exposes(lines ...string) {
 	s.text = strings.Join(lines, "\n")
 }
 
-// serve runs a server until the end of the test and returns its address.
-func serve(t *testing.T, h http.HandlerFunc) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(listener) })
-	t.Cleanup(func() {
-		_ = server.Close()
-		serving.Wait()
-	})
-	return listener.Addr().String()
-}
-
 // counter is a target that counts the requests for each slot.
 type counter struct {
 	addr string
@@ -69,7 +51,7 @@ type counter struct {
 func startCounter(t *testing.T) *counter {
 	t.Helper()
 	c := &counter{times: map[string]map[uint64]int{}}
-	c.addr = serve(t, func(_ http.ResponseWriter, r *http.Request) {
+	c.addr = serve(t, "127.0.0.1", func(_ http.ResponseWriter, r *http.Request) {
 		parts := strings.Split(r.Header.Get("Traffic-Slot"), "/")
 		seq, err := strconv.ParseUint(parts[len(parts)-1], 10, 64)
 		if len(parts) != 3 || err != nil {

@@ -85,7 +85,7 @@ func TestARecordedRateIsReplayedAsItWas(t *testing.T) {
 		t.Fatalf("%d points were recorded", len(want))
 	}
 
-	target := serve(t, func(http.ResponseWriter, *http.Request) {})
+	target := serve(t, "127.0.0.1", func(http.ResponseWriter, *http.Request) {})
 	file := filepath.Join(t.TempDir(), "recording.json")
 	write(t, file, recording)
 	begin := time.Now().Add(6 * time.Second).Truncate(time.Second)
