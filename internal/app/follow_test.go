@@ -33,14 +33,14 @@ func newProduction(t *testing.T) *production {
 func (p *production) say(rate string) { p.rate.Store(&rate) }
 
 // follow returns the rate that follows it.
-func (p *production) follow(more string) string {
-	return fmt.Sprintf("{follow: {query: q, prometheus: {url: %q}, every: 5s, hold: 10s, otherwise: 7/s}, scale: 0.5, max: 100/s%s}", p.URL, more)
+func (p *production) follow() string {
+	return fmt.Sprintf("{follow: {query: q, prometheus: {url: %q}, every: 5s, hold: 10s, otherwise: 7/s}, scale: 0.5, max: 100/s}", p.URL)
 }
 
 func TestAFollowedRateIsFoundAndOverridden(t *testing.T) {
 	t.Parallel()
 	p := newProduction(t)
-	r, file := controlled(t, scenarioText("s", p.follow(""), url, ""))
+	r, file := controlled(t, scenarioText("s", p.follow(), url, ""))
 	r.eventually(t, `traffic_target_rate{scenario="s"} 7`)
 	r.eventually(t, `traffic_target_rate{scenario="s"} 15`)
 	r.eventually(t, `traffic_followed_rate{scenario="s"} 15`)
@@ -59,7 +59,7 @@ func TestAFollowedRateIsFoundAndOverridden(t *testing.T) {
 	r.eventually(t, `traffic_target_rate{scenario="s"} 20`)
 
 	// What was found stays through a reload, within the new bound.
-	writeConfig(t, file, scenarioText("s", strings.Replace(p.follow(""), "100/s", "12/s", 1), url, ""))
+	writeConfig(t, file, scenarioText("s", strings.Replace(p.follow(), "100/s", "12/s", 1), url, ""))
 	r.eventually(t, `traffic_target_rate{scenario="s"} 12`)
 
 	p.say("NaN")
