@@ -42,7 +42,7 @@ func Preview(w io.Writer, o PreviewOptions) error {
 		return fmt.Errorf("found a preview of %s, expected one of at most %s", o.For, maxPreview)
 	}
 	o.For, o.Width = cmp.Or(o.For, 24*time.Hour), cmp.Or(o.Width, 80)
-	cfg, err := load(o.File, nil)
+	cfg, err := load(o.File, disk{recordings: true})
 	if err != nil {
 		return err
 	}
@@ -114,6 +114,7 @@ func printOutlooks(w io.Writer, all []outlook, length time.Duration) {
 	var series telemetry.Series
 	for _, l := range all {
 		l.print(w, length)
+		printFollow(w, l.scenario)
 		printJourneys(w, l)
 		printExchanges(w, l)
 		printLogins(w, l.scenario)
@@ -146,6 +147,13 @@ func lengthText(d time.Duration) string {
 		return fmt.Sprintf("%d h", d/time.Hour)
 	default:
 		return d.String()
+	}
+}
+
+// printFollow writes what the chart cannot show of a rate that is followed.
+func printFollow(w io.Writer, sc config.Scenario) {
+	if sc.Rate.Follow != nil {
+		fmt.Fprintf(w, "The rate is followed, up to %s: this is that of otherwise, while none is found.\n\n", perSecond(highest(sc)))
 	}
 }
 

@@ -14,15 +14,7 @@ import (
 func (v validator) http(path string, s Scenario) {
 	at := join(path, "http_config")
 	h := s.HTTPConfig
-	if h.BasicAuth != nil && h.Authorization != nil {
-		v.fail(join(at, "authorization"), "found together with basic_auth, expected only one of them")
-	}
-	if h.BasicAuth != nil {
-		v.basicAuth(join(at, "basic_auth"), h.BasicAuth.Username, string(h.BasicAuth.Password))
-	}
-	if h.Authorization != nil {
-		v.authorization(join(at, "authorization"), h.Authorization.Type, string(h.Authorization.Credentials))
-	}
+	v.credentials(at, h.BasicAuth, h.Authorization)
 	v.proxy(at, h)
 	v.http3(at, h)
 	if h.OAuth2 != nil {
@@ -34,6 +26,20 @@ func (v validator) http(path string, s Scenario) {
 	if h.TLSConfig != nil {
 		v.tls(join(at, "tls_config"), *h.TLSConfig)
 		v.tlsIsUsed(path, s)
+	}
+}
+
+// credentials checks those of HTTP basic authentication or of an Authorization header, which may
+// be nil.
+func (v validator) credentials(at string, basic *BasicAuth, other *Authorization) {
+	if basic != nil && other != nil {
+		v.fail(join(at, "authorization"), "found together with basic_auth, expected only one of them")
+	}
+	if basic != nil {
+		v.basicAuth(join(at, "basic_auth"), basic.Username, string(basic.Password))
+	}
+	if other != nil {
+		v.authorization(join(at, "authorization"), other.Type, string(other.Credentials))
 	}
 }
 

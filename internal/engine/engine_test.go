@@ -144,9 +144,38 @@ func TestApplyLeavesTheUnchangedAloneAndDrainsTheRemoved(t *testing.T) {
 	})
 }
 
-func TestAnyDifferenceMakesANewRunner(t *testing.T) {
+func TestAnotherTimelineAloneKeepsTheRunnerWithinItsLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, client, book := scenario(t, 10)
+		client.answer = func(protocol.Request) time.Duration { return 20 * time.Second }
+		sc.Limits.MaxInFlight = 5
+		begin := time.Now()
+		e := newEngine(Options{})
+		e.Apply([]Scenario{sc})
+		runner := e.running["test"]
+		var due uint64
+		from := begin
+		for i := range 15 {
+			time.Sleep(time.Second + time.Duration(i)*12345*time.Microsecond)
+			due += sc.Timeline.Count(from, time.Now())
+			from = time.Now()
+			sc.Timeline = line(t, timeline.Steady{Rate: float64(10 + i)})
+			e.Apply([]Scenario{sc})
+		}
+		if e.running["test"] != runner {
+			t.Error("there is a new runner")
+		}
+		if n := len(client.all()); n != 5 {
+			t.Errorf("%d requests are in flight, want 5", n)
+		}
+		due += sc.Timeline.Count(from, time.Now())
+		stop(t, e)
+		book.settled(t, due)
+	})
+}
+
+func TestAnyOtherDifferenceMakesANewRunner(t *testing.T) {
 	for name, change := range map[string]func(*Scenario){
-		"timeline": func(s *Scenario) { s.Timeline = line(t, timeline.Steady{Rate: 10}) },
 		"pacing":   func(s *Scenario) { s.Pacing = PacingExact },
 		"entries":  func(s *Scenario) { s.Entries = []Entry{{Weight: 1}, {Weight: 2}} },
 		"client":   func(s *Scenario) { s.Client = &fake{} },

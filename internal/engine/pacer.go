@@ -3,6 +3,7 @@ package engine
 import (
 	"log/slog"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/share"
@@ -34,8 +35,8 @@ type turn struct {
 // mono returns when the slot was to be sent, on the monotonic clock.
 func (t *turn) mono() time.Time { return t.now.mono.Add(t.due.Sub(t.now.wall)) }
 
-// pacer waits for one scenario's slots. It belongs to the runner's goroutine; only ask
-// and answer are for others.
+// pacer waits for one scenario's slots. It belongs to the runner's goroutine; only ask,
+// answer and follow are for others.
 type pacer struct {
 	sc     *Scenario
 	arcs   Arcs
@@ -47,6 +48,10 @@ type pacer struct {
 	round  rounding
 	warned time.Time
 
+	// line is the timeline, and change the one to take its place at the next look at the clock;
+	// nil for none.
+	line   *timeline.Timeline
+	change atomic.Pointer[timeline.Timeline]
 	cursor *timeline.Cursor
 	// seen is the instant before which all slots have been dealt with.
 	seen time.Time
@@ -75,6 +80,7 @@ func newPacer(sc *Scenario, arcs Arcs, c *clock, w waiter, from reading) *pacer 
 		logger:   c.logger,
 		waiter:   w,
 		round:    newRounding(sc.Pacing),
+		line:     sc.Timeline,
 		cursor:   sc.Timeline.Cursor(from.wall),
 		seen:     from.wall,
 		now:      from,
@@ -168,11 +174,43 @@ func (p *pacer) look() {
 		// the clock to catch up would be a stall.
 		p.skip()
 	}
+	if p.change.Load() != nil { // A swap at each look would cost more.
+		p.turnTo(p.change.Swap(nil))
+	}
 	select {
 	case <-p.asked:
 		p.halt()
 	default:
 	}
+}
+
+// follow makes the pacer go on with another timeline from its next look at the clock on. It is for
+// others than the runner's goroutine.
+func (p *pacer) follow(line *timeline.Timeline) {
+	p.change.Store(line)
+	p.waiter.wake()
+}
+
+// turnTo goes on with another timeline: the slots due at this instant or after it are its own, those
+// before it are the old one's, also where they have not been dealt with.
+func (p *pacer) turnTo(line *timeline.Timeline) {
+	now := p.now.wall
+	if p.taken.After(now) {
+		now = p.taken // It may have been handed out already.
+	}
+	from := p.seen
+	if from.After(now) {
+		from = now // The old one has no more slots up to the horizon, the new one may.
+	}
+	if from.Before(now) {
+		both, err := line.Splice([]timeline.Stretch{{From: from, Until: now, Timeline: p.line}})
+		if err == nil { // As it is: the stretch has a length.
+			line = both
+		}
+	}
+	p.line = line
+	p.cursor = p.line.Cursor(from)
+	p.seen, p.held = from, false
 }
 
 // halt takes no slots from now on.
@@ -208,7 +246,7 @@ func (p *pacer) fetch() bool {
 // due returns when the slot in hand is to be sent. A pacer that has halted waits for
 // nothing more: what it has left is due then, if it was not before.
 func (p *pacer) due() time.Time {
-	due := p.round.due(p.sc.Timeline, p.slot.Due, p.arc.Ratio())
+	due := p.round.due(p.line, p.slot.Due, p.arc.Ratio())
 	if p.halted && due.After(p.now.wall) {
 		return p.now.wall
 	}
@@ -290,7 +328,7 @@ func nextChange(begin, at time.Time) time.Time {
 // count returns how many of the slots with from <= due < to belong to the arc.
 func (p *pacer) count(arc share.Arc, from, to time.Time) uint64 {
 	var n uint64
-	for r := range p.sc.Timeline.Ranges(from, to) {
+	for r := range p.line.Ranges(from, to) {
 		n += arc.Count(r.From, r.To)
 	}
 	return n

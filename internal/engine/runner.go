@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
 
 const (
@@ -72,6 +73,14 @@ func newRunner(sc Scenario, arcs Arcs, c *clock, w waiter, from reading) *runner
 
 // start begins to send.
 func (r *runner) start() { r.work.Go(r.run) }
+
+// follow makes the runner go on with a timeline.
+func (r *runner) follow(line *timeline.Timeline) {
+	if r.sc.Timeline != line {
+		r.sc.Timeline = line
+		r.pacer.follow(line)
+	}
+}
 
 // drain returns when the runner, which was asked to halt, has sent all that is its
 // own, and all of it has ended. The client sees to that: it ends each request within

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,17 @@ func counts(t *testing.T, f *Fleet, n int) {
 	})
 }
 
+// onlyFirst checks that one of the replicas is the first of them: that of the lowest ID.
+func onlyFirst(t *testing.T, fleet []*Fleet) {
+	t.Helper()
+	lowest := slices.MinFunc(fleet, func(a, b *Fleet) int { return strings.Compare(a.ID(), b.ID()) })
+	for _, f := range fleet {
+		if f.IsFirst() != (f == lowest) {
+			t.Errorf("replica %s is the first: %v, and %s is that of the lowest ID", f.ID(), f.IsFirst(), lowest.ID())
+		}
+	}
+}
+
 func TestReplicasAgreeOnTheirPartsThroughJoinsAndLeaves(t *testing.T) {
 	options := gossip(t, 3)
 	var fleet []*Fleet
@@ -99,6 +111,7 @@ func TestReplicasAgreeOnTheirPartsThroughJoinsAndLeaves(t *testing.T) {
 			t.Errorf("replica %d has %g of the rate, want %g", i, got, want)
 		}
 	}
+	onlyFirst(t, fleet)
 	begin := time.Now()
 	if err := fleet[0].Leave(t.Context()); err != nil {
 		t.Fatal(err)
@@ -108,6 +121,10 @@ func TestReplicasAgreeOnTheirPartsThroughJoinsAndLeaves(t *testing.T) {
 	}
 	counts(t, fleet[1], 2)
 	counts(t, fleet[2], 2)
+	onlyFirst(t, fleet[1:])
+	if fleet[0].IsFirst() {
+		t.Error("the replica that has left is the first of the members")
+	}
 	// What each of them owned meanwhile adds up to all, in each second.
 	now := time.Now()
 	for at := begin; at.Before(now); at = at.Add(time.Second) {

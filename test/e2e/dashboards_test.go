@@ -79,6 +79,10 @@ func newShownFleet(t *testing.T, target string) *fleet {
 		fmt.Fprint(w, `{"access_token": "t", "token_type": "Bearer", "expires_in": 3600}`)
 	}))
 	t.Cleanup(tokens.Close)
+	production := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"status": "success", "data": {"resultType": "scalar", "result": [1, "1.5"]}}`)
+	}))
+	t.Cleanup(production.Close)
 	places := loopback(t, 3)
 	f := &fleet{file: filepath.Join(t.TempDir(), "config.yaml"), flags: []string{"--web.enable-control", "--config.watch-interval=200ms"}, places: places}
 	write(t, filepath.Join(filepath.Dir(f.file), "users.csv"), "name\nada\nbruno\n")
@@ -115,9 +119,9 @@ scenarios:
     limits: {max_in_flight: 1}
     requests: [{name: get, url: "http://%[3]s/?latency=300ms"}]
   - name: %[6]s
-    rate: 1/s
+    rate: {follow: {query: shop, prometheus: {url: "%[7]s"}, every: 5s, otherwise: 1/s}, max: 2/s}
     requests: [{name: call, url: "grpc://%[3]s/shop.v1.Catalogue/List", body: {message: {}}}]
-`, gossip(places), steady, target, reserve(t).addr, tokens.URL, calling))
+`, gossip(places), steady, target, reserve(t).addr, tokens.URL, calling, production.URL))
 	return f
 }
 
@@ -205,12 +209,13 @@ func showing(t *testing.T, p *prometheus, file, form string, begin time.Time, me
 	}
 }
 
-// calling is the scenario that makes calls of gRPC, to a target that has no descriptors.
+// calling is the scenario that makes calls of gRPC, to a target that has no descriptors, at a rate
+// that is followed.
 const calling = "calls"
 
 // of returns s with the scenario that has what a query of the dashboard Scenario asks for.
 func (s shown) of(target grafana.Target) shown {
-	if strings.Contains(target.Expr, "traffic_grpc_") {
+	if strings.Contains(target.Expr, "traffic_grpc_") || strings.Contains(target.Expr, "traffic_follow") {
 		s.values = maps.Clone(s.values)
 		s.values["scenario"] = calling
 	}

@@ -72,19 +72,25 @@ func newLedger(t *testing.T) *ledger {
 func startLedger(t *testing.T, ip string) *ledger {
 	t.Helper()
 	l := newLedger(t)
+	l.addr = serve(t, ip, l.ServeHTTP)
+	return l
+}
+
+// serve runs a server on an IP address until the end of the test and returns its address.
+func serve(t *testing.T, ip string, h http.HandlerFunc) string {
+	t.Helper()
 	listener, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.addr = listener.Addr().String()
-	server := &http.Server{Handler: l, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(listener) })
 	t.Cleanup(func() {
 		_ = server.Close()
 		serving.Wait()
 	})
-	return l
+	return listener.Addr().String()
 }
 
 // ServeHTTP writes the request down and answers at once.
