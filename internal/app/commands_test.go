@@ -195,7 +195,7 @@ func TestPreviewDrawsWhatIsReplayedAndSaysWhatCannotBeKnown(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		if err := Preview(&out, file, time.Date(2026, 6, 15, 0, 0, 0, 0, time.UTC)); err != nil {
+		if err := Preview(&out, PreviewOptions{File: file, From: time.Date(2026, 6, 15, 0, 0, 0, 0, time.UTC)}); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(out.String(), want) {
