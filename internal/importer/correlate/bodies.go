@@ -127,6 +127,8 @@ func (a *adder) leafOrMore(body string, v gjson.Result, path []string, key, cont
 	}
 	at := strings.Join(path, ".")
 	want := v.String()
+	a.number = v.Type == gjson.Number
+	defer func() { a.number = false }()
 	a.add(text, key, rankJSON, func() (Capture, bool) {
 		return Capture{JSON: at}, gjson.Get(body, at).String() == want
 	})

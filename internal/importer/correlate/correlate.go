@@ -48,6 +48,8 @@ type Source struct {
 	Capture  Capture
 	// Name is what it goes by there, such as the name of its field; it may be empty.
 	Name string
+	// Number says that it is a number of JSON there, and not a string.
+	Number bool
 	// Others says in how many other places of responses it stood.
 	Others int
 }
@@ -57,6 +59,7 @@ type entry struct {
 	exchange int
 	name     string
 	rank     int
+	number   bool
 	// capture returns how it is got out of there; ok is false if no capture finds it. That takes time, so
 	// it is called only for values that come back.
 	capture func() (c Capture, ok bool)
@@ -128,6 +131,8 @@ type adder struct {
 	n       int
 	context string
 	room    int
+	// number says that what is added is a number of JSON.
+	number bool
 }
 
 // add adds a value. Values that are words alone are too common to be known again.
@@ -135,13 +140,11 @@ func (a *adder) add(value, name string, rank int, capture func() (Capture, bool)
 	if a.room == 0 || a.x.entries >= maxEntries || len(value) > maxValue || !Traceable(value) {
 		return
 	}
-	known := a.x.sources[value]
-	if len(known) >= maxSources {
-		return
+	if known := a.x.sources[value]; len(known) < maxSources {
+		a.room--
+		a.x.entries++
+		a.x.sources[value] = append(known, entry{exchange: a.n, name: name, rank: rank, number: a.number, capture: capture})
 	}
-	a.room--
-	a.x.entries++
-	a.x.sources[value] = append(known, entry{exchange: a.n, name: name, rank: rank, capture: capture})
 }
 
 // always returns what finds a value in any case.
@@ -209,7 +212,7 @@ func (x *Index) Find(value string, names []string, sent int) (Source, bool) {
 	slices.SortStableFunc(found, func(a, b entry) int { return cmp.Or(a.rank-b.rank, a.exchange-b.exchange) })
 	for _, e := range found {
 		if c, ok := e.capture(); ok {
-			return Source{Exchange: e.exchange, Capture: c, Name: e.name, Others: places - 1}, true
+			return Source{Exchange: e.exchange, Capture: c, Name: e.name, Number: e.number, Others: places - 1}, true
 		}
 	}
 	return Source{}, false
