@@ -90,9 +90,7 @@ func (f *flight) leaveHalf(o JourneyOutcome) bool {
 		second.Close(o)
 		return false
 	}
-	if o == JourneyWithheld {
-		f.due = time.Now() // The request that had no room was due long ago.
-	}
+	f.due = time.Now() // To look at the responses of the first half has taken time that is not the second's.
 	f.journey, p.candidate, p.due = second, !p.candidate, f.due
 	f.last, f.failed, f.ready = f.due, false, false
 	putRandom(f.call.Request.Trace[:8])
