@@ -173,16 +173,13 @@ func (c *comparison) Compared(v compare.Verdict) {
 		return
 	}
 	c.mismatches.Saw(v.Request, history.Failure{
-		Segment: v.Slot.Segment, Seq: v.Slot.Seq, Due: v.Slot.Due, Ended: v.At, Latency: v.Candidate, Error: differing(v),
+		Segment: v.Slot.Segment, Seq: v.Slot.Seq, Due: v.Slot.Due, Ended: v.At, Latency: v.Candidate, Error: v.Detail,
 	})
 	c.sometimes.Do(func() {
 		c.logger.Warn("the candidate's response differs; others of the next minute are only counted",
 			"request", c.requests[v.Request], "result", v.Result.String(), "difference", v.Detail, "segment", v.Slot.Segment, "slot", v.Slot.Seq)
 	})
 }
-
-// differing says for people where a candidate differs.
-func differing(v compare.Verdict) string { return "the candidate differs in " + v.Detail }
 
 // Exchanged takes the end of a request to the candidate.
 func (c *comparison) Exchanged(o engine.Outcome) {

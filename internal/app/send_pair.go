@@ -47,14 +47,14 @@ var _ compare.Recorder = (*differences)(nil)
 
 // Compared implements compare.Recorder.
 func (d *differences) Compared(v compare.Verdict) {
-	text := "is the same for both"
+	text := "the same for both"
 	switch {
 	case v.Result == compare.BaseFailed:
-		text = "failed at the scenario's own target: nothing is compared"
+		text = "failed at the scenario's own target, so that nothing is compared"
 	case v.Result.IsMismatch():
-		text, d.found = "differs in "+v.Detail, true
+		text, d.found = v.Detail, true
 	}
-	fmt.Fprintf(&d.text, "* %s %s", d.names[v.Request], text)
+	fmt.Fprintf(&d.text, "* %s: %s", d.names[v.Request], text)
 	if v.Base > 0 {
 		fmt.Fprintf(&d.text, " (%s, and %s of the candidate)", v.Base.Round(time.Microsecond), v.Candidate.Round(time.Microsecond))
 	}

@@ -60,7 +60,7 @@ func TestBodiesDifferWhereTheirValuesDo(t *testing.T) {
 			detail, differ := a.differs(b)
 			want := ""
 			if tc.differ {
-				want = "the body"
+				want = "the body differs"
 			}
 			if tc.at != "" {
 				want += " at " + tc.at
@@ -83,9 +83,9 @@ func TestBodiesThatAreNoJSONAreComparedByteByByte(t *testing.T) {
 	}{
 		"same text":       {a: "<p>", b: "<p>"},
 		"empty":           {},
-		"other text":      {a: "<p>", b: "<p >", want: "the body"},
-		"JSON and text":   {a: `{"a":1}`, b: "oops", want: "the body: only one of the two is JSON"},
-		"two values":      {a: `1 2`, b: `1  2`, want: "the body"},
+		"other text":      {a: "<p>", b: "<p >", want: "the body differs"},
+		"JSON and text":   {a: `{"a":1}`, b: "oops", want: "the body differs: only one of the two is JSON"},
+		"two values":      {a: `1 2`, b: `1  2`, want: "the body differs"},
 		"broken":          {a: `{"a":`, b: `{"a":`},
 		"JSON as it came": {a: `{"a":1}`, b: `{"a":1}`},
 	} {
@@ -99,7 +99,7 @@ func TestOfLongBodiesAHashIsHeld(t *testing.T) {
 	p := New(Options{Rules: Rules{Body: BodyExact}})
 	long := strings.Repeat("x", maxBody+1)
 	a, b := p.hold(long), p.hold(long[1:]+"y")
-	if detail, differ := a.differs(b); !differ || detail != "the body" {
+	if detail, differ := a.differs(b); !differ || detail != "the body differs" {
 		t.Errorf("%q, %t, want a difference", detail, differ)
 	}
 	if _, differ := a.differs(p.hold(long)); differ {

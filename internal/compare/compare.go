@@ -112,7 +112,7 @@ type Verdict struct {
 	// Slot is that of the pair, and At when that was known.
 	Slot timeline.Slot
 	At   time.Time
-	// Detail says for people where the two differ, without any value of the responses; empty if they do not.
+	// Detail says for people how the two differ, without any value of the responses; empty if they do not.
 	Detail string
 }
 
@@ -276,16 +276,16 @@ func (b body) differs(o body) (detail string, differ bool) {
 	case b.hash == o.hash && b.json == o.json:
 		return "", false
 	case b.json != o.json:
-		return "the body: only one of the two is JSON", true
+		return "the body differs: only one of the two is JSON", true
 	case !b.json:
-		return "the body", true
+		return "the body differs", true
 	case b.text == nil || o.text == nil:
-		return "the body, which is too long to say where", true
+		return "the body differs, and is too long to say where", true
 	}
 	if at := difference(b.text, o.text); at != "" {
-		return "the body at " + clip(at), true
+		return "the body differs at " + clip(at), true
 	}
-	return "the body", true
+	return "the body differs", true
 }
 
 // clip bounds a text that comes from a target.

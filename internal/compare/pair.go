@@ -137,7 +137,7 @@ func (h *half) Closed(o engine.JourneyOutcome) {
 
 // missing counts a request that only one of the targets was sent.
 func (q *pair) missing(step int) {
-	v := Verdict{Result: Missing, Detail: "the request itself, which only one of them was sent"}
+	v := Verdict{Result: Missing, Detail: "only one of the two was sent the request"}
 	switch {
 	case q.broken:
 		return // Nobody knows what would have been sent.
@@ -174,13 +174,13 @@ func (q *pair) verdict(base, candidate seen) (Result, string) {
 	case r != protocol.ReasonNone && r != protocol.ReasonStatus && r != protocol.ReasonCheck:
 		return Failed, "the candidate failed: " + r.String()
 	case base.result.Code != candidate.result.Code:
-		return Status, "the status: " + code(base) + ", and " + code(candidate) + " of the candidate"
+		return Status, "the status differs: " + code(base) + ", and " + code(candidate) + " of the candidate"
 	case r != protocol.ReasonNone:
-		return Check, "the checks, which the candidate's response does not pass"
+		return Check, "the candidate's response fails a check that the other one passes"
 	}
 	for i, name := range q.p.o.Rules.Headers {
 		if base.headers[i] != candidate.headers[i] {
-			return Headers, "the header " + name
+			return Headers, "the header " + name + " differs"
 		}
 	}
 	if detail, differ := base.body.differs(candidate.body); differ {

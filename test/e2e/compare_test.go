@@ -98,11 +98,11 @@ func (e *exporter) sendsTheMismatchAgain(t *testing.T) {
 	}
 	_, rest, found := strings.Cut(body, `"reason":"mismatch","slot":"`)
 	slot, _, _ := strings.Cut(rest, `"`)
-	if !found || !strings.Contains(body, "the candidate differs in the body at item.price") {
+	if !found || !strings.Contains(body, "the body differs at item.price") {
 		t.Fatalf("the last failures have no mismatch: %s", body)
 	}
 	out, err := exec.Command(env().exporter, "send", e.file, "--slot="+slot).CombinedOutput()
-	if _, failed := errors.AsType[*exec.ExitError](err); !failed || !strings.Contains(string(out), "item differs in the body at item.price") {
+	if _, failed := errors.AsType[*exec.ExitError](err); !failed || !strings.Contains(string(out), "item: the body differs at item.price") {
 		t.Errorf("send: %v\n%s", err, out)
 	}
 }
