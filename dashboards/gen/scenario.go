@@ -32,6 +32,8 @@ func scenario() *board {
 	b.journeys()
 	b.row("Tokens, sessions and descriptors")
 	b.sessions()
+	b.row("Comparison with a candidate")
+	b.candidate()
 	b.row("SLO and traffic")
 	b.traffic()
 	b.row("Connections")
@@ -168,6 +170,33 @@ func (b *board) sessions() {
 		query("loaded/s", sum("", rate(metric("traffic_grpc_descriptor_loads_total", ofScenario)))),
 		query("failed/s", sum("", rate(metric("traffic_grpc_descriptor_failures_total", ofScenario)))), noValue("no gRPC"),
 		lines, named("replicas that know", colored("blue")), named("loaded/s", colored("green")), named("failed/s", colored("red"))))
+}
+
+func (b *board) candidate() {
+	const duration = "traffic_compare_duration_seconds"
+	requests := metric("traffic_compare_requests_total", ofRequest, `result!="base_failed"`)
+	differing := metric("traffic_compare_requests_total", ofRequest, `result!~"same|base_failed"`)
+	b.place(12, 9, chart("Latency of both sides",
+		"From the actual send to the last byte, of the same requests at both targets. Pairs of which one failed do not count.", seconds,
+		query("{{side}} p50", quantile("0.5", "side", duration, ofRequest)),
+		query("{{side}} p99", quantile("0.99", "side", duration, ofRequest)), noValue("no candidate"), logarithmic,
+		named("base p50", colored("blue")), named("base p99", dashed("blue")...),
+		named("candidate p50", colored("orange")), named("candidate p99", dashed("orange")...)))
+	b.place(12, 9, chart("Mismatches by kind",
+		"Requests per second that the candidate responded to in another way, by the first thing that differs.", perSecond,
+		query("{{result}}", sum("result", rate(differing))), noValue("no candidate"), stacked, mismatches))
+	b.place(8, 9, chart("Share of mismatches",
+		"Part of the requests sent to both targets whose responses differ, of each request of the mix. Those that failed at the scenario's own target do not count.", ratio,
+		query("{{request}}", over0(sum("request", rate(differing)), sum("request", rate(requests)))), noValue("no candidate"), lines, reaching(0.01)))
+	b.place(8, 9, chart("Requests to the candidate",
+		"Requests per second to the candidate, retries and redirects among them, and those that failed. They are in no other panel.", perSecond,
+		query("requests", sum("", rate(metric("traffic_compare_candidate_requests_total", ofRequest)))),
+		query("retries and redirects", sum("", rate(metric("traffic_compare_candidate_extras_total", ofScenario)))),
+		query("failed: {{reason}}", sum("reason", rate(metric("traffic_compare_candidate_failures_total", ofRequest)))+" > 0"), noValue("no candidate"), lines,
+		named("requests", colored("orange"))))
+	b.place(8, 9, chart("Slots not compared",
+		"Slots of the sample per second that were sent to the scenario's own target alone, or not to their end: beyond max_rate or max_in_flight, while the candidate is spared, or not ready.", perSecond,
+		query("{{reason}}, not compared", sum("reason", rate(metric("traffic_compare_skipped_total", ofScenario)))), noValue("no candidate"), stacked, skips))
 }
 
 func (b *board) traffic() {

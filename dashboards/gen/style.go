@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 
 	"github.com/traffic-exporter/traffic_exporter/dashboards/grafana"
+	candidate "github.com/traffic-exporter/traffic_exporter/internal/compare"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
@@ -380,6 +381,34 @@ func withheld(p *grafana.Panel) {
 			named(e.String()+", "+r.String(), colored(mustHave(colors, r)))(p)
 		}
 	}
+	largestFirst(p)
+}
+
+// mismatches gives each way in which a candidate's response differs its colour.
+func mismatches(p *grafana.Panel) {
+	colors := map[candidate.Result]string{
+		candidate.Same:       "green",
+		candidate.BaseFailed: "text",
+		candidate.Failed:     "red",
+		candidate.Status:     "orange",
+		candidate.Check:      "yellow",
+		candidate.Headers:    "light-blue",
+		candidate.Body:       "blue",
+		candidate.Missing:    "purple",
+	}
+	for r := range candidate.Result(candidate.NumResults) {
+		named(r.String(), colored(mustHave(colors, r)))(p)
+	}
+	largestFirst(p)
+}
+
+// skips gives each reason for not comparing a slot its colour.
+func skips(p *grafana.Panel) {
+	colors := map[candidate.Skip]string{candidate.SkipRateCap: "purple", candidate.SkipBackOff: "blue", candidate.SkipLacks: "red"}
+	for s := range candidate.Skip(candidate.NumSkips) {
+		named(s.String()+", not compared", colored(mustHave(colors, s)))(p)
+	}
+	named(engine.WithheldInFlight.String()+", not compared", colored("orange"))(p)
 	largestFirst(p)
 }
 

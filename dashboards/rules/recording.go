@@ -52,6 +52,7 @@ sum without (REPLICA, request, outcome) (rate(traffic_request_duration_seconds_c
 	for _, q := range []float64{0.5, 0.99} {
 		rules = append(rules, rule{record: successes(q), expr: quantile(q, "traffic_request_duration_seconds", `{outcome="success"}`, "5m")})
 	}
+	rules = append(rules, comparedDurations()...)
 	return group{name: "traffic-exporter-recording", interval: every, rules: rules}
 }
 

@@ -96,5 +96,6 @@ func regressionAlerts() group {
 		a.description = fmt.Sprintf("For half an hour {{ $value | humanizePercentage }} of the requests of scenario {{ $labels.scenario }} have failed, at least twice as many as %s, at the same rate.", p.words)
 		list = append(list, a)
 	}
+	list = append(list, compareAlerts()...)
 	return alerts("regression", list)
 }

@@ -236,7 +236,7 @@ func TestExpressionsUseWhatExists(t *testing.T) {
 			}
 		}
 		if r.Record != "" {
-			if !regexp.MustCompile(`^(scenario|job):traffic_[a-z_]+:[a-z0-9_]+$`).MatchString(r.Record) || recorded[r.Record] {
+			if !regexp.MustCompile(`^(scenario|request|job):traffic_[a-z_]+:[a-z0-9_]+$`).MatchString(r.Record) || recorded[r.Record] {
 				t.Errorf("record %s is not level:metric:operations, or not the first", r.Record)
 			}
 			recorded[r.Record] = true

@@ -14,6 +14,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/history"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
+	"github.com/traffic-exporter/traffic_exporter/internal/session"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
 
@@ -124,16 +126,8 @@ func (b *builder) prepareOne(sc config.Scenario, data *tables, old built) (built
 	if err != nil {
 		return n, err
 	}
-	if n.mix.tokens != nil {
-		n.mix.tokens.takeOver(old.mix)
-	}
-	if n.mix.logins != nil {
-		n.mix.logins.takeOver(old.mix)
-	}
-	if n.mix.descriptors != nil {
-		n.mix.descriptors.takeOver(old.mix)
-	}
-	return n, err
+	n.mix.takeOver(old.mix)
+	return n, nil
 }
 
 // warn logs that there may be more connections than the process can have, if so.
@@ -197,21 +191,53 @@ func (b *builder) exposeOne(sc config.Scenario, n built) (built, error) {
 		Witness: b.history.Failures.Witness(sc.Name, spec.Requests),
 	}
 	n.scenario.Needs = n.mix.needs
-	if d := n.mix.descriptors; d != nil {
-		d.begin(recorder, sc.Timeline())
-	}
+	n.mix.begin(recorder, sc)
 	if t := n.mix.tokens; t != nil {
 		n.scenario.Recorder = &refusals{Recorder: n.scenario.Recorder, tokens: t}
-		t.begin(recorder, sc.Timeline())
-	}
-	if l := n.mix.logins; l != nil {
-		l.begin(recorder, sc.Timeline())
 	}
 	if n.guard != nil {
 		n.scenario.Sparing = n.guard
 		n.scenario.Recorder = &guarded{Recorder: n.scenario.Recorder, guard: n.guard}
 	}
+	if n.mix.candidate != nil {
+		b.compared(sc, &n, recorder)
+	}
 	return n, nil
+}
+
+// readiness counts what is done so that slots can be sent.
+type readiness interface {
+	session.Recorder
+	grpc.Recorder
+}
+
+// begin begins to obtain what slots need before they can be sent.
+func (m *mix) begin(r readiness, sc config.Scenario) {
+	if m.descriptors != nil {
+		m.descriptors.begin(r, sc.Timeline())
+	}
+	if m.tokens != nil {
+		m.tokens.begin(r, sc.Timeline())
+	}
+	if m.logins != nil {
+		m.logins.begin(r, sc.Timeline())
+	}
+}
+
+// takeOver has what slots need before they can be sent go on from an old mix, which may be nil.
+func (m *mix) takeOver(old *mix) {
+	if m.tokens != nil {
+		m.tokens.takeOver(old)
+	}
+	if m.logins != nil {
+		m.logins.takeOver(old)
+	}
+	if m.descriptors != nil {
+		m.descriptors.takeOver(old)
+	}
+	if m.candidate != nil && old != nil && old.candidate != nil {
+		m.candidate.takeOver(old.candidate)
+	}
 }
 
 // discard closes the clients that were made in vain.
@@ -252,6 +278,7 @@ func scenarioSpec(sc config.Scenario, m *mix) telemetry.ScenarioSpec {
 	if sc.CallsGRPC() {
 		spec.Descriptors = m.descriptors.count
 	}
+	spec.Compared = comparedNames(sc, m)
 	if sc.SLO != nil {
 		spec.SLO = &telemetry.SLO{Objective: float64(sc.SLO.Objective), Latency: time.Duration(sc.SLO.Latency)}
 	}

@@ -20,7 +20,10 @@ func (v *viewer) Failures(scenario string) []web.FailureStatus {
 			Due: f.Due, Ended: f.Ended, Delay: f.Delay.Seconds(), Latency: f.Latency.Seconds(), Code: f.Code, Error: f.Error,
 			Exchange: f.Exchange, Command: "traffic_exporter send " + shellWord(v.controller.reloader.file) + " --slot " + shellWord(slot),
 		}
-		if f.Reason == protocol.ReasonNone {
+		switch {
+		case f.Mismatch:
+			one.Reason, one.TraceID = "mismatch", "" // Each side has its own.
+		case f.Reason == protocol.ReasonNone:
 			one.Reason = "slow"
 		}
 		all = append(all, one)

@@ -50,6 +50,8 @@ type mix struct {
 	who    *script.Program
 	// data are those that the scenario uses.
 	data []telemetry.Dataset
+	// candidate is what is sent to the target that the scenario's own is compared with; nil without one.
+	candidate *mix
 }
 
 // sent is an entry of a client.
@@ -297,12 +299,26 @@ func (c *stepCompiler) each(each config.Named[config.Each]) []script.Each {
 	return all
 }
 
-// newTraffic translates the requests of a scenario and makes the client that sends them.
+// newTraffic translates the requests of a scenario and makes the client that sends them, to the candidate as well if
+// there is one.
 func newTraffic(sc config.Scenario, in surroundings) (*mix, protocol.Client, error) {
+	m, c, err := newTrafficFrom(sc, 0, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	if candidate, ok := sc.Candidate(); ok {
+		c, err = m.addCandidate(candidate, c, in)
+	}
+	return m, c, err
+}
+
+// newTrafficFrom is newTraffic to one target. The entries of the client begin at an index.
+func newTrafficFrom(sc config.Scenario, from int, in surroundings) (*mix, protocol.Client, error) {
 	m, err := newMix(sc, in)
 	if err != nil {
 		return nil, nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
 	}
+	m.shift(from)
 	if m.tokens, err = newTokens(sc, in); err != nil {
 		return nil, nil, err
 	}

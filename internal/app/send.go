@@ -55,20 +55,8 @@ func Send(ctx context.Context, w io.Writer, o SendOptions) error {
 		return err
 	}
 	defer client.Close()
-	if m.tokens != nil {
-		if err = m.tokens.Obtain(ctx); err != nil {
-			return fmt.Errorf("token: %w", err)
-		}
-	}
-	if m.descriptors != nil {
-		if err = m.descriptors.Obtain(ctx); err != nil {
-			return fmt.Errorf("descriptors: %w", err)
-		}
-	}
-	if m.logins != nil {
-		if err = m.logins.obtain(ctx, slot); err != nil {
-			return fmt.Errorf("session: %w", err)
-		}
+	if err = m.obtain(ctx, slot); err != nil {
+		return err
 	}
 	entries := m.engineEntries(nil)
 	entry := engine.Choose(entries, slot.Hash)
@@ -77,10 +65,18 @@ func Send(ctx context.Context, w io.Writer, o SendOptions) error {
 			return err
 		}
 	}
-	s := sender{w: w, client: client, names: m.names}
+	s := sender{w: w, client: client, names: m.shownNames()}
 	s.call.Request = protocol.Request{Entry: entries[entry].Request, Scenario: sc.Name, Segment: slot.Segment, Seq: slot.Seq}
 	_, _ = rand.Read(s.call.Request.Trace[:]) // Never fails, as crypto/rand says.
 	fmt.Fprintf(w, "* slot %s/%s/%d, request %q\n", sc.Name, slot.Segment, slot.Seq, sc.Requests[entry].Name)
+	d := &differences{names: m.names}
+	pairs, err := m.pairing(ctx, sc, entry, slot, d)
+	if err != nil {
+		return err
+	}
+	if pairs != nil {
+		return s.pair(ctx, pairs.Begin(slot), d)
+	}
 	if script := entries[entry].Script; script != nil {
 		return s.journey(ctx, script.Begin(slot))
 	}

@@ -87,6 +87,8 @@ type Scenario struct {
 	Allow []Origin `yaml:"allow" min:"1" max:"100"`
 	// How users log in before their slots are sent.
 	Session *Session `yaml:"session"`
+	// A second target that slots are sent to as well, to compare the responses.
+	Compare *Compare `yaml:"compare"`
 	// How long a replica that stops waits for journeys to end; then they count as canceled.
 	ShutdownGrace Duration `yaml:"shutdown_grace" default:"15s" min:"0s" max:"10m"`
 	// The mix: each slot sends one of these, chosen by weight. Their names must differ.
@@ -99,6 +101,8 @@ type Scenario struct {
 	origins []uri.URI
 	// kept are the names of what is captured when users log in.
 	kept []string
+	// candidate is the scenario as it is sent to the target that it is compared with; nil without one.
+	candidate *Scenario
 }
 
 // Kept returns the names of what is captured when users log in, which all requests may use.
@@ -472,10 +476,7 @@ func Parse(filename string, content []byte, getenv func(string) (string, bool), 
 	if root == nil {
 		return nil, r.sorted()
 	}
-	c := &Config{root: root}
-	d := newDecoder(r, getenv, disk)
-	d.value(root, "", field{}, reflect.ValueOf(c).Elem())
-	d.markHeaders()
+	c, d := decode(root, newDecoder(r, getenv, disk))
 	c.secrets, c.files = d.secrets, d.files
 	for i, f := range c.files {
 		if name, ok := strings.CutPrefix(f.path, "data."); ok {
@@ -488,12 +489,26 @@ func Parse(filename string, content []byte, getenv func(string) (string, bool), 
 		v.datasets()
 		v.scenarios(c.Scenarios)
 	}
+	if len(r.errs) == 0 {
+		c.candidates(r, func(second *report) *Config {
+			other, _ := decode(root, newDecoder(second, getenv, nil))
+			return other
+		})
+	}
 	if err := r.sorted(); err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256(content)
 	c.Hash = hex.EncodeToString(sum[:])
 	return c, nil
+}
+
+// decode reads what stands at the root of a document.
+func decode(root *yaml.Node, d *decoder) (*Config, *decoder) {
+	c := &Config{root: root}
+	d.value(root, "", field{}, reflect.ValueOf(c).Elem())
+	d.markHeaders()
+	return c, d
 }
 
 // LongestTimeout returns the longest timeout of all scenarios and their requests.

@@ -42,7 +42,16 @@ func (s Scenario) ClientFingerprint() string {
 		MaxInFlight int              `yaml:"max_in_flight"`
 		Data        Named[Dataset]   `yaml:"data"`
 		Session     *Session         `yaml:"session"`
-	}{s.HTTPConfig, s.GRPCConfig, s.WebSocketConfig, s.BaseURL, s.Headers, s.Variables, s.Allow, s.Requests, s.Timeout, s.Limits.MaxInFlight, s.data, s.Session})
+		With        *Candidate       `yaml:"with"`
+	}{s.HTTPConfig, s.GRPCConfig, s.WebSocketConfig, s.BaseURL, s.Headers, s.Variables, s.Allow, s.Requests, s.Timeout, s.Limits.MaxInFlight, s.data, s.Session, s.with()})
+}
+
+// with returns what the scenario's candidate has of its own; nil without one.
+func (s Scenario) with() *Candidate {
+	if s.Compare == nil {
+		return nil
+	}
+	return &s.Compare.With
 }
 
 // Fingerprint returns a hash of all that tokens are obtained with, likewise.

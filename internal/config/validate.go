@@ -45,13 +45,19 @@ func (v validator) scenario(path string, s *Scenario) {
 	if at := below(path, "limits.max_rate"); v.given(at) && s.Limits.MaxRate == 0 {
 		v.fail(at, "found %s, expected a rate above 0: to pause the scenario write rate: 0/s", v.found(at))
 	}
-	v.requests(path, s)
+	v.traffic(path, s)
 	v.http(path, *s)
+	v.compare(path, s)
+	s.timeline = v.timeline(path, s)
+}
+
+// traffic checks what is sent.
+func (v validator) traffic(path string, s *Scenario) {
+	v.requests(path, s)
 	v.grpc(path, s)
 	v.webSockets(path, s)
 	v.signs(path, s)
 	v.unused(path, s)
-	s.timeline = v.timeline(path, s)
 }
 
 func (v validator) slo(path string, s Scenario) {

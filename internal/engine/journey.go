@@ -99,19 +99,24 @@ func (o JourneyOutcome) String() string {
 	}
 }
 
-// begin begins the journey of a slot, of which the first request has passed the limits.
-func (r *runner) begin(f *flight, s Script) {
-	f.journey = s.Begin(f.turn.slot)
+// begin begins the journey of a slot, of which the first request has passed the limits. That of a
+// slot that is paired is the first half of its pair.
+func (r *runner) begin(f *flight, paired bool) {
 	f.failed, f.admitted = false, true
-	r.sc.Recorder.JourneyBegan(f.entry)
+	if e := &r.sc.Entries[f.entry]; paired {
+		f.beginPair(e.Pairs.Begin(f.turn.slot))
+	} else {
+		f.journey = e.Script.Begin(f.turn.slot)
+		r.sc.Recorder.JourneyBegan(int(f.entry))
+	}
 	f.advance()
 }
 
 // beginAside begins a journey in a goroutine of its own, of which there are as many as requests
 // may be in flight.
-func (r *runner) beginAside(f *flight, s Script) {
+func (r *runner) beginAside(f *flight, paired bool) {
 	client := r.sc.Client
-	r.begin(f, s)
+	r.begin(f, paired)
 	client.Flush()
 }
 
@@ -153,10 +158,13 @@ func (f *flight) verdict() JourneyOutcome {
 	return JourneySuccess
 }
 
-// admitStep reports whether one more step may be sent, and counts it as in flight.
-func (r *runner) admitStep(now reading) (WithheldReason, bool) {
+// admitStep reports whether one more step of a flight may be sent, and counts it as in flight.
+func (r *runner) admitStep(f *flight, now reading) (WithheldReason, bool) {
 	if !r.enterFlight() {
 		return WithheldInFlight, false
+	}
+	if f.pair.spend() {
+		return 0, true
 	}
 	if !r.gate.step(now.mono.Sub(r.begun), r.pacer.arcs.Arc(now.wall).Ratio()) {
 		r.leaveFlight()
@@ -189,14 +197,22 @@ func (l *lane) stepEnded() {
 	client.Flush()
 }
 
-// leave ends the journey and with it the slot.
+// leave ends the journey and with it the slot, unless the other half of a pair follows.
 func (f *flight) leave(o JourneyOutcome) {
 	r := f.runner
 	f.release()
 	f.journey.Close(o)
 	f.journey = nil
 	f.clear()
-	r.sc.Recorder.JourneyEnded(f.entry, o, max(0, f.last.Sub(f.turn.mono())))
+	if f.pair != nil {
+		if f.leaveHalf(o) {
+			f.advance()
+			return
+		}
+		f.pair = nil
+	} else {
+		r.sc.Recorder.JourneyEnded(int(f.entry), o, max(0, f.last.Sub(f.turn.mono())))
+	}
 	r.journeys.Add(-1)
 	r.finish(f)
 }

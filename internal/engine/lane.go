@@ -100,7 +100,7 @@ func (l *lane) try() {
 	l.ready = true
 	if !l.admitted {
 		now := r.pacer.clock.look()
-		why, ok := r.admitStep(now)
+		why, ok := r.admitStep(l.flight, now)
 		switch {
 		case ok:
 			putRandom(l.call.Request.Span[:])

@@ -182,8 +182,9 @@ func (r *runner) send(t *turn) {
 	f, _ := r.flights.Get().(*flight)
 	f.turn = *t
 	f.due = t.mono()
-	f.entry = r.mix.entry(t.slot.Hash)
-	e := &r.sc.Entries[f.entry]
+	entry := r.mix.entry(t.slot.Hash)
+	f.entry = int32(entry)
+	e := &r.sc.Entries[entry]
 	f.call.Request = protocol.Request{
 		Entry:    e.Request,
 		Scenario: r.sc.Name,
@@ -195,13 +196,13 @@ func (r *runner) send(t *turn) {
 	putRandom(f.call.Request.Span[:])
 	r.work.Add(1)
 	r.started = true
-	if e.Script != nil {
+	if paired := r.pairs(e, t); paired || e.Script != nil {
 		r.journeys.Add(1)
 		f.last = f.due
 		if e.Aside {
-			r.work.Go(func() { r.beginAside(f, e.Script) })
+			r.work.Go(func() { r.beginAside(f, paired) })
 		} else {
-			r.begin(f, e.Script)
+			r.begin(f, paired)
 		}
 		return
 	}
@@ -224,16 +225,18 @@ type flight struct {
 
 	runner *runner
 	turn   turn
-	// entry is the index in the mix.
-	entry int
 
-	// What follows is of journeys. journey is nil for a slot that is one fixed request, and group
-	// unless requests are sent at once. last is when its last request ended, or when the slot was
-	// due, and failed says that a request has failed.
+	// What follows is of journeys. journey is nil for a slot that is one fixed request, group
+	// unless requests are sent at once, and pair unless the slot is sent to two targets. last is
+	// when its last request ended, or when the slot was due, and failed says that a request has
+	// failed.
 	journey Journey
 	group   *group
+	pair    *halves
 	last    time.Time
 	failed  bool
+	// entry is the index in the mix.
+	entry int32
 }
 
 // newFlight returns a flight that can send.

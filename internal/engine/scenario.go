@@ -52,6 +52,8 @@ type Entry struct {
 	// Script makes the journeys of slots that are more than that one fixed request; nil if
 	// they are not.
 	Script Script
+	// Pairs, if not nil, sends some of the entry's slots to a second target as well.
+	Pairs Pairing
 	// Aside says that to make the first request of a journey may take so long that it must not
 	// hold up the slots behind it.
 	Aside bool

@@ -36,8 +36,10 @@ const (
 // Failure is a request that failed, or was one of the slowest.
 type Failure struct {
 	Scenario, Request string
-	// Reason is ReasonNone for one that was slow.
+	// Reason is ReasonNone for one that was slow, and for a mismatch.
 	Reason protocol.Reason
+	// Mismatch says that the response of the candidate differs; then Error says where.
+	Mismatch bool
 	// Segment and Seq are those of its slot.
 	Segment string
 	Seq     uint64
@@ -51,6 +53,12 @@ type Failure struct {
 	Exchange string
 }
 
+// kind returns what the failure is told apart from others by.
+func (f *Failure) kind() kind { return kind{f.Scenario, f.Request, f.Reason, f.Mismatch} }
+
+// isSlow reports whether it is there for nothing but how long it took.
+func (f *Failure) isSlow() bool { return f.kind().isSlow() }
+
 func (f *Failure) size() int {
 	return failureSize + len(f.Exchange) + len(f.Error)
 }
@@ -59,7 +67,11 @@ func (f *Failure) size() int {
 type kind struct {
 	scenario, request string
 	reason            protocol.Reason
+	mismatch          bool
 }
+
+// isSlow reports whether such failures are none, but slow.
+func (k kind) isSlow() bool { return k.reason == protocol.ReasonNone && !k.mismatch }
 
 // Failures are the last requests that failed, and the slowest ones that did not, of all
 // scenarios. They take 16 MiB at most. Safe for concurrent use.
@@ -83,7 +95,7 @@ func (f *Failures) Witness(scenario string, requests []string) *Witness {
 	defer f.mu.Unlock()
 	w := &Witness{failures: f, scenario: scenario, requests: make([]witnessed, len(requests))}
 	for i, name := range requests {
-		k := kind{scenario, name, protocol.ReasonNone}
+		k := kind{scenario: scenario, request: name}
 		if f.bars[k] == nil {
 			f.bars[k] = &atomic.Int64{}
 		}
@@ -115,11 +127,11 @@ func failureOf(e *list.Element) *Failure {
 func (f *Failures) add(one *Failure) (full bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	k := kind{one.Scenario, one.Request, one.Reason}
+	k := one.kind()
 	e := f.order.PushBack(one)
 	f.bytes += one.size()
 	all, most := append(f.kinds[k], e), keptFailures
-	if one.Reason == protocol.ReasonNone {
+	if one.isSlow() {
 		slices.SortStableFunc(all, func(a, b *list.Element) int { return int(failureOf(a).Latency - failureOf(b).Latency) })
 		most = keptSlow
 	}
@@ -138,7 +150,7 @@ func (f *Failures) add(one *Failure) (full bool) {
 // raise sets the latency beyond which a request is one of the slowest.
 func (f *Failures) raise(k kind) {
 	bar := f.bars[k]
-	if bar == nil || k.reason != protocol.ReasonNone {
+	if bar == nil || !k.isSlow() {
 		return
 	}
 	if all := f.kinds[k]; len(all) >= keptSlow {
@@ -150,7 +162,7 @@ func (f *Failures) raise(k kind) {
 
 func (f *Failures) remove(e *list.Element) {
 	one := failureOf(e)
-	k := kind{one.Scenario, one.Request, one.Reason}
+	k := one.kind()
 	f.kinds[k] = slices.DeleteFunc(f.kinds[k], func(o *list.Element) bool { return o == e })
 	if len(f.kinds[k]) == 0 {
 		delete(f.kinds, k)
@@ -165,9 +177,9 @@ func (f *Failures) expire(now time.Time) {
 	defer f.mu.Unlock()
 	for e := f.order.Front(); e != nil; {
 		next := e.Next()
-		if one := failureOf(e); one.Reason == protocol.ReasonNone && now.Sub(one.Ended) > slowFor {
+		if one := failureOf(e); one.isSlow() && now.Sub(one.Ended) > slowFor {
 			f.remove(e)
-			f.raise(kind{one.Scenario, one.Request, one.Reason})
+			f.raise(one.kind())
 		}
 		e = next
 	}

@@ -15,6 +15,8 @@ type exchange struct {
 	got  received
 	// keeps says that the body is looked at.
 	keeps bool
+	// step and nth are what a watcher knows the request by.
+	step, nth int
 }
 
 var _ protocol.Tap = (*exchange)(nil)

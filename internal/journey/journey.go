@@ -68,8 +68,36 @@ func New(o Options) *Script {
 	return s
 }
 
+// Watcher is shown the requests of a journey as they end. Its methods do not overlap.
+type Watcher interface {
+	// Bodies reports whether it looks at the bodies of responses.
+	Bodies() bool
+	// Asked is called when a step is to be sent, and returns a number for Seen.Nth.
+	Asked(step int) (nth int)
+	// Saw is called when its request has ended, after captures and checks.
+	Saw(s Seen)
+	// Closed is called once, when the journey has ended.
+	Closed(o engine.JourneyOutcome)
+}
+
+// Seen is a request that has ended.
+type Seen struct {
+	// Step is its index in the program, and Nth what Asked returned.
+	Step, Nth int
+	Result    protocol.Result
+	// Response is nil where there was none.
+	Response *script.Response
+}
+
 // Begin implements engine.Script.
 func (s *Script) Begin(slot timeline.Slot) engine.Journey { return s.begin(slot) }
+
+// BeginWatched is as Begin, and has the journey shown to a watcher.
+func (s *Script) BeginWatched(slot timeline.Slot, w Watcher) engine.Journey {
+	r := s.begin(slot)
+	r.watcher = w
+	return r
+}
 
 func (s *Script) begin(slot timeline.Slot) *run {
 	r, _ := s.runs.Get().(*run)
@@ -94,6 +122,8 @@ type run struct {
 	group *group
 	// talk is the exchange of messages of own, if it is one.
 	talk script.Talk
+	// watcher is shown the requests; nil for nobody.
+	watcher Watcher
 }
 
 var _ engine.Journey = (*run)(nil)
@@ -137,7 +167,11 @@ func (r *run) request(c *protocol.Call, x *exchange, at int, jar httpreq.Jar) en
 	if step.Timeout > 0 {
 		c.Deadline = time.Now().Add(step.Timeout)
 	}
-	if o.Cookies || r.looks() {
+	if r.watcher != nil {
+		x.step, x.nth = at, r.watcher.Asked(at)
+		x.keeps = x.keeps || r.watcher.Bodies()
+	}
+	if o.Cookies || r.looks() || r.watcher != nil {
 		x.got = received{}
 		c.Tap = x
 	}
@@ -156,6 +190,9 @@ func (r *run) failed(c *protocol.Call, at int, err error) engine.Move {
 	c.Result = protocol.Result{Reason: protocol.ReasonCheck, Err: err}
 	if errors.Is(err, httpreq.ErrOrigin) {
 		c.Result.Reason = protocol.ReasonDenied
+	}
+	if r.watcher != nil {
+		r.watcher.Saw(Seen{Step: at, Nth: r.watcher.Asked(at), Result: c.Result})
 	}
 	r.endUnlessGoesOn()
 	return engine.Move{Kind: engine.MoveFailed}
@@ -182,6 +219,9 @@ func (r *run) took(c *protocol.Call, x *exchange) {
 		if r.look(c, x); c.Result.Failed() {
 			x.replay(c)
 		}
+	}
+	if r.watcher != nil {
+		r.watcher.Saw(Seen{Step: x.step, Nth: x.nth, Result: c.Result, Response: x.got.shown(r.script.o.MaxBody)})
 	}
 	x.got = received{}
 	if c.Result.Failed() {
@@ -256,6 +296,10 @@ func (r *run) Hide(text string) (hidden string) {
 func (r *run) Close(o engine.JourneyOutcome) {
 	if o == engine.JourneyWithheld || o == engine.JourneyCanceled {
 		r.end()
+	}
+	if r.watcher != nil {
+		r.watcher.Closed(o)
+		r.watcher = nil
 	}
 	r.jar, r.own.got, r.talk = jar{}, received{}, script.Talk{}
 	r.user, r.session, r.group = "", nil, nil

@@ -47,6 +47,19 @@ func (r *received) response(limit int64) (*script.Response, error) {
 	return res, nil
 }
 
+// shown returns the response for a watcher: nil if there was none, and with its content coding if that
+// cannot be taken off.
+func (r *received) shown(limit int64) *script.Response {
+	if r.head.Status == 0 {
+		return nil
+	}
+	res, err := r.response(limit)
+	if err != nil {
+		res = &script.Response{Body: string(r.body)}
+	}
+	return res
+}
+
 // decode takes the content codings off a body, the last one first (RFC 9110, section 8.4).
 // What it returns is at most so many bytes long.
 func decode(body []byte, codings []string, limit int64) ([]byte, error) {

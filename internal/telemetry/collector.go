@@ -238,7 +238,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 // parts are the collectors that this one is made of while s is its shape.
 func (c *collector) parts(s *Scenario) []prometheus.Collector {
 	return append(c.wire.parts(),
-		c.ledger, c.sendDelay, c.requests, c.failures, c.verdicts, c.retries, c.redirects, c.withheld, c.journeys, c.sessions, c.descriptors, s.durations, s.services)
+		c.ledger, c.sendDelay, c.requests, c.failures, c.verdicts, c.retries, c.redirects, c.withheld, c.journeys, c.sessions, c.descriptors, s.comparison, s.durations, s.services)
 }
 
 func value(f func() float64) float64 {

@@ -28,7 +28,7 @@ func TestDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reg, m, _ := open(t, storefront(), plain(), visits(), account(), calls())
+	reg, m, _ := open(t, storefront(), plain(), visits(), account(), calls(), twofold())
 	m.SetData([]telemetry.Dataset{{Name: "people", Rows: func() int { return 3 }, Current: func() bool { return true }}})
 	before, rest, found := strings.Cut(string(page), generatedFrom)
 	_, after, closed := strings.Cut(rest, generatedTo)

@@ -178,6 +178,11 @@ func calls() telemetry.ScenarioSpec {
 	}
 }
 
+// twofold is a scenario that is compared with a candidate.
+func twofold() telemetry.ScenarioSpec {
+	return telemetry.ScenarioSpec{Name: "twofold", Requests: []string{"get", "far"}, Compared: []string{"get"}, Timeout: time.Second}
+}
+
 // open registers the metrics of the specs with a new registry, which checks that
 // the collectors do what they describe.
 func open(tb testing.TB, specs ...telemetry.ScenarioSpec) (*prometheus.Registry, *telemetry.Metrics, []*telemetry.Scenario) {

@@ -31,6 +31,7 @@ type Scenario struct {
 
 	sessions    *sessions
 	descriptors *descriptors
+	comparison  *Comparison
 	journeys    *journeys
 	// journeyNames and journeyDurations are by entry of the mix; those of entries that are a
 	// single request are empty and nil.
@@ -66,6 +67,11 @@ func newScenario(c *collector, spec ScenarioSpec, old *Scenario) *Scenario {
 			s.journeyDurations[i] = c.journeys.entry(name)
 		}
 	}
+	if old != nil && old.comparison.isShapedBy(spec) {
+		s.comparison = old.comparison
+	} else {
+		s.comparison = newComparison(c.factory, spec)
+	}
 	if spec.SLO != nil {
 		slo := *spec.SLO
 		s.slo = &slo
@@ -92,7 +98,7 @@ func newScenario(c *collector, spec ScenarioSpec, old *Scenario) *Scenario {
 func (s *Scenario) isShapedBy(spec ScenarioSpec) bool {
 	sameSLO := s.slo == nil && spec.SLO == nil ||
 		s.slo != nil && spec.SLO != nil && *s.slo == *spec.SLO
-	return sameSLO && slices.Equal(s.requests, spec.Requests) && slices.Equal(s.bounds, spec.bounds()) &&
+	return sameSLO && s.comparison.isShapedBy(spec) && slices.Equal(s.requests, spec.Requests) && slices.Equal(s.bounds, spec.bounds()) &&
 		slices.Equal(s.journeyNames, spec.Journeys) && slices.EqualFunc(s.checks, spec.Checks, slices.Equal)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/traffic-exporter/traffic_exporter/internal/compare"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
@@ -25,6 +26,8 @@ type ScenarioSpec struct {
 	Journeys []string
 	// Checks are the names of the checks of each request, by its index; none beyond the end.
 	Checks [][]string
+	// Compared are the names of those requests that are also sent to a candidate.
+	Compared []string
 	// Timeout is the longest that a request may take. The histograms reach above it.
 	Timeout time.Duration
 	// SLO is what requests are judged against; nil for none.
@@ -217,6 +220,7 @@ func SeriesCount(spec ScenarioSpec) Series {
 	if spec.Descriptors != nil {
 		s.Plain += 3
 	}
+	s.add(comparisonSeries(spec))
 	for i, name := range spec.Requests {
 		s.Plain += len(spec.checksOf(i))
 		if spec.isStep(name) {
@@ -233,4 +237,29 @@ func SeriesCount(spec ScenarioSpec) Series {
 		s.Plain += objective + n*verdicts
 	}
 	return s
+}
+
+// comparisonSeries returns how many series the comparison with a candidate has.
+func comparisonSeries(spec ScenarioSpec) Series {
+	if len(spec.Compared) == 0 {
+		return Series{}
+	}
+	const (
+		// Retries and redirects, and slots that were skipped: for a reason of their own, or as in_flight.
+		scenario = 2 + compare.NumSkips + 1
+		// By result, sent, failed by reason.
+		request = compare.NumResults + 1 + protocol.NumReasons - 1
+		sides   = 2
+		// Of a classic histogram beside its bounds: +Inf, sum and count.
+		extra = 3
+	)
+	n := len(spec.Compared)
+	return Series{Plain: scenario + n*request, Native: n * sides, Classic: n * sides * (len(ladderOf(spec)) + extra)}
+}
+
+// add adds other series.
+func (s *Series) add(o Series) {
+	s.Plain += o.Plain
+	s.Classic += o.Classic
+	s.Native += o.Native
 }

@@ -118,7 +118,7 @@ func TestScenarioThatTheRegistryRefusesIsNotKept(t *testing.T) {
 }
 
 func TestSeriesCountIsWhatIsExposed(t *testing.T) {
-	for _, spec := range []telemetry.ScenarioSpec{storefront(), plain(), visits(), account(), calls()} {
+	for _, spec := range []telemetry.ScenarioSpec{storefront(), plain(), visits(), account(), calls(), twofold()} {
 		t.Run("scenario "+spec.Name, func(t *testing.T) {
 			reg, _, _ := open(t, spec)
 			var got telemetry.Series
