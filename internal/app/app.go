@@ -164,7 +164,7 @@ func (a *App) connect(r *reloader, metrics *telemetry.Metrics) (*controller, err
 		metrics.Fleet(func() telemetry.FleetState { return fleetState(f) })
 	}
 	c.ratio = func() float64 { return arcs.Arc(time.Now()).Ratio() }
-	r.builder = &builder{metrics: metrics, arcs: arcs, descriptors: dial.ProcessDescriptors(), logger: a.logger, history: history.New(time.Now())}
+	r.builder = &builder{metrics: metrics, arcs: arcs, descriptors: dial.ProcessDescriptors(), fence: dial.NewFence(nil), logger: a.logger, history: history.New(time.Now())}
 	a.historian = newHistorian(r.builder.history, r)
 	if a.fleet != nil {
 		r.builder.votes = a.fleet

@@ -44,7 +44,9 @@ type builder struct {
 	votes backoff.Votes
 	// descriptors are what the connections of all scenarios share.
 	descriptors *dial.Descriptors
-	logger      *slog.Logger
+	// fence says where connections may go.
+	fence  *dial.Fence
+	logger *slog.Logger
 	// history is what the live page shows.
 	history *history.Store
 	// admit reports whether a scenario may put one more request on the wire; nil admits all.
@@ -109,7 +111,7 @@ func (b *builder) prepareOne(sc config.Scenario, data *tables, old built) (built
 		return n, nil
 	}
 	n.wire = &lateWire{}
-	in := surroundings{wire: n.wire, descriptors: b.descriptors, logger: b.logger, tables: data, admit: b.admit}
+	in := surroundings{wire: n.wire, descriptors: b.descriptors, fence: b.fence, logger: b.logger, tables: data, admit: b.admit}
 	var err error
 	n.mix, n.scenario.Client, err = newTraffic(sc, in)
 	if err != nil {

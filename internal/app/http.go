@@ -100,6 +100,7 @@ func httpOptions(sc config.Scenario, p part, in surroundings) httpreq.Options {
 		Traceparent:      traceMode(h.Traceparent),
 		TLS:              tlsOptions(h.TLSConfig),
 		Descriptors:      in.descriptors,
+		Fence:            in.fence,
 		Wire:             in.wire,
 		Logger:           in.logger.With("scenario", sc.Name),
 	}

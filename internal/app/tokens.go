@@ -34,7 +34,9 @@ func newTokens(sc config.Scenario, in surroundings) (*tokens, error) {
 		return nil, nil //nolint:nilnil // No tokens are what most scenarios have.
 	}
 	logger := in.logger.With("scenario", sc.Name)
-	grant, err := credentials(sc, in.wire, logger).Grant()
+	account := credentials(sc, in.wire, logger)
+	account.Fence = in.fence
+	grant, err := account.Grant()
 	if err != nil {
 		return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
 	}
