@@ -12,6 +12,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/history"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/sink"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
 
@@ -45,7 +46,9 @@ type builder struct {
 	// descriptors are what the connections of all scenarios share.
 	descriptors *dial.Descriptors
 	// fence says where connections may go.
-	fence  *dial.Fence
+	fence *dial.Fence
+	// sink is what a dry run sends to; nil if it is none.
+	sink   *sink.Sink
 	logger *slog.Logger
 	// history is what the live page shows.
 	history *history.Store
@@ -111,7 +114,7 @@ func (b *builder) prepareOne(sc config.Scenario, data *tables, old built) (built
 		return n, nil
 	}
 	n.wire = &lateWire{}
-	in := surroundings{wire: n.wire, descriptors: b.descriptors, fence: b.fence, logger: b.logger, tables: data, admit: b.admit}
+	in := surroundings{wire: n.wire, descriptors: b.descriptors, fence: b.fence, sink: b.sink, logger: b.logger, tables: data, admit: b.admit}
 	var err error
 	n.mix, n.scenario.Client, err = newTraffic(sc, in)
 	if err != nil {

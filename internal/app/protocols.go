@@ -9,6 +9,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
+	"github.com/traffic-exporter/traffic_exporter/internal/sink"
 )
 
 // surroundings are what a client needs beside its scenario.
@@ -24,6 +25,8 @@ type surroundings struct {
 	// admit reports whether a scenario may put one more request on the wire that is none of its
 	// slots'; nil admits all.
 	admit func(scenario string) bool
+	// sink is what a dry run sends to, in the place of all targets; nil if it is none.
+	sink *sink.Sink
 	// offline leaves the files of a scenario alone.
 	offline bool
 }

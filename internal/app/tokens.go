@@ -30,7 +30,7 @@ var _ engine.Needs = (*tokens)(nil)
 // newTokens returns the tokens of a scenario, which are not asked for yet; nil if it has none.
 func newTokens(sc config.Scenario, in surroundings) (*tokens, error) {
 	o := sc.HTTPConfig.OAuth2
-	if o == nil || in.offline {
+	if o == nil || in.offline || in.sink != nil {
 		return nil, nil //nolint:nilnil // No tokens are what most scenarios have.
 	}
 	logger := in.logger.With("scenario", sc.Name)
