@@ -188,6 +188,7 @@ func (b *builder) exposeOne(sc config.Scenario, n built) (built, error) {
 			MaxRate:     float64(sc.Limits.MaxRate),
 			LateAfter:   time.Duration(sc.Limits.LateAfter),
 			MaxJourneys: sc.Limits.MaxJourneys,
+			MaxPerDay:   uint64(sc.Limits.MaxSlotsPerDay),
 			Grace:       time.Duration(sc.ShutdownGrace),
 		},
 		Witness: b.history.Failures.Witness(sc.Name, spec.Requests),

@@ -34,6 +34,7 @@ func Preview(w io.Writer, file string, from time.Time) error {
 		}
 		n := telemetry.SeriesCount(scenarioSpec(sc, m))
 		day.print(w, sc, n)
+		printDailyLimit(w, sc, from.In(loc))
 		printJourneys(w, sc, day)
 		printExchanges(w, sc, day)
 		printLogins(w, sc)
@@ -75,6 +76,22 @@ func (d day) print(w io.Writer, sc config.Scenario, n telemetry.Series) {
 	fmt.Fprintln(w, chart(d.means, perSecond, func(column int) string {
 		return d.from.Add(time.Duration(column) * chartColumn).Format("15:04")
 	}))
+}
+
+// printDailyLimit says when the slots of the day have been sent that may be.
+func printDailyLimit(w io.Writer, sc config.Scenario, at time.Time) {
+	most := uint64(sc.Limits.MaxSlotsPerDay)
+	if most == 0 {
+		return
+	}
+	start, end := sc.Timeline().Day(at)
+	spent, ok := sc.Timeline().Nth(most, start, end)
+	if !ok {
+		fmt.Fprintf(w, "The day has %s slots, within max_slots_per_day (%s).\n\n", thousands(sc.Timeline().Count(start, end)), thousands(most))
+		return
+	}
+	fmt.Fprintf(w, "The first %s slots of the day are sent, until %s (max_slots_per_day); %s are not.\n\n",
+		thousands(most), spent.In(at.Location()).Format("15:04:05 MST"), thousands(sc.Timeline().Count(spent, end)))
 }
 
 // burden is what a slot means for the target, on average and if nothing fails.
