@@ -20,9 +20,9 @@ func TestADayIsThatOfTheTimeZone(t *testing.T) {
 			t.Fatal(err)
 		}
 		at, _ := time.Parse(time.RFC3339, test.at)
-		start, end := line.Day(at)
-		if start.Format(time.RFC3339) != test.start || end.Format(time.RFC3339) != test.end {
-			t.Errorf("%s of %s: %v to %v, want %s to %s", test.at, test.zone, start, end, test.start, test.end)
+		from, to := line.Day(at)
+		if from.Format(time.RFC3339) != test.start || to.Format(time.RFC3339) != test.end {
+			t.Errorf("%s of %s: %v to %v, want %s to %s", test.at, test.zone, from, to, test.start, test.end)
 		}
 	}
 }
