@@ -93,6 +93,8 @@ func addRun(cli *kingpin.Application, _ io.Writer, logger func() *slog.Logger) c
 		Default("config.yaml").StringVar(&o.ConfigFile)
 	cmd.Flag("config.watch-interval", "How often to look whether the configuration file has changed; 0 to never look. SIGHUP and POST /-/reload work besides.").
 		Default("5s").DurationVar(&o.WatchInterval)
+	cmd.Flag("dry-run", "Send everything to a target within the process, in the place of those of the file, and judge no response.").
+		BoolVar(&o.DryRun)
 	cmd.Flag("web.enable-control", "Allow requests over HTTP that change the rate.").
 		BoolVar(&o.EnableControl)
 	cmd.Flag("web.allowed-hosts", "With --web.enable-control, names or addresses under which requests that change something may be sent to this replica, beside localhost and the address that it is reached at. Comma-separated or repeated.").

@@ -103,6 +103,7 @@ func (b *board) fleetStats() {
 func replicaTable() grafana.Panel {
 	return table("Replicas, one by one", "What each replica sends, and what it costs.", ofReplica, "Replica", []column{
 		{title: "Sends", expr: each("traffic_fleet_live"), unit: count, colors: steps(bad, from(1, good)), mappings: texts("no", bad, "yes", good)},
+		{title: "Dry run", expr: each("traffic_dry_run"), unit: count, colors: steps(good, from(1, bad)), mappings: texts("no", good, "yes", bad)},
 		{title: "Share", expr: each("traffic_fleet_weight_ratio"), unit: ratio, decimals: 1, gauge: true, colors: steps("blue")},
 		{title: "Should send", expr: eachSum("traffic_share_rate"), unit: perSecond},
 		{title: "Delivered", expr: eachRate("traffic_slots_finished_total"), unit: perSecond},

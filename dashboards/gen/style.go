@@ -343,6 +343,7 @@ func drops(p *grafana.Panel) {
 		engine.DropRateCap:       "purple",
 		engine.DropLate:          "red",
 		engine.DropBackOff:       "blue",
+		engine.DropDailyLimit:    "super-light-blue",
 		engine.DropJourneys:      "yellow",
 		engine.DropNoToken:       "dark-red",
 		engine.DropNoSession:     "light-red",

@@ -209,7 +209,7 @@ func short() []string {
     (
       sum without (REPLICA) (rate(traffic_slots_finished_total[WINDOW]))
     +
-      sum without (REPLICA, reason) (rate(traffic_slots_dropped_total{reason="back_off"}[WINDOW]))
+      sum without (REPLICA, reason) (rate(traffic_slots_dropped_total{reason=~"back_off|daily_limit"}[WINDOW]))
     )
     /
     (min_over_time(scenario:traffic_target_rate:max[WINDOW]) > 0)

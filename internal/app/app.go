@@ -59,6 +59,8 @@ type Options struct {
 	RoutePrefix string
 	// MaxConnections bounds the connections to the web server; 0 is its default.
 	MaxConnections int
+	// DryRun sends everything to a target within the process, in the place of those of the file.
+	DryRun bool
 	// Hangups ask for the configuration to be read again: SIGHUP. May be nil.
 	Hangups <-chan os.Signal
 	// getenv looks up the environment variables of the configuration; nil is
@@ -80,7 +82,9 @@ type App struct {
 	fleet     *fleet.Fleet
 	watchdog  *watchdog
 	historian *historian
-	logger    *slog.Logger
+	// dryRun is what everything is sent to; nil where that are the targets of the file.
+	dryRun services.Service
+	logger *slog.Logger
 	// announce, if not nil, is told the addresses when the process is ready.
 	announce func([]net.Addr)
 	// unready is why the process is not ready; nil when it is.
@@ -109,11 +113,16 @@ func New(o Options) (*App, error) {
 		return nil, err
 	}
 	a.reloader = r
+	if o.DryRun {
+		a.dryRun = newDryRun(r)
+		metrics.DryRun()
+	}
 	control, err := a.connect(r, metrics)
 	if err != nil {
 		return nil, err
 	}
 	view := newViewer(control, r.builder.history, a.fleet, a.ready, o.EnableControl)
+	view.dryRun = o.DryRun
 	shown := web.Options{
 		Flags:         o.Web,
 		Registry:      reg,
@@ -151,7 +160,7 @@ func (a *App) connect(r *reloader, metrics *telemetry.Metrics) (*controller, err
 	r.overrides, r.followed = local, override.NewLocal()
 	asks := always
 	if cfg := r.current().Fleet; cfg != nil {
-		f, err := newFleet(cfg, a.registry, a.logger)
+		f, err := newFleet(a.own(cfg), a.registry, a.logger)
 		if err != nil {
 			return nil, fmt.Errorf("fleet: %w", err)
 		}
@@ -165,7 +174,7 @@ func (a *App) connect(r *reloader, metrics *telemetry.Metrics) (*controller, err
 		metrics.Fleet(func() telemetry.FleetState { return fleetState(f) })
 	}
 	c.ratio = func() float64 { return arcs.Arc(time.Now()).Ratio() }
-	r.builder = &builder{metrics: metrics, arcs: arcs, descriptors: dial.ProcessDescriptors(), logger: a.logger, history: history.New(time.Now())}
+	r.builder = &builder{metrics: metrics, arcs: arcs, descriptors: dial.ProcessDescriptors(), fence: dial.NewFence(nil), logger: a.logger, history: history.New(time.Now())}
 	r.builder.followers = followers{store: r.followed, asks: asks, replica: c.replica, logger: a.logger}
 	a.historian = newHistorian(r.builder.history, r)
 	if a.fleet != nil {
@@ -224,7 +233,11 @@ func (a *App) Run(ctx context.Context) error {
 // services returns the parts in the order in which they start: what can fail by the
 // configuration comes before anybody else is told of this replica.
 func (a *App) services() []services.Service {
-	all := []services.Service{a.server, a.reloader}
+	var all []services.Service
+	if a.dryRun != nil {
+		all = append(all, a.dryRun)
+	}
+	all = append(all, a.server, a.reloader)
 	if a.fleet != nil {
 		all = append(all, a.fleet)
 	}
@@ -281,6 +294,9 @@ func (a *App) stop(ctx context.Context) error {
 		errs = append(errs, stop(ctx, a.fleet))
 	}
 	errs = append(errs, stop(ctx, a.server))
+	if a.dryRun != nil {
+		errs = append(errs, stop(ctx, a.dryRun))
+	}
 	a.logger.Info("stopped", "took_seconds", time.Since(begin).Seconds())
 	return errors.Join(errs...)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
 	"github.com/traffic-exporter/traffic_exporter/internal/session"
+	"github.com/traffic-exporter/traffic_exporter/internal/sink"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
 
@@ -50,7 +51,11 @@ type builder struct {
 	votes backoff.Votes
 	// descriptors are what the connections of all scenarios share.
 	descriptors *dial.Descriptors
-	logger      *slog.Logger
+	// fence says where connections may go.
+	fence *dial.Fence
+	// sink is what a dry run sends to; nil if it is none.
+	sink   *sink.Sink
+	logger *slog.Logger
 	// history is what the live page shows.
 	history *history.Store
 	// followers is what those have in common that follow rates.
@@ -121,7 +126,7 @@ func (b *builder) prepareOne(sc config.Scenario, data *tables, old built) (built
 		return n, nil
 	}
 	n.wire = &lateWire{}
-	in := surroundings{wire: n.wire, descriptors: b.descriptors, logger: b.logger, tables: data, admit: b.admit}
+	in := surroundings{wire: n.wire, descriptors: b.descriptors, fence: b.fence, sink: b.sink, logger: b.logger, tables: data, admit: b.admit}
 	n.mix, n.scenario.Client, err = newTraffic(sc, in)
 	if err != nil {
 		return n, err
@@ -186,6 +191,7 @@ func (b *builder) exposeOne(sc config.Scenario, n built) (built, error) {
 			MaxRate:     float64(sc.Limits.MaxRate),
 			LateAfter:   time.Duration(sc.Limits.LateAfter),
 			MaxJourneys: sc.Limits.MaxJourneys,
+			MaxPerDay:   uint64(sc.Limits.MaxSlotsPerDay),
 			Grace:       time.Duration(sc.ShutdownGrace),
 		},
 		Witness: b.history.Failures.Witness(sc.Name, spec.Requests),

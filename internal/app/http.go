@@ -100,8 +100,13 @@ func httpOptions(sc config.Scenario, p part, in surroundings) httpreq.Options {
 		Traceparent:      traceMode(h.Traceparent),
 		TLS:              tlsOptions(h.TLSConfig),
 		Descriptors:      in.descriptors,
+		Fence:            in.fence,
 		Wire:             in.wire,
 		Logger:           in.logger.With("scenario", sc.Name),
+	}
+	if in.sink != nil {
+		o.Net, o.Fence, o.Proxy = in.sink.Net(), nil, dial.ProxyOptions{}
+		o.TLS = dial.TLS{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}
 	}
 	if p.tokens != nil {
 		o.Token = p.tokens.Header

@@ -38,6 +38,7 @@ type viewer struct {
 	fleet      *fleet.Fleet // nil for a replica on its own
 	ready      func() error
 	control    bool
+	dryRun     bool
 	started    time.Time
 
 	mu   sync.Mutex
@@ -87,7 +88,7 @@ func (v *viewer) overview(now time.Time) web.Live {
 		return l
 	}
 	l := web.Live{
-		Now: now, Version: version.Version, Started: v.started, Replica: v.controller.replica, Control: v.control,
+		Now: now, Version: version.Version, Started: v.started, Replica: v.controller.replica, DryRun: v.dryRun, Control: v.control,
 		Reload: v.controller.reloader.attempt(),
 	}
 	if err := v.ready(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/jwt"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc/spec"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/websocket"
@@ -72,6 +73,8 @@ type mixer struct {
 	files  *feeds
 	tables map[string]script.Table
 	m      mix
+	// rehearses says that responses are not judged, and that stand-ins are captured.
+	rehearses bool
 	// loggingIn says that the steps of a login are translated.
 	loggingIn bool
 	// methods are those of calls whose messages vary, by their paths.
@@ -84,7 +87,7 @@ type mixer struct {
 
 // newMix translates the requests of a scenario. It reads the files with data and bodies.
 func newMix(sc config.Scenario, in surroundings) (*mix, error) {
-	x := &mixer{sc: sc, files: &feeds{failed: in.wire.FileFailed, logger: in.logger.With("scenario", sc.Name), offline: in.offline}, tables: map[string]script.Table{}, methods: map[string]*grpc.Method{}, signers: map[*config.JWT]*jwt.Signer{}}
+	x := &mixer{sc: sc, rehearses: in.sink != nil, files: &feeds{failed: in.wire.FileFailed, logger: in.logger.With("scenario", sc.Name), offline: in.offline}, tables: map[string]script.Table{}, methods: map[string]*grpc.Method{}, signers: map[*config.JWT]*jwt.Signer{}}
 	x.signer = newSigner(sc.HTTPConfig.SigV4, x.files)
 	for _, d := range sc.Data() {
 		table, err := in.tables.get(d.Name, d.Value, in.wire.FileFailed)
@@ -155,7 +158,11 @@ func (x *mixer) prepared(r *config.Request) (httpreq.Entry, error) {
 	if r.IsWebSocket() {
 		return handshake()
 	}
-	expect, err := statuses(r.Expect.Status)
+	expected := r.Expect.Status
+	if x.rehearses {
+		expected = []config.StatusRange{{Low: 100, High: 599}}
+	}
+	expect, err := statuses(expected)
 	return httpreq.Entry{Method: r.Method, Expect: expect, KeepsRedirects: !x.follows(r)}, err
 }
 
@@ -179,6 +186,10 @@ func (x *mixer) add(e httpreq.Entry, r *config.Request, name string, checks []st
 	x.m.sent = append(x.m.sent, one)
 	x.m.names = append(x.m.names, name)
 	x.m.checks = append(x.m.checks, checks)
+	if x.rehearses {
+		last := &x.m.sent[len(x.m.sent)-1]
+		last.call.Expect, last.closings = spec.NewCodes(spec.OK), websocket.Codes{{First: 1000, Last: 4999}}
+	}
 	return len(x.m.sent) - 1
 }
 
@@ -277,8 +288,8 @@ func (c *stepCompiler) request(r *config.Request) script.Request {
 	c.requests = append(c.requests, r)
 	return script.Request{
 		Variables: c.variables(r.Variables),
-		Captures:  captures(r.Capture),
-		Checks:    checks(r.Expect),
+		Captures:  c.captures(r.Capture),
+		Checks:    c.checks(r.Expect),
 		Exchange:  c.turns(r),
 		GoesOn:    r.OnFailure == config.OnFailureContinue,
 	}

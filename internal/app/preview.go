@@ -115,6 +115,7 @@ func printOutlooks(w io.Writer, all []outlook, length time.Duration) {
 	for _, l := range all {
 		l.print(w, length)
 		printFollow(w, l.scenario)
+		printDailyLimit(w, l.scenario, l.from)
 		printJourneys(w, l)
 		printExchanges(w, l)
 		printLogins(w, l.scenario)
@@ -155,6 +156,22 @@ func printFollow(w io.Writer, sc config.Scenario) {
 	if sc.Rate.Follow != nil {
 		fmt.Fprintf(w, "The rate is followed, up to %s: this is that of otherwise, while none is found.\n\n", perSecond(highest(sc)))
 	}
+}
+
+// printDailyLimit says when the slots of the day have been sent that may be.
+func printDailyLimit(w io.Writer, sc config.Scenario, at time.Time) {
+	most := uint64(sc.Limits.MaxSlotsPerDay)
+	if most == 0 {
+		return
+	}
+	start, end := sc.Timeline().Day(at)
+	spent, ok := sc.Timeline().Nth(most, start, end)
+	if !ok {
+		fmt.Fprintf(w, "The day has %s slots, within max_slots_per_day (%s).\n\n", thousands(sc.Timeline().Count(start, end)), thousands(most))
+		return
+	}
+	fmt.Fprintf(w, "The first %s slots of the day are sent, until %s (max_slots_per_day); %s are not.\n\n",
+		thousands(most), spent.In(at.Location()).Format("15:04:05 MST"), thousands(sc.Timeline().Count(spent, end)))
 }
 
 // burden is what a slot means for the target, on average and if nothing fails.

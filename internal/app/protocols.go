@@ -9,6 +9,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
+	"github.com/traffic-exporter/traffic_exporter/internal/sink"
 )
 
 // surroundings are what a client needs beside its scenario.
@@ -16,12 +17,16 @@ type surroundings struct {
 	wire protocol.Wire
 	// descriptors are shared by all clients of the process; nil is no bound.
 	descriptors *dial.Descriptors
-	logger      *slog.Logger
+	// fence says where connections may go; nil allows all.
+	fence  *dial.Fence
+	logger *slog.Logger
 	// tables are the data of the configuration.
 	tables *tables
 	// admit reports whether a scenario may put one more request on the wire that is none of its
 	// slots'; nil admits all.
 	admit func(scenario string) bool
+	// sink is what a dry run sends to, in the place of all targets; nil if it is none.
+	sink *sink.Sink
 	// offline leaves the files of a scenario alone.
 	offline bool
 }
@@ -29,7 +34,7 @@ type surroundings struct {
 // apart are the surroundings of a client that the commands use for a moment.
 func apart(cfg *config.Config) surroundings {
 	logger := slog.New(slog.DiscardHandler)
-	return surroundings{wire: protocol.Discard{}, logger: logger, tables: newTables(cfg.Columns(), logger, false)}
+	return surroundings{wire: protocol.Discard{}, fence: dial.NewFence(cfg.Allowed()), logger: logger, tables: newTables(cfg.Columns(), logger, false)}
 }
 
 // offline are the surroundings of what is only looked at.

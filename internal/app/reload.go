@@ -318,6 +318,7 @@ func (r *reloader) apply(cfg *config.Config) outcome {
 		discard(next, running)
 		return outcome{err: errStopping}
 	}
+	r.builder.fence.Set(cfg.Allowed()) // Before new scenarios obtain tokens.
 	if err := r.builder.expose(cfg, next, running); err != nil {
 		return outcome{err: err}
 	}

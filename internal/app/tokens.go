@@ -30,11 +30,13 @@ var _ engine.Needs = (*tokens)(nil)
 // newTokens returns the tokens of a scenario, which are not asked for yet; nil if it has none.
 func newTokens(sc config.Scenario, in surroundings) (*tokens, error) {
 	o := sc.HTTPConfig.OAuth2
-	if o == nil || in.offline {
+	if o == nil || in.offline || in.sink != nil {
 		return nil, nil //nolint:nilnil // No tokens are what most scenarios have.
 	}
 	logger := in.logger.With("scenario", sc.Name)
-	grant, err := credentials(sc, in.wire, logger).Grant()
+	account := credentials(sc, in.wire, logger)
+	account.Fence = in.fence
+	grant, err := account.Grant()
 	if err != nil {
 		return nil, fmt.Errorf("scenario %q: %w", sc.Name, err)
 	}

@@ -160,7 +160,11 @@ func expression(text string) *regexp.Regexp {
 	return regexp.MustCompile(text)
 }
 
-func captures(all config.Named[config.Capture]) []script.Capture {
+// standIn is what a dry run captures. It goes as a part of a URL, as a relative one, and as a number.
+const standIn = "1"
+
+// captures translates what is taken from responses.
+func (x *mixer) captures(all config.Named[config.Capture]) []script.Capture {
 	picks := map[config.Pick]script.Pick{
 		config.PickFirst: script.PickFirst, config.PickLast: script.PickLast,
 		config.PickRandom: script.PickRandom, config.PickAll: script.PickAll,
@@ -168,6 +172,10 @@ func captures(all config.Named[config.Capture]) []script.Capture {
 	var out []script.Capture
 	for _, c := range all {
 		v := c.Value
+		if x.rehearses {
+			out = append(out, script.Capture{Name: c.Name, StandIn: standIn})
+			continue
+		}
 		out = append(out, script.Capture{
 			Name: c.Name, Part: script.Part{JSON: v.JSON, Header: v.Header, Cookie: v.Cookie}, Regex: expression(v.Regex),
 			Pick: picks[v.Pick], UnescapeHTML: v.Unescape == "html", OrEnd: v.Otherwise == config.OtherwiseEnd,
@@ -177,7 +185,10 @@ func captures(all config.Named[config.Capture]) []script.Capture {
 }
 
 // checks translates what is expected beyond the status.
-func checks(e config.Expect) []script.Check {
+func (x *mixer) checks(e config.Expect) []script.Check {
+	if x.rehearses {
+		return nil
+	}
 	var out []script.Check
 	add := func(name string, p script.Part, c config.Check) {
 		out = append(out, check(name, p, c))

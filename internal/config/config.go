@@ -21,6 +21,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/allow"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
@@ -32,6 +33,9 @@ type Config struct {
 	// The other replicas, which share the work. Left out, this replica is on its own and
 	// sends all of it.
 	Fleet *Fleet `yaml:"fleet"`
+	// Where connections may go: hosts such as shop.example or *.staging.example, addresses and networks such as 10.0.0.0/8, each with a port if
+	// need be, as in 10.0.0.0/8:8080 or *:443. Left out, anywhere. What it does not allow fails with reason denied.
+	Allow []Allowed `yaml:"allow" min:"1" max:"1000"`
 	// Rows of data by name, which variables and each refer to.
 	Data Named[Dataset] `yaml:"data" max:"1000" format:"names"`
 	// The scenarios. Their names must differ.
@@ -46,6 +50,15 @@ type Config struct {
 	columns []Column
 	files   []File
 	keys    []SigningKey
+}
+
+// Allowed returns where connections may go.
+func (c *Config) Allowed() allow.List {
+	var l allow.List
+	for _, a := range c.Allow {
+		l = append(l, a.Entry)
+	}
+	return l
 }
 
 // Scenario is a stream of requests at a rate over time, with limits and metrics of its own.
@@ -173,6 +186,9 @@ type Limits struct {
 	// The most requests a second that the whole fleet puts on the wire: it clamps rate, and holds
 	// back repeats and redirects beyond it. Left out, there is no limit.
 	MaxRate Rate `yaml:"max_rate"`
+	// How many slots of a day the whole fleet sends, from midnight to midnight in time_zone; slots beyond it are dropped and counted. Of
+	// journeys a slot is one, however many its requests. Left out, there is no limit.
+	MaxSlotsPerDay int `yaml:"max_slots_per_day" min:"1"`
 	// How late a slot may be sent. Slots that are overdue by more, after a stall or a step
 	// of the clock, are dropped and counted: there is no catch-up burst.
 	LateAfter Duration `yaml:"late_after" default:"1s" min:"10ms" max:"1m"`

@@ -73,7 +73,7 @@ func TestInnerDefaultsHoldWhereTheOuterKeyIsThere(t *testing.T) {
 
 func TestEveryValueArrives(t *testing.T) {
 	s := load(t, "testdata/good-http.yaml").Scenarios[0]
-	if got := fmt.Sprint(s.Timeout, s.SLO.Objective, s.SLO.Latency, s.Limits); got != "10m 99.99% 10m {100000 100000 3.6/h 1m}" {
+	if got := fmt.Sprint(s.Timeout, s.SLO.Objective, s.SLO.Latency, s.Limits); got != "10m 99.99% 10m {100000 100000 3.6/h 1000000 1m}" {
 		t.Errorf("scenario: %v", got)
 	}
 	h := s.HTTPConfig

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"net/url"
 	"reflect"
@@ -280,6 +281,24 @@ func (p *ProxyURL) UnmarshalText(text []byte) error {
 	}
 	*p = ProxyURL{u}
 	return nil
+}
+
+// resolves reports whether the proxy is asked for names, not for addresses.
+func (p ProxyURL) resolves() bool { return p.URL != nil && p.Scheme != "socks5" }
+
+// addr returns what to connect to, as host:port, with the port of its scheme if the URL has none.
+func (p ProxyURL) addr() string {
+	port := p.Port()
+	switch {
+	case port != "":
+	case p.Scheme == "https":
+		port = "443"
+	case p.Scheme == "http":
+		port = "80"
+	default:
+		port = "1080"
+	}
+	return net.JoinHostPort(p.Hostname(), port)
 }
 
 // String returns the URL with a stand-in for user info.

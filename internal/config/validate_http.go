@@ -85,6 +85,7 @@ func (v validator) proxy(at string, h HTTPConfig) {
 	case len(h.ProxyConnectHeader) > 0 && !given && !h.ProxyFromEnvironment:
 		v.fail(join(at, "proxy_connect_header"), "found without proxy_url or proxy_from_environment, expected one of them")
 	}
+	v.proxyReachable(join(at, "proxy_url"), h.ProxyURL)
 	for _, f := range h.ProxyConnectHeader {
 		v.connectHeader(join(join(at, "proxy_connect_header"), f.Name), f)
 	}
@@ -168,6 +169,9 @@ func (v validator) oauth2(at string, h HTTPConfig) {
 	v.proxy(at, HTTPConfig{
 		ProxyURL: o.ProxyURL, NoProxy: o.NoProxy, ProxyFromEnvironment: o.ProxyFromEnvironment, ProxyConnectHeader: o.ProxyConnectHeader,
 	})
+	if url := join(at, "token_url"); v.ok(url) {
+		v.reachable(url, o.TokenURL.URI, HTTPConfig{ProxyURL: o.ProxyURL, NoProxy: o.NoProxy})
+	}
 	if o.TLSConfig == nil {
 		return
 	}

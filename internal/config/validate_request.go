@@ -32,7 +32,7 @@ func (t *traffic) baseURL(path string) {
 		t.urlFails(at, err)
 		return
 	}
-	t.s.addOrigin(to.Origin)
+	t.addOrigin(at, to.Origin)
 }
 
 // urlFails reports what is wrong with the URL at path.
@@ -72,8 +72,9 @@ func (v validator) requests(path string, s *Scenario) {
 	}
 	t.renewOn(below(path, "session.renew_on"))
 	for i, o := range s.Allow {
-		s.addOrigin(o.URI)
-		if one := element(join(path, "allow"), i); v.ok(one, below(path, "http_config.protocol")) {
+		one := element(join(path, "allow"), i)
+		t.addOrigin(one, o.URI)
+		if v.ok(one, below(path, "http_config.protocol")) {
 			v.scheme(one, o.Scheme, s.HTTPConfig.Protocol)
 		}
 	}
@@ -211,7 +212,7 @@ func (t *traffic) target(path string, r *Request) {
 		t.follows = true
 		return
 	}
-	s.addOrigin(to.Origin)
+	t.addOrigin(at, to.Origin)
 	if t.ok(below(scenarioOf(path), "http_config.protocol")) {
 		t.scheme(at, to.Origin.Scheme, s.HTTPConfig.Protocol)
 	}
@@ -230,10 +231,12 @@ func scenarioOf(path string) string {
 }
 
 // addOrigin adds an origin, unless the scenario has it.
-func (s *Scenario) addOrigin(o uri.URI) {
-	if !slices.ContainsFunc(s.origins, func(other uri.URI) bool { return other.Origin() == o.Origin() }) {
-		s.origins = append(s.origins, o)
+func (t *traffic) addOrigin(at string, o uri.URI) {
+	if slices.ContainsFunc(t.s.origins, func(other uri.URI) bool { return other.Origin() == o.Origin() }) {
+		return
 	}
+	t.s.origins = append(t.s.origins, o)
+	t.reachable(at, o, t.s.HTTPConfig)
 }
 
 // isHTTP reports whether requests to a URL are HTTP's own, and not those of a protocol above it.

@@ -39,6 +39,8 @@ const (
 	DropLate
 	// DropBackOff: the target is being spared.
 	DropBackOff
+	// DropDailyLimit: the slot is beyond those of its day that are sent.
+	DropDailyLimit
 	// DropJourneys: as many journeys as max_journeys had begun and not ended.
 	DropJourneys
 	// DropNoToken: there was no token of the authorization server.
@@ -65,6 +67,8 @@ func (r DropReason) String() string {
 		return "late"
 	case DropBackOff:
 		return "back_off"
+	case DropDailyLimit:
+		return "daily_limit"
 	case DropJourneys:
 		return "journeys"
 	case DropNoToken:

@@ -28,6 +28,7 @@ type runner struct {
 	pacer *pacer
 	mix   mix
 	gate  gate
+	day   dayLimit
 	// begun is when the runner began, on the monotonic clock.
 	begun time.Time
 
@@ -56,6 +57,7 @@ func newRunner(sc Scenario, arcs Arcs, c *clock, w waiter, from reading) *runner
 		sc:    sc,
 		mix:   newMix(sc.Entries),
 		gate:  gate{cap: rateCap{max: sc.Limits.MaxRate}},
+		day:   dayLimit{max: sc.Limits.MaxPerDay, line: sc.Timeline},
 		begun: from.mono,
 	}
 	r.wakeAt.Store(never)
@@ -108,6 +110,8 @@ func (r *runner) refuse(t *turn) (DropReason, bool) {
 	switch {
 	case r.cut.Load():
 		return DropShutdown, true
+	case r.day.exceeds(t.slot.Due):
+		return DropDailyLimit, true
 	case r.sc.Sparing != nil && r.sc.Sparing.Spares(t.slot):
 		return DropBackOff, true
 	case r.sc.Needs != nil:

@@ -70,6 +70,8 @@ type Limits struct {
 	// MaxJourneys is the number of journeys that may have begun and not ended. With 0 none
 	// begins.
 	MaxJourneys int
+	// MaxPerDay is how many slots of a day of the calendar the whole fleet sends, in the timeline's time zone; 0 is all.
+	MaxPerDay uint64
 	// Grace is how long the journeys that have begun may go on after Stop.
 	Grace time.Duration
 	// LateAfter is how overdue a slot may be and still be sent. A slot beyond it tells

@@ -17,6 +17,10 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/override"
 )
 
+// keptFor is for how long changes are kept that have ended: the slots of a day, of which there may be a limit, are
+// counted from its beginning.
+const keptFor = 26 * time.Hour
+
 const (
 	// overridesKey is the key of the overrides in the store, and followedKey that of the rates
 	// that were found for scenarios that follow one.
@@ -85,7 +89,7 @@ func (o *Overrides) Change(ctx context.Context, scenario string, f func(override
 			value.book = v.book.Clone()
 		}
 		// What has expired would otherwise stay in etcd and Consul for ever.
-		value.book.Forget(time.Now())
+		value.book.Forget(time.Now().Add(-keptFor))
 		history, err := f(value.book[scenario])
 		if refused = err; err != nil {
 			return nil, false, err
@@ -172,7 +176,7 @@ func (v *overrides) RemoveTombstones(limit time.Time) (total, removed int) {
 		return 0, 0
 	}
 	before := len(v.book)
-	v.book.Forget(limit)
+	v.book.Forget(limit.Add(-keptFor))
 	return len(v.book), before - len(v.book)
 }
 

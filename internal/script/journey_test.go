@@ -231,6 +231,22 @@ func TestCaptures(t *testing.T) {
 	}
 }
 
+func TestAStandInIsCapturedWhateverTheResponseHas(t *testing.T) {
+	for _, pick := range []Pick{PickWhole, PickAll, PickRandom} {
+		c := Capture{Part: Part{JSON: "items"}, Pick: pick, OrEnd: true, StandIn: "1"}
+		s, r := newStream(5, 6, 7), body("")
+		v, err := c.take(&r, &s)
+		if err != nil || !c.finds(&r) {
+			t.Fatalf("nothing is captured: %v", err)
+		}
+		field, found := v.Field("any.0.thing")
+		elements, isList := v.List()
+		if v.Text != "1" || !found || field != v || !isList || len(elements) != 1 || elements[0] != v || string(v.AppendJSON(nil)) != `"1"` {
+			t.Errorf("captured %+v, field %+v, elements %+v", v, field, elements)
+		}
+	}
+}
+
 func TestARandomPickIsEachElementInItsTurn(t *testing.T) {
 	c := Capture{Part: Part{JSON: "@this"}, Pick: PickRandom}
 	seen := map[string]int{}

@@ -139,15 +139,20 @@ type Capture struct {
 	UnescapeHTML bool
 	// OrEnd ends the journey well where there is nothing to capture. Otherwise that fails.
 	OrEnd bool
+	// StandIn, if not empty, is captured in any case, whatever the response has: a StandIn of this text.
+	StandIn string
 
 	index int
 }
 
 // finds reports whether there is something to capture.
-func (c *Capture) finds(r *Response) bool { return len(c.matches(r)) > 0 }
+func (c *Capture) finds(r *Response) bool { return c.StandIn != "" || len(c.matches(r)) > 0 }
 
 // take returns the captured value.
 func (c *Capture) take(r *Response, s *stream) (Value, error) {
+	if c.StandIn != "" {
+		return Value{Kind: StandIn, Text: c.StandIn}, nil
+	}
 	matches := c.matches(r)
 	if c.UnescapeHTML {
 		for i := range matches {

@@ -17,6 +17,9 @@ const (
 	Number
 	// JSON is any other value of JSON: true, false, null, an object or a list.
 	JSON
+	// StandIn is a string in the place of any value: each of its fields is itself, and it is a list with itself as the
+	// only element.
+	StandIn
 )
 
 // Value is what a name stands for: a string, a number, or any other value of JSON as its
@@ -49,6 +52,9 @@ func fromResult(r gjson.Result) Value {
 // Field returns what stands at a path within a value that is an object or a list; ok is false
 // if there is nothing. The path is gjson's.
 func (v Value) Field(path string) (field Value, ok bool) {
+	if v.Kind == StandIn {
+		return v, true
+	}
 	if v.Kind != JSON {
 		return Value{}, false
 	}
@@ -72,7 +78,7 @@ func (v Value) Keys() []string {
 
 // AppendJSON appends the value as JSON.
 func (v Value) AppendJSON(dst []byte) []byte {
-	if v.Kind == Text {
+	if v.Kind == Text || v.Kind == StandIn {
 		return appendJSONString(dst, v.Text)
 	}
 	return append(dst, v.Text...)
@@ -80,6 +86,9 @@ func (v Value) AppendJSON(dst []byte) []byte {
 
 // List returns the elements of a value that is a list; ok is false if it is none.
 func (v Value) List() (elements []Value, ok bool) {
+	if v.Kind == StandIn {
+		return []Value{v}, true
+	}
 	if v.Kind != JSON {
 		return nil, false
 	}

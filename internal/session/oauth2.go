@@ -15,6 +15,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 )
 
@@ -34,6 +35,8 @@ type ClientCredentials struct {
 	Params url.Values
 	TLS    dial.TLS
 	Proxy  dial.ProxyOptions
+	// Fence says where connections may go; nil allows all.
+	Fence *dial.Fence
 	// UserAgent is what the requests call themselves.
 	UserAgent string
 	// FileFailed is called for each failed look at a file. Logger gets a line when that begins.
@@ -88,7 +91,7 @@ func refusesClient(err error) bool {
 // Grant returns what asks for a token. It fails if the files cannot be read.
 func (c ClientCredentials) Grant() (Grant, error) {
 	paths := append([]string{c.SecretFile}, c.TLS.Files()...)
-	proxy := proxyFunc(c.Proxy)
+	proxy := c.proxyFunc()
 	value, err := reloading.New(reloading.Options{Paths: paths, Failed: c.FileFailed, Logger: c.Logger}, c.keys)
 	if err != nil {
 		return nil, fmt.Errorf("oauth2: %w", err)
@@ -127,7 +130,7 @@ func (c ClientCredentials) client(k *keys, proxy func(*http.Request) (*url.URL, 
 		header.Add(f.Name, f.Value)
 	}
 	t := &http.Transport{
-		TLSClientConfig: k.tls.Clone(), Proxy: proxy, ProxyConnectHeader: header,
+		DialContext: c.Fence.DialContext, TLSClientConfig: k.tls.Clone(), Proxy: proxy, ProxyConnectHeader: header,
 		DisableKeepAlives: true, MaxResponseHeaderBytes: maxHead, ForceAttemptHTTP2: true,
 	}
 	return &http.Client{
@@ -150,13 +153,23 @@ func (a agent) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.next.RoundTrip(r)
 }
 
-// proxyFunc returns which proxy a request goes through; nil for none.
-func proxyFunc(o dial.ProxyOptions) func(*http.Request) (*url.URL, error) {
-	choose := o.Choice()
+// proxyFunc returns which proxy a request goes through; nil for none. The proxy resolves the server's name.
+func (c ClientCredentials) proxyFunc() func(*http.Request) (*url.URL, error) {
+	choose := c.Proxy.Choice()
 	if choose == nil {
 		return nil
 	}
-	return func(r *http.Request) (*url.URL, error) { return choose(r.URL) }
+	return func(r *http.Request) (*url.URL, error) {
+		proxy, err := choose(r.URL)
+		if proxy == nil || err != nil {
+			return nil, err
+		}
+		server, err := uri.Parse(r.URL.String())
+		if err != nil {
+			return nil, err
+		}
+		return proxy, c.Fence.Proxied(server.Addr())
+	}
 }
 
 // accept returns what of a token is used. A client must not use a token of a type that it does

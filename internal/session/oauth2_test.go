@@ -19,6 +19,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 	"github.com/traffic-exporter/traffic_exporter/internal/session"
 )
 
@@ -102,6 +103,38 @@ func TestTokensAreGrantedForTheClientsCredentials(t *testing.T) {
 				t.Errorf("token %+v, want %s for an hour", token, want)
 			}
 		}
+	}
+}
+
+func TestTokensAreOnlyAskedForWhereThatIsAllowed(t *testing.T) {
+	a := &authority{t: t, secret: "hunter2"}
+	at := serve(t, a)
+	proxy := protocoltest.SOCKSProxy(t, "socks5h", false, 0).URL
+	for name, test := range map[string]struct {
+		url     string
+		through *url.URL
+		entries []string
+		want    bool
+	}{
+		"the server by its address":                {at, nil, []string{"127.0.0.0/8"}, true},
+		"another server":                           {at, nil, []string{"10.0.0.0/8"}, false},
+		"the server and its proxy":                 {strings.Replace(at, "127.0.0.1", "login.test", 1), proxy, []string{"login.test", proxy.Host}, true},
+		"the proxy only":                           {strings.Replace(at, "127.0.0.1", "login.test", 1), proxy, []string{proxy.Host}, false},
+		"the server whose name the proxy resolves": {strings.Replace(at, "127.0.0.1", "login.test", 1), proxy, []string{"login.test"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := client(test.url)
+			c.Proxy.URL = test.through
+			c.Fence = dial.NewFence(protocoltest.Allow(t, test.entries...))
+			before := a.granted.Load()
+			_, err := grantOf(t, c)(t.Context())
+			if (err == nil) != test.want || (a.granted.Load() > before) != test.want {
+				t.Errorf("got %v", err)
+			}
+			if err != nil && !strings.Contains(err.Error(), "not allowed") {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

@@ -36,7 +36,7 @@ func TestEverySeriesStartsAtZero(t *testing.T) {
 		"traffic_requests_withheld_total":  2 * (3 + 2),
 		"traffic_dns_failures_total":       1,
 		"traffic_requests_total":           2,
-		"traffic_slots_dropped_total":      9,
+		"traffic_slots_dropped_total":      10,
 		"traffic_slo_requests_total":       4,
 		"traffic_request_duration_seconds": 4,
 		"traffic_connect_phase_seconds":    3,
@@ -89,6 +89,7 @@ traffic_slots_due_total{scenario="storefront"} 15
 # HELP traffic_slots_dropped_total Slots that came due and were not sent, by reason.
 # TYPE traffic_slots_dropped_total counter
 traffic_slots_dropped_total{reason="back_off",scenario="storefront"} 0
+traffic_slots_dropped_total{reason="daily_limit",scenario="storefront"} 0
 traffic_slots_dropped_total{reason="in_flight",scenario="storefront"} 1
 traffic_slots_dropped_total{reason="journeys",scenario="storefront"} 0
 traffic_slots_dropped_total{reason="late",scenario="storefront"} 4

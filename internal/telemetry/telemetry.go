@@ -29,6 +29,7 @@ type Metrics struct {
 	reloadSuccessful prometheus.Gauge
 	reloadTimestamp  prometheus.Gauge
 	configHash       prometheus.Gauge
+	dryRun           prometheus.Gauge
 	fleet            *fleetCollector
 	data             *dataCollector
 
@@ -63,9 +64,14 @@ func New(reg prometheus.Registerer) *Metrics {
 			"When the running configuration was loaded, in Unix time."),
 		configHash: gauge("traffic_config_hash",
 			"A hash of the running configuration: replicas that differ in it run different configurations."),
+		dryRun: gauge("traffic_dry_run",
+			"Whether this is a dry run, which sends nothing to the targets of the file (1) or not (0)."),
 		scenarios: make(map[string]*collector),
 	}
 }
+
+// DryRun marks what is counted as that of a dry run.
+func (m *Metrics) DryRun() { m.dryRun.Set(1) }
 
 // Scenario returns the metrics of the scenario that spec describes and exposes them
 // from now on, with every series whose labels are known created at 0.

@@ -26,6 +26,8 @@ type Live struct {
 	Replica string    `json:"replica"`
 	// Ready says why this replica is not ready; empty if it is.
 	Ready string `json:"ready"`
+	// DryRun says that nothing is sent to the targets of the file.
+	DryRun bool `json:"dry_run"`
 	// Control says that rates may be changed from here.
 	Control bool       `json:"control"`
 	Reload  LiveReload `json:"reload"`

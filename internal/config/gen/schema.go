@@ -33,6 +33,8 @@ func pattern(typ string) string {
 		return `^[0-9]+(KiB|MiB|GiB)?$`
 	case "URL":
 		return `^(([hH][tT][tT][pP]|[gG][rR][pP][cC]|[wW][sS])[sS]?://[^#\s]+|[/?][^#\s]*)$|\{\{`
+	case "Allowed":
+		return `^(\*:[0-9]{1,5}|[^\s@*]+|\*\.[^\s@*]+)$`
 	case "Origin":
 		return `^[hH][tT][tT][pP][sS]?://[^/?#\s]+/?$`
 	case "StatusRange":

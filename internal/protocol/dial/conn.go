@@ -74,6 +74,8 @@ type Conn struct {
 	drains sync.WaitGroup
 	// descriptors are where its own one came from; nil if nobody counts them.
 	descriptors *Descriptors
+	// fence knows it while it is open; nil if there is none.
+	fence *Fence
 	// gone is called when it has been closed; nil if nobody counts it.
 	gone func()
 	// over is what a Handshake made over it, which is closed first; nil with TCP.
@@ -115,6 +117,7 @@ func (c *Conn) Close() error {
 	}
 	err := c.Conn.Close()
 	c.descriptors.give()
+	c.fence.remove(c)
 	c.countFor(nil)
 	return err
 }

@@ -118,6 +118,6 @@ func (d *Dialer) open(ctx context.Context, network, addr string) (*Conn, error) 
 		d.descriptors.give()
 		return nil, err
 	}
-	c.descriptors = d.descriptors
+	c.descriptors, c.fence = d.descriptors, d.fence
 	return c, nil
 }

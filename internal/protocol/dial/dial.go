@@ -83,6 +83,8 @@ type Options struct {
 	Descriptors *Descriptors
 	// Proxy is what connections are made through.
 	Proxy ProxyOptions
+	// Fence says where connections may go; nil allows all.
+	Fence *Fence
 	// Net is how the network is reached.
 	Net Net
 	// Wire is told of lookups, connections and bytes; nil is protocol.Discard.
@@ -101,6 +103,7 @@ type Dialer struct {
 	grace       time.Duration
 	descriptors *Descriptors
 	proxies     proxies
+	fence       *Fence
 	wire        protocol.Wire
 	logger      *slog.Logger
 	// clear is what is spoken in the clear, and next what TLS offers.
@@ -143,7 +146,7 @@ func New(o Options) (*Dialer, error) {
 	}
 	d := &Dialer{
 		net: o.Net, tls: source, timeout: o.Timeout, every: o.ResolveEvery, grace: max(0, o.ResolveGrace),
-		descriptors: o.Descriptors, proxies: through, wire: o.Wire, logger: o.Logger, next: o.NextProtos,
+		descriptors: o.Descriptors, proxies: through, fence: o.Fence, wire: o.Wire, logger: o.Logger, next: o.NextProtos,
 	}
 	if len(o.NextProtos) > 0 {
 		d.clear = o.NextProtos[0]

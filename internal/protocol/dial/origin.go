@@ -125,7 +125,10 @@ func (o *Origin) resting(addr string, now time.Time) bool {
 // Bare returns one of the first n addresses that has no connection, nor is one being made,
 // and that is not left alone for now; "" if there is none.
 func (o *Origin) Bare(n int) string {
-	addrs := o.name.addresses()
+	addrs, err := o.permitted(o.name.addresses())
+	if err != nil {
+		return ""
+	}
 	now := time.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -163,11 +166,18 @@ func (o *Origin) connect(ctx context.Context, first string, only bool) (r Ready,
 	if o.broken != nil {
 		return r, &Error{Step: StepConnect, Addr: o.target.Addr, Err: o.broken}
 	}
+	if err = o.refused(); err != nil {
+		return r, err
+	}
 	f, err := o.name.current(ctx)
 	if err != nil {
 		return r, err
 	}
-	addrs := o.book(f.addrs, first)
+	addrs, err := o.permitted(f.addrs)
+	if err != nil {
+		return r, err
+	}
+	addrs = o.book(addrs, first)
 	booked := addrs[0]
 	defer func() { o.add(booked, -1) }()
 	if only {
@@ -200,6 +210,9 @@ func (o *Origin) open(ctx context.Context, r *Ready, addrs []string) (err error)
 			_ = r.Conn.Close() // There is another error to report.
 		}
 	}()
+	if err = o.dialer.fence.add(r.Conn, o.hops(r)); err != nil {
+		return err
+	}
 	over, err := o.through(ctx, r.Conn)
 	if err != nil {
 		return err
@@ -233,7 +246,11 @@ func (o *Origin) reach(ctx context.Context, addr string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, _, err := connectTo(ctx, f.addrs, o.dialer.try)
+	addrs, err := o.dialer.fence.only(o.proxy.addr, f.addrs)
+	if err != nil {
+		return nil, err
+	}
+	c, _, err := connectTo(ctx, addrs, o.dialer.try)
 	if err != nil {
 		return nil, err
 	}

@@ -70,6 +70,9 @@ func newPackets(c *Conn) (*Packets, error) {
 	return &Packets{UDPConn: socket, conn: c, batch: ipv4.NewPacketConn(socket)}, nil
 }
 
+// Failure returns why this side has given the connection up; nil if it has not.
+func (p *Packets) Failure() error { return p.conn.failure() }
+
 // ReadBatch reads several packets at once, as ipv4.PacketConn does.
 func (p *Packets) ReadBatch(ms []ipv4.Message, flags int) (int, error) {
 	n, err := p.batch.ReadBatch(ms, flags)

@@ -47,6 +47,9 @@ func (e *Error) reason() protocol.Reason {
 	if refusal, ok := errors.AsType[*ProxyError](e.Err); ok {
 		return refusal.reason
 	}
+	if _, ok := errors.AsType[*DeniedError](e.Err); ok {
+		return protocol.ReasonDenied
+	}
 	switch {
 	case isLocal(e.Err):
 		return protocol.ReasonLocal

@@ -21,6 +21,7 @@ type session struct {
 	*quic.Conn
 
 	transport *quic.Transport
+	packets   *dial.Packets
 	// maxFields is the longest head that the server takes; 0 for no bound, or none yet.
 	maxFields atomic.Uint64
 	// goAway is the id of the first stream that the server is not going to look at (RFC 9114, section
@@ -55,7 +56,7 @@ func (o *origin) handshake(ctx context.Context, p *dial.Packets, config *tls.Con
 		}
 		return nil, err
 	}
-	s := &session{Conn: c, transport: t, goingAway: make(chan struct{}), work: &o.client.work}
+	s := &session{Conn: c, transport: t, packets: p, goingAway: make(chan struct{}), work: &o.client.work}
 	s.goAway.Store(math.MaxInt64)
 	return s, nil
 }
@@ -85,6 +86,9 @@ func (s *session) explain(err error) error {
 	}
 	if v := s.fault.Load(); v != nil {
 		return v
+	}
+	if failure := s.packets.Failure(); failure != nil {
+		return failure
 	}
 	select {
 	case <-s.HandshakeComplete():

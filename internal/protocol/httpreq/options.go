@@ -116,6 +116,8 @@ type Options struct {
 	Descriptors *dial.Descriptors
 	// Proxy is what connections are made through.
 	Proxy dial.ProxyOptions
+	// Fence says where connections may go; nil allows all.
+	Fence *dial.Fence
 	// Net is how the network is reached.
 	Net dial.Net
 	// BasicAuth, if not nil, authenticates with a user name and a password.
@@ -179,6 +181,7 @@ func (o Options) Dialing(protocols ...string) dial.Options {
 		ResolveGrace:   o.ResolveGrace,
 		Descriptors:    o.Descriptors,
 		Proxy:          o.Proxy,
+		Fence:          o.Fence,
 		Net:            o.Net,
 		Wire:           o.Wire,
 		Logger:         o.Logger,

@@ -39,6 +39,7 @@ func (s Suite) RunFailures(t *testing.T) {
 	t.Run("tells failures of connecting", s.tellsFailuresOfConnecting)
 	t.Run("tells failures of the handshake", s.tellsFailuresOfTheHandshake)
 	t.Run("checks certificates", s.checksCertificates)
+	t.Run("keeps to the allow list", s.keepsToTheAllowList)
 	t.Run("tells of servers that break off", s.tellsOfServersThatBreakOff)
 }
 
@@ -70,6 +71,8 @@ func (s Suite) Run(t *testing.T) {
 		{"checks certificates", s.checksCertificates},
 		{"tells the phases", s.tellsThePhases},
 		{"tells failures of connecting", s.tellsFailuresOfConnecting},
+		{"keeps to the allow list", s.keepsToTheAllowList},
+		{"follows no redirect to what is not allowed", s.followsNoRedirectToWhatIsNotAllowed},
 		{"tells failures of HTTP/2", s.tellsFailuresOfHTTP2},
 		{"uploads to a slow reader", s.uploadsToASlowReader},
 		{"takes an early response", s.takesAnEarlyResponse},

@@ -11,7 +11,7 @@ export const colours = () => (dark.matches ? night : light);
 
 // known orders reasons, so that each keeps its colour.
 const known = ["status", "timeout", "reset", "refused", "dns", "tls", "connect_timeout", "check", "protocol", "local", "denied", "canceled",
-  "in_flight", "rate_cap", "late", "back_off", "journeys", "no_token", "no_session", "no_descriptors", "shutdown"];
+  "in_flight", "rate_cap", "late", "back_off", "daily_limit", "journeys", "no_token", "no_session", "no_descriptors", "shutdown"];
 const reasonColour = (name) => reasons[Math.max(0, known.indexOf(name)) % reasons.length];
 
 const charts = new Map();

@@ -113,6 +113,7 @@ function draw() {
 // notices are what has to be seen whatever else is looked at.
 function notices(l) {
   const all = [];
+  if (l.dry_run) all.push(make("div", { class: "notice warn", id: "dry-run" }, make("b", {}, "This is a dry run: "), "nothing is sent to the targets of the file, and responses are not judged."));
   if (l.ready) all.push(make("div", { class: "notice warn" }, make("b", {}, "This replica is not ready: "), l.ready));
   if (l.reload.errors.length) {
     all.push(make("div", { class: "notice", id: "reload-failed" }, make("b", {}, `The last reload failed at ${clock(new Date(l.reload.at), "UTC")} UTC. `),

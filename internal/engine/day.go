@@ -1,0 +1,32 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
+)
+
+// dayLimit bounds the slots of a day for the whole fleet. Which are beyond it follows from the timeline, so that every
+// replica knows that of each slot without a word from the others. It belongs to the runner's goroutine.
+type dayLimit struct {
+	// max is how many slots of a day are sent; 0 is all of them.
+	max  uint64
+	line *timeline.Timeline
+	// start and end are the day that was looked at last, and the slots that are due from spent on are beyond the limit.
+	start, end, spent time.Time
+}
+
+// exceeds reports whether a slot is beyond the limit, by when it is due.
+func (d *dayLimit) exceeds(due time.Time) bool {
+	if d.max == 0 {
+		return false
+	}
+	if due.Before(d.start) || !due.Before(d.end) {
+		d.start, d.end = d.line.Day(due)
+		d.spent = d.end
+		if at, ok := d.line.Nth(d.max, d.start, d.end); ok {
+			d.spent = at
+		}
+	}
+	return !due.Before(d.spent)
+}
