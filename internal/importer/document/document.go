@@ -95,11 +95,17 @@ type Request struct {
 	URL       Text
 	Query     []Field
 	Headers   []Field
+	BasicAuth *BasicAuth
 	Variables []Variable
 	Body      Body
 	// Status are those that are expected, none for what is expected anyway.
 	Status  []int
 	Capture []Capture
+}
+
+// BasicAuth is how a request authenticates itself over HTTP.
+type BasicAuth struct {
+	User, Password Text
 }
 
 // Capture is a value of the response by name, such as One("json", String("id")).

@@ -102,7 +102,7 @@ func TestTextsAreReadAsTheyWere(t *testing.T) {
 
 func TestJSONKeepsNumbersAndKeys(t *testing.T) {
 	const in = `{"z":1.50,"a":[true,null,12345678901234567890,-1e5,"{{ x }}",{}],"yes":"no","n":7}`
-	n, err := document.JSON([]byte(in), func(path []string, v string) document.Text {
+	n, err := document.JSON([]byte(in), func(path []string, v string, _ bool) document.Text {
 		if strings.Join(path, ".") == "n" {
 			return document.Placeholder("x")
 		}

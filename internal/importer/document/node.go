@@ -31,6 +31,14 @@ func odd(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 // Int returns a whole number.
 func Int(n int64) *yaml.Node { return plain("!!int", strconv.FormatInt(n, 10)) }
 
+// Number returns a number as JSON writes it.
+func Number(text string) *yaml.Node {
+	if strings.ContainsAny(text, ".eE") {
+		return plain("!!float", text)
+	}
+	return plain("!!int", text)
+}
+
 // Bool returns true or false.
 func Bool(yes bool) *yaml.Node { return plain("!!bool", strconv.FormatBool(yes)) }
 
@@ -132,9 +140,9 @@ func inline(n *yaml.Node) (length int, ok bool) {
 	return length, true
 }
 
-// Leaf returns what stands for a string or a number in JSON. path is where it is, as names of fields and
-// numbers of elements.
-type Leaf func(path []string, value string) Text
+// Leaf returns what stands for a string, or for a number as it is written, in JSON. path is where it is, as
+// names of fields and numbers of elements; it is valid until Leaf returns.
+type Leaf func(path []string, value string, number bool) Text
 
 // errDeep says that a document is deeper than configurations may be.
 var errDeep = errors.New("too deep")
@@ -180,7 +188,7 @@ func (r *jsonReader) value() (*yaml.Node, error) {
 		}
 		return r.array()
 	case string:
-		return r.text(v).node(), nil
+		return r.text(v, false).node(), nil
 	case json.Number:
 		return r.number(v.String()), nil
 	case bool:
@@ -190,24 +198,21 @@ func (r *jsonReader) value() (*yaml.Node, error) {
 	}
 }
 
-func (r *jsonReader) text(s string) Text {
+func (r *jsonReader) text(s string, number bool) Text {
 	if r.leaf == nil {
 		return Literal(s)
 	}
-	return r.leaf(r.path, s)
+	return r.leaf(r.path, s, number)
 }
 
 // number returns a number as it is, unless something else stands for it.
 func (r *jsonReader) number(text string) *yaml.Node {
-	if t := r.text(text); r.leaf != nil {
+	if t := r.text(text, true); r.leaf != nil {
 		if fixed, ok := t.Fixed(); !ok || fixed != text {
 			return t.node()
 		}
 	}
-	if strings.ContainsAny(text, ".eE") {
-		return plain("!!float", text)
-	}
-	return plain("!!int", text)
+	return Number(text)
 }
 
 func (r *jsonReader) object() (*yaml.Node, error) {

@@ -79,13 +79,20 @@ func (r *Request) mapping(weight int64, cookies bool) *Map {
 	if r.Method != "GET" {
 		m.Set("method", optional(r.Method))
 	}
-	m.Set("url", r.URL.node()).Set("query", fields(r.Query)).Set("headers", fields(r.Headers)).Set("variables", variables(r.Variables))
+	m.Set("url", r.URL.node()).Set("query", fields(r.Query)).Set("headers", fields(r.Headers)).Set("basic_auth", r.BasicAuth.node()).Set("variables", variables(r.Variables))
 	m.Set("body", r.Body.node()).Set("expect", status(r.Status))
 	captures := NewMap()
 	for _, c := range r.Capture {
 		captures.set(c.Comment, c.Name, c.Value)
 	}
 	return m.Set("capture", captures.Node())
+}
+
+func (b *BasicAuth) node() *yaml.Node {
+	if b == nil {
+		return nil
+	}
+	return NewMap().Set("username", b.User.node()).Set("password", b.Password.node()).Node()
 }
 
 func (b Body) node() *yaml.Node {

@@ -1,0 +1,195 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	neturl "net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/config"
+	"github.com/traffic-exporter/traffic_exporter/internal/importer/exchange"
+	"github.com/traffic-exporter/traffic_exporter/internal/importer/har"
+	"github.com/traffic-exporter/traffic_exporter/internal/importer/plan"
+	"github.com/traffic-exporter/traffic_exporter/internal/importer/record"
+)
+
+// ImportOptions say what becomes of recorded traffic.
+type ImportOptions struct {
+	plan.Options
+
+	// Output is the file that is written; empty for w.
+	Output string
+	// EnvFile, if not empty, is the file to which the values of the environment variables are
+	// written, which the configuration needs.
+	EnvFile string
+	// Force overwrites files.
+	Force bool
+}
+
+// ImportHAR writes a configuration for the traffic in an HTTP archive.
+func ImportHAR(w io.Writer, file string, o ImportOptions) error {
+	f, err := openInput(file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // It has only been read.
+	all, err := har.Read(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return o.write(w, all)
+}
+
+// openInput opens a file, or standard input for -.
+func openInput(file string) (io.ReadCloser, error) {
+	if file == "-" {
+		return io.NopCloser(os.Stdin), nil
+	}
+	return os.Open(file)
+}
+
+// write plans a configuration and writes it.
+func (o ImportOptions) write(w io.Writer, all []exchange.Exchange) error {
+	p, err := plan.New(all, o.Options)
+	if err != nil {
+		return err
+	}
+	return o.writePlan(w, p)
+}
+
+// writePlan writes a configuration that was planned, once it is sure that it is one.
+func (o ImportOptions) writePlan(w io.Writer, p plan.Plan) error {
+	text, err := p.File.Encode()
+	if err != nil {
+		return err
+	}
+	values := map[string]string{}
+	for _, v := range p.Environment {
+		values[v.Name] = v.Value
+	}
+	lookup := func(name string) (string, bool) {
+		value, ok := values[name]
+		return value, ok
+	}
+	if _, err = config.Parse("the imported configuration", text, lookup, nil); err != nil {
+		return fmt.Errorf("the recording cannot be written as a configuration: %w", err)
+	}
+	if o.EnvFile != "" {
+		if err = o.create(o.EnvFile, envFile(p.Environment), 0o600); err != nil {
+			return err
+		}
+	}
+	if o.Output == "" {
+		_, err = w.Write(text)
+		return err
+	}
+	if err = o.create(o.Output, text, 0o644); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%s: written\n", o.Output)
+	for _, v := range p.Environment {
+		fmt.Fprintf(w, "%s: needs %s, the %s\n", o.Output, v.Name, v.Of)
+	}
+	return nil
+}
+
+// create writes a file, which is not there yet unless it is to be overwritten.
+func (o ImportOptions) create(file string, content []byte, mode fs.FileMode) error {
+	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if o.Force {
+		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	}
+	f, err := os.OpenFile(file, flags, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s is there already: --force overwrites it", file)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Close())
+}
+
+// envFile returns assignments that a shell reads.
+func envFile(all []plan.Variable) []byte {
+	var b bytes.Buffer
+	for _, v := range all {
+		fmt.Fprintf(&b, "# %s\n%s='%s'\n", v.Of, v.Name, strings.ReplaceAll(v.Value, "'", `'\''`))
+	}
+	return b.Bytes()
+}
+
+// RecordOptions say what is recorded and what becomes of it.
+type RecordOptions struct {
+	ImportOptions
+
+	// Target is the origin to which requests are passed on, Listen the address at which they are taken.
+	Target, Listen string
+	// HAR, if not empty, is a file to which the recording itself is written, secrets included.
+	HAR    string
+	Logger *slog.Logger
+}
+
+// Record passes requests on to a target until ctx ends, and then writes a configuration for them.
+func Record(ctx context.Context, w io.Writer, o RecordOptions) error {
+	target, err := neturl.Parse(o.Target)
+	if err == nil {
+		err = record.Check(target)
+	}
+	if err != nil {
+		return fmt.Errorf("--target: %w", err)
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	transport := record.NewTransport()
+	defer transport.CloseIdleConnections()
+	r := record.New(target, transport, o.Logger)
+	o.Logger.Info("recording", "address", "http://"+l.Addr().String(), "target", o.Target)
+	if err = serveUntil(ctx, l, r); err != nil {
+		return err
+	}
+	all := r.Exchanges()
+	if o.HAR != "" {
+		var b bytes.Buffer
+		if err = har.Write(&b, all); err == nil {
+			err = o.create(o.HAR, b.Bytes(), 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return o.write(w, all)
+}
+
+// recordGrace is how long requests may take that are in progress when a recording ends.
+const recordGrace = 5 * time.Second
+
+// serveUntil serves until ctx ends, and then finishes what is in progress for a while.
+func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordGrace)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		_ = server.Close() // What is in progress now is given up.
+	}
+	<-served
+	return nil
+}
