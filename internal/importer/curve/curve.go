@@ -21,8 +21,8 @@ const (
 	// enough is how many requests a point of a curve is the average of, on average: chance changes
 	// it by some 3 %.
 	enough = 1000
-	// week and day are in seconds.
-	week, day = 7 * 86400, 86400
+	// week, day and hour are in seconds.
+	week, day, hour = 7 * 86400, 86400, 3600
 )
 
 // Counter counts requests. The zero Counter is ready for use. It is not safe for concurrent use.
@@ -122,10 +122,10 @@ func (c *Counter) Curve(zone *time.Location) Curve {
 	length := c.until + 1 - c.first
 	curve := Curve{Mean: float64(c.total) / float64(length-missing), Gap: time.Duration(missing) * time.Second}
 	switch {
-	case length >= week:
+	case length >= week-hour: // Files of seven days end a little before the week does.
 		curve.Shape = Weekly
 		c.average(&curve, gaps, zone, week)
-	case length >= day:
+	case length >= day-hour:
 		curve.Shape = Daily
 		c.average(&curve, gaps, zone, day)
 	}
@@ -139,7 +139,7 @@ type span struct{ from, to int64 }
 // been by the average: lines are missing there, and nothing is known of the rate.
 func (c *Counter) gaps() []span {
 	mean := float64(c.total) / float64(c.until+1-c.first)
-	least := max(3600, int64(enough/mean))
+	least := max(hour, int64(enough/mean))
 	var all []span
 	previous := c.first
 	c.each(func(from int64, n uint64) {
@@ -190,7 +190,7 @@ func (c *Counter) resolution(period int64) int {
 			return n
 		}
 	}
-	return 3600 / bucket
+	return hour / bucket
 }
 
 // points returns the rate in the middle of every n buckets. What nothing is known of is left out.
