@@ -169,6 +169,13 @@ and
 			description: "{{ $value | humanizePercentage }} of the attempts to obtain tokens or sessions for scenario {{ $labels.scenario }} fail. Slots are dropped when the last good ones end.",
 		},
 		{
+			name: "TrafficFollowStale", severity: warning, concern: delivery,
+			expr:        `time() - max without (REPLICA) (traffic_follow_last_success_timestamp_seconds) > 600`,
+			wait:        5 * time.Minute,
+			summary:     "The rate that a scenario follows is not found.",
+			description: "No rate has been found for scenario {{ $labels.scenario }} for 15 minutes. The last one holds for a while, then the rate is that of otherwise in the file.",
+		},
+		{
 			name: "TrafficOverrideForgotten", severity: info, concern: delivery,
 			expr:        `max without (REPLICA) (traffic_override_active) == 1`,
 			wait:        12 * time.Hour,

@@ -148,7 +148,8 @@ func (a *App) connect(r *reloader, metrics *telemetry.Metrics) (*controller, err
 	var arcs engine.Arcs = engine.Alone{}
 	local := override.NewLocal()
 	c := &controller{reloader: r, store: local, replica: "alone"}
-	r.overrides = local
+	r.overrides, r.followed = local, override.NewLocal()
+	asks := always
 	if cfg := r.current().Fleet; cfg != nil {
 		f, err := newFleet(cfg, a.registry, a.logger)
 		if err != nil {
@@ -156,7 +157,7 @@ func (a *App) connect(r *reloader, metrics *telemetry.Metrics) (*controller, err
 		}
 		a.fleet, arcs = f, f
 		c.store, c.replica = f.Overrides(), f.ID()
-		r.overrides = c.store
+		r.overrides, r.followed, asks = c.store, f.Followed(), f.IsFirst
 		r.applied = func(cfg *config.Config) {
 			f.SetConfig(configHash(cfg))
 			f.SetMinReplicas(cfg.Fleet.MinReplicas, cfg.Fleet.MinReplicasAlone)
@@ -165,6 +166,7 @@ func (a *App) connect(r *reloader, metrics *telemetry.Metrics) (*controller, err
 	}
 	c.ratio = func() float64 { return arcs.Arc(time.Now()).Ratio() }
 	r.builder = &builder{metrics: metrics, arcs: arcs, descriptors: dial.ProcessDescriptors(), logger: a.logger, history: history.New(time.Now())}
+	r.builder.followers = followers{store: r.followed, asks: asks, replica: c.replica, logger: a.logger}
 	a.historian = newHistorian(r.builder.history, r)
 	if a.fleet != nil {
 		r.builder.votes = a.fleet

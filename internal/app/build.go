@@ -2,6 +2,7 @@ package app
 
 import (
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/backoff"
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
+	"github.com/traffic-exporter/traffic_exporter/internal/follow"
 	"github.com/traffic-exporter/traffic_exporter/internal/history"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
@@ -26,6 +28,8 @@ type built struct {
 	rate          *scenarioRate
 	// guard is nil without back_off.
 	guard *backoff.Guard
+	// follower follows the rate of another system; nil if none is followed.
+	follower *follow.Follower
 	// due returns how many slots have been counted as due.
 	due      func() uint64
 	scenario engine.Scenario
@@ -47,6 +51,8 @@ type builder struct {
 	logger      *slog.Logger
 	// history is what the live page shows.
 	history *history.Store
+	// followers is what those have in common that follow rates.
+	followers followers
 	// admit reports whether a scenario may put one more request on the wire; nil admits all.
 	admit func(scenario string) bool
 }
@@ -101,16 +107,19 @@ func dataOf(scenarios map[string]built) []telemetry.Dataset {
 // is the zero built if there is none.
 func (b *builder) prepareOne(sc config.Scenario, data *tables, old built) (built, error) {
 	n := built{whole: sc.Fingerprint(), client: sc.ClientFingerprint(), guard: b.guard(sc, old.guard)}
-	switch {
-	case old.whole == n.whole:
+	if old.whole == n.whole {
 		return old, nil
-	case old.client == n.client:
+	}
+	var err error
+	if n.follower, err = b.followers.follower(sc); err != nil {
+		return n, err
+	}
+	if old.client == n.client {
 		n.scenario.Client, n.wire, n.mix = old.scenario.Client, old.wire, old.mix
 		return n, nil
 	}
 	n.wire = &lateWire{}
 	in := surroundings{wire: n.wire, descriptors: b.descriptors, logger: b.logger, tables: data, admit: b.admit}
-	var err error
 	n.mix, n.scenario.Client, err = newTraffic(sc, in)
 	if err != nil {
 		return n, err
@@ -161,7 +170,7 @@ func (b *builder) guard(sc config.Scenario, old *backoff.Guard) *backoff.Guard {
 
 // exposeOne creates the scenario's metrics and completes it.
 func (b *builder) exposeOne(sc config.Scenario, n built) (built, error) {
-	n.rate = newRate(sc.Timeline(), n.guard)
+	n.rate = newRate(sc.Timeline(), newFound(sc), n.guard)
 	spec := b.spec(sc, n.mix, n.rate)
 	recorder, err := b.metrics.Scenario(spec)
 	if err != nil {
@@ -219,6 +228,9 @@ func (b *builder) spec(sc config.Scenario, m *mix, r *scenarioRate) telemetry.Sc
 	spec := scenarioSpec(sc, m)
 	spec.TargetRate, spec.Overridden, spec.BackOffRatio = r.now, r.isOverridden, r.backOff
 	spec.SilentFor = r.silentFor
+	if r.found != nil {
+		spec.Followed = r.followed
+	}
 	spec.ShareRate = func() float64 { return r.now() * b.arcs.Arc(time.Now()).Ratio() }
 	return spec
 }
@@ -233,6 +245,9 @@ func scenarioSpec(sc config.Scenario, m *mix) telemetry.ScenarioSpec {
 	}
 	if sc.Session != nil {
 		spec.Sessions = m.logins.count
+	}
+	if sc.Rate.Follow != nil {
+		spec.Followed = func() (rate, at float64) { return math.NaN(), 0 }
 	}
 	if sc.CallsGRPC() {
 		spec.Descriptors = m.descriptors.count

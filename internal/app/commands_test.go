@@ -123,6 +123,29 @@ scenarios:
 	}
 }
 
+func TestPreviewDrawsWhatIsReplayedAndSaysWhatCannotBeKnown(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "week.csv"), []byte("time,rate\nMon 00:00,10\nMon 12:00,50\nMon 18:00,10\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for rate, want := range map[string]string{
+		`{replay: {file: week.csv, by: week}, scale: 2}`:                                            "peak 100/s at 12:00:00 UTC",
+		`{follow: {query: up, prometheus: {url: "http://127.0.0.1:9"}, otherwise: 3/s}, max: 50/s}`: "The rate is followed, up to 50/s: this is that of otherwise, while none is found.",
+	} {
+		file := filepath.Join(dir, "config.yaml")
+		if err := os.WriteFile(file, []byte("scenarios:\n"+scenarioText("s", rate, url, "")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := Preview(&out, file, time.Date(2026, 6, 15, 0, 0, 0, 0, time.UTC)); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
 func TestRatesAreWrittenInTheUnitThatSuitsThem(t *testing.T) {
 	for rate, want := range map[float64]string{
 		0: "0/s", 200: "200/s", 59.62: "59.6/s", 1234567: "1234567/s", 1.5: "1.5/s",

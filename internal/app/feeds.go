@@ -42,12 +42,12 @@ type feeds struct {
 
 // open returns a function for what build makes of a file.
 func open[T any](f *feeds, path string, limit int, build func(content string) (T, error)) func() T {
-	get, _ := follow(f, path, limit, build)
+	get, _ := watchFile(f, path, limit, build)
 	return get
 }
 
-// follow returns likewise, and a function that tells whether that is what the file holds now.
-func follow[T any](f *feeds, path string, limit int, build func(content string) (T, error)) (get func() T, current func() bool) {
+// watchFile returns likewise, and a function that tells whether that is what the file holds now.
+func watchFile[T any](f *feeds, path string, limit int, build func(content string) (T, error)) (get func() T, current func() bool) {
 	nothing := func() T { var zero T; return zero }
 	if f.offline {
 		return nothing, always
@@ -99,7 +99,7 @@ func (f *feeds) table(d config.Dataset, columns []string) (script.Table, func() 
 		rows, err := script.NewRows(values, columns, d.Weight)
 		return func() *script.Rows { return rows }, always, err
 	}
-	rows, current := follow(f, d.File, maxData, func(content string) (*script.Rows, error) {
+	rows, current := watchFile(f, d.File, maxData, func(content string) (*script.Rows, error) {
 		values, err := readRows(d.File, content)
 		if err != nil {
 			return nil, err

@@ -13,15 +13,14 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
 )
 
-// load reads and parses one configuration file for a command. look may be nil, where the
-// files that it names do not matter.
-func load(file string, look config.Look) (*config.Config, error) {
+// load reads and parses one configuration file for a command.
+func load(file string, d disk) (*config.Config, error) {
 	content, err := readAll(file)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.Parse(file, content, os.LookupEnv, look)
-	if err == nil && look != nil {
+	cfg, err := config.Parse(file, content, os.LookupEnv, d)
+	if err == nil && !d.recordings {
 		err = checkFiles(cfg)
 	}
 	return cfg, err
@@ -113,10 +112,27 @@ func readAll(file string) (content []byte, err error) {
 	return io.ReadAll(io.LimitReader(f, config.MaxSize+1))
 }
 
-// readable tells why a file that the configuration names cannot be read; nil if it can.
-func readable(path string) error {
+// disk is where the files are that the configuration names.
+type disk struct {
+	// recordings says that the others do not matter.
+	recordings bool
+}
+
+var _ config.Disk = disk{}
+
+// Look implements config.Disk.
+func (d disk) Look(path string) error {
+	if d.recordings {
+		return nil
+	}
 	_, err := reloading.ReadFile(path, reloading.MaxSize)
 	return withoutPath(err)
+}
+
+// Read implements config.Disk.
+func (disk) Read(path string, limit int) ([]byte, error) {
+	content, err := reloading.ReadFile(path, limit)
+	return content, withoutPath(err)
 }
 
 // withoutPath returns what is behind an error about a file whose path is told already.
@@ -132,7 +148,7 @@ func withoutPath(err error) error {
 func Check(w io.Writer, files []string) error {
 	var errs []error
 	for _, file := range files {
-		cfg, err := load(file, readable)
+		cfg, err := load(file, disk{})
 		if err == nil {
 			err = checkClients(cfg)
 		}

@@ -245,7 +245,7 @@ func drawDay(sc config.Scenario, rate *scenarioRate, h *history.Scenario, now ti
 	for i := range d.Sent {
 		d.Sent[i] = float32(sums[i] / counted[i])
 	}
-	peak, _ := rate.base.Peak(from, until)
+	peak, _ := rate.applied.Load().file.Peak(from, until)
 	return d, peak
 }
 

@@ -82,14 +82,14 @@ func (c *controller) foresee(sc config.Scenario, rate *scenarioRate, o web.Overr
 	change, err := c.change(o, now)
 	var t *timeline.Timeline
 	if err == nil {
-		t, err = changed(rate.base, change)
+		t, err = changed(rate.applied.Load().file, change)
 	}
 	if err != nil {
 		return change, web.OverridePreview{}, refuse(http.StatusUnprocessableEntity, "scenario %q: %v", sc.Name, err)
 	}
 	from, until, _ := midnights(sc.TimeZone, now)
 	p := web.OverridePreview{Scenario: sc.Name, MaxRate: float64(sc.Limits.MaxRate), From: override.Begin(now), Until: change.Until}
-	p.FilePeak, _ = rate.base.Peak(from, until)
+	p.FilePeak, _ = rate.applied.Load().file.Peak(from, until)
 	p.Peak, _ = t.Peak(p.From, p.Until)
 	p.Confirm = p.Peak > confirmBeyond*p.FilePeak
 	p.Refused = p.MaxRate == 0 && p.Peak > refuseBeyond*p.FilePeak
@@ -208,15 +208,17 @@ func (c *controller) status(sc config.Scenario, r *scenarioRate, now time.Time) 
 	if r == nil {
 		return s // A reload is on its way.
 	}
-	s.FileRate, s.TargetRate = r.base.Rate(now), r.now()
+	file := r.applied.Load().file
+	s.FileRate, s.TargetRate = file.Rate(now), r.now()
 	s.ShareRate, s.BackOffRatio = s.TargetRate*c.ratio(), r.backOff()
+	s.Follow = c.followStatus(sc, r, now)
 	change, active, ok := r.latest(now)
 	if !ok {
 		return s
 	}
 	o := &web.OverrideStatus{
 		Clear: change.Kind == override.Clear, From: change.From, Until: change.Until, Active: active,
-		Capped: isCapped(change, r.base, s.MaxRate, now), Reason: change.Reason, By: change.By,
+		Capped: isCapped(change, file, s.MaxRate, now), Reason: change.Reason, By: change.By,
 		Written: change.Written, Replica: change.Replica,
 	}
 	switch change.Kind {

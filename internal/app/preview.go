@@ -16,7 +16,7 @@ import (
 // Preview draws the rate of each scenario for a day from an instant on, with its
 // peak, its requests and the number of its series, and the sums.
 func Preview(w io.Writer, file string, from time.Time) error {
-	cfg, err := load(file, nil)
+	cfg, err := load(file, disk{recordings: true})
 	if err != nil {
 		return err
 	}
@@ -34,6 +34,7 @@ func Preview(w io.Writer, file string, from time.Time) error {
 		}
 		n := telemetry.SeriesCount(scenarioSpec(sc, m))
 		day.print(w, sc, n)
+		printFollow(w, sc)
 		printJourneys(w, sc, day)
 		printExchanges(w, sc, day)
 		printLogins(w, sc)
@@ -75,6 +76,13 @@ func (d day) print(w io.Writer, sc config.Scenario, n telemetry.Series) {
 	fmt.Fprintln(w, chart(d.means, perSecond, func(column int) string {
 		return d.from.Add(time.Duration(column) * chartColumn).Format("15:04")
 	}))
+}
+
+// printFollow writes what the chart cannot show of a rate that is followed.
+func printFollow(w io.Writer, sc config.Scenario) {
+	if sc.Rate.Follow != nil {
+		fmt.Fprintf(w, "The rate is followed, up to %s: this is that of otherwise, while none is found.\n\n", perSecond(highest(sc)))
+	}
 }
 
 // burden is what a slot means for the target, on average and if nothing fails.

@@ -56,6 +56,8 @@ type reloader struct {
 	builder   *builder
 	engine    *engine.Engine
 	overrides overrideStore
+	// followed are the rates that were found for scenarios that follow one.
+	followed overrideStore
 	// applied, if not nil, is told the configuration that runs.
 	applied func(*config.Config)
 
@@ -106,7 +108,7 @@ func newReloader(o Options, metrics *telemetry.Metrics) (*reloader, error) {
 	}
 	r.running.Store(&map[string]built{})
 	r.config.Store(cfg)
-	r.NamedService = services.NewBasicService(r.start, r.watch, nil).WithName("reloader")
+	r.NamedService = services.NewBasicService(r.start, r.watch, r.stopFollowing).WithName("reloader")
 	return r, nil
 }
 
@@ -142,6 +144,8 @@ func (r *reloader) watch(ctx context.Context) error {
 			r.try(r.look)
 		case <-r.ended:
 		case <-r.overrides.News():
+			r.applyOverrides()
+		case <-r.followed.News():
 			r.applyOverrides()
 		}
 		if asked && r.try(r.reload) {
@@ -296,7 +300,7 @@ func (r *reloader) parse(content []byte, err error) (*config.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	cfg, err := config.Parse(r.file, content, r.getenv, readable)
+	cfg, err := config.Parse(r.file, content, r.getenv, disk{})
 	if err == nil {
 		err = checkFiles(cfg)
 	}
@@ -318,6 +322,7 @@ func (r *reloader) apply(cfg *config.Config) outcome {
 		return outcome{err: err}
 	}
 	r.replace(next)
+	closeFollowers(running, next)
 	unchanged := 0
 	for name, old := range running {
 		n, ok := next[name]
@@ -345,22 +350,27 @@ func names(all map[string]built) map[string]bool {
 	return out
 }
 
-// replace makes the engine run other scenarios.
+// replace makes the engine run other scenarios, and has the rates asked for that they follow.
 func (r *reloader) replace(next map[string]built) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lay(next)
 	r.running.Store(&next)
+	for _, b := range next {
+		if b.follower != nil && !r.stopped.Load() {
+			b.follower.Start()
+		}
+	}
 }
 
 // lay makes the engine run scenarios, with the changes of their rates laid over what
 // the file says.
 func (r *reloader) lay(all map[string]built) {
-	book := r.overrides.Book()
+	overrides, found := r.overrides.Book(), r.followed.Book()
 	scenarios := make([]engine.Scenario, 0, len(all))
 	for name, b := range all {
 		sc := b.scenario
-		sc.Timeline = b.rate.lay(book[name], r.logger.With("scenario", name))
+		sc.Timeline = b.rate.lay(rateChanges{overrides[name], found[name]}, r.logger.With("scenario", name))
 		scenarios = append(scenarios, sc)
 	}
 	r.engine.Apply(scenarios)

@@ -34,7 +34,7 @@ type SendOptions struct {
 // Send sends a slot of a scenario now, prints what is exchanged, of a journey step by step
 // and without its pauses, and returns an error if a request failed.
 func Send(ctx context.Context, w io.Writer, o SendOptions) error {
-	cfg, err := load(o.File, readable)
+	cfg, err := load(o.File, disk{})
 	if err != nil {
 		return err
 	}
@@ -126,8 +126,8 @@ func findSlot(sc config.Scenario, segment string, seq uint64) (timeline.Slot, er
 	switch {
 	case s.ID != segment:
 		return timeline.Slot{}, fmt.Errorf("segment %q: by this file it is %s, so its rate, arrivals or time zone were others", segment, s.ID)
-	case seq >= s.Len():
-		return timeline.Slot{}, fmt.Errorf("segment %q has only the slots 0 to %d", segment, int64(s.Len())-1)
+	case seq < s.First() || seq >= s.Len():
+		return timeline.Slot{}, fmt.Errorf("segment %q has only the slots %d to %d", segment, s.First(), int64(s.Len())-1)
 	}
 	return s.Slot(seq), nil
 }

@@ -26,7 +26,7 @@ type watched struct {
 func watch(t *testing.T, rate string, arcs engine.Arcs) *watched {
 	t.Helper()
 	w := &watched{now: time.Date(2026, 6, 15, 10, 0, 0, 0, time.UTC)}
-	w.built = built{rate: newRate(parse(t, scenarioText("s", rate, url, "")).Scenarios[0].Timeline(), nil), due: w.due.Load}
+	w.built = built{rate: newRate(parse(t, scenarioText("s", rate, url, "")).Scenarios[0].Timeline(), nil, nil), due: w.due.Load}
 	w.watchdog = newWatchdog(func() map[string]built { return map[string]built{"s": w.built} }, arcs, slog.New(slog.NewTextHandler(&w.logs, nil)))
 	w.look(w.now)
 	return w
@@ -146,7 +146,7 @@ func TestAStuckClientIsNoticedAndDoesNotHoldUpTheStop(t *testing.T) {
 		Name: "s", Timeline: sc.Timeline(), Entries: []engine.Entry{{Weight: 1}}, Client: client, Recorder: recorder,
 		Limits: engine.Limits{MaxInFlight: 1000, LateAfter: time.Second},
 	}})
-	all := map[string]built{"s": {rate: newRate(sc.Timeline(), nil), due: recorder.due.Load}}
+	all := map[string]built{"s": {rate: newRate(sc.Timeline(), nil, nil), due: recorder.due.Load}}
 	w := newWatchdog(func() map[string]built { return all }, engine.Alone{}, slog.New(slog.DiscardHandler))
 	deadline := time.Now().Add(20 * time.Second)
 	for w.check() == nil {

@@ -53,6 +53,14 @@ func instead(typeName, key string) string {
 		return "write headers in requests instead"
 	case "HTTPConfig.timeout":
 		return "write timeout in the scenario instead"
+	case "Follow.max", "Follow.min", "Follow.scale", "Replay.max", "Replay.min", "Replay.scale":
+		return "write it beside " + strings.ToLower(typeName)
+	case "Follow.url", "Follow.http_config":
+		return "write it in prometheus: {url: ..., http_config: ...}"
+	case "Follow.interval":
+		return "write every instead"
+	case "Replay.time_zone":
+		return "write it in the scenario instead"
 	case "Request.parallel":
 		return adviceParallel
 	case "Request.session", "TrafficStep.session", "Config.session":
@@ -80,8 +88,7 @@ func instead(typeName, key string) string {
 		"HTTPConfig.http_config_file",
 		"SigV4.profile", "SigV4.role_arn", "SigV4.external_id", "SigV4.session_name", "SigV4.tags", "SigV4.use_fips_sts_endpoint", "SigV4.session_token",
 		"BasicAuth.username_ref", "BasicAuth.password_ref", "Authorization.credentials_ref",
-		"RequestBasicAuth.username_ref", "RequestBasicAuth.password_ref", "RequestAuthorization.credentials_ref",
-		"RateShape.replay", "RateShape.follow":
+		"RequestBasicAuth.username_ref", "RequestBasicAuth.password_ref", "RequestAuthorization.credentials_ref":
 		return later
 	case "GRPCConfig.tls_config", "GRPCConfig.basic_auth", "GRPCConfig.authorization", "GRPCConfig.oauth2", "GRPCConfig.connect_timeout",
 		"GRPCConfig.max_conn_age", "GRPCConfig.dns_ttl", "GRPCConfig.max_response_bytes", "GRPCConfig.user_agent":

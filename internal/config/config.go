@@ -1,9 +1,8 @@
 // Package config is the configuration file: its types, defaults, validation and the
 // positions of its errors. It compiles rate shapes to timelines.
 //
-// It does no I/O: it is handed the content of the file and a way to look up
-// environment variables, and it opens no file that the configuration names. It
-// knows nothing of how requests are sent or counted; the app translates.
+// It does no I/O: it is handed the content of the file, a way to look up
+// environment variables and one to read recordings. It knows nothing of how requests are sent or counted; the app translates.
 //
 // The doc comments of the types' fields are the documentation of the keys: the
 // JSON schema and docs/configuration.md are generated from them and the tags.
@@ -453,23 +452,28 @@ func (e Expect) beyondStatus() bool {
 	return len(e.Headers) > 0 || len(e.Cookies) > 0 || len(e.JSON) > 0 || e.Body != nil || e.Size != nil
 }
 
-// Look tells what is wrong with a file that the configuration names; nil if it can be read.
-type Look func(path string) error
+// Disk is where the files are that the configuration names.
+type Disk interface {
+	// Look tells what is wrong with a file; nil if it can be read.
+	Look(path string) error
+	// Read returns the content of a file with a recording, of at most limit bytes.
+	Read(path string, limit int) ([]byte, error)
+}
 
 // Parse reads a configuration. Errors name the file, and relative names of files in it
 // are taken from its folder. getenv tells the value of an environment variable and
-// whether it is set. look is asked about each file that is named; nil takes them as they
-// are. The error is an Errors with everything that is wrong with the file, up to a hundred
+// whether it is set. disk is asked about each file that is named; nil takes them as they
+// are, and recordings for rates of 0. The error is an Errors with everything that is wrong with the file, up to a hundred
 // mistakes, and Config is then nil. What a file costs is bounded: its size by MaxSize, and
 // what aliases and variables make of it.
-func Parse(filename string, content []byte, getenv func(string) (string, bool), look Look) (*Config, error) {
+func Parse(filename string, content []byte, getenv func(string) (string, bool), disk Disk) (*Config, error) {
 	r := newReport(filename)
 	root := r.readDocument(content)
 	if root == nil {
 		return nil, r.sorted()
 	}
 	c := &Config{root: root}
-	d := newDecoder(r, getenv, look)
+	d := newDecoder(r, getenv, disk)
 	d.value(root, "", field{}, reflect.ValueOf(c).Elem())
 	d.markHeaders()
 	c.secrets, c.files = d.secrets, d.files
@@ -478,7 +482,7 @@ func Parse(filename string, content []byte, getenv func(string) (string, bool), 
 			c.files[i].Data = strings.TrimSuffix(name, ".file")
 		}
 	}
-	v := validator{report: r, c: c, knots: new(int)}
+	v := validator{report: r, c: c, knots: new(int), disk: disk}
 	if !r.stopped {
 		v.fleet(c.Fleet)
 		v.datasets()

@@ -18,7 +18,7 @@ import (
 type decoder struct {
 	*report
 	getenv func(string) (string, bool)
-	look   Look
+	disk   Disk
 	// secrets are the nodes that must not be shown.
 	secrets map[*yaml.Node]bool
 	// headers are header fields and, in the same order, the nodes of their values.
@@ -34,9 +34,9 @@ type decoder struct {
 	fields            map[reflect.Type][]field
 }
 
-func newDecoder(r *report, getenv func(string) (string, bool), look Look) *decoder {
+func newDecoder(r *report, getenv func(string) (string, bool), disk Disk) *decoder {
 	return &decoder{
-		report: r, getenv: getenv, look: look,
+		report: r, getenv: getenv, disk: disk,
 		secrets:   map[*yaml.Node]bool{},
 		following: map[*yaml.Node]bool{},
 		fields:    map[reflect.Type][]field{},
@@ -343,7 +343,7 @@ func (d *decoder) scalar(n *yaml.Node, path string, f field, v reflect.Value) {
 	switch f.format {
 	case "file":
 		d.named(n, path, text, v)
-	case "folder":
+	case "folder", "recording":
 		v.SetString(d.beside(text))
 	case "content":
 		v.SetString(d.beside(text))
@@ -381,10 +381,10 @@ func (d *decoder) expandedText(n *yaml.Node, path string) (text string, ok bool)
 func (d *decoder) named(n *yaml.Node, path, text string, v reflect.Value) {
 	text = d.beside(text)
 	v.SetString(text)
-	if d.look == nil {
+	if d.disk == nil {
 		return
 	}
-	if err := d.look(text); err != nil {
+	if err := d.disk.Look(text); err != nil {
 		found := quote(n.Value)
 		if strings.Contains(n.Value, "${") {
 			found += " from the environment"

@@ -1,9 +1,7 @@
 package config_test
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -294,13 +292,7 @@ func TestFilesThatCannotBeReadAreListedWithAllElse(t *testing.T) {
 	text := with(`http_config: {tls_config: {ca_file: ca.pem}, basic_auth: {username: u, password_file: /etc/password}}
 ` + `timeout: never
 requests: [{name: r, url: "https://127.0.0.1/"}]`)
-	look := func(path string) error {
-		if path == "/etc/password" {
-			return errors.New("permission denied")
-		}
-		return fs.ErrNotExist
-	}
-	_, err := config.Parse("x.yaml", []byte(text), nil, look)
+	_, err := config.Parse("x.yaml", []byte(text), nil, disk{"/etc/password": nil})
 	for _, want := range []string{
 		`http_config.tls_config.ca_file: found "ca.pem", which cannot be read: file does not exist`,
 		`http_config.basic_auth.password_file: found "/etc/password", which cannot be read: permission denied`,

@@ -12,14 +12,15 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Fingerprint returns a hash of the whole scenario: secrets and what the environment
-// put into it count, its place in the file and the way it is written do not, except that
+// Fingerprint returns a hash of the whole scenario: secrets, what the environment put into it
+// and the content of recordings count, its place in the file and the way it is written do not, except that
 // headers from the environment are secrets and others are not.
 func (s Scenario) Fingerprint() string {
 	return fingerprint(struct {
-		Scenario scenarioKeys   `yaml:"scenario"`
-		Data     Named[Dataset] `yaml:"data"`
-	}{scenarioKeys(s), s.data})
+		Scenario   scenarioKeys   `yaml:"scenario"`
+		Data       Named[Dataset] `yaml:"data"`
+		Recordings []string       `yaml:"recordings"`
+	}{scenarioKeys(s), s.data, s.Rate.recordings()})
 }
 
 // scenarioKeys is a scenario without its methods.
@@ -59,8 +60,8 @@ func (c *Config) FleetFingerprint() string {
 }
 
 // ScenariosHash returns a hash of what the file says apart from the section fleet, which
-// may name each replica's own addresses: what the environment puts into it, comments and
-// the way it is written do not count.
+// may name each replica's own addresses. The content of recordings counts; what the environment
+// puts into it, comments and the way it is written do not.
 func (c *Config) ScenariosHash() [sha256.Size]byte {
 	var text strings.Builder
 	for i := 0; i+1 < len(c.root.Content); i += 2 {
@@ -68,6 +69,9 @@ func (c *Config) ScenariosHash() [sha256.Size]byte {
 			plain(&text, c.root.Content[i])
 			plain(&text, c.root.Content[i+1])
 		}
+	}
+	for _, s := range c.Scenarios {
+		text.WriteString(strings.Join(s.Rate.recordings(), " "))
 	}
 	return sha256.Sum256([]byte(text.String()))
 }

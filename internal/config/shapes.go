@@ -29,6 +29,10 @@ type RateShape struct {
 	Weekly []WeekPoint `yaml:"weekly" min:"1" max:"10000"`
 	// The sum of other rates. Periods longer than a day must be multiples of each other.
 	Sum []RateShape `yaml:"sum" min:"1" max:"100"`
+	// A rate that was recorded, such as a week of production's.
+	Replay *Replay `yaml:"replay"`
+	// A rate that a Prometheus is asked for all the time, such as production's.
+	Follow *Follow `yaml:"follow"`
 	// A factor.
 	Scale float64 `yaml:"scale" default:"1" min:"0" max:"1000000"`
 	// The lowest rate: what is below is raised to it.
@@ -128,6 +132,8 @@ func (s RateShape) kinds() []string {
 		{"daily", s.Daily != nil},
 		{"weekly", s.Weekly != nil},
 		{"sum", s.Sum != nil},
+		{"replay", s.Replay != nil},
+		{"follow", s.Follow != nil},
 	} {
 		if kind.there {
 			kinds = append(kinds, kind.key)
@@ -136,8 +142,12 @@ func (s RateShape) kinds() []string {
 	return kinds
 }
 
-// compile returns the shape for the timeline, adjustments included.
+// compile returns the shape for the timeline, adjustments included. Of a rate that is followed
+// it is that of otherwise: what is followed is not known yet.
 func (s RateShape) compile() timeline.Shape {
+	if s.Follow != nil {
+		return s.Follow.Otherwise.compile()
+	}
 	shape := s.bare()
 	if s.Scale == 1 && s.Min == 0 && s.Max == nil {
 		return shape
@@ -168,6 +178,8 @@ func (s RateShape) bare() timeline.Shape {
 		return compileWeekly(s.Weekly)
 	case s.Sum != nil:
 		return compileSum(s.Sum)
+	case s.Replay != nil:
+		return s.Replay.compile()
 	default:
 		return nil
 	}

@@ -13,6 +13,7 @@ type validator struct {
 	c *Config
 	// knots are those of the curves of all scenarios so far.
 	knots *int
+	disk  Disk
 }
 
 func (v validator) scenarios(scenarios []Scenario) {
@@ -49,7 +50,7 @@ func (v validator) scenario(path string, s *Scenario) {
 	v.grpc(path, s)
 	v.webSockets(path, s)
 	v.signs(path, s)
-	s.timeline = v.timeline(path, *s)
+	s.timeline = v.timeline(path, s)
 }
 
 func (v validator) slo(path string, s Scenario) {
@@ -83,13 +84,14 @@ func (v validator) backOff(path string, s Scenario) {
 }
 
 // timeline returns the scenario's timeline, or nil if the report says why not.
-func (v validator) timeline(path string, s Scenario) *timeline.Timeline {
+func (v validator) timeline(path string, s *Scenario) *timeline.Timeline {
 	rate, zone := join(path, "rate"), join(path, "time_zone")
 	location, err := time.LoadLocation(s.TimeZone)
 	if err != nil || s.TimeZone == "" || s.TimeZone == "Local" {
 		v.fail(zone, "found %s, expected the IANA name of a time zone such as Europe/Berlin", v.found(zone))
+		location = nil
 	}
-	v.rate(rate, s.Rate, 1)
+	v.rate(rate, &s.Rate, 1, location)
 	if !v.ok(rate, zone, join(path, "arrivals"), join(path, "name"), below(path, "limits.max_rate")) || v.bad[path] {
 		return nil
 	}

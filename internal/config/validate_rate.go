@@ -8,8 +8,8 @@ import (
 const maxSumDepth = 8
 
 // rate checks a shape and its adjustments. The timeline checks what needs the whole
-// curve, such as the peak of a sum.
-func (v validator) rate(path string, s RateShape, depth int) {
+// curve, such as the peak of a sum. loc is where recordings are read; nil if that is not known.
+func (v validator) rate(path string, s *RateShape, depth int, loc *time.Location) {
 	if !v.given(path) || v.bad[path] {
 		return
 	}
@@ -18,17 +18,17 @@ func (v validator) rate(path string, s RateShape, depth int) {
 		return
 	} else if len(kinds) == 0 {
 		if v.ok(path) {
-			v.fail(path, "found no shape, expected one of steady, ramp, steps, sine, spikes, daily, weekly or sum")
+			v.fail(path, "found no shape, expected one of steady, ramp, steps, sine, spikes, daily, weekly, sum, replay or follow")
 		}
 		return
 	}
 	if low, high := join(path, "min"), join(path, "max"); s.Max != nil && v.ok(low, high) && s.Min > *s.Max {
 		v.fail(low, "found %s, expected at most max, which is %v", v.found(low), *s.Max)
 	}
-	v.shape(path, s, depth)
+	v.shape(path, s, depth, loc)
 }
 
-func (v validator) shape(path string, s RateShape, depth int) {
+func (v validator) shape(path string, s *RateShape, depth int, loc *time.Location) {
 	switch {
 	case s.Ramp != nil:
 		v.ramp(join(path, "ramp"), s.Ramp)
@@ -43,7 +43,11 @@ func (v validator) shape(path string, s RateShape, depth int) {
 	case s.Weekly != nil:
 		v.order(join(path, "weekly"), len(s.Weekly), func(i int) time.Duration { return s.Weekly[i].At.offset() })
 	case s.Sum != nil:
-		v.sum(join(path, "sum"), s.Sum, depth)
+		v.sum(join(path, "sum"), s.Sum, depth, loc)
+	case s.Replay != nil:
+		v.replay(join(path, "replay"), s.Replay, loc)
+	case s.Follow != nil:
+		v.follow(path, s, depth, loc)
 	}
 }
 
@@ -130,12 +134,12 @@ func (v validator) order(path string, n int, at func(int) time.Duration) {
 	}
 }
 
-func (v validator) sum(path string, shapes []RateShape, depth int) {
+func (v validator) sum(path string, shapes []RateShape, depth int, loc *time.Location) {
 	if depth >= maxSumDepth {
 		v.fail(path, "found sums within sums, %d deep, expected less", depth)
 		return
 	}
-	for i, s := range shapes {
-		v.rate(element(path, i), s, depth+1)
+	for i := range shapes {
+		v.rate(element(path, i), &shapes[i], depth+1, loc)
 	}
 }

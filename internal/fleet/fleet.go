@@ -89,6 +89,7 @@ type Fleet struct {
 	windows atomic.Pointer[window]
 
 	overrides *Overrides
+	followed  *Overrides
 	totals    *Totals
 
 	mu      sync.Mutex
@@ -135,7 +136,7 @@ func New(o Options) (*Fleet, error) {
 	f.kitLog = newKitLogger(o.Logger, f.refused)
 	f.view.Why = "starting"
 	f.windows.Store(&window{})
-	f.overrides = newOverrides(o.Logger)
+	f.overrides, f.followed = newOverrides(overridesKey, o.Logger), newOverrides(followedKey, o.Logger)
 	f.totals = newTotals(f)
 	s, err := newStore(o, f.id, f.refused, f.kitLog)
 	if err != nil {
@@ -169,8 +170,11 @@ func (f *Fleet) newTracker() *membership.Tracker {
 // one that went away.
 func (f *Fleet) ID() string { return f.id }
 
-// Overrides returns the changes of the rate that the fleet shares.
+// Overrides returns the changes of the rate that operators write.
 func (f *Fleet) Overrides() *Overrides { return f.overrides }
+
+// Followed returns the rates that are found for scenarios that follow one.
+func (f *Fleet) Followed() *Overrides { return f.followed }
 
 // Memberlist shows the status of the gossip by a template, which is given dskit's
 // memberlist.StatusPageData; nil for other stores.
@@ -227,6 +231,7 @@ func (f *Fleet) makeClients() error {
 	f.totals.connect(totals)
 	f.members = members
 	f.overrides.connect(overrides)
+	f.followed.connect(overrides)
 	return nil
 }
 
@@ -250,6 +255,7 @@ func (f *Fleet) run(ctx context.Context) error {
 		})
 	})
 	watches.Go(func() { f.overrides.watch(ctx) })
+	watches.Go(func() { f.followed.watch(ctx) })
 	watches.Go(func() { f.totals.run(ctx) })
 	watches.Go(func() { poll(ctx, f.members, ringKey, f.hear) })
 	watches.Go(func() { f.reunite(ctx) })

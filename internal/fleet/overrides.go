@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	// overridesKey is the key of the overrides in the store.
-	overridesKey = "overrides"
+	// overridesKey is the key of the overrides in the store, and followedKey that of the rates
+	// that were found for scenarios that follow one.
+	overridesKey, followedKey = "overrides", "followed"
 	// maxOverrides bounds the scenarios that have changes, whatever others tell us.
 	maxOverrides = 1000
 )
@@ -27,9 +28,11 @@ const (
 // errNotConnected is returned while the store cannot be read yet.
 var errNotConnected = errors.New("the fleet's store cannot be reached yet")
 
-// Overrides are the changes of the rate that the fleet shares. Its methods are safe for
-// concurrent use.
+// Overrides are changes of the rate that the fleet shares: those that operators write, or
+// those that are found for rates that are followed. Its methods are safe for concurrent use.
 type Overrides struct {
+	// key is where they are in the store.
+	key    string
 	logger *slog.Logger
 	news   chan struct{}
 
@@ -39,8 +42,8 @@ type Overrides struct {
 	book   override.Book
 }
 
-func newOverrides(logger *slog.Logger) *Overrides {
-	return &Overrides{logger: logger, news: make(chan struct{}, 1), book: override.Book{}}
+func newOverrides(key string, logger *slog.Logger) *Overrides {
+	return &Overrides{key: key, logger: logger, news: make(chan struct{}, 1), book: override.Book{}}
 }
 
 // connect tells where the store is.
@@ -76,7 +79,7 @@ func (o *Overrides) Change(ctx context.Context, scenario string, f func(override
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	var refused error
-	err := client.CAS(ctx, overridesKey, func(in any) (any, bool, error) {
+	err := client.CAS(ctx, o.key, func(in any) (any, bool, error) {
 		value := &overrides{book: override.Book{}}
 		if v, ok := in.(*overrides); ok && v != nil {
 			value.book = v.book.Clone()
@@ -97,7 +100,7 @@ func (o *Overrides) Change(ctx context.Context, scenario string, f func(override
 		return fmt.Errorf("write to the fleet's store: %w", err)
 	}
 	// What this replica has written it need not wait to be told.
-	if value, err := client.Get(ctx, overridesKey); err == nil {
+	if value, err := client.Get(ctx, o.key); err == nil {
 		o.hear(value)
 	}
 	return nil
@@ -107,8 +110,8 @@ func (o *Overrides) Change(ctx context.Context, scenario string, f func(override
 func (o *Overrides) watch(ctx context.Context) {
 	client := o.store()
 	var watches sync.WaitGroup
-	watches.Go(func() { poll(ctx, client, overridesKey, o.hear) })
-	watch(ctx, client, overridesKey, o.hear)
+	watches.Go(func() { poll(ctx, client, o.key, o.hear) })
+	watch(ctx, client, o.key, o.hear)
 	watches.Wait()
 }
 
@@ -124,7 +127,11 @@ func (o *Overrides) hear(value any) {
 	if len(changed) == 0 {
 		return
 	}
-	o.logger.Info("overrides of the rate changed", "scenarios", changed.Names())
+	level := slog.LevelInfo
+	if o.key == followedKey {
+		level = slog.LevelDebug // They change all the time.
+	}
+	o.logger.Log(context.Background(), level, "overrides of the rate changed", "key", o.key, "scenarios", changed.Names())
 	select {
 	case o.news <- struct{}{}:
 	default: // There is news already.

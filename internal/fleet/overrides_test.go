@@ -19,7 +19,7 @@ func inMemory(t *testing.T) *Overrides {
 	t.Helper()
 	client, closer := consul.NewInMemoryClient(overridesCodec{}, log.NewNopLogger(), nil)
 	t.Cleanup(func() { _ = closer.Close() })
-	o := newOverrides(slog.New(slog.DiscardHandler))
+	o := newOverrides(overridesKey, slog.New(slog.DiscardHandler))
 	o.connect(client)
 	return o
 }
@@ -75,7 +75,7 @@ func TestWhatHasExpiredDoesNotStayInTheStore(t *testing.T) {
 }
 
 func TestBeforeTheStoreIsThereChangesAreRefused(t *testing.T) {
-	o := newOverrides(slog.New(slog.DiscardHandler))
+	o := newOverrides(overridesKey, slog.New(slog.DiscardHandler))
 	if err := o.Change(context.Background(), "shop", nil); !errors.Is(err, errNotConnected) {
 		t.Errorf("error %v", err)
 	}

@@ -95,3 +95,19 @@ func (f *Fleet) current(now time.Time) membership.View {
 	}
 	return f.view // Also after the clock was set back.
 }
+
+// IsFirst reports whether this replica is the first of the members, which does what one has to do
+// for all: the live one with the lowest ID. While views differ there may be two, or none.
+func (f *Fleet) IsFirst() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.current(time.Now()).Live {
+		return false
+	}
+	for _, m := range f.tracker.Statuses() {
+		if m.State == membership.Live {
+			return m.ID == f.id // They are sorted.
+		}
+	}
+	return false
+}

@@ -1,5 +1,6 @@
-// Package override is what operators change about the rate of a scenario while it
-// runs: another rate, or a factor, from an instant on and until it expires.
+// Package override is what changes about the rate of a scenario while it runs: another
+// rate, or a factor, from an instant on and until it expires. Operators write changes, and
+// whoever asks for a rate that is followed.
 //
 // A History is the last changes of one scenario and a Book those of all. Both merge
 // in any order and as often as one likes and come out the same, so that they can be
@@ -23,6 +24,9 @@ const (
 	// Settle is the least time between writing a change and its effect, in which every
 	// replica has to hear of it.
 	Settle = 2 * time.Second
+	// remember is for how long a rate that was found is known after it has expired, so that slots
+	// are numbered on when another one is found.
+	remember = 24 * time.Hour
 )
 
 // Kind is what a change does to the rate.
@@ -36,6 +40,8 @@ const (
 	Factor Kind = "factor"
 	// Clear brings back the rate of the file.
 	Clear Kind = "clear"
+	// Found is a rate that was found, of a scenario that follows one: Value holds until Until.
+	Found Kind = "found"
 )
 
 // Change is one change of a scenario's rate. It is immutable.
@@ -56,6 +62,15 @@ type Change struct {
 	// Forget is when the change may be forgotten: nothing older that it has replaced is
 	// unexpired then.
 	Forget time.Time `json:"forget"`
+	// Progress is how many slots there have been until From since Began, of one that was found.
+	Progress Progress  `json:"progress,omitzero"`
+	Began    time.Time `json:"began,omitzero"`
+}
+
+// Progress is a number of slots, whole ones and a fraction in 2^-64.
+type Progress struct {
+	Slots uint64 `json:"slots,omitempty"`
+	Part  uint64 `json:"part,omitempty"`
 }
 
 // compare orders changes by when they were written.
@@ -87,6 +102,9 @@ func (h History) Add(c Change, now time.Time) (History, Change, bool) {
 		c.Until = c.From
 	}
 	c.Forget = c.Until
+	if c.Kind == Found {
+		c.Forget = c.Until.Add(remember)
+	}
 	waiting := 0
 	for _, old := range h {
 		if old.Forget.After(c.Forget) {

@@ -76,7 +76,7 @@ type collector struct {
 	sessions    *sessions
 	descriptors *descriptors
 
-	targetDesc, shareDesc, overrideDesc, backOffDesc, silentDesc, objectiveDesc, latencyDesc *prometheus.Desc
+	targetDesc, shareDesc, overrideDesc, backOffDesc, silentDesc, objectiveDesc, latencyDesc, followedDesc, foundDesc *prometheus.Desc
 
 	rates   atomic.Pointer[rates]
 	current atomic.Pointer[Scenario]
@@ -88,6 +88,7 @@ type rates struct {
 	overridden    func() bool
 	backOff       func() float64
 	silent        func() float64
+	followed      func() (rate, at float64)
 }
 
 func newCollector(name string) *collector {
@@ -124,6 +125,10 @@ func newCollector(name string) *collector {
 			"For how long slots of this replica have been due and not one was taken: 0 unless its sending hangs."),
 		backOffDesc: f.desc("traffic_back_off_ratio",
 			"Part of the target rate that is sent now, from 0 to 1: less than 1 while the target is spared because it fails."),
+		followedDesc: f.desc("traffic_followed_rate",
+			"Requests per second that were found for a rate that is followed, scaled and bounded; NaN while none holds."),
+		foundDesc: f.desc("traffic_follow_last_success_timestamp_seconds",
+			"When the rate was found last that is followed, by any replica, in seconds since 1970; 0 if never."),
 		objectiveDesc: f.desc("traffic_slo_objective_ratio",
 			"Part of the requests that must be good, from 0 to 1."),
 		latencyDesc: f.desc("traffic_slo_latency_seconds",
@@ -146,7 +151,7 @@ func (c *collector) services(bounds []float64) *prometheus.HistogramVec {
 
 // reshape makes the scenario what spec says. Calls must not overlap.
 func (c *collector) reshape(spec ScenarioSpec) *Scenario {
-	c.rates.Store(&rates{target: spec.TargetRate, share: spec.ShareRate, overridden: spec.Overridden, backOff: spec.BackOffRatio, silent: spec.SilentFor})
+	c.rates.Store(&rates{target: spec.TargetRate, share: spec.ShareRate, overridden: spec.Overridden, backOff: spec.BackOffRatio, silent: spec.SilentFor, followed: spec.Followed})
 	c.sessions.reshape(spec)
 	c.descriptors.reshape(spec)
 	old := c.current.Load()
@@ -188,7 +193,7 @@ func (c *collector) prune(old, s *Scenario) {
 // Describe implements prometheus.Collector. It describes all that there may be,
 // whatever the shape: the registry knows the collector by it.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.targetDesc, c.shareDesc, c.overrideDesc, c.backOffDesc, c.silentDesc, c.objectiveDesc, c.latencyDesc} {
+	for _, d := range []*prometheus.Desc{c.targetDesc, c.shareDesc, c.overrideDesc, c.backOffDesc, c.silentDesc, c.objectiveDesc, c.latencyDesc, c.followedDesc, c.foundDesc} {
 		ch <- d
 	}
 	for _, part := range c.parts(c.current.Load()) {
@@ -215,6 +220,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		silent = r.silent()
 	}
 	gauge(c.silentDesc, silent)
+	if r.followed != nil {
+		rate, at := r.followed()
+		gauge(c.followedDesc, rate)
+		gauge(c.foundDesc, at)
+	}
 	s := c.current.Load()
 	if s.slo != nil {
 		gauge(c.objectiveDesc, s.slo.Objective)

@@ -160,12 +160,13 @@ func visits() telemetry.ScenarioSpec {
 	}
 }
 
-// account is a scenario with a token.
+// account is a scenario with a token, whose rate follows another.
 func account() telemetry.ScenarioSpec {
 	return telemetry.ScenarioSpec{
 		Name: "account", Requests: []string{"get"}, Timeout: time.Second,
 		Sessions:     func() float64 { return 1 },
 		TokenExpires: func() float64 { return 2e9 },
+		Followed:     func() (rate, at float64) { return 40, 1e9 },
 	}
 }
 

@@ -43,6 +43,10 @@ type ScenarioSpec struct {
 	// SilentFor returns for how many seconds slots of this replica have been due without
 	// one being counted. It is called like those; nil reads as 0.
 	SilentFor func() float64
+	// Followed returns the rate that was found last and holds, NaN for none, and when it was found
+	// in Unix time, 0 if never. It is called like those. The scenario has the series of a rate
+	// that is followed unless it is nil.
+	Followed func() (rate, at float64)
 	// Sessions returns how many sessions and tokens there are, and TokenExpires when the token
 	// expires in Unix time, 0 if nobody knows. They are called like those. The scenario has the
 	// series of sessions unless Sessions is nil, and that of a token unless TokenExpires is.
@@ -203,6 +207,9 @@ func SeriesCount(spec ScenarioSpec) Series {
 	}
 	if spec.Sessions != nil {
 		s.Plain += 3
+	}
+	if spec.Followed != nil {
+		s.Plain += 2
 	}
 	if spec.TokenExpires != nil {
 		s.Plain++

@@ -12,6 +12,8 @@ type calendar struct {
 // layout is what a curve has to be fitted to: how long a group of days is, when the
 // days in it start and what the clocks show.
 type layout struct {
+	// start is the instant at which the group starts; zero in a layout of any.
+	start  time.Time
 	length time.Duration
 	// days are the starts of the days, and the end of the last.
 	days []time.Duration
@@ -95,7 +97,7 @@ func (c calendar) isPlain(g int64, start, end time.Time) bool {
 
 // layout returns the layout of a group.
 func (c calendar) layout(g int64, start, end time.Time) layout {
-	l := layout{length: end.Sub(start), stretches: c.stretches(g, start, end)}
+	l := layout{start: start, length: end.Sub(start), stretches: c.stretches(g, start, end)}
 	for i := range c.days + 1 {
 		l.days = append(l.days, c.dayStart(c.firstDay(g)+i).Sub(start))
 	}

@@ -42,7 +42,7 @@ func (r random) period() time.Duration {
 
 // simple draws a shape with a peak of at most 1.
 func (r random) simple() timeline.Shape {
-	switch a, b := r.Float64(), r.Float64()*float64(r.IntN(2)); r.IntN(7) {
+	switch a, b := r.Float64(), r.Float64()*float64(r.IntN(2)); r.IntN(8) {
 	case 0:
 		every := r.period()
 		return timeline.Ramp{From: a, To: b, Over: 1 + r.between(0, every-1, 1), Every: every}
@@ -57,6 +57,8 @@ func (r random) simple() timeline.Shape {
 		return timeline.Daily{Points: r.dayPoints()}
 	case 5:
 		return timeline.Weekly{Points: r.weekPoints()}
+	case 6:
+		return r.recorded()
 	default:
 		return timeline.Steady{Rate: a}
 	}
@@ -91,6 +93,16 @@ func (r random) weekPoints() []timeline.WeekPoint {
 		}
 	}
 	return points
+}
+
+func (r random) recorded() *timeline.Recorded {
+	out := &timeline.Recorded{Start: r.instant(), Points: []timeline.RecordedPoint{{Rate: r.Float64()}}, Repeat: r.IntN(4) > 0, Otherwise: r.Float64()}
+	var at time.Duration
+	for range 1 + r.IntN(20) {
+		at += r.between(time.Minute, 24*time.Hour, time.Nanosecond)
+		out.Points = append(out.Points, timeline.RecordedPoint{After: at, Rate: r.Float64() * float64(r.IntN(2))})
+	}
+	return out
 }
 
 // shape draws any shape, with a peak of at most the given rate.

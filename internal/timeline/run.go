@@ -26,6 +26,9 @@ func (t *Timeline) runs(from, to time.Time) iter.Seq[run] {
 
 // walk yields the runs of a plain timeline. It returns false if it was told to stop.
 func (t *Timeline) walk(from, to time.Time, yield func(run) bool) bool {
+	if t.only != nil {
+		return yield(run{seg: t.only, from: from, until: to})
+	}
 	g, start, end := t.calendar.group(from)
 	for start.Before(to) {
 		r := run{from: start, until: end}

@@ -7,7 +7,8 @@ import (
 )
 
 // Segment is a stretch of the timeline with one curve: one local day, or as many
-// whole days as the shape's period has. Its slots are numbered from 0. A Segment is
+// whole days as the shape's period has, or a rate that holds for a while. Its slots are
+// numbered from 0, those of a held rate from where the one before it was. A Segment is
 // immutable and safe for concurrent use.
 type Segment struct {
 	// ID is the segment's start and a hash of its curve and arrivals, so that a slot
@@ -24,20 +25,27 @@ type Segment struct {
 	// total is the integral of the curve over the segment, and n the number of slots.
 	total units
 	n     uint64
+	// first is the number of the first slot that is due in the segment: those before it are of
+	// the segments that a held one goes on from.
+	first uint64
 	// phase is the place of the first point of uniform arrivals, in 2^-64.
 	phase uint64
 	// seed makes this segment's random numbers different from every other's.
 	seed uint64
 }
 
-// Len returns the number of slots in the segment.
+// First returns the number of the segment's first slot, and Len that behind its last.
+func (s *Segment) First() uint64 { return s.first }
+
+// Len returns the number of slots in the segment, with those before First.
 func (s *Segment) Len() uint64 { return s.n }
 
 // Due returns the instant at which a slot of the segment is due, in UTC and whole
-// nanoseconds. It panics if there is no such slot: seq must be less than Len.
+// nanoseconds. It panics if there is no such slot: seq must be at least First
+// and less than Len.
 func (s *Segment) Due(seq uint64) time.Time {
-	if seq >= s.n {
-		panic(fmt.Sprintf("timeline: slot %d of a segment of %d", seq, s.n))
+	if seq < s.first || seq >= s.n {
+		panic(fmt.Sprintf("timeline: slot %d of a segment of %d to %d", seq, s.first, s.n))
 	}
 	var b block
 	x := s.point(seq, &b)
@@ -53,7 +61,7 @@ func (s *Segment) Slot(seq uint64) Slot {
 // Count returns how many of the segment's slots are due before the instant.
 func (s *Segment) Count(at time.Time) uint64 {
 	if !at.After(s.Start) || s.n == 0 {
-		return 0
+		return s.first
 	}
 	if !at.Before(s.End) {
 		return s.n
@@ -82,7 +90,7 @@ func (s *Segment) correct(k uint64, at time.Time, b *block) uint64 {
 		p := s.curve.span(x)
 		return s.due(&p, x).Before(at)
 	}
-	for k > 0 && !before(k-1) {
+	for k > s.first && !before(k-1) {
 		k--
 	}
 	for k < s.n && before(k) {

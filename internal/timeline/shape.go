@@ -51,6 +51,9 @@ type plan struct {
 	// clock tells that the shape follows local time, not elapsed time.
 	clock bool
 	waves []density
+	// recorded is the number of points of recordings, which lie between from and until.
+	recorded    int
+	from, until time.Time
 }
 
 // density is the number of knots that a wave has in each period.
@@ -64,17 +67,26 @@ func (p plan) with(q plan) (plan, error) {
 	if p.days%q.days != 0 && q.days%p.days != 0 {
 		return plan{}, fmt.Errorf("periods of %d and %d days do not fit: the longer must be a multiple of the shorter", p.days, q.days)
 	}
-	return plan{
-		days:  max(p.days, q.days),
-		clock: p.clock || q.clock,
-		waves: slices.Concat(p.waves, q.waves),
-	}, nil
+	both := plan{
+		days:     max(p.days, q.days),
+		clock:    p.clock || q.clock,
+		waves:    slices.Concat(p.waves, q.waves),
+		recorded: p.recorded + q.recorded,
+		from:     p.from, until: p.until,
+	}
+	if p.recorded == 0 || q.recorded > 0 && q.from.Before(p.from) {
+		both.from = q.from
+	}
+	if q.until.After(p.until) {
+		both.until = q.until
+	}
+	return both, nil
 }
 
 // cycle returns the common period of all waves, or 0 if they have none of up to a
 // day, so that every segment has to be drawn as a whole.
 func (p plan) cycle() time.Duration {
-	if p.clock || p.days > 1 {
+	if p.clock || p.days > 1 || p.recorded > 0 {
 		return 0
 	}
 	if len(p.waves) == 0 {

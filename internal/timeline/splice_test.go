@@ -119,30 +119,36 @@ func TestTheStretchDecidesAboutASlotThatIsDueAtItsBorder(t *testing.T) {
 	}
 }
 
-func TestSplicingReplacesWhatWasSpliced(t *testing.T) {
+func TestSplicesAreLaidOverEachOther(t *testing.T) {
 	base := newTimeline(t, timeline.Options{Name: "x", Shape: timeline.Steady{Rate: 1}})
-	first := []timeline.Stretch{{From: start, Until: start.Add(time.Hour), Timeline: with(t, base, 2)}}
-	second := []timeline.Stretch{{From: start.Add(2 * time.Hour), Until: start.Add(3 * time.Hour), Timeline: with(t, base, 3)}}
+	hour := func(n float64) time.Time { return start.Add(time.Duration(n * float64(time.Hour))) }
 	if spliced(t, base, nil) != base {
 		t.Error("a timeline with no stretches is another one")
 	}
-	tl := spliced(t, base, first)
-	again := spliced(t, tl, second)
-	none := spliced(t, again, nil)
+	lower := spliced(t, base, []timeline.Stretch{
+		{From: hour(0), Until: hour(1), Timeline: with(t, base, 2)},
+		{From: hour(1), Until: hour(3), Timeline: with(t, base, 3)},
+	})
+	tenfold, err := lower.Scaled(10)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, tc := range map[string]struct {
 		tl    *timeline.Timeline
-		rates [4]float64
+		rates [5]float64 // at half past each hour from one before the start on
 	}{
-		"the base":         {base, [4]float64{1, 1, 1, 1}},
-		"spliced":          {tl, [4]float64{2, 1, 1, 1}},
-		"spliced again":    {again, [4]float64{1, 1, 3, 1}},
-		"no longer":        {none, [4]float64{1, 1, 1, 1}},
-		"built from it":    {with(t, tl, 5), [4]float64{5, 5, 5, 5}},
-		"none, to be used": {spliced(t, base, []timeline.Stretch{{From: start, Until: start.Add(time.Hour), Timeline: none}}), [4]float64{1, 1, 1, 1}},
+		"none":                   {spliced(t, lower, nil), [5]float64{1, 2, 3, 3, 1}},
+		"one within":             {spliced(t, lower, []timeline.Stretch{{From: hour(1), Until: hour(2), Timeline: with(t, base, 7)}}), [5]float64{1, 2, 7, 3, 1}},
+		"one over a border":      {spliced(t, lower, []timeline.Stretch{{From: hour(0.25), Until: hour(2), Timeline: with(t, base, 7)}}), [5]float64{1, 7, 7, 3, 1}},
+		"two":                    {spliced(t, lower, []timeline.Stretch{{From: hour(-1), Until: hour(0), Timeline: with(t, base, 7)}, {From: hour(2), Until: hour(9), Timeline: with(t, base, 8)}}), [5]float64{7, 2, 3, 8, 8}},
+		"all of a spliced one":   {spliced(t, base, []timeline.Stretch{{From: hour(-9), Until: hour(9), Timeline: lower}}), [5]float64{1, 2, 3, 3, 1}},
+		"a part of another":      {spliced(t, base, []timeline.Stretch{{From: hour(0.25), Until: hour(1.75), Timeline: lower}}), [5]float64{1, 2, 3, 1, 1}},
+		"a factor over its time": {spliced(t, lower, []timeline.Stretch{{From: hour(0), Until: hour(2), Timeline: tenfold}}), [5]float64{1, 20, 30, 3, 1}},
+		"built from it":          {with(t, lower, 5), [5]float64{5, 5, 5, 5, 5}},
 	} {
-		for hour, want := range tc.rates {
-			if got := tc.tl.Rate(start.Add(time.Duration(hour) * time.Hour)); got != want {
-				t.Errorf("%s: the rate in hour %d is %v, want %v", name, hour, got, want)
+		for i, want := range tc.rates {
+			if got := tc.tl.Rate(hour(float64(i) - 0.5)); got != want {
+				t.Errorf("%s: the rate %d hours after the start is %v, want %v", name, i-1, got, want)
 			}
 		}
 	}
@@ -152,10 +158,8 @@ func TestSpliceTellsWhatIsWrongWithAStretch(t *testing.T) {
 	base := newTimeline(t, timeline.Options{Name: "x", Shape: timeline.Steady{Rate: 1}})
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	good := timeline.Stretch{From: noon, Until: noon.Add(time.Hour), Timeline: with(t, base, 2)}
-	nested := timeline.Stretch{From: noon, Until: noon.Add(time.Hour), Timeline: spliced(t, base, []timeline.Stretch{good})}
 	for want, stretches := range map[string][]timeline.Stretch{
-		"stretches[0]: no timeline":                    {{From: noon, Until: noon.Add(1)}},
-		"stretches[0]: the timeline is spliced itself": {nested},
+		"stretches[0]: no timeline": {{From: noon, Until: noon.Add(1)}},
 		"stretches[0]: ends at 2026-11-23 12:00:00 +0000 UTC, not after its start at 2026-11-23 12:00:00 +0000 UTC":        {{From: noon, Until: noon, Timeline: base}},
 		"stretches[1]: starts at 2026-11-23 12:00:00 +0000 UTC, before the last one ends at 2026-11-23 13:00:00 +0000 UTC": {good, good},
 	} {

@@ -48,8 +48,13 @@ type Timeline struct {
 	// curve is the curve of a plain segment; of every segment if it is cyclic.
 	curve  *curve
 	cyclic bool
+	// recorded says that each segment has a curve of its own.
+	recorded bool
 	// name is a hash of the scenario's name.
 	name uint64
+	// held is the rate of a timeline that Held has returned, and only its one segment.
+	held *Held
+	only *Segment
 	// cuts are where another timeline takes effect, in order; a plain one has none.
 	cuts []cut
 }
@@ -90,6 +95,9 @@ func New(o Options) (*Timeline, error) {
 	if n := p.knots(l.length); n > maxEstimate {
 		return nil, fmt.Errorf("the curve has about %d knots, more than %d: its periods are too short for a segment of %v", n, MaxKnots, l.length)
 	}
+	if p.recorded > 0 {
+		return t.record(p)
+	}
 	t.curve = newCurve(t.shape.draw(l))
 	if err := t.curve.check(); err != nil {
 		return nil, err
@@ -116,7 +124,7 @@ func Knots(s Shape) int {
 		length = time.Duration(p.days) * day
 	}
 	if n := p.knots(length); n <= maxEstimate {
-		return n
+		return n + p.recorded
 	}
 	return 0
 }
@@ -183,6 +191,9 @@ func (t *Timeline) Ranges(from, to time.Time) iter.Seq[Range] {
 // are due in that time, which Ranges tells.
 func (t *Timeline) Segment(at time.Time) *Segment {
 	plain, _ := t.inEffect(at, at)
+	if plain.only != nil {
+		return plain.only
+	}
 	s := plain.build(plain.calendar.group(at))
 	s.name()
 	return s
@@ -200,7 +211,7 @@ func (t *Timeline) Cursor(from time.Time) *Cursor {
 // long as all the rest.
 func (t *Timeline) build(g int64, start, end time.Time) *Segment {
 	c := t.curve
-	if !t.cyclic && !t.calendar.isPlain(g, start, end) {
+	if t.recorded || !t.cyclic && !t.calendar.isPlain(g, start, end) {
 		c = newCurve(t.shape.draw(t.calendar.layout(g, start, end)))
 	}
 	length := end.Sub(start)

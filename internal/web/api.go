@@ -5,7 +5,8 @@ import "time"
 // ScenarioStatus is a scenario as it runs now. Rates are in requests per second.
 type ScenarioStatus struct {
 	Name string `json:"name"`
-	// FileRate is what the file asks the whole fleet for now.
+	// FileRate is what the file asks the whole fleet for now, or what was found for a rate that
+	// the file follows.
 	FileRate float64 `json:"file_rate"`
 	// TargetRate is what the fleet should send now, and ShareRate this replica's part.
 	TargetRate float64 `json:"target_rate"`
@@ -17,6 +18,23 @@ type ScenarioStatus struct {
 	MaxRate float64 `json:"max_rate,omitempty"`
 	// Override is in effect or about to be; nil if there is none.
 	Override *OverrideStatus `json:"override"`
+	// Follow is how the rate is followed; nil if it is not.
+	Follow *FollowStatus `json:"follow,omitempty"`
+}
+
+// FollowStatus is how the rate of another system is followed. While an override is in effect that
+// has the last word.
+type FollowStatus struct {
+	// Rate is the one that was found last and holds; nil while none does, and the file's otherwise
+	// is in effect.
+	Rate *float64 `json:"rate"`
+	// Found is when it was found, Replica where, and Until when it ceases to hold unless
+	// another is found.
+	Found   time.Time `json:"found_at,omitzero"`
+	Replica string    `json:"found_on,omitempty"`
+	Until   time.Time `json:"holds_until,omitzero"`
+	// Failure is why this replica has found none the last time that it asked, if it is the one that does.
+	Failure string `json:"failure,omitempty"`
 }
 
 // OverrideStatus is a change of a scenario's rate. It has a Rate or a Factor, or is a

@@ -39,8 +39,14 @@ scrape_configs:
 // runPrometheus runs the server with a configuration, and more flags, until it is ready.
 func runPrometheus(t *testing.T, config string, flags ...string) *prometheus {
 	t.Helper()
+	return runPrometheusAt(t, freeport.Address(t), config, flags...)
+}
+
+// runPrometheusAt is runPrometheus for a server with an address.
+func runPrometheusAt(t *testing.T, addr, config string, flags ...string) *prometheus {
+	t.Helper()
 	dir := t.TempDir()
-	p := &prometheus{addr: freeport.Address(t)}
+	p := &prometheus{addr: addr}
 	file := filepath.Join(dir, "prometheus.yml")
 	write(t, file, config)
 	if out, err := exec.Command(env().promtool, "check", "config", file).CombinedOutput(); err != nil {

@@ -228,6 +228,7 @@ function detail(l) {
   write($("detail-lead"), `${dateOf(today, s.time_zone)}, ${clock(today, s.time_zone, false)} in ${s.time_zone}${s.max_rate ? ` · at most ${rate(s.max_rate)}` : ""}`);
   control.actions(s, l.control, poll);
   override(s);
+  follow(s);
   const failed = ratio(s.failed, s.ended);
   const b = s.slo;
   const whose = h.summed || !l.fleet ? "" : ", this replica";
@@ -273,6 +274,18 @@ function override(s) {
   if (at.dataset.text === text) return;
   at.dataset.text = text;
   at.replaceChildren(make("b", {}, what + capped), make("span", {}, o.reason), make("span", {}, o.by ? `by ${o.by}` : ""), make("span", { class: "until" }, until));
+}
+
+// follow says where a rate comes from that is followed.
+function follow(s) {
+  const f = s.follow;
+  const at = $("follow");
+  at.hidden = !f;
+  if (!f) return;
+  const what = f.rate === null ? `No rate to follow: otherwise ${rate(s.file_rate)}` : `Follows ${rate(f.rate)}`;
+  const found = f.found_at ? `found ${span(Math.max(0, now() - Date.parse(f.found_at) / 1e3))} ago${f.found_on ? ` by ${f.found_on}` : ""}` : "none was found yet";
+  const over = s.override?.active ? "The override has the last word until it is removed." : "";
+  write(at, [what, found, over, f.failure ?? ""].filter(Boolean).join(" · "));
 }
 
 // table fills a table's rows, if something in them has changed.
