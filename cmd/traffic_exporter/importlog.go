@@ -22,7 +22,7 @@ func addImportLog(parent *kingpin.CmdClause, all commands, stdout io.Writer, log
 	cmd.Flag("name", "Name of the scenario.").Default("imported").StringVar(&o.Name)
 	cmd.Flag("base-url", "Where the requests are to go.").Default("http://127.0.0.1:8080").StringVar(&o.BaseURL)
 	cmd.Flag("time-zone", "Time zone of the rate over the week, such as Europe/Berlin.").Default("UTC").StringVar(&o.TimeZone)
-	cmd.Flag("curve", "A file, in the folder of --output, for the rate over the week; when left out, the rate is in the configuration itself.").
+	cmd.Flag("curve", "A file for the rate over the week, in the folder of --output; when left out, one that is named after it. Without both, the rate is in the configuration itself.").
 		PlaceHolder("FILE").StringVar(&o.CurveFile)
 	cmd.Flag("host", "A host to keep requests to, without a port; all when left out. Repeatable.").StringsVar(&o.Hosts)
 	cmd.Flag("method", "A method to keep requests with; all when left out. Repeatable.").StringsVar(&o.Methods)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/accesslog"
+	"github.com/traffic-exporter/traffic_exporter/internal/importer/curve"
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/workload"
 )
 
@@ -61,6 +62,10 @@ func (o *ImportLogOptions) prepare() error {
 		return fmt.Errorf("--time-zone: found %q, expected a name such as Europe/Berlin: %w", o.TimeZone, err)
 	}
 	o.Zone = zone
+	if o.CurveFile == "" && o.Output != "" {
+		name := filepath.Base(o.Output)
+		o.CurveFile = strings.TrimSuffix(name, filepath.Ext(name)) + ".curve.csv"
+	}
 	if o.Format != "" {
 		if _, err = accesslog.New(o.Format); err != nil {
 			return fmt.Errorf("--format: %w", err)
@@ -150,7 +155,7 @@ func (l *logImport) report(file string, number int, err error) {
 // write writes the configuration and the curve, once it is sure that they are good.
 func (l *logImport) write(w io.Writer) error {
 	files := ImportOptions{Output: l.o.Output, Force: l.o.Force}
-	document, curve := l.counter.Document(l.o.Options)
+	document, rate := l.counter.Document(l.o.Options)
 	text, err := document.Encode()
 	if err != nil {
 		return err
@@ -158,22 +163,17 @@ func (l *logImport) write(w io.Writer) error {
 	if _, err = config.Parse("the imported configuration", text, os.LookupEnv, nil); err != nil {
 		return fmt.Errorf("the log cannot be written as a configuration: %w", err)
 	}
-	if l.o.CurveFile != "" && len(curve.Points) > 0 {
-		var b bytes.Buffer
-		if err = curve.WriteCSV(&b); err != nil {
-			return err
-		}
-		if err = files.create(filepath.Join(filepath.Dir(l.o.Output), l.o.CurveFile), b.Bytes(), 0o644); err != nil {
-			return err
-		}
-	}
 	if l.o.Output == "" {
 		_, err = w.Write(text)
+	} else if err = files.create(l.o.Output, text, 0o644); err == nil {
+		fmt.Fprintf(w, "%s: written\n", l.o.Output)
+	}
+	if err != nil || rate.Shape != curve.Weekly || l.o.CurveFile == "" {
 		return err
 	}
-	if err = files.create(l.o.Output, text, 0o644); err != nil {
+	var b bytes.Buffer
+	if err = rate.WriteCSV(&b); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%s: written\n", l.o.Output)
-	return nil
+	return files.create(filepath.Join(filepath.Dir(l.o.Output), l.o.CurveFile), b.Bytes(), 0o644)
 }

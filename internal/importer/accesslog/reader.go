@@ -28,7 +28,13 @@ type Lines struct {
 	close func()
 	n     int
 	// early are lines that were read to find the format, and are read again.
-	early [][]byte
+	early []early
+}
+
+// early is what reading a line came to.
+type early struct {
+	line []byte
+	err  error
 }
 
 // NewLines returns the lines of a file, which the caller closes after Close.
@@ -65,8 +71,9 @@ func (l *Lines) Close() { l.close() }
 func (l *Lines) Next() (line []byte, number int, err error) {
 	l.n++
 	if len(l.early) > 0 {
-		line, l.early = l.early[0], l.early[1:]
-		return line, l.n, nil
+		first := l.early[0]
+		l.early = l.early[1:]
+		return first.line, l.n, first.err
 	}
 	line, err = l.read()
 	return line, l.n, err
@@ -91,21 +98,26 @@ func (l *Lines) read() ([]byte, error) {
 	return bytes.TrimSuffix(line, []byte("\r")), nil
 }
 
-// detectBy is how many lines at the start of a file its format is found out from.
-const detectBy = 100
+const (
+	// detectLines and detectBytes bound what the format of a file is found out from.
+	detectLines, detectBytes = 100, 1 << 20
+)
 
 // Detect returns a parser of the format that most of the next lines have. They are read again by Next.
 func (l *Lines) Detect() (Parser, error) {
-	for len(l.early) < detectBy {
+	var lines [][]byte
+	for size := 0; len(l.early) < detectLines && size < detectBytes; {
 		line, err := l.read()
-		if errors.Is(err, ErrLong) {
-			line = nil
-		} else if errors.Is(err, io.EOF) {
+		if err != nil && !errors.Is(err, ErrLong) {
+			if !errors.Is(err, io.EOF) {
+				return nil, err
+			}
 			break
-		} else if err != nil {
-			return nil, err
 		}
-		l.early = append(l.early, bytes.Clone(line))
+		line = bytes.Clone(line)
+		l.early = append(l.early, early{line, err})
+		lines = append(lines, line)
+		size += len(line)
 	}
-	return Detect(l.early)
+	return Detect(lines)
 }

@@ -41,7 +41,7 @@ type table struct {
 
 // newTable takes the targets of a route apart.
 func newTable(r fold.Route, d *sensitive.Detector) table {
-	t := table{places: places(r), rare: r.Others}
+	t := table{places: places(r, d), rare: r.Others}
 	for _, target := range r.Targets {
 		at, ok := t.read(target.Text)
 		if !ok {
@@ -56,8 +56,9 @@ func newTable(r fold.Route, d *sensitive.Detector) table {
 	return t
 }
 
-// places returns the places of a route: all segments of its path and its parameters.
-func places(r fold.Route) []place {
+// places returns the places of a route: all segments of its path, and those of its parameters whose names can be
+// written and give nothing away.
+func places(r fold.Route, d *sensitive.Detector) []place {
 	var all []place
 	word := ""
 	for i, segment := range r.Segments {
@@ -67,7 +68,9 @@ func places(r fold.Route) []place {
 		}
 	}
 	for _, name := range r.Parameters {
-		all = append(all, place{name: name, segment: -1})
+		if plain := parameterName(name); plain != "<<" && writable(plain) && d.Value(plain) == sensitive.None {
+			all = append(all, place{name: name, segment: -1})
+		}
 	}
 	return all
 }

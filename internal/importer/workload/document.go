@@ -51,7 +51,7 @@ func (c *Counter) Document(o Options) (document.File, curve.Curve) {
 		s.TimeZone = name
 	}
 	f := document.File{Data: w.all, Scenarios: []document.Scenario{s}}
-	f.Comment = slices.Concat(o.Comment, c.summary(rate), w.left(s.Entries, c.total))
+	f.Comment = slices.Concat(o.Comment, c.summary(rate), w.left(c.total))
 	return f, rate
 }
 
@@ -145,12 +145,12 @@ func (c *Counter) summary(rate curve.Curve) []string {
 		lines = append(lines, fmt.Sprintf("Nothing was logged for %s, which counts as missing and not as silence.", rate.Gap))
 	}
 	_, outside := c.curve.Total()
-	note(outside, "%d requests (%s) are of too many other days to be in the curve.")
-	note(c.left.NoRequest, "Left out: %d lines (%s) without a request of HTTP.")
-	note(c.left.Static, "Left out: %d requests (%s) for images, scripts, styles, fonts and the like; --static keeps them.")
-	note(c.left.Bots, "Left out: %d requests (%s) of robots and health checks; --bots keeps them.")
-	note(c.left.Hosts, "Left out: %d requests (%s) for other hosts.")
-	note(c.left.Methods, "Left out: %d requests (%s) with other methods.")
+	note(outside, "Requests of too many other days to be in the curve: %d (%s).")
+	note(c.left.NoRequest, "Left out, lines without a request of HTTP: %d (%s).")
+	note(c.left.Static, "Left out, requests for images, scripts, styles, fonts and the like: %d (%s). --static keeps them.")
+	note(c.left.Bots, "Left out, requests of robots and health checks: %d (%s). --bots keeps them.")
+	note(c.left.Hosts, "Left out, requests for other hosts: %d (%s).")
+	note(c.left.Methods, "Left out, requests with other methods: %d (%s).")
 	return append(lines, c.hostLines()...)
 }
 
@@ -167,12 +167,12 @@ func (c *Counter) hostLines() []string {
 	return []string{fmt.Sprintf("Requests for %d hosts are together here; --host keeps some: %s.", len(all), strings.Join(top, ", "))}
 }
 
-// left returns a line that says which share of the requests the entries do not stand for.
-func (w *writer) left(entries []document.Entry, total uint64) []string {
+// left returns a line that says which share of the requests the mix has, unless it has all.
+func (w *writer) left(total uint64) []string {
 	if w.kept == total {
 		return nil
 	}
-	return []string{fmt.Sprintf("The %d entries stand for %s of the requests; the rest are rarer than --min-share, and their share is spread over the entries.", len(entries), percent(w.kept, total))}
+	return []string{fmt.Sprintf("The mix has %s of the requests. The rest are too rare for it, see --min-share; their share is spread over the others.", percent(w.kept, total))}
 }
 
 // percent returns a share in percent, with as many digits as it takes to see it.

@@ -88,7 +88,7 @@ func address(t table, texts []document.Text) (document.Text, []document.Field) {
 
 // parameterName returns the name of a parameter as people read it.
 func parameterName(name string) string {
-	if plain, err := url.QueryUnescape(name); err == nil && writable(plain) {
+	if plain, err := url.QueryUnescape(name); err == nil {
 		return plain
 	}
 	return name
@@ -143,7 +143,7 @@ func (v *variables) texts(t table) []document.Text {
 		case p.varies:
 			columns = append(columns, i)
 		case p.segment >= 0:
-			all[i] = document.Literal(strings.NewReplacer("{", "%7B", "}", "%7D").Replace(url.PathEscape(p.sample)))
+			all[i] = document.Literal(escapeSegment(p.sample))
 		default:
 			all[i] = document.Literal(p.sample)
 		}
@@ -156,6 +156,15 @@ func (v *variables) texts(t table) []document.Text {
 		v.row(t, columns, all)
 	}
 	return all
+}
+
+// escapeSegment returns a segment of a path as a URL has it.
+func escapeSegment(s string) string {
+	if strings.Contains(s, "/") {
+		return url.PathEscape(s)
+	}
+	u := url.URL{Path: "/" + s}
+	return u.EscapedPath()[1:]
 }
 
 // random adds a variable for a value that is not to be written, of the same kind and length.

@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/logtest"
 )
 
@@ -44,11 +43,7 @@ func run(binary string, lines int, keep string) error {
 	cpu := time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 	fmt.Printf("%d lines, %s of processor time, %.2f million lines/s a core, %d MiB at most\n",
 		lines, cpu.Round(time.Millisecond), float64(lines)/cpu.Seconds()/1e6, usage.Maxrss>>10)
-	text, err := os.ReadFile(keep) //nolint:gosec // It is named on the command line.
-	if err != nil {
-		return err
-	}
-	cfg, err := config.Parse(keep, text, os.LookupEnv, nil)
+	cfg, err := logtest.Load(keep)
 	if err != nil {
 		return err
 	}
