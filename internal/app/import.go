@@ -16,8 +16,10 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
+	"github.com/traffic-exporter/traffic_exporter/internal/importer/curl"
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/exchange"
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/har"
+	"github.com/traffic-exporter/traffic_exporter/internal/importer/openapi"
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/plan"
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/record"
 )
@@ -47,6 +49,55 @@ func ImportHAR(w io.Writer, file string, o ImportOptions) error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return o.write(w, all)
+}
+
+// ImportCurl writes a configuration for the commands of curl in a file.
+func ImportCurl(w io.Writer, file string, o ImportOptions) error {
+	f, err := openInput(file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // It has only been read.
+	o.Mix = true
+	all, err := curl.Read(f, curl.Options{Getenv: os.LookupEnv, ReadFile: readSent})
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return o.write(w, all)
+}
+
+// readSent reads a file that a command sends, or as much of it as is kept of bodies and a byte more.
+func readSent(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // Likewise.
+	return io.ReadAll(io.LimitReader(f, exchange.MaxBody+1))
+}
+
+// ImportOpenAPIOptions say what becomes of the description of an API.
+type ImportOpenAPIOptions struct {
+	ImportOptions
+
+	// Methods are those of the operations that are imported; GET and HEAD if there are none.
+	Methods []string
+	// Server is the URL of the API, in place of the description's.
+	Server string
+}
+
+// ImportOpenAPI writes a configuration for the operations of an API.
+func ImportOpenAPI(w io.Writer, file string, o ImportOpenAPIOptions) error {
+	f, err := openInput(file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // Likewise.
+	p, err := openapi.Read(f, openapi.Options{Options: o.Options, Methods: o.Methods, Server: o.Server})
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return o.writePlan(w, p)
 }
 
 // openInput opens a file, or standard input for -.

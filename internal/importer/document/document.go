@@ -98,6 +98,8 @@ type Request struct {
 	BasicAuth *BasicAuth
 	Variables []Variable
 	Body      Body
+	// FollowRedirects has redirects followed.
+	FollowRedirects bool
 	// Status are those that are expected, none for what is expected anyway.
 	Status  []int
 	Capture []Capture

@@ -80,6 +80,9 @@ func (r *Request) mapping(weight int64, cookies bool) *Map {
 		m.Set("method", optional(r.Method))
 	}
 	m.Set("url", r.URL.node()).Set("query", fields(r.Query)).Set("headers", fields(r.Headers)).Set("basic_auth", r.BasicAuth.node()).Set("variables", variables(r.Variables))
+	if r.FollowRedirects {
+		m.Set("follow_redirects", Bool(true))
+	}
 	m.Set("body", r.Body.node()).Set("expect", status(r.Status))
 	captures := NewMap()
 	for _, c := range r.Capture {

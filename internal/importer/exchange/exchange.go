@@ -40,6 +40,9 @@ type Request struct {
 	URL    *url.URL
 	Header Header
 	Body   Body
+	// FollowRedirects says that the client followed redirects, so that the response to them is not one
+	// to this request.
+	FollowRedirects bool
 }
 
 // Response is a recorded response. Its Status is 0 if there was none.

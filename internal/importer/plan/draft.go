@@ -231,7 +231,9 @@ func (d *draft) cookie(p *planner) {
 }
 
 // headerName reports whether a header may have that name, which the configuration has to hold as a key.
-func headerName(name string) bool { return httpguts.ValidHeaderFieldName(name) && !strings.Contains(name, "$") }
+func headerName(name string) bool {
+	return httpguts.ValidHeaderFieldName(name) && !strings.Contains(name, "$")
+}
 
 // ownHeader reports whether the client sends a header of that name itself, or must not.
 func ownHeader(name string) bool {

@@ -66,7 +66,7 @@ func (p *planner) routes() map[string]fold.Route {
 // signature returns what has to be the same in requests that are folded.
 func (d *draft) signature(routes map[string]fold.Route) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s|%s|%d|%d|", d.e.Request.Method, d.origin, d.status(), d.body.kind)
+	fmt.Fprintf(&b, "%s|%v|%s|%d|%d|", d.e.Request.Method, d.e.Request.FollowRedirects, d.origin, d.status(), d.body.kind)
 	if len(d.captures) > 0 || len(d.variables) > 0 {
 		fmt.Fprintf(&b, "alone %d|", d.n)
 	}
@@ -179,7 +179,7 @@ func varying(all []*draft) []int {
 // write makes the request of a group.
 func (p *planner) write(g *group, routes map[string]fold.Route) {
 	d := g.drafts[0]
-	r := &document.Request{Method: d.e.Request.Method, Comment: d.comments, Capture: d.captures, Variables: d.variables}
+	r := &document.Request{Method: d.e.Request.Method, FollowRedirects: d.e.Request.FollowRedirects, Comment: d.comments, Capture: d.captures, Variables: d.variables}
 	r.Name = p.requestName(g, routes[d.e.Request.URL.EscapedPath()])
 	if len(g.columns) > 0 {
 		p.rows(g, r)

@@ -78,3 +78,10 @@ func snake(s string) string {
 	}
 	return strings.ToLower(b.String())
 }
+
+// CleanName returns a text as a name of the configuration: letters, digits, _ and -, beginning with a letter.
+// If nothing is left it is the other one.
+func CleanName(text, otherwise string) string { return cleanName(text, otherwise) }
+
+// Identifier returns a word as a name that placeholders may use.
+func Identifier(word string) string { return newNames().identifier(word, "value") }
