@@ -113,8 +113,10 @@ func (j *jsonLines) hold(s string) []byte {
 
 // jsonField returns what a field is by its name and that of the object around it.
 func jsonField(parent, name string) field {
-	if f := jsonNested(parent, name); f != other {
-		return f
+	if parent != "" {
+		if f := jsonNested(parent, name); f != other {
+			return f
+		}
 	}
 	switch name {
 	case "time_local", "time_iso8601", "msec", "time", "ts", "timestamp", "@timestamp", "start_time", "StartUTC":
