@@ -23,7 +23,7 @@ func importLog(t *testing.T, o ImportLogOptions, contents ...[]byte) (file, logg
 	dir := t.TempDir()
 	for i, content := range contents {
 		name := filepath.Join(dir, string(rune('a'+i))+".log")
-		if err := os.WriteFile(name, content, 0o600); err != nil {
+		if err = os.WriteFile(name, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		o.Files = append(o.Files, name)

@@ -136,7 +136,7 @@ func TestLinesOfEachFormatAreRead(t *testing.T) {
 				t.Fatal(err)
 			}
 			var e accesslog.Entry
-			if err := p.Parse([]byte(c.line), &e); err != nil {
+			if err = p.Parse([]byte(c.line), &e); err != nil {
 				t.Fatal(err)
 			}
 			if got := describe(e); got != c.want {

@@ -47,9 +47,16 @@ func Mix() []Request {
 	}
 }
 
-// Left are the shares of all lines that are of robots, for static files, without a request, and broken.
+// What does not count.
 const (
-	Bots, Static, NoRequest, Broken = 0.05, 0.1, 0.005, 0.001
+	// Bots is the share of robots of all lines.
+	Bots = 0.05
+	// Static is that of requests for static files.
+	Static = 0.1
+	// NoRequest is that of lines without a request.
+	NoRequest = 0.005
+	// Broken is that of lines that cannot be read.
+	Broken = 0.001
 )
 
 // Rate returns the rate of all requests at a time, relative to the average: low at night, and lower at weekends.
@@ -65,7 +72,7 @@ func Write(w io.Writer, lines int, seed uint64) error {
 	out := bufio.NewWriterSize(w, 1<<20)
 	const seconds = 7 * 86400
 	var due float64
-	for second := 0; second < seconds; second++ {
+	for second := range seconds {
 		at := Monday().Add(time.Duration(second) * time.Second)
 		for due += Rate(at) * float64(lines) / seconds; due >= 1; due-- {
 			if _, err := out.Write(g.line(at)); err != nil {

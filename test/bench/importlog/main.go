@@ -4,9 +4,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,7 +56,7 @@ func run(binary string, lines int, keep string) error {
 
 // importLog has the program import a log, and returns what it used.
 func importLog(binary string, lines int, output string) (*syscall.Rusage, error) {
-	cmd := exec.CommandContext(context.Background(), binary, "import", "log", "-", "--force", "--output="+output) //nolint:gosec // It is named on the command line.
+	cmd := exec.CommandContext(context.Background(), binary, "import", "log", "-", "--force", "--output="+output)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	in, err := cmd.StdinPipe()
@@ -73,16 +73,7 @@ func importLog(binary string, lines int, output string) (*syscall.Rusage, error)
 	}
 	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
-		return nil, fmt.Errorf("found no usage of resources")
+		return nil, errors.New("found no usage of resources")
 	}
-	return usage, firstError(written, closed)
-}
-
-func firstError(all ...error) error {
-	for _, err := range all {
-		if err != nil && err != io.EOF {
-			return err
-		}
-	}
-	return nil
+	return usage, errors.Join(written, closed)
 }
