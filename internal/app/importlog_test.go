@@ -37,7 +37,7 @@ func importLog(t *testing.T, o ImportLogOptions, contents ...[]byte) (file, logg
 
 func TestALogBecomesItsMixAndItsRate(t *testing.T) {
 	t.Parallel()
-	const lines = 200_000
+	const lines = 100_000
 	var log bytes.Buffer
 	z := gzip.NewWriter(&log)
 	if err := logtest.Write(z, lines, 1); err != nil {
