@@ -59,7 +59,7 @@ func urlValues(text string, u *url.URL) []part {
 		}
 	}
 	last := ""
-	for _, s := range strings.Split(u.EscapedPath(), "/") {
+	for s := range strings.SplitSeq(u.EscapedPath(), "/") {
 		add(s, last)
 		last = s
 	}

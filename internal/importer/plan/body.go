@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -103,7 +104,7 @@ func (b *body) multipart(contentType string, d *sensitive.Detector) bool {
 	var leaves []*leaf
 	for {
 		p, err := r.NextRawPart()
-		if err == io.EOF && len(parts) > 0 {
+		if errors.Is(err, io.EOF) && len(parts) > 0 {
 			break
 		}
 		if err != nil || len(parts) == maxParts {

@@ -172,7 +172,7 @@ func newDraft(n int, e *exchange.Exchange, p *planner) *draft {
 // target takes the path and the query apart.
 func (d *draft) target(u *url.URL, p *planner) {
 	before := ""
-	for _, raw := range strings.Split(strings.TrimPrefix(u.EscapedPath(), "/"), "/") {
+	for raw := range strings.SplitSeq(strings.TrimPrefix(u.EscapedPath(), "/"), "/") {
 		value, err := url.PathUnescape(raw)
 		if err != nil {
 			value = raw

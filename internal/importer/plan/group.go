@@ -216,14 +216,15 @@ func (p *planner) rows(g *group, r *document.Request) {
 		}
 		columns = append(columns, unique.identifier(word, "value"))
 	}
-	data := document.Data{Name: g.data, Random: !g.inTurn}
+	var rows []*yaml.Node
 	for _, d := range g.drafts {
-		data.Rows = append(data.Rows, d.row(g.columns, columns))
+		rows = append(rows, d.row(g.columns, columns, g.inTurn))
 	}
-	p.data = append(p.data, data)
-	if !g.inTurn {
-		r.Variables = append(r.Variables, document.Variable{Name: g.name, Value: document.One("row", document.String(g.data))})
-		r.Comment = append(r.Comment, fmt.Sprintf("%s that differed in values: each time one of them is drawn.", count(len(g.drafts), "request")))
+	if g.inTurn {
+		p.data = append(p.data, document.Data{Name: g.data, Rows: rows})
+	} else {
+		r.Variables = append(r.Variables, document.Variable{Name: g.name, Value: document.One("one_of", document.List(rows...))})
+		r.Comment = append(r.Comment, fmt.Sprintf("%s that differed in values: each slot has those of one of them.", count(len(g.drafts), "request")))
 	}
 	for i, c := range g.columns {
 		name := g.name
@@ -255,15 +256,19 @@ func (g *group) subject() string {
 	return "row"
 }
 
-// row returns a draft's values of the columns: by name if there are several.
-func (d *draft) row(columns []int, names []string) *yaml.Node {
+// row returns a draft's values of the columns: by name if there are several. In data, braces are as they
+// are.
+func (d *draft) row(columns []int, names []string, data bool) *yaml.Node {
 	leaves := d.leaves()
 	value := func(c int) *yaml.Node {
 		l := leaves[c]
 		if _, err := strconv.ParseFloat(l.value, 64); l.number && err == nil {
 			return document.Number(l.value)
 		}
-		return document.String(strings.ReplaceAll(l.value, "${", "$${"))
+		if data {
+			return document.String(strings.ReplaceAll(l.value, "${", "$${"))
+		}
+		return document.String(document.Literal(l.value).String())
 	}
 	if len(columns) == 1 {
 		return value(columns[0])

@@ -119,7 +119,7 @@ func TestAShoppingTripBecomesAJourney(t *testing.T) {
 	text, p := r.imported(plan.Options{By: "import har", MaxPause: time.Minute})
 	has(t, text,
 		"# Written by traffic_exporter import har from 8 requests to http://shop.example.", "cookies: true", "base_url: http://shop.example",
-		"body: {form: {user: ada, password: '${SHOP_EXAMPLE_PASSWORD}'}}", "expect: {status: [303]}", "rows: [mug, boots]", `url: "/items/{{ item }}"`,
+		"body: {form: {user: ada, password: '${SHOP_EXAMPLE_PASSWORD}'}}", "expect: {status: [303]}", "one_of: [mug, boots]", `url: "/items/{{ item }}"`,
 		"body: {json: {item: mug, n: 1}}", "capture: {cart: {json: id}}", `url: "/cart/{{ cart }}"`, `capture: {csrf: {regex: 'name="csrf"[^>]*?value="([^"]*)'}}`,
 		`body: {form: {csrf: "{{ csrf }}"}}`, "- pause: 1s",
 	)
@@ -230,7 +230,7 @@ func TestAMixHasWeights(t *testing.T) {
 		r.add("GET "+target, "0")
 	}
 	text, _ := r.imported(plan.Options{Mix: true, Rate: "10/s"})
-	has(t, text, "weight: 3", `url: "/items/{{ item }}"`, `rows: ["1", "2", "2"]`, "url: '/search?q=a%20b'")
+	has(t, text, "weight: 3", `url: "/items/{{ item }}"`, `one_of: ["1", "2", "2"]`, "url: '/search?q=a%20b'")
 	hasNot(t, text, "steps", "expect")
 }
 
