@@ -275,6 +275,10 @@ bench-journeys: build ## Send ten million journeys, in a quarter of an hour: the
 bench-variables: build ## Measure what variables in a request cost beside a fixed one.
 	test/bench/variables.sh $(ARGS)
 
+.PHONY: bench-import-log
+bench-import-log: build ## Import a log of ten million lines with a known mix and rate: time, memory, and by how much the result is off.
+	$(GO) run ./test/bench/importlog $(ARGS)
+
 .PHONY: bench-soak
 bench-soak: build ## Send at a high rate for ten minutes: the binary must not grow. ARGS='-duration 2h' for longer.
 	mkdir -p $(TOOLS)

@@ -11,10 +11,11 @@ import (
 )
 
 // addImport adds the commands that write a configuration for recorded traffic.
-func addImport(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) commands {
+func addImport(cli *kingpin.Application, stdout io.Writer, logger func() *slog.Logger) commands {
 	cmd := cli.Command("import", "Write a configuration for recorded traffic.")
 	all := commands{}
 	addImportHAR(cmd, all, stdout)
+	addImportLog(cmd, all, stdout, logger)
 	addImportCurl(cmd, all, stdout)
 	addImportOpenAPI(cmd, all, stdout)
 	return all

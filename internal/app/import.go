@@ -102,7 +102,7 @@ func ImportOpenAPI(w io.Writer, file string, o ImportOpenAPIOptions) error {
 
 // openInput opens a file, or standard input for -.
 func openInput(file string) (io.ReadCloser, error) {
-	if file == "-" {
+	if file == "-" || file == "" { // kingpin makes the latter of the former.
 		return io.NopCloser(os.Stdin), nil
 	}
 	return os.Open(file)

@@ -3,6 +3,7 @@ package fold_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,6 +35,7 @@ func TestPathsAreFolded(t *testing.T) {
 		"slashes at the end":     {"/a /a/ / /", "/ 2\n/a 1\n/a/ 1"},
 		"queries":                {"/search?q=a /search?q=b", "/search 2"},
 		"only what differs":      {"/u/1/o/7 /u/2/o/7", "/u/{}/o/7 2"},
+		"longer than a word":     {"/a/" + strings.Repeat("ab", 60) + " /a/" + strings.Repeat("cd", 60), "/a/{} 2"},
 		"nothing":                {"", "/ 1"},
 	} {
 		if got := routes(t, fold.Options{}, strings.Split(c.targets, " ")...); got != c.want {
@@ -68,10 +70,67 @@ func TestTargetsAreCountedWithinTheirBounds(t *testing.T) {
 	}
 }
 
+// A word that comes often stays by itself, however many others are tried.
+func TestFrequentWordsStandOutAmongMany(t *testing.T) {
+	tree := fold.NewTree(fold.Options{Siblings: 100})
+	for i := range 10_000 {
+		tree.Add("/api/users")
+		if i%50 == 0 {
+			tree.Add("/login")
+		}
+		if i%5 == 0 {
+			word := []byte("/aaaa.php")
+			for j, n := 1, i; n > 0; j, n = j+1, n/26 {
+				word[j] += byte(n % 26)
+			}
+			tree.Add(string(word))
+		}
+	}
+	var got []string
+	for _, r := range tree.Routes() {
+		got = append(got, fmt.Sprint(r.Pattern(), " ", r.Count))
+	}
+	if want := []string{"/api/users 10000", "/{} 2000", "/login 200"}; !slices.Equal(got, want) {
+		t.Errorf("the routes are %q, want %q", got, want)
+	}
+}
+
+func TestParametersTellRoutesApart(t *testing.T) {
+	tree := fold.NewTree(fold.Options{Parameters: true})
+	for _, target := range []string{"/s?q=a", "/s?q=b&page=2", "/s?page=3&q=c", "/s", "/s?", "/s?1772460245", "/i/1?a=b", "/i/2?a", "/i/3?a&a"} {
+		tree.Add(target)
+	}
+	for i := range 40 {
+		tree.Add(fmt.Sprintf("/s?x%c%d", 'a'+i, i))
+	}
+	got := map[string]uint64{}
+	for _, r := range tree.Routes() {
+		got[fmt.Sprint(r.Pattern(), " ", r.Parameters, r.Mixed)] = r.Count
+	}
+	for want, n := range map[string]uint64{"/s [q] false": 1, "/s [page q] false": 2, "/s [] false": 3, "/i/{} [a] false": 3, "/s [] true": 27} {
+		if got[want] != n {
+			t.Errorf("%s: found %d targets, expected %d; all are %v", want, got[want], n, got)
+		}
+	}
+}
+
+func TestLabelsAreCountedOfEachRoute(t *testing.T) {
+	tree := fold.NewTree(fold.Options{Targets: 3})
+	for i := range 10 {
+		tree.AddLabeled(fmt.Sprint("/items/", i), 200+4*(i%2))
+		tree.AddLabeled("/items/1", 404)
+	}
+	all := tree.Routes()
+	want := []fold.Label{{Value: 404, Count: 10}, {Value: 200, Count: 5}, {Value: 204, Count: 5}}
+	if len(all) != 1 || !slices.Equal(all[0].Labels, want) {
+		t.Errorf("the routes are %+v", all)
+	}
+}
+
 // Whatever comes, nothing is lost and the bounds hold.
 func TestCountsAddUp(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	o := fold.Options{Words: 5, Nodes: 60, Targets: 7, AllTargets: 50}
+	o := fold.Options{Words: 5, Siblings: 8, Nodes: 60, Targets: 7, AllTargets: 50}
 	for range 50 {
 		tree := fold.NewTree(o)
 		const n = 2000
@@ -120,7 +179,7 @@ func TestAKnownTargetAllocatesNothing(t *testing.T) {
 func FuzzTargets(f *testing.F) {
 	f.Add("/items/1 /items/2?x /a//b / ? /%zz/é", uint8(2))
 	f.Fuzz(func(t *testing.T, text string, words uint8) {
-		tree := fold.NewTree(fold.Options{Words: int(words), Nodes: 40, Targets: 3})
+		tree := fold.NewTree(fold.Options{Words: int(words), Siblings: 5, Nodes: 40, Targets: 3, Parameters: words%2 == 0})
 		targets := strings.Split(text, " ")
 		for _, target := range targets {
 			tree.Add(target)
