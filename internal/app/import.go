@@ -241,6 +241,8 @@ func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
 	if err := server.Shutdown(grace); err != nil {
 		_ = server.Close() // What is in progress now is given up.
 	}
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
 	return nil
 }

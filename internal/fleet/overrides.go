@@ -131,11 +131,11 @@ func (o *Overrides) hear(value any) {
 	if len(changed) == 0 {
 		return
 	}
-	level := slog.LevelInfo
+	report := o.logger.Info
 	if o.key == followedKey {
-		level = slog.LevelDebug // They change all the time.
+		report = o.logger.Debug // They change all the time.
 	}
-	o.logger.Log(context.Background(), level, "overrides of the rate changed", "key", o.key, "scenarios", changed.Names())
+	report("overrides of the rate changed", "key", o.key, "scenarios", changed.Names())
 	select {
 	case o.news <- struct{}{}:
 	default: // There is news already.

@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// MaxSize bounds the content, in bytes, and MaxPoints the points of a recording: a year by
-	// the minute has 527,040.
-	MaxSize   = 64 << 20
+	// MaxSize bounds the content, in bytes.
+	MaxSize = 64 << 20
+	// MaxPoints bounds the points of a recording: a year by the minute has 527,040.
 	MaxPoints = 600_000
 	// MaxWeekly bounds the points by time of the week.
 	MaxWeekly = 50_000
@@ -172,7 +172,8 @@ func (r Recording) ByWeek(loc *time.Location) (Recording, error) {
 
 // sinceMonday returns the time since Monday 00:00 by the clock that shows the instant.
 func sinceMonday(at time.Time) time.Duration {
-	days := time.Duration(at.Weekday()+6) % 7
+	days := int(at.Weekday()+6) % 7
 	h, m, s := at.Clock()
-	return days*day + time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(s)*time.Second + time.Duration(at.Nanosecond())
+	seconds := days*24*3600 + h*3600 + m*60 + s
+	return time.Duration(seconds)*time.Second + time.Duration(at.Nanosecond())
 }

@@ -128,15 +128,18 @@ func TestInstantsBecomeTimesOfTheWeek(t *testing.T) {
 		want  string
 	}{
 		"a week from its middle on, with its end": {
-			time.Date(2026, 3, 4, 0, 0, 0, 0, berlin), []time.Duration{0, 24 * time.Hour, 5 * 24 * time.Hour, 7 * 24 * time.Hour},
+			time.Date(2026, 3, 4, 0, 0, 0, 0, berlin),
+			[]time.Duration{0, 24 * time.Hour, 5 * 24 * time.Hour, 7 * 24 * time.Hour},
 			"0s 2 48h0m0s 0 72h0m0s 1",
 		},
 		"an hour that comes twice": {
-			time.Date(2026, 10, 24, 22, 0, 0, 0, time.UTC), []time.Duration{2 * time.Hour, 150 * time.Minute, 3 * time.Hour, 4 * time.Hour},
+			time.Date(2026, 10, 24, 22, 0, 0, 0, time.UTC),
+			[]time.Duration{2 * time.Hour, 150 * time.Minute, 3 * time.Hour, 4 * time.Hour},
 			"146h0m0s 0 146h30m0s 1 147h0m0s 3",
 		},
 		"an hour that there is not": {
-			time.Date(2026, 3, 28, 23, 0, 0, 0, time.UTC), []time.Duration{0, time.Hour, 2 * time.Hour, 3 * time.Hour},
+			time.Date(2026, 3, 28, 23, 0, 0, 0, time.UTC),
+			[]time.Duration{0, time.Hour, 2 * time.Hour, 3 * time.Hour},
 			"144h0m0s 0 145h0m0s 1 147h0m0s 2 148h0m0s 3",
 		},
 	} {

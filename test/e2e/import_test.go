@@ -142,13 +142,14 @@ func runImported(t *testing.T, file, target string, variables []string) {
 	}
 	check := exec.Command(env().exporter, "check", file)
 	check.Env = append(os.Environ(), variables...)
-	if out, err := check.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s\n%s", err, out, text)
+	if out, failed := check.CombinedOutput(); failed != nil {
+		t.Fatalf("%v: %s\n%s", failed, out, text)
 	}
 	fresh := startTarget(t, target)
 	for _, v := range variables {
 		name, value, _ := strings.Cut(v, "=")
-		_ = os.Setenv(name, value) // Names that nobody else has, and the same for both files.
+		// t.Setenv is not for parallel tests. Nobody else has these names, and both files have the same values.
+		_ = os.Setenv(name, value) //nolint:usetesting // See above.
 	}
 	e := startExporter(t, string(text))
 	const orders = 20

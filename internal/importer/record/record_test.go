@@ -96,7 +96,8 @@ func TestBodiesAreStreamedAndBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := bufio.NewReader(resp.Body)
-	if line, err := b.ReadString('\n'); err != nil || line != "first\n" {
+	line, err := b.ReadString('\n')
+	if err != nil || line != "first\n" {
 		t.Fatalf("%q, %v", line, err)
 	}
 	close(more)
