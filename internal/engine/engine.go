@@ -62,9 +62,9 @@ func New(o Options) *Engine {
 
 // Apply makes the engine run these scenarios, whose names differ, and no others.
 //
-// A scenario that is the same in all parts is not touched, and one that has another timeline
-// alone goes on with that, within its limits. Of one that is another, the slots due before one instant, now, are the old one's and those due at or after it
-// the new one's: none is sent twice and none is lost. What the old one has in flight
+// A scenario that is the same in all parts is not touched. One whose timeline alone is another
+// goes on with that, within its limits. Of any other, the slots due before one instant, now, are
+// the old one's and those due at or after it the new one's: none is sent twice and none is lost. What the old one has in flight
 // ends in the background. A scenario that is no longer there takes no more slots, and
 // a new one starts now. A client is closed when the last scenario that uses it has
 // ended. After Stop, Apply does nothing.

@@ -57,7 +57,7 @@ func newRunner(sc Scenario, arcs Arcs, c *clock, w waiter, from reading) *runner
 		sc:    sc,
 		mix:   newMix(sc.Entries),
 		gate:  gate{cap: rateCap{max: sc.Limits.MaxRate}},
-		day:   dayLimit{max: sc.Limits.MaxPerDay, line: sc.Timeline},
+		day:   dayLimit{max: sc.Limits.MaxPerDay},
 		begun: from.mono,
 	}
 	r.wakeAt.Store(never)
@@ -110,7 +110,7 @@ func (r *runner) refuse(t *turn) (DropReason, bool) {
 	switch {
 	case r.cut.Load():
 		return DropShutdown, true
-	case r.day.exceeds(t.slot.Due):
+	case r.day.exceeds(r.pacer.line, t.slot.Due):
 		return DropDailyLimit, true
 	case r.sc.Sparing != nil && r.sc.Sparing.Spares(t.slot):
 		return DropBackOff, true

@@ -59,7 +59,7 @@ func TestARefusedChangeChangesNothing(t *testing.T) {
 
 func TestWhatHasExpiredDoesNotStayInTheStore(t *testing.T) {
 	o := inMemory(t)
-	if err := o.Change(t.Context(), "old", set(time.Now().Add(-time.Hour), 5, time.Minute)); err != nil {
+	if err := o.Change(t.Context(), "old", set(time.Now().Add(-keptFor-time.Hour), 5, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if err := o.Change(t.Context(), "new", set(time.Now(), 5, time.Minute)); err != nil {

@@ -40,8 +40,8 @@ if command -v systemd-analyze >/dev/null; then
 	in_root systemd-analyze verify --man=no /usr/lib/systemd/system/traffic_exporter.service
 	in_root systemd-analyze security --offline=true --threshold=20 /usr/lib/systemd/system/traffic_exporter.service >/dev/null
 fi
-# shellcheck disable=SC2016 # The shell within expands it.
-in_root sh -c '. /etc/default/traffic_exporter; exec '"$(sed -n 's/^ExecStart=//p' "$unit")" &
+# Without in_root, whose process would be a shell of its own.
+chroot "$root" /usr/bin/env -i PATH=/usr/bin:/bin sh -c '. /etc/default/traffic_exporter; exec '"$(sed -n 's/^ExecStart=//p' "$unit")" &
 exporter=$!
 sends() { curl -sf http://127.0.0.1:9870/metrics | grep -q '^traffic_requests_total{code="200",request="healthy",scenario="itself"} [1-9]'; }
 deadline=$((SECONDS + 30))
@@ -50,7 +50,7 @@ until sends; do
 	[ "$SECONDS" -lt "$deadline" ] || fail "there are no metrics of a request after 30 s"
 	sleep 0.2
 done
-kill -HUP "$exporter"
+kill -HUP "$exporter" # What ExecReload sends.
 kill "$exporter"
 wait "$exporter" || fail "the service ended with $?"
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Does not start the service: what it sends is for whoever installs it to say.
+# Does not start the service: a fresh installation sends no traffic by itself.
 set -e
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
