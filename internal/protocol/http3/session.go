@@ -151,10 +151,17 @@ func (s *session) read(stream *quic.ReceiveStream) *violation {
 	if v, ok := errors.AsType[*violation](err); ok {
 		return v
 	}
-	if s.Context().Err() != nil {
-		return nil //nolint:nilerr // It is the connection that has ended.
+	if err != nil && !endsStream(err) {
+		return nil // The connection has ended. Its context may be done only a moment later.
 	}
 	return breach(codeClosedCritical, "a stream that the connection needs is closed")
+}
+
+// endsStream reports whether an error of a read is the end of the stream alone: its sender has
+// finished or reset it.
+func endsStream(err error) bool {
+	_, reset := errors.AsType[*quic.StreamError](err)
+	return reset || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // control reads the server's control stream, until it ends.
