@@ -137,6 +137,7 @@ func (v validator) compareTargets(path string, s *Scenario) {
 	case v.ok(below(path, "http_config.protocol")):
 		v.scheme(at, to.Origin.Scheme, s.HTTPConfig.Protocol)
 	}
+	v.reachable(at, to.Origin, s.HTTPConfig)
 	tls := below(path, "compare.with.tls_config")
 	if c := s.Compare.With.TLSConfig; c != nil && v.ok(tls) {
 		v.tls(tls, *c)
