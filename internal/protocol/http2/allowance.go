@@ -2,8 +2,8 @@ package http2
 
 import "time"
 
-// What a server may have us do for nothing. The first bounds are a connection's, over all of
-// its streams: real servers stay far below. A server that exceeds any is told
+// What a server may have us do for nothing. The first bounds apply to a connection, over all
+// of its streams: real servers stay far below. A server that exceeds any of them gets
 // ENHANCE_YOUR_CALM, and its connection ends (RFC 9113, section 10.5).
 const (
 	// maxUseless is how many frames that bring nothing are taken at once, and uselessRate how

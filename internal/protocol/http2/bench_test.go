@@ -12,8 +12,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
-// responder is a server that answers each HEADERS with the same head and body, at the
-// least cost: all that came with one read it answers with one write.
+// responder is a server that sends the same head and body for each HEADERS, at the least
+// cost: one write responds to everything that came with one read.
 func responder(body int) func(net.Conn) {
 	head := status200 + "\x0f\x0d" + string(appendRaw(nil, strconv.Itoa(body))) + "\x0f\x10\x0atext/plain"
 	answer := []byte(frame(frameHeaders, flagEndHeaders, 0, head) + frame(frameData, flagEndStream, 0, string(make([]byte, body))))

@@ -15,7 +15,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
-// misbehave answers requests, or does not, as the dice fall.
+// misbehave responds to requests, or does not, as the dice fall.
 func misbehave(s *server, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, uint64(s.conn)))
 	var late []uint32

@@ -156,7 +156,7 @@ func (c *Client) Close() {
 	c.dialer.Close()
 }
 
-// fail ends the job without an answer.
+// fail ends the job without a response.
 func (j *job) fail(err error) {
 	now := time.Now()
 	j.call.Finish(protocol.Result{Sent: j.began(), Done: now, Reason: reasonOf(err), Err: err})

@@ -8,8 +8,8 @@ import (
 
 // closing is how a connection comes to its end. The zero closing is of one that goes on.
 type closing struct {
-	// retired says that no stream is to be opened any more, and retireAt when that will be
-	// so, if not zero. The connection ends with its last stream then.
+	// retired says that no more streams may be opened, and retireAt when that will be so,
+	// if not zero. The connection then ends with its last stream.
 	retired  bool
 	retireAt time.Time
 	// goAway is what the server's GOAWAY said, if not nil; cause is why we end the

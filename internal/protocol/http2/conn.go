@@ -18,8 +18,8 @@ const (
 	connWindow   = 1 << 30
 )
 
-// conn is a connection. Whoever starts a request writes its head into the connection's
-// outbox; what is there goes out with Flush, in one write. One goroutine reads, and it
+// conn is a connection. A goroutine that starts a request writes its head into the
+// connection's outbox; Flush sends the outbox in one write. One goroutine reads, and it
 // alone ends streams and the connection itself. Its parts know nothing of each other.
 type conn struct {
 	client *Client
@@ -188,8 +188,8 @@ func (c *conn) begin(j *job) bool {
 	return true
 }
 
-// outcomes are what reading has led to and what is done about it once the lock is released:
-// calls that have ended, jobs to start anew, and that the server has shown its quota.
+// outcomes are the results of reading that are handled once the lock is released: calls
+// that have ended, jobs to start anew, and that the server has shown its quota.
 type outcomes struct {
 	ended   []ending
 	repeats []job
@@ -212,7 +212,7 @@ func (o *outcomes) finish() {
 	o.ended = o.ended[:0]
 }
 
-// restart starts the jobs that are to be repeated, and reports whether there were any.
+// restart starts the jobs that need repeating, and reports whether there were any.
 func (o *outcomes) restart() bool {
 	some := len(o.repeats) > 0
 	for i := range o.repeats {

@@ -56,8 +56,7 @@ func (c *conn) handle(f *inFrame) *violation {
 			return nil
 		}
 	}
-	// What is left brings nothing: frames of types that are unknown are ignored (RFC 9113,
-	// section 5.5).
+	// Any other frame brings nothing: unknown types are ignored (RFC 9113, section 5.5).
 	return c.charge(1)
 }
 

@@ -75,7 +75,7 @@ func (c *conn) endIfDue(err error) {
 	}
 }
 
-// checkTime handles what is due, and returns why the connection ends if it does.
+// checkTime does everything that is due. If the connection must end, it returns the reason.
 func (c *conn) checkTime() error {
 	for s := c.streams.expired(c.now); s != nil; s = c.streams.expired(c.now) {
 		c.resetStream(s, codeCancel, errTimeout)
@@ -135,8 +135,8 @@ func (c *conn) end(err error) {
 	}
 }
 
-// deliver finishes the calls that have ended, starts jobs that are to be repeated and
-// those for which there may be room now, and writes if that is urgent.
+// deliver finishes the calls that have ended, starts the jobs that need repeating and those
+// for which there may be room now, and writes if that is urgent.
 func (c *conn) deliver(urgent bool) {
 	c.outcomes.finish()
 	if c.outcomes.quota {
@@ -159,10 +159,10 @@ func (c *conn) deliver(urgent bool) {
 	}
 }
 
-// mayRepeat reports whether a stream's job may be sent once more, as an extra of that kind,
-// which is done once at most. What has been written is one more request on the wire: it has to
-// be harmless, since the server has not looked at it or since it may (RFC 9110, section 9.2.2),
-// and it has to be admitted.
+// mayRepeat reports whether a stream's job may be sent once more, as an extra of that kind. A
+// job is repeated at most once. Anything written is one more request on the wire: it must be
+// harmless, since the server has not looked at the first or since it may look at both (RFC
+// 9110, section 9.2.2), and it must be admitted.
 func mayRepeat(s *stream, harmless bool, as protocol.Extra) bool {
 	return !s.again && (!s.written || harmless && s.call.Admits(as))
 }
@@ -191,10 +191,10 @@ func (c *conn) endStream(s *stream, err error) {
 	c.dropStream(s)
 }
 
-// refuseStream ends a stream for what the server did to it, which the server is told.
+// refuseStream resets a stream because the server violated the protocol on it.
 func (c *conn) refuseStream(s *stream, v *violation) { c.resetStream(s, v.code, v) }
 
-// resetStream ends a stream for the error, and tells the server.
+// resetStream ends a stream for the error, and sends the server the code.
 func (c *conn) resetStream(s *stream, why code, err error) {
 	c.out.reset(s.id, why)
 	// It takes a while until the server knows, and it may go on until then.

@@ -51,8 +51,8 @@ func (q *flushQueue) next() *conn {
 	return c
 }
 
-// flush writes what is in the outbox, without waiting for the network. What is left of
-// bodies a goroutine writes.
+// flush writes the outbox without waiting for the network. A goroutine writes the rest of
+// bodies.
 func (c *conn) flush() {
 	c.mu.Lock()
 	c.writer.queued, c.out.urgent = false, false

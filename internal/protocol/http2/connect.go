@@ -9,8 +9,8 @@ import (
 func isForeign(r dial.Ready) bool { return r.Phases.Protocol != protocol.HTTP2 }
 
 // OnForeign makes the client offer HTTP/1.1 as well where it speaks TLS. A connection that
-// agreed to it is handed to f, with a call that waited for it. Other calls that waited
-// come with the zero Ready, and are to be started anew. Use it before Start.
+// agreed to it is handed to f, with a call that waited for it. Other calls that waited come
+// with the zero Ready, and must be started anew. Use it before Start.
 func (c *Client) OnForeign(f func(call *protocol.Call, r dial.Ready)) {
 	c.foreign = f
 	c.dialer.Offer(protocol.HTTP2, protocol.HTTP1)
@@ -21,13 +21,13 @@ func (c *Client) Adopt(call *protocol.Call, r dial.Ready) {
 	j := c.job(call, r.Began)
 	j.sent = r.Began
 	if err := c.resolve(&j); err != nil {
-		_ = r.Conn.Close() // Nothing was sent: there is nobody to tell.
+		_ = r.Conn.Close() // Nothing was sent: nobody needs the error.
 		j.fail(err)
 		return
 	}
 	o := j.entry.origin
 	if !o.adopt(r) {
-		_ = r.Conn.Close() // Nothing was sent: there is nobody to tell.
+		_ = r.Conn.Close() // Nothing was sent: nobody needs the error.
 		j.fail(dial.ErrClosed)
 		return
 	}

@@ -48,8 +48,8 @@ func (s *fieldSet) entry(index int, p *httpreq.Prepared, o *origin) entry {
 	return x
 }
 
-// newMessage returns a request that is not in the mix, to be sent once. It keeps a copy: what
-// is left of a body may be written when the call has ended and its message is somebody else's.
+// newMessage returns a request that is not in the mix, for one use. It keeps a copy: the rest
+// of a body may be written after the call has ended and its message belongs to somebody else.
 func newMessage(t *tables, message *httpreq.Prepared, o *origin) *entry {
 	p := new(httpreq.Prepared)
 	*p = *message

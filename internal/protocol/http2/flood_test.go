@@ -65,7 +65,7 @@ func TestAServerThatFloodsIsGivenUp(t *testing.T) {
 				over := make(chan lib.ErrCode, 1)
 				o := piped(t, func(s *server) {
 					if s.conn > 1 {
-						return // What was not written yet may move on.
+						return // Bytes not yet written may move on.
 					}
 					s.request()
 					go f.send(s)
@@ -114,7 +114,7 @@ func TestOrdinaryServersAreNotTakenForFloods(t *testing.T) {
 	head := frame(frameHeaders, flagEndHeaders, 1, status200)
 	for _, test := range []struct {
 		name string
-		// response is what is sent for each request, but for the stream's id.
+		// response is sent for each request, with the stream's id filled in.
 		response  string
 		exchanges int
 	}{

@@ -11,8 +11,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
-// FuzzServer has a server say anything. Whatever it is, each call ends once, and nothing
-// panics or hangs.
+// FuzzServer has a server send arbitrary bytes. Whatever comes, each call ends once, and
+// nothing panics or hangs.
 func FuzzServer(f *testing.F) {
 	head := frame(frameHeaders, flagEndHeaders, 1, status200)
 	for _, said := range []string{

@@ -6,7 +6,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
-// fact is what a field of an answer's head says, as far as it concerns us.
+// fact is the meaning of a field in a response's head, as far as it concerns us.
 type fact struct {
 	kind factKind
 	// number is the status or the length.
@@ -20,11 +20,11 @@ type factKind uint8
 const (
 	// factPlain is a field that does not concern us.
 	factPlain factKind = iota
-	// factStatus is the answer's status.
+	// factStatus is the response's status.
 	factStatus
-	// factLength is the length of the answer's body.
+	// factLength is the length of the response's body.
 	factLength
-	// factMalformed is a field that an answer must not have.
+	// factMalformed is a field that a response must not have.
 	factMalformed
 )
 
@@ -56,7 +56,7 @@ func (t *tables) classify(name, value []byte) fact {
 	return fact{kind: factPlain}
 }
 
-// classifyPseudo returns the fact in a pseudo-header, of which an answer has one.
+// classifyPseudo returns the fact in a pseudo-header. A response has only one.
 func classifyPseudo(name, value []byte) fact {
 	if string(name) != ":status" || len(value) != 3 {
 		return fact{kind: factMalformed}
@@ -77,7 +77,7 @@ func classifyLength(value []byte) fact {
 	return fact{kind: factLength, number: n}
 }
 
-// head is what is kept of a header block: of an answer's head or of its trailers.
+// head holds the facts of a header block: a response's head or its trailers.
 type head struct {
 	// status is 0 where there is none.
 	status int
@@ -101,7 +101,8 @@ func (h *head) reset(t headTap) {
 	*h = head{length: -1, tap: t}
 }
 
-// tapped reports whether fields are to be shown: those of a head that is too long are not.
+// tapped reports whether the tap sees the fields: it does not see those of a head that is
+// too long.
 func (h *head) tapped() bool { return h.tap.to != nil && h.size <= maxHead }
 
 // add takes a field's fact.

@@ -26,7 +26,7 @@ const (
 	bitsIndexing   = 6
 	bitsTableSize  = 5
 	bitsNoIndexing = 4
-	// markHuffman marks a text as encoded, before its length.
+	// markHuffman marks a string as Huffman-coded, before its length.
 	markHuffman = 0x80
 	bitsText    = 7
 )
@@ -158,7 +158,8 @@ func (d *decoder) name(i int) ([]byte, bool) {
 	return d.scratch[from:], true
 }
 
-// text takes a text, which is where it was found or in the scratch.
+// stringLiteral takes a string, which stays where it was found or is decoded into the
+// scratch.
 func (d *decoder) stringLiteral(p []byte) (text, rest []byte, ok bool) {
 	if len(p) == 0 {
 		return nil, nil, false
@@ -186,8 +187,8 @@ func (d *decoder) resize(p []byte) ([]byte, bool) {
 	return p, true
 }
 
-// readInt takes an integer that begins in so many low bits of the first byte
-// (RFC 7541, section 5.1). It refuses what is too large for anything here.
+// readInt takes an integer that begins in so many low bits of the first byte (RFC 7541,
+// section 5.1). It refuses values that are too large for anything here.
 func readInt(p []byte, prefix int) (n int, rest []byte, ok bool) {
 	full := 1<<prefix - 1
 	n = int(p[0]) & full

@@ -56,7 +56,7 @@ func TestHuffmanIsTheLibrarys(t *testing.T) {
 		if got, ok := h.append(nil, coded); !ok || !bytes.Equal(got, text) {
 			t.Fatalf("%q became %q, %t", text, got, ok)
 		}
-		for i := range coded { // And what is no text.
+		for i := range coded { // And bytes that are not text.
 			coded[i] = byte(random.UintN(256))
 		}
 		want, err := hpack.HuffmanDecodeToString(coded)

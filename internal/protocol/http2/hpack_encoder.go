@@ -48,10 +48,11 @@ type encoder struct {
 	slot, trace uint32
 	// blocks are the fixed parts of entries' blocks, while they hold.
 	blocks []block
-	// max is the table's size, and used what is taken of it by so many fields.
+	// max is the table's size, and used the size of the fields in it. added counts the
+	// fields added to it.
 	max, used int
 	added     uint32
-	// resized says that the server must be told of the table's size.
+	// resized says that the next block must announce the table's size to the server.
 	resized bool
 }
 
@@ -80,11 +81,11 @@ func (e *encoder) resize(n int) {
 	e.slot, e.trace = 0, 0
 }
 
-// begin appends what has to stand before the fields of a block.
+// begin appends any size updates, which must precede the fields of a block.
 func (e *encoder) begin(b []byte) []byte {
 	if e.resized {
-		// The smallest size that there was has to be told (RFC 7541, section 4.2); none is
-		// smaller than nothing.
+		// The smallest size in between must be announced (RFC 7541, section 4.2); none is
+		// smaller than 0.
 		b = appendInt(b, formTableSize, bitsTableSize, 0)
 		if e.max > 0 {
 			b = appendInt(b, formTableSize, bitsTableSize, e.max)
@@ -190,7 +191,7 @@ func appendInt(b []byte, form byte, prefix, n int) []byte {
 	return append(b, byte(n))
 }
 
-// appendText appends a text in the shorter of its codings.
+// appendText appends a string in the shorter of its codings.
 func appendText(b []byte, s string) []byte {
 	if n := int(hpack.HuffmanEncodeLength(s)); n < len(s) {
 		return hpack.AppendHuffmanString(appendInt(b, markHuffman, bitsText, n), s)
@@ -198,7 +199,7 @@ func appendText(b []byte, s string) []byte {
 	return appendRaw(b, s)
 }
 
-// appendRaw appends a text as it is.
+// appendRaw appends a string as it is.
 func appendRaw(b []byte, s string) []byte {
 	return append(appendInt(b, 0, bitsText, len(s)), s...)
 }

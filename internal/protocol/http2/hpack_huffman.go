@@ -11,7 +11,7 @@ import (
 // newHuffman.
 type huffman struct {
 	steps [256][16]step
-	// ends are the states in which a text may end: no bits left, or up to seven ones.
+	// ends are the states in which a string may end: no bits left, or up to seven ones.
 	ends [256]bool
 }
 

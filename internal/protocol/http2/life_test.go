@@ -223,7 +223,7 @@ func TestLateAnswersDoNoHarm(t *testing.T) {
 		for range 9 {
 			wantReason(t, c, protocol.ReasonTimeout)
 		}
-		mustSucceed(t, c) // It has the server answer them all.
+		mustSucceed(t, c) // It has the server respond to them all.
 		mustSucceed(t, c)
 		checkOne(t, w)
 	})

@@ -58,7 +58,7 @@ func (l *liveness) next(h health, open int) time.Time {
 	return at
 }
 
-// earlier returns the earlier of two times, of which either may be zero: none.
+// earlier returns the earlier of two times. A zero time means none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

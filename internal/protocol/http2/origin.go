@@ -266,7 +266,7 @@ func (o *origin) use(r dial.Ready) {
 		return
 	}
 	if !o.add(r, 1) {
-		_ = r.Conn.Close() // Nothing was sent: there is nobody to tell.
+		_ = r.Conn.Close() // Nothing was sent: nobody needs the error.
 		return
 	}
 	o.serve()

@@ -16,13 +16,14 @@ const (
 	keepOut = 256 << 10
 )
 
-// outbox is what is to be written on a connection, in order. The zero outbox is empty.
+// outbox holds the bytes to write on a connection, in their order. The zero outbox is
+// empty.
 type outbox struct {
-	// buf is what is to be written; spare takes turns with it.
+	// buf holds the bytes to write; spare takes turns with it.
 	buf, spare []byte
 	// heads are the streams whose heads are in buf.
 	heads []*stream
-	// urgent says that what is in buf must not wait for Flush.
+	// urgent says that the bytes in buf must not wait for Flush.
 	urgent bool
 }
 
@@ -91,7 +92,7 @@ func (o *outbox) take(now func() time.Time) []byte {
 	return p
 }
 
-// recycle takes back what was taken, once it has been written.
+// recycle takes back a buffer once it has been written.
 func (o *outbox) recycle(p []byte) {
 	if cap(p) <= keepOut {
 		o.spare = p[:0]

@@ -16,8 +16,8 @@ const (
 // them all before it responds, with GOAWAY for one. Requests wait meanwhile. The zero pause
 // pauses nothing. Safe for concurrent use.
 type pause struct {
-	// vain is how many connections ended so, one after the other, and until when there are to
-	// be no new ones, in Unix nanoseconds.
+	// vain is how many connections ended so, one after the other, and until when no new ones
+	// may be made, in Unix nanoseconds.
 	vain  atomic.Int32
 	until atomic.Int64
 }
@@ -43,7 +43,7 @@ func (p *pause) responded() {
 	}
 }
 
-// left returns how long there are to be no new connections.
+// left returns for how long no new connections may be made.
 func (p *pause) left(now time.Time) time.Duration {
 	return max(0, time.Duration(p.until.Load()-now.UnixNano()))
 }

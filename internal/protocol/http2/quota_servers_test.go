@@ -16,7 +16,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
-// keepInFlight makes so many POSTs of which so many are always in flight, and returns how many
+// keepInFlight makes so many POSTs, with so many always in flight, and returns how many
 // failed.
 func keepInFlight(t *testing.T, c *Client, inFlight, requests int) (failed int64) {
 	t.Helper()

@@ -178,7 +178,7 @@ func TestAConnectionThatDrainsLosesNothing(t *testing.T) {
 }
 
 // TestFewerStreamsAtATimeLoseNothing has a server lower its limit again and again, and refuse
-// what was opened before the client knew.
+// streams that were opened before the client knew.
 func TestFewerStreamsAtATimeLoseNothing(t *testing.T) {
 	for _, takes := range []uint32{1, 3, 10} {
 		synctest.Test(t, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
-// errBadStatus is an answer with a status that HTTP does not know.
+// errBadStatus is a response with a status that HTTP does not know.
 var errBadStatus = errors.New("status is not one of HTTP")
 
 // errHeaderTooLong is a request whose header is longer than the server takes.
@@ -65,8 +65,8 @@ func ResetCode(err error) (code uint32, ok bool) {
 	return uint32(peer.code), true
 }
 
-// reason tells the codes that say that somebody broke HTTP/2 from those that say that
-// something is over.
+// reason separates the codes for a peer that broke HTTP/2 from those for something that is
+// over.
 func (e *peerError) reason() protocol.Reason {
 	switch e.code {
 	case codeProtocol, codeFlowControl, codeStreamClosed, codeFrameSize, codeCompression:
@@ -76,7 +76,7 @@ func (e *peerError) reason() protocol.Reason {
 	}
 }
 
-// reasonOf returns the reason of an error by its types. What they do not tell is about
+// reasonOf returns the reason of an error by its types. An error of any other type is about
 // a connection that is gone.
 func reasonOf(err error) protocol.Reason {
 	if peer, ok := errors.AsType[*peerError](err); ok {

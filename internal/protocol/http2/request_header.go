@@ -77,7 +77,7 @@ func varyingSize(r *protocol.Request, auth []string) int {
 }
 
 // splitHeader writes the frame header of the HEADERS that begins at from and whose block is
-// the rest of b; what is too long for one frame it moves into CONTINUATION (RFC 9113, section
+// the rest of b. It moves the excess over one frame into CONTINUATION (RFC 9113, section
 // 6.10).
 func splitHeader(b []byte, from int, id uint32, end bool) []byte {
 	flags := byte(0)

@@ -62,7 +62,8 @@ func follow(script func(s *server), settings []lib.Setting) func(net.Conn) {
 	}
 }
 
-// next reads the next frame of the type. It minds what it passes by, and answers each PING.
+// next reads the next frame of the type. It handles the frames before it, and acknowledges
+// each PING.
 func (s *server) next(kind lib.FrameType) (lib.Frame, bool) {
 	for {
 		f, err := s.ReadFrame()
@@ -96,7 +97,7 @@ func (s *server) request() uint32 {
 	return f.Header().StreamID
 }
 
-// answer answers a request.
+// answer responds to a request.
 func (s *server) answer(id uint32) {
 	if id == 0 {
 		return
@@ -107,7 +108,7 @@ func (s *server) answer(id uint32) {
 	_ = s.WriteData(id, true, []byte("ok"))
 }
 
-// serve answers all requests.
+// serve responds to all requests.
 func (s *server) serve() {
 	for id := s.request(); id != 0; id = s.request() {
 		s.answer(id)

@@ -86,7 +86,8 @@ func TestNoServerGetsMoreThanItAsksFor(t *testing.T) {
 	}
 }
 
-// TestEachRepeatIsAdmitted counts what is asked for and what comes.
+// TestEachRepeatIsAdmitted counts the repeats that ask for admission and the requests that
+// come.
 func TestEachRepeatIsAdmitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen, asked atomic.Int64

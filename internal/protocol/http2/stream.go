@@ -56,7 +56,7 @@ type stream struct {
 	// length is what the body is to have; -1 where that is not said. received is what came.
 	length, received int64
 	unreturned       unreturned
-	// body is what is still to be sent, within the window.
+	// body is the rest of the body, still to be sent within the window.
 	body   httpreq.Upload
 	window int64
 

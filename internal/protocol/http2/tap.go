@@ -9,7 +9,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// tapRequest tells a tap, which may be nil, of the connection and of the request of a job that is
+// tapRequest shows a tap, which may be nil, the connection and the request of a job that is
 // written on it.
 func (c *conn) tapRequest(tap protocol.Tap, j *job, reused bool) {
 	if tap == nil {
@@ -72,7 +72,7 @@ func (t *headTap) field(name, value []byte) {
 	t.fields = append(t.fields, protocol.Field{Name: string(name), Value: string(value)})
 }
 
-// end tells of the head; status is 0 for trailers.
+// end shows the head to the tap; status is 0 for trailers.
 func (t *headTap) end(status int) {
 	if t.to == nil {
 		return

@@ -26,7 +26,7 @@ func TestBodiesKeepWithinWindows(t *testing.T) {
 			t.Errorf("stream %d had %d bytes, more than %d", id, s.body[id], n)
 		}
 	}
-	// silent checks that nothing more of the body comes before a PING's answer.
+	// silent checks that no more of the body comes before a PING's acknowledgement.
 	silent := func(t *testing.T, s *server, id uint32) {
 		t.Helper()
 		before := s.body[id]
