@@ -25,7 +25,7 @@ const (
 	tricklePause = time.Millisecond
 )
 
-// errPending is a peer that does not read while more and more is to be written.
+// errPending is a peer that does not read while more and more waits to be written.
 var errPending = errors.New("too much is waiting to be written")
 
 // The states of a Conn.
@@ -46,9 +46,9 @@ type nowWriter interface {
 
 // Conn is a TCP connection for clients that send from one goroutine and read in another, or the
 // UDP socket below a connection that a Handshake made, which is read and written as Packets.
-// Its Write does not wait: what the socket does not take at once is written in the
-// background. It counts bytes and tells the Wire of its life. It may stand below TLS.
-// Reads must not overlap, nor must Writes; otherwise it is safe for concurrent use.
+// Its Write does not wait: bytes that the socket does not take at once are written in the
+// background. It counts bytes and reports its life to the Wire. It may stand below TLS. Reads
+// must not overlap, nor must Writes; otherwise it is safe for concurrent use.
 type Conn struct {
 	net.Conn
 	wire protocol.Wire
@@ -57,7 +57,7 @@ type Conn struct {
 
 	state atomic.Int32
 
-	// parked is to be called before the next wait.
+	// parked is called before the next wait.
 	parked func()
 	// trickle is how many reads brought next to nothing since something was written.
 	trickle atomic.Int32
@@ -93,7 +93,7 @@ func NewConn(c net.Conn, wire protocol.Wire) (*Conn, error) {
 	return d, nil
 }
 
-// Open tells the Wire that the connection is ready for requests. It fails if the
+// Open reports to the Wire that the connection is ready for requests. It fails if the
 // connection was closed meanwhile. The order of the two keeps Opened before Closed.
 func (c *Conn) Open(p protocol.Phases) error {
 	c.wire.Opened(p)
@@ -134,24 +134,24 @@ func (c *Conn) countFor(gone func()) {
 	}
 }
 
-// Wait waits for what writes in the background to be gone, on a connection that has been
-// closed: from then on the Wire is told nothing more.
+// Wait waits for the background writes of a closed connection to end: from then on it
+// reports nothing more to the Wire.
 func (c *Conn) Wait() { c.drains.Wait() }
 
 // BeforeWait has the next Read call f before it waits: when whatever comes from then on
-// is noticed. So f may have written, by somebody else, what the next answer is for. If
+// is noticed. So f may have written, by somebody else, the request of the next response. If
 // the last Read has emptied the socket, the next one does not look at it before it waits,
 // which saves a system call; when the peer closes the connection at that very moment,
 // this goes unnoticed until something is written. The first time it does look, before it calls
 // f, which it then does only if the connection has not ended: many a server closes each
 // connection behind its first response.
 //
-// Use it only when nothing more is to come but what is written for, and not while a Read
-// is under way. f must not close the connection.
+// Use it only when nothing more will come except in response to writes, and not while a
+// Read is under way. f must not close the connection.
 func (c *Conn) BeforeWait(f func()) { c.parked = f }
 
-// Read implements net.Conn. When the connection has failed to be written, it returns what
-// has come before that, which may tell why, and then that failure.
+// Read implements net.Conn. When the connection has failed to be written, it returns the
+// bytes that came before that, which may say why, and then that failure.
 func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -185,7 +185,8 @@ func (c *Conn) readPlain(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// writePlain writes what is taken at once where there are no system calls to be made.
+// writePlain writes the bytes that the socket takes at once, where there are no system
+// calls to be made.
 func (c *Conn) writePlain(p []byte) (int, error) {
 	if w, ok := c.Conn.(nowWriter); ok {
 		return w.WriteNow(p)
@@ -240,8 +241,8 @@ func (c *Conn) keep(p []byte) error {
 	return nil
 }
 
-// drain writes what is pending, and waits for the peer to take it. Closing the connection
-// ends it; who reads is told what is wrong.
+// drain writes the pending bytes, and waits for the peer to take them. Closing the
+// connection ends it; the reader gets its error.
 func (c *Conn) drain() {
 	for {
 		c.mu.Lock()
@@ -268,9 +269,9 @@ func (c *Conn) drain() {
 	}
 }
 
-// Fail says that the connection cannot be written any more: Read, which may be waiting, is
-// to return this error once it has returned what has come. Only the first call counts. It
-// does not wait.
+// Fail says that the connection cannot be written any more: Read, which may be waiting,
+// returns this error once it has returned all bytes that came. Only the first call counts.
+// It does not wait.
 func (c *Conn) Fail(err error) {
 	c.mu.Lock()
 	first := c.failed == nil
@@ -283,7 +284,7 @@ func (c *Conn) Fail(err error) {
 	}
 }
 
-// endReads has reads end when they have returned what has come.
+// endReads has reads end when they have returned all bytes that came.
 func (c *Conn) endReads() {
 	half, ok := c.Conn.(interface{ CloseRead() error })
 	if ok {
@@ -342,8 +343,8 @@ func opError(op string, err error) error {
 // Ready is a connection that was made for a call.
 type Ready struct {
 	Conn *Conn
-	// TLS is what is spoken over: the TLS with the target, or in the clear that with a proxy,
-	// if it has any; nil if Conn is spoken over as it is.
+	// TLS is the TLS to speak over: with the target, or, for a target in the clear, with a
+	// proxy, if that has any; nil if Conn is spoken over as it is.
 	TLS *tls.Conn
 	// Over is what the target's Handshake made over Conn; nil with TCP.
 	Over io.Closer

@@ -84,7 +84,7 @@ func TestAPeerThatNeverReadsIsGivenUp(t *testing.T) {
 }
 
 // TestFailEndsAReadThatWaits does it to a connection as it is, and to one that has been
-// reset, of which the system knows nothing any more.
+// reset and that the system has forgotten.
 func TestFailEndsAReadThatWaits(t *testing.T) {
 	cause := errors.New("because")
 	for _, reset := range []bool{false, true} {
@@ -113,7 +113,7 @@ func TestFailEndsAReadThatWaits(t *testing.T) {
 		c.Fail(cause)
 		select {
 		case err := <-result:
-			// It may have been told of the reset before.
+			// Read may have returned the reset before.
 			if !errors.Is(err, cause) && (!reset || !errors.Is(err, syscall.ECONNRESET)) {
 				t.Errorf("reset %t: got %v", reset, err)
 			}
@@ -219,8 +219,8 @@ func TestAConnectionNeedsNoDescriptor(t *testing.T) {
 	})
 }
 
-// TestAResponseComesAfterTheRequestIsWritten is for who looks whether a connection can be used
-// again: what has been responded to has been written.
+// TestAResponseComesAfterTheRequestIsWritten is for callers that check whether a connection
+// can be used again: a request that has its response has been written.
 func TestAResponseComesAfterTheRequestIsWritten(t *testing.T) {
 	near, far := protocoltest.BufferedPipe()
 	c, err := dial.NewConn(near, protocol.Discard{})

@@ -21,11 +21,11 @@ type attempt struct {
 // tryFunc makes a connection to an address.
 type tryFunc func(ctx context.Context, addr string) (*Conn, error)
 
-// connectTo connects to one of several addresses and returns which: to the first that
-// answers, where each is tried when the one before has failed or has not answered for a
-// while. What is still being tried then is given up, and has been closed when it returns.
-// Where this machine has nothing left to connect with, no further address is tried. Errors
-// are of type *Error, the first one's.
+// connectTo connects to one of several addresses and returns which: the first that
+// responds. It tries each when the one before has failed or has not responded for a while.
+// It gives up attempts still under way, and has closed them when it returns. Where this
+// machine has nothing left to connect with, no further address is tried. Errors are of type
+// *Error, the first one's.
 func connectTo(ctx context.Context, addrs []string, try tryFunc) (*Conn, string, error) {
 	if len(addrs) == 1 {
 		c, err := try(ctx, addrs[0])

@@ -46,7 +46,7 @@ func TestFamiliesTakeTurns(t *testing.T) {
 	}
 }
 
-// TestConnectToTakesTheFirstThatAnswers connects to addresses of which some refuse and some
+// TestConnectToTakesTheFirstThatAnswers connects to several addresses. Some refuse and some
 // are silent, which costs no more than the wait before the next one.
 func TestConnectToTakesTheFirstThatAnswers(t *testing.T) {
 	l := protocoltest.Listen(t)
@@ -109,8 +109,8 @@ func TestAMachineWithNothingLeftTriesNoFurtherAddress(t *testing.T) {
 	}
 }
 
-// TestConnectToLeavesNothingBehind connects to addresses that all answer, some late: all but
-// one are closed when it returns.
+// TestConnectToLeavesNothingBehind connects to addresses that all respond, some late: all
+// but one are closed when it returns.
 func TestConnectToLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -149,7 +149,7 @@ func TestConnectToLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-// closing is a connection that tells when it is closed.
+// closing is a connection that records when it is closed.
 type closing struct {
 	net.Conn
 	closed func(net.Conn)

@@ -35,7 +35,7 @@ func NewDescriptors(n int) *Descriptors {
 
 // ProcessDescriptors returns what the process may open (RLIMIT_NOFILE), raised as far as it
 // can be, without a reserve of 128 or, if that is less, half of it. It returns nil where the
-// system has no bound that it tells.
+// system reports no bound.
 func ProcessDescriptors() *Descriptors {
 	n, ok := raiseFileLimit()
 	if !ok {

@@ -87,10 +87,10 @@ type Options struct {
 	Fence *Fence
 	// Net is how the network is reached.
 	Net Net
-	// Wire is told of lookups, connections and bytes; nil is protocol.Discard.
+	// Wire receives lookups, connections and bytes; nil is protocol.Discard.
 	Wire protocol.Wire
-	// Logger is told when a file cannot be re-read or a name not be resolved; nil discards
-	// it.
+	// Logger receives a line when a file cannot be re-read or a name cannot be resolved;
+	// nil discards it.
 	Logger *slog.Logger
 }
 
@@ -106,7 +106,7 @@ type Dialer struct {
 	fence       *Fence
 	wire        protocol.Wire
 	logger      *slog.Logger
-	// clear is what is spoken in the clear, and next what TLS offers.
+	// clear is the protocol spoken in the clear, and next the protocols that TLS offers.
 	clear string
 	next  []string
 

@@ -62,8 +62,8 @@ func (h hop) denied() error {
 // NewFence returns a Fence with a list.
 func NewFence(l allow.List) *Fence { return &Fence{list: l, open: make(map[*Conn][]hop)} }
 
-// Set has another list hold from now on. Connections that it does not allow are closed at once, and what is in flight
-// on them fails.
+// Set has another list hold from now on. Connections that it does not allow are closed at once, and the exchanges in
+// flight on them fail.
 func (f *Fence) Set(l allow.List) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

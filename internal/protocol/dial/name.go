@@ -36,8 +36,8 @@ const (
 // errNoResponse is a resolver that is silent.
 var errNoResponse = errors.New("no response from the resolver")
 
-// name is a host and port, with its addresses as current as they are to be. It resolves only
-// when somebody asks. Safe for concurrent use.
+// name is a host and port, with its addresses as current as the options demand. It resolves
+// only when somebody asks. Safe for concurrent use.
 type name struct {
 	dialer     *Dialer
 	host, port string
@@ -59,7 +59,7 @@ type name struct {
 	running *lookup
 	// outage is when the lookups began to fail, or to hang; zero if they do not.
 	outage time.Time
-	// warned is when the log was told of an outage last, and said that it was told of this one.
+	// warned is when an outage was logged last, and said that this one was logged.
 	warned time.Time
 	said   bool
 	// failure is what the last lookup failed for, at failedAt.
@@ -161,7 +161,7 @@ func (n *name) ask(now time.Time) (found, *lookup, error) {
 	return found{}, n.running, nil
 }
 
-// fresh reports whether the addresses are as current as they are to be.
+// fresh reports whether the addresses are as current as the options demand.
 func (n *name) fresh(now time.Time) bool {
 	return n.known != nil && now.Sub(n.resolved) < n.dialer.every
 }
@@ -297,7 +297,7 @@ type response struct {
 // have been lost, and what the resolver could not do a second ago it may be able to do now.
 // The repeated queries take what there is of one family, for a resolver that is silent about
 // the other.
-// The Wire is told of the query that was responded to and, as failed, of those before it.
+// The Wire receives the query that was responded to and, as failed, those before it.
 func (n *name) query(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	responses := make(chan response, mostQueries)
@@ -327,7 +327,7 @@ func (n *name) query(ctx context.Context) ([]string, error) {
 	}
 }
 
-// report tells the Wire of queries, of which the last one was responded to.
+// report reports queries to the Wire. Only the last one was responded to.
 func (n *name) report(asked []time.Time, err error) {
 	if n.dialer.ctx.Err() != nil {
 		return // It was us who gave them up.
@@ -492,7 +492,7 @@ func worse(a, b error) error {
 }
 
 // lookup returns the addresses of a host. Where this machine has nothing left to ask a name server
-// with, the error is the kernel's, of which a net.DNSError keeps the text only. A net.Resolver makes
+// with, the error is the kernel's; a net.DNSError would keep only its string. A net.Resolver makes
 // one query of those for the same name at the same time, which is one too few where that is lost:
 // each lookup has its own.
 func (n Net) lookup(ctx context.Context, network, host string) ([]netip.Addr, error) {

@@ -107,8 +107,8 @@ func (w *world) dial(_ context.Context, _, addr string) (net.Conn, error) {
 	return near, nil
 }
 
-// origin returns an Origin in the world, for a name that is to be resolved each half minute,
-// and the addresses that it was told of.
+// origin returns an Origin in the world, for a name that is resolved each half minute, and
+// the addresses that Changed received.
 func (w *world) origin(t *testing.T, change func(*dial.Options)) (o *dial.Origin, told *[]string) {
 	t.Helper()
 	options := dial.Options{
@@ -303,8 +303,8 @@ func TestASlowResolverIsWaitedForWhereItMustBe(t *testing.T) {
 	})
 }
 
-// TestALostQueryIsNotTheEndOfALookup has a resolver that begins to respond while a query of
-// which it knows nothing is waited for.
+// TestALostQueryIsNotTheEndOfALookup has a resolver that begins to respond while the client
+// waits for a query that the resolver never saw.
 func TestALostQueryIsNotTheEndOfALookup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

@@ -22,9 +22,9 @@ type Target struct {
 	// Forward says that in the clear a proxy that speaks HTTP may forward requests one by one.
 	// Otherwise it is asked for a tunnel.
 	Forward bool
-	// Changed, if not nil, is called with the addresses of the name each time that they are
-	// others than before: connections to addresses that are not among them are to be
-	// retired. Calls do not overlap. An Origin whose host is an address calls it at once.
+	// Changed, if not nil, is called with the addresses of the name each time that they
+	// differ from those before: connections to any other address must be retired. Calls do
+	// not overlap. An Origin whose host is an address calls it at once.
 	Changed func(addrs []string)
 	// Handshake, if not nil, makes connections over UDP, in place of TCP and TLS. No proxy carries
 	// them.
@@ -47,11 +47,11 @@ type Origin struct {
 	broken error
 
 	mu sync.Mutex
-	// at is what is known of addresses; of those that are not in it, nothing.
+	// at holds the state of addresses; nothing is known of those that are not in it.
 	at map[string]*address
 }
 
-// address is what is known of an address.
+// address is the state of one address.
 type address struct {
 	// conns is how many connections there are, those that are being made included.
 	conns int
@@ -233,7 +233,7 @@ func (o *Origin) open(ctx context.Context, r *Ready, addrs []string) (err error)
 	return nil
 }
 
-// reach makes a connection to an address of the name: directly, or by a proxy that is told
+// reach makes a connection to an address of the name: directly, or by a proxy that takes
 // addresses.
 func (o *Origin) reach(ctx context.Context, addr string) (*Conn, error) {
 	if o.target.Handshake != nil {
@@ -269,9 +269,8 @@ func (o *Origin) Adopt(r Ready) {
 	r.Conn.countFor(func() { o.add(r.Addr, -1) })
 }
 
-// book returns the addresses in the order in which they are to be tried, and counts a
-// connection to the first of them. Those that are left alone come last, unless they are
-// asked for.
+// book returns the addresses in the order to try them, and counts a connection to the first
+// of them. Those that are left alone come last, unless they are asked for.
 func (o *Origin) book(addrs []string, first string) []string {
 	now := time.Now()
 	o.mu.Lock()
@@ -307,7 +306,7 @@ func (o *Origin) fewest(addrs []string, now time.Time) int {
 	return best
 }
 
-// of returns what is known of an address.
+// of returns the state of an address.
 func (o *Origin) of(addr string) *address {
 	a := o.at[addr]
 	if a == nil {

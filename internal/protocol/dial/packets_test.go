@@ -44,7 +44,7 @@ func greet(_ context.Context, p *dial.Packets, config *tls.Config) (io.Closer, e
 	return &greeted{packets: p}, err
 }
 
-// overUDP returns an origin that is greeted, and the Wire that is told of it.
+// overUDP returns an origin that is greeted, and its Wire.
 func overUDP(t *testing.T, addr string, change func(*dial.Options)) (*dial.Origin, *protocoltest.Wire) {
 	t.Helper()
 	w := new(protocoltest.Wire)

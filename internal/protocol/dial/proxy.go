@@ -36,7 +36,7 @@ type proxy struct {
 	user *url.Userinfo
 	// secure says that TLS is spoken to it, and socks that SOCKS5 is, not HTTP.
 	secure, socks bool
-	// resolves says that it is told names, not addresses.
+	// resolves says that it takes names, not addresses.
 	resolves bool
 	header   []protocol.Field
 }
@@ -183,8 +183,8 @@ func (p *proxy) checkUser() error {
 	return nil
 }
 
-// authorization returns what the proxy is told of who asks (RFC 9110, section 11.7.2); empty
-// for nothing.
+// authorization returns the credentials for the proxy (RFC 9110, section 11.7.2); empty if
+// there are none.
 func (p *proxy) authorization() string {
 	if p.user == nil {
 		return ""

@@ -12,9 +12,9 @@ type ProxyOptions struct {
 	// https, socks5 or socks5h; with socks5 names are resolved here, with all others by the
 	// proxy.
 	URL *url.URL
-	// NoProxy are hosts that are reached without the proxy: names, which stand for what is
-	// below them as well, addresses and networks, with commas between them. Where it is
-	// not empty, loopback addresses and localhost are always among them.
+	// NoProxy are hosts that are reached without the proxy: names, which include the names
+	// below them, addresses and networks, with commas between them. Where it is not empty,
+	// loopback addresses and localhost are always among them.
 	NoProxy string
 	// FromEnvironment takes both from HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Not with URL.
 	FromEnvironment bool

@@ -293,7 +293,7 @@ func TestSomeHostsNeedNoProxy(t *testing.T) {
 	d = proxied(t, nil, func(o *dial.Options) { o.Net, o.Proxy = names, dial.ProxyOptions{FromEnvironment: true} })
 	direct(t, d, "a.inside.test:"+port, true)
 	direct(t, d, "outside.test:"+port, false)
-	// What is not asked for is not taken from there.
+	// The environment is ignored unless asked for.
 	d = proxied(t, nil, func(o *dial.Options) { o.Net, o.Proxy = names, dial.ProxyOptions{} })
 	direct(t, d, "a.inside.test:"+port, true)
 }

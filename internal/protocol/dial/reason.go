@@ -18,8 +18,8 @@ var ErrClosed = errors.New("client is closed")
 // ErrTooManyConns is a connection that would exceed the client's bound.
 var ErrTooManyConns = errors.New("too many open connections")
 
-// Reason returns the reason of an error of a connection, or of making one, as far as
-// its types tell; ReasonNone if they do not. It never looks at texts.
+// Reason returns the reason of an error of a connection, or of making one, by its types;
+// ReasonNone if they do not show it. It never looks at error strings.
 func Reason(err error) protocol.Reason {
 	if dial, ok := errors.AsType[*Error](err); ok {
 		return dial.reason()

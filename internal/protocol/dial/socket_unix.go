@@ -6,13 +6,14 @@ import "syscall"
 
 // socket reads and writes by system calls of its own, one each where one does.
 //
-// On Linux the scheduler is not told of them. They do not block; to tell it wakes its
-// monitor thread, which then polls for a while, and that costs more than the call.
+// On Linux the scheduler does not know of them. They do not block; announcing them wakes
+// its monitor thread, which then polls for a while, and that costs more than the call.
 type socket struct {
 	raw syscall.RawConn
 
-	// in is what is read into, and n and readErr what came of it; emptied says that it was
-	// all that there was. looked says that the socket has been looked at before a wait once.
+	// in is the buffer to read into, and n and readErr the result; emptied says that the
+	// read took all that there was. looked says that the socket has been looked at before a
+	// wait once.
 	in      []byte
 	emptied bool
 	looked  bool
@@ -20,7 +21,7 @@ type socket struct {
 	readErr error
 	reading func(fd uintptr) bool
 
-	// out is what is written, and written and writeErr what came of it.
+	// out holds the bytes to write, and written and writeErr the result.
 	out      []byte
 	written  int
 	writeErr error
@@ -63,8 +64,8 @@ func (c *Conn) read(p []byte) (int, error) {
 	return s.n, nil
 }
 
-// readNow is called first when the poller has forgotten what was ready earlier, and then
-// each time that something is ready. It reports whether there is nothing to wait for.
+// readNow is called first when the poller has forgotten that the socket was ready earlier,
+// and then each time that it is ready. It reports whether there is nothing to wait for.
 func (c *Conn) readNow(fd uintptr) bool {
 	s := &c.socket
 	if f := c.parked; f != nil {

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// sysRead reads from a descriptor that does not block. The race detector is told of it, so
-// that it knows that what was sent came before what was received.
+// sysRead reads from a descriptor that does not block. The race detector hears of it, so
+// that it knows that sends come before their receipt.
 func sysRead(fd uintptr, p []byte) (int, syscall.Errno) { return plain(syscall.Read(int(fd), p)) }
 
 // sysWrite writes to a descriptor that does not block.

@@ -36,9 +36,9 @@ type tlsSource struct {
 	value *reloading.Value[*tls.Config]
 }
 
-// newTLSSource returns the configuration of TLS. Unless all handshakes are to be full ones it
-// has a place for sessions to be resumed, which is a new one when a file changes: what was
-// agreed on with other certificates holds no longer.
+// newTLSSource returns the configuration of TLS. Unless all handshakes must be full ones it
+// has a place for sessions to be resumed, which is a new one when a file changes: sessions
+// agreed on with other certificates hold no longer.
 func newTLSSource(o Options) (tlsSource, error) {
 	build := func(files reloading.Files) (*tls.Config, error) {
 		config, err := o.TLS.Config(files)
@@ -112,7 +112,7 @@ func (t TLS) certificates(files reloading.Files) ([]tls.Certificate, error) {
 	return []tls.Certificate{pair}, nil
 }
 
-// orText names where a text came from.
+// orText names where a string came from.
 func orText(path string) string {
 	if path == "" {
 		return "the given text"

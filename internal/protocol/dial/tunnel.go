@@ -25,8 +25,8 @@ const (
 	mostInterim = 16
 )
 
-// through makes a connection to a proxy one to the target. It returns what is to be spoken
-// over, and does not close the connection when it fails.
+// through makes a connection to a proxy one to the target. It returns the connection to
+// speak over, and does not close c when it fails.
 func (o *Origin) through(ctx context.Context, c *Conn) (over net.Conn, err error) {
 	p := o.proxy
 	over = c

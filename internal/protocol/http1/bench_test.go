@@ -15,10 +15,11 @@ import (
 // benchConns is how many connections the benchmarks keep busy.
 const benchConns = 64
 
-// benchAnswer is an answer of 200 bytes.
+// benchAnswer is a response of 200 bytes.
 const benchAnswer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Mon, 23 Nov 2026 07:00:00 GMT\r\nContent-Length: 104\r\n\r\n"
 
-// responder answers each read, at the least cost. Each request has to come in one piece.
+// responder sends a response for each read, at the least cost. Each request must come in
+// one piece.
 func responder(c net.Conn) {
 	answer := []byte(benchAnswer + strings.Repeat("x", 104))
 	buf := make([]byte, 4096)

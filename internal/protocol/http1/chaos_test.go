@@ -13,7 +13,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
-// capricious answers well most of the time, and otherwise does what it likes.
+// capricious responds properly most of the time, and otherwise does what it likes.
 func capricious(c net.Conn, rng *rand.Rand) {
 	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 	for {
@@ -63,7 +63,8 @@ func capricious(c net.Conn, rng *rand.Rand) {
 }
 
 // TestEveryCallEndsOnceWhateverTheServerDoes keeps exchanges under way, with timeouts that
-// some of them reach, over connections that come and go, and looks at what is left.
+// some of them reach, over connections that come and go, and checks that nothing is left
+// over.
 func TestEveryCallEndsOnceWhateverTheServerDoes(t *testing.T) {
 	const callers, each = 8, 150
 	for _, secure := range []bool{false, true} {

@@ -1,13 +1,13 @@
 // Package http1 sends HTTP/1.1 (RFC 9112) over TCP and TLS, at the limit of the machine.
 //
-// Each connection has a goroutine that reads. Requests are written by whoever starts
-// them, in one system call, on a connection that is idle; where there is none, one is
-// made. In the steady state a request is one write and one read, and allocates nothing.
+// Each connection has a goroutine that reads. The goroutine that starts a request writes
+// it, in one system call, on an idle connection; where there is none, one is made. In the
+// steady state a request is one write and one read, and allocates nothing.
 //
-// A request that may be repeated, or of which nothing was written, is sent once more, on
-// a new connection, when the connection that it was sent on had been used before and
-// turns out to be dead before the first byte of an answer. So a target may see a slot
-// twice, which its Traffic-Slot header tells.
+// A request is sent once more, on a new connection, if the connection that it was sent on
+// had been used before and turns out to be dead before the first byte of a response, and if
+// the request may be repeated or none of it was written. So a target may see a slot twice,
+// which the Traffic-Slot header shows.
 //
 // It does not use proxies, cookies, caches or the environment, follows no redirects, does
 // not decode bodies, and does not look into them.
@@ -109,8 +109,8 @@ func (c *Client) OnForeign(f func(*protocol.Call, dial.Ready)) {
 // since returns the time since the client was made, which is never 0.
 func (c *Client) since(t time.Time) int64 { return int64(t.Sub(c.born)) + 1 }
 
-// lifetime returns how long a new connection is to be used: not the same for all, so that
-// they are not replaced at once.
+// lifetime returns how long a new connection may be used. It varies, so that connections
+// are not all replaced at once.
 func (c *Client) lifetime() time.Duration {
 	if c.maxAge == 0 {
 		return 0
@@ -221,7 +221,7 @@ func (c *Client) connect(x exchange, p *place) {
 }
 
 // make makes a connection, sends the exchange on it and serves it until it is closed; and
-// then another one, if the exchange is to be sent again.
+// then another one, if the exchange must be sent again.
 func (c *Client) make(x exchange, p *place) {
 	for again := true; again; {
 		r, at, err := c.dial(x, p)

@@ -20,8 +20,9 @@ func TestNoTraceOfZerosIsSent(t *testing.T) {
 }
 
 func TestSentIsTheStartOfAConnectionBeingMade(t *testing.T) {
-	// The server answers the handshake only when told to: the wait belongs to the
-	// exchange, for the one that makes the connection and for the one that shares it.
+	// The server completes the handshake only when the test lets it. The wait belongs to
+	// the exchange, both for the one that makes the connection and for the one that shares
+	// it.
 	let := make(chan struct{})
 	o := flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
 		s.Listener = protocoltest.Gate{Listener: s.Listener, Let: let}

@@ -49,11 +49,11 @@ const (
 // expired is in place of the deadline of an exchange that has run out of time.
 const expired = -1
 
-// conn is a connection with the goroutine that reads from it. While it is free it is in
-// the list of its place, or with who has taken it out of there to begin an exchange or to
-// retire it. When it is busy it is the reading goroutine's, which alone makes it free
-// again and closes it. So whoever makes an exchange the connection's can be sure that it
-// is going to be ended, and who cannot has the connection ended before.
+// conn is a connection with the goroutine that reads from it. A free conn is on its place's
+// idle list, or held by the caller that took it from there to begin an exchange or to
+// retire it. A busy conn belongs to the reading goroutine, which alone makes it free again
+// and closes it. So a caller that gives the connection an exchange can be sure that the
+// exchange will end, and a caller that cannot has the connection ended before.
 type conn struct {
 	client *Client
 	host   *host
@@ -83,9 +83,9 @@ type conn struct {
 	out    []byte
 	upload uploader
 
-	// What follows is the reading goroutine's own. begun says that some of the response has
-	// come, and over that the response is complete and the connection is not yet free: result
-	// is what is to be told then.
+	// The following fields are the reading goroutine's own. begun says that some of the
+	// response has come. over says that the response is complete and the connection is not
+	// yet free: result is reported then.
 	response response
 	begun    bool
 	over     bool
@@ -96,12 +96,12 @@ type conn struct {
 	looked  time.Time
 	resting func()
 	// ended is the call that ends with the connection, as result says; nil if none does.
-	// again says that x is to be sent once more instead.
+	// again says that x will be sent once more instead.
 	ended *protocol.Call
 	again bool
 
-	// deadline is when the exchange has to have ended, as a time since the client was made;
-	// 0 if there is none. idleSince is when it became idle, likewise.
+	// deadline is when the exchange must have ended, as a time since the client was made; 0
+	// if there is none. idleSince is when the connection became idle, on the same clock.
 	deadline, idleSince atomic.Int64
 	timer               *time.Timer
 	// cause is why we gave it up.
@@ -109,17 +109,17 @@ type conn struct {
 }
 
 // serve makes a new connection a part of the client, sends an exchange on it, and reads
-// from it until it is closed. It returns an exchange that is to be sent again; its place
-// in the host's count is that of the connection.
+// from it until it is closed. It returns an exchange that must be sent again; its place in
+// the host's count is that of the connection.
 func (c *Client) serve(x exchange, p *place, r dial.Ready) (repeat exchange, again bool) {
 	k := &conn{
 		client: c, host: x.entry.host, place: p, under: r.Conn, secure: r.TLS, phases: r.Phases,
 		born: time.Now(), lifetime: c.lifetime(), in: make([]byte, bufferSize),
 	}
 	k.resting = k.rest
-	r.Phases.Protocol = protocol.HTTP1 // Whoever made it may have hoped for another one.
+	r.Phases.Protocol = protocol.HTTP1 // The dialer may have offered another one.
 	if !c.register(k) || r.Conn.Open(r.Phases) != nil {
-		_ = r.Conn.Close() // There is another error to tell.
+		_ = r.Conn.Close() // There is another error to report.
 		c.forget(k)
 		k.host.release()
 		c.fail(x.call, x.sent, protocol.ReasonCanceled, dial.ErrClosed)
@@ -134,7 +134,7 @@ func (c *Client) serve(x exchange, p *place, r dial.Ready) (repeat exchange, aga
 		return k.x, true
 	}
 	if k.ended != nil {
-		k.host.release() // Before whoever waits for the end begins the next exchange.
+		k.host.release() // Before Done, which may begin the next exchange.
 		k.ended.Finish(k.result)
 	}
 	return exchange{}, false
@@ -163,8 +163,8 @@ func (k *conn) settle() {
 	defer k.writing.Unlock()
 }
 
-// giveUp ends the connection for a cause: the reading goroutine sees to what is on it. It
-// does not wait for that.
+// giveUp ends the connection for a cause, without waiting: the reading goroutine ends the
+// exchange on it.
 func (k *conn) giveUp(cause error) {
 	k.cause.CompareAndSwap(nil, &cause)
 	_ = k.under.SetReadDeadline(longAgo()) // It fails when the connection is closed already.
@@ -288,7 +288,8 @@ func (k *conn) run() {
 			k.in = append(k.in, make([]byte, len(k.in))...)
 		}
 		n, err := k.read(k.in[k.have:])
-		// What has come counts, even if the end came with it: crypto/tls returns both at once.
+		// Bytes that came count, even if the end came with them: crypto/tls returns both at
+		// once.
 		if n > 0 && !k.take(n) {
 			return
 		}
@@ -318,7 +319,7 @@ func (k *conn) runBody() bool {
 	return err == nil
 }
 
-// take takes what was read. It returns false when the connection is not to be used any
+// take takes the bytes just read. It returns false when the connection must not be used any
 // more.
 func (k *conn) take(n int) bool {
 	if !k.begun {
@@ -372,9 +373,9 @@ func (k *conn) isUsable() bool {
 		!k.upload.unfinished.Load() && !k.under.Unwritten()
 }
 
-// rest makes the connection idle and then ends the exchange, so that whoever waits for
-// the one finds the other. If the exchange has just run out of time, its connection is
-// about to end, and then the exchange does.
+// rest makes the connection idle and then ends the exchange, so that a caller that waits
+// for the end finds the idle connection. If the exchange has just run out of time, its
+// connection is about to end, and then the exchange does.
 func (k *conn) rest() {
 	call, result := k.x.call, k.result
 	if !k.deadline.CompareAndSwap(k.client.since(k.x.deadline), 0) {
@@ -397,7 +398,7 @@ func (k *conn) broken(err error) {
 	if k.host.end(k) || k.state.Load() == connEnded {
 		return
 	}
-	k.settle() // Now it is known what was written.
+	k.settle() // Now it is known how much was written.
 	if cause := k.cause.Load(); cause != nil {
 		err = *cause
 	}
@@ -429,8 +430,8 @@ func (k *conn) inHead(err error) error {
 
 // mayRepeat reports whether the exchange may be sent again on another connection: this one
 // may have ended for a reason that has nothing to do with the request (RFC 9112, section
-// 9.3.1), which does no harm twice. A request of which nothing was written is sent for the
-// first time then.
+// 9.3.1), and the request does no harm twice. If none of a request was written, the next
+// attempt is its first.
 func (k *conn) mayRepeat() bool {
 	if !k.reused || k.begun || k.x.again {
 		return false

@@ -34,7 +34,7 @@ func both(t *testing.T, o httpreq.Options, entry, n int) (ours, theirs []string)
 	return ours, theirs
 }
 
-// TestWholeExchangesAreThoseOfNetHTTP sends all kinds of requests to a server that answers
+// TestWholeExchangesAreThoseOfNetHTTP sends all kinds of requests to a server that responds
 // in all kinds of ways.
 func TestWholeExchangesAreThoseOfNetHTTP(t *testing.T) {
 	long := strings.Repeat("0123456789", 10_000)
@@ -101,10 +101,11 @@ func TestWholeExchangesAreThoseOfNetHTTP(t *testing.T) {
 	}
 }
 
-// TestWhatServersDoWrongIsWhatItIsToNetHTTP has the same code and reason come of answers by
-// hand, over two exchanges, but where we are stricter or more exact on purpose.
+// TestWhatServersDoWrongIsWhatItIsToNetHTTP expects net/http's code and reason for
+// responses written by hand, over two exchanges, except where we are stricter or more exact
+// on purpose.
 func TestWhatServersDoWrongIsWhatItIsToNetHTTP(t *testing.T) {
-	// deliberate is what comes of an answer to us and to net/http, where that differs.
+	// deliberate holds our outcome of a response and net/http's, where they differ.
 	deliberate := map[string][2]string{
 		// It may be taken (RFC 9110, section 8.6).
 		"a list of the same length": {"200 ", " protocol"},
@@ -251,8 +252,8 @@ func TestATimeoutIsNotRepeated(t *testing.T) {
 	})
 }
 
-// TestWhatIsSentUnaskedIsNobodysAnswer has a server that answers twice at once, or once
-// more later: neither is taken for the answer to the next request.
+// TestWhatIsSentUnaskedIsNobodysAnswer has a server that responds twice at once, or once
+// more later: neither counts as the response to the next request.
 func TestWhatIsSentUnaskedIsNobodysAnswer(t *testing.T) {
 	const no = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
 	for _, secure := range []bool{false, true} {
@@ -314,7 +315,7 @@ func TestAnIPv6TargetWorks(t *testing.T) {
 	t.Cleanup(func() { _ = server.Close(); <-ended })
 	o := protocoltest.Options(t, "http://"+l.Addr().String())
 	mustSucceed(t, client(t, o))
-	// A name that has addresses of both families, of which only one answers.
+	// The name has addresses of both families, but only one responds.
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	o.Entries[0].URL = protocoltest.Options(t, "http://localhost:"+port).Entries[0].URL
 	o.Entries[0].Fields = []protocol.Field{{Name: "Host", Value: "[::1]:1"}}

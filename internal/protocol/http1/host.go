@@ -153,8 +153,8 @@ func (h *host) retire(k *conn) bool {
 	return true
 }
 
-// end ends a free connection, which does not count any more from then on: whoever has just
-// taken it finds that there is a place for another one.
+// end ends a free connection, which does not count any more from then on: a caller that has
+// just taken it finds that there is a place for another one.
 func (h *host) end(k *conn) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

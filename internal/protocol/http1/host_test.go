@@ -170,7 +170,7 @@ func TestABigBodyArrivesOnAKeptConnection(t *testing.T) {
 	}
 }
 
-// echo is a server that costs as little as can be: it answers each read.
+// echo is a server that costs as little as can be: it responds to each read.
 func echo(tb testing.TB) string {
 	tb.Helper()
 	answer := []byte(typical)

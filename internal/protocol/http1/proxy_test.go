@@ -31,7 +31,7 @@ func (l *lines) Request(h protocol.Head, _ []byte) {
 }
 
 // TestRequestsInTheClearAreForwarded has a proxy forward requests, over a connection that is
-// kept, and shows what is sent.
+// kept, and shows the bytes sent.
 func TestRequestsInTheClearAreForwarded(t *testing.T) {
 	ca := protocoltest.NewAuthority(t)
 	for _, p := range []*protocoltest.Proxy{

@@ -16,8 +16,8 @@ const (
 	maxLine = 64 << 10
 	// maxChunkLine is the longest line before a chunk, with its extensions.
 	maxChunkLine = 1 << 10
-	// freeFraming is how much there may be between chunks, beside twice what is in them: a
-	// body in chunks of a byte costs much and says little.
+	// freeFraming is how many bytes there may be between chunks, beside twice those inside
+	// them: a body in chunks of a byte costs much and says little.
 	freeFraming = 64 << 10
 )
 
@@ -81,8 +81,8 @@ type response struct {
 	minor     byte
 	keepAlive bool
 	closes    bool // by its Connection field
-	// length is what the field says, -1 without one, and then what is left of the body or
-	// the chunk.
+	// length is the value of the field, -1 without one, and then the number of bytes left
+	// of the body or the chunk.
 	length  int64
 	chunked bool
 	// body is how much of the body has come.
@@ -93,7 +93,7 @@ type response struct {
 	interim int
 	// tap, if not nil, is shown heads and bodies.
 	tap *headTap
-	// watched, if not nil, is told the status of each head before that is shown.
+	// watched, if not nil, gets the status of each head before the tap is shown it.
 	watched watcher
 }
 
@@ -120,9 +120,9 @@ func (r *response) ahead() int64 {
 	}
 }
 
-// feed takes what has come and returns how much of it was used. What is left is the
-// beginning of a line, to be given again with more behind it, or, when the response is
-// done, does not belong to it.
+// feed takes the bytes that have come and returns how many it used. The rest is the
+// beginning of a line, which must be passed again with more behind it, or, when the
+// response is done, does not belong to it.
 func (r *response) feed(p []byte) (used int, err error) {
 	for used < len(p) && r.stage != stageDone {
 		n, err := r.step(p[used:])
@@ -278,7 +278,7 @@ func (r *response) statusLine(text []byte) error {
 	return nil
 }
 
-// watcher is told of statuses.
+// watcher receives statuses.
 type watcher interface{ came(status int) }
 
 // splitField splits a field's line into its name and its value. A blank before the colon is
@@ -379,7 +379,7 @@ func (r *response) bound(more int64) error {
 	return nil
 }
 
-// chunkSize takes the line before a chunk. Extensions tell us nothing.
+// chunkSize takes the line before a chunk. Extensions mean nothing to us.
 func (r *response) chunkSize(text []byte) error {
 	digits := 0
 	var n int64
@@ -455,7 +455,7 @@ func is(text []byte, word string) bool {
 	return true
 }
 
-// printable reports whether a text is without control characters, but for tabs.
+// printable reports whether a string has no control characters, except tabs.
 func printable(text []byte) bool {
 	for _, c := range text {
 		if c < ' ' && c != '\t' || c == 0x7f {

@@ -19,8 +19,9 @@ type answer struct {
 	name string
 	text string
 	head bool // to a HEAD
-	// status and body are what comes of it, rest is what does not belong to it; keep says
-	// that the connection can be used again, and close that its end ends the answer.
+	// status and body are the expected result, and rest the bytes that do not belong to it.
+	// keep says that the connection can be used again, and close that its end ends the
+	// response.
 	status int
 	body   string
 	rest   string
@@ -115,7 +116,7 @@ func answers() []answer {
 	}
 }
 
-// parsed is what comes of an answer.
+// parsed is the result of parsing a response.
 type parsed struct {
 	status int
 	body   string
@@ -140,7 +141,7 @@ func (bodyTap) Response(protocol.Head) {}
 // Body implements protocol.Tap.
 func (t bodyTap) Body(p []byte) { t.to.Write(p) }
 
-// parse feeds an answer, cut into pieces at the cuts, as a connection does.
+// parse feeds a response, cut into pieces at the cuts, as a connection does.
 func parse(text string, head bool, cuts func() int) parsed {
 	var p parsed
 	var body strings.Builder
@@ -217,7 +218,7 @@ func TestAnAnswerThatIsCutOffIsNotDone(t *testing.T) {
 	}
 }
 
-// standard reads an answer with net/http.
+// standard reads a response with net/http.
 func standard(text string, head bool) (parsed, error) {
 	var p parsed
 	method := http.MethodGet
@@ -245,8 +246,8 @@ func standard(text string, head bool) (parsed, error) {
 	}
 }
 
-// FuzzResponse feeds any answer whole and in pieces, which must not matter, and compares
-// what is taken with net/http.
+// FuzzResponse feeds any response whole and in pieces, which must not matter, and compares
+// each that is accepted with net/http.
 func FuzzResponse(f *testing.F) {
 	for _, a := range answers() {
 		if len(a.text) < 10_000 {
@@ -270,8 +271,8 @@ func FuzzResponse(f *testing.F) {
 			}
 			t.Fatalf("net/http: %v; got %+v", err, p)
 		}
-		// net/http looks at the length of an answer to a HEAD, and what is behind an answer
-		// that ends with the connection.
+		// net/http looks at the length of a response to a HEAD, and at the bytes behind a
+		// response that ends with the connection.
 		if s.status != p.status || s.body != p.body || p.keep && s.rest != p.rest {
 			t.Errorf("net/http %+v, got %+v", s, p)
 		}
@@ -281,9 +282,9 @@ func FuzzResponse(f *testing.F) {
 	})
 }
 
-// deliberate reports whether an answer may have what net/http refuses and we take: a list
-// of one length, several times, a field that says which trailers will come, which we do
-// not look at, a blank before a colon, and a folded line in a trailer.
+// deliberate reports whether a response may have something that net/http refuses and we
+// take: a list of one length, several times, a field that says which trailers will come,
+// which we do not look at, a blank before a colon, and a folded line in a trailer.
 func deliberate(text string) bool {
 	lower := strings.ToLower(text)
 	if strings.Contains(lower, " :") || strings.Contains(lower, "\t:") || strings.Contains(lower, "\n ") || strings.Contains(lower, "\n\t") {
@@ -305,7 +306,7 @@ func TestReadingAnAnswerAllocatesNothing(t *testing.T) {
 	}
 }
 
-// typical is what nginx answers.
+// typical is a response of nginx.
 const typical = "HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Mon, 23 Nov 2026 07:00:00 GMT\r\nContent-Type: text/plain\r\n" +
 	"Content-Length: 100\r\nLast-Modified: Mon, 23 Nov 2026 06:00:00 GMT\r\nConnection: keep-alive\r\nETag: \"65a1b2c3-64\"\r\n" +
 	"Accept-Ranges: bytes\r\n\r\n0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"

@@ -10,7 +10,7 @@ var tokens = func() (t [256]bool) {
 	return t
 }()
 
-// hexDigits are the values of hexadecimal digits; -1 for what is none.
+// hexDigits are the values of hexadecimal digits; -1 for other bytes.
 //
 //nolint:gochecknoglobals // A table.
 var hexDigits = func() (t [256]int8) {

@@ -8,8 +8,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 )
 
-// tapRequest tells a tap, which may be nil, of the connection and of the request that is written
-// on it.
+// tapRequest shows a tap, which may be nil, the connection and the request that is written on
+// it.
 func (k *conn) tapRequest(tap protocol.Tap, x *exchange, reused bool) {
 	if tap == nil {
 		return

@@ -10,7 +10,7 @@ import (
 // uploader sends bodies that are generated: piece by piece, each when the network has taken the
 // one before. The zero uploader sends nothing.
 type uploader struct {
-	// rest is what is still to be sent; the connection's writing guards it.
+	// rest is the rest of the body, still to be sent; the connection's writing guards it.
 	rest httpreq.Upload
 	// unfinished says that a piece after the present one is to come.
 	unfinished atomic.Bool
