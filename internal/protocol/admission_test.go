@@ -13,7 +13,7 @@ import (
 func TestARequestWaitsUntilItIsAdmitted(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		// at is which question is answered with yes; 0 for none.
+		// at is the number of the question that gets a yes; 0 for none.
 		at     int
 		nobody bool
 		asked  int

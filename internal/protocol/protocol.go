@@ -22,7 +22,7 @@ type Client interface {
 	// Flush writes what earlier calls of Start by this goroutine have left unwritten, so
 	// that requests that are due together can share a write. It does not wait either.
 	Flush()
-	// Close ends what is in flight, as ReasonCanceled, and releases all that the client
+	// Close ends the calls in flight, as ReasonCanceled, and releases all that the client
 	// holds. Requests that are started later fail as canceled as well. It may be called
 	// again.
 	Close()
@@ -33,12 +33,12 @@ type Client interface {
 type Call struct {
 	Request Request
 	// Message, if not nil, is sent in place of the entry as it was prepared; its type is the
-	// protocol's own. The entry still says what is expected of the response.
+	// protocol's own. The entry still says which response is expected.
 	Message any
 	// Deadline is when the exchange has to have ended; zero leaves that to the client's own
 	// timeout.
 	Deadline time.Time
-	// Tap, if not nil, is told of the exchange as it goes. Without one that costs nothing.
+	// Tap, if not nil, is shown the exchange as it goes. Without one that costs nothing.
 	Tap Tap
 	// Late, if not nil, is asked for a tap when the exchange turns out to fail for a reason, and
 	// with ReasonNone when the head of an expected response has come, which may be late. So
@@ -50,7 +50,7 @@ type Call struct {
 	Admit func(Extra) bool
 	// Result is set before Done is called.
 	Result Result
-	// Done tells that the exchange has ended. It may be called by any goroutine, Start's
+	// Done reports that the exchange has ended. It may be called by any goroutine, Start's
 	// caller included, and must be quick: other responses wait for it. Set it once.
 	Done func()
 }
@@ -67,7 +67,7 @@ func (c *Call) EndsBy(now time.Time, timeout time.Duration) time.Time {
 // Admits reports whether the call may put one more request on the wire.
 func (c *Call) Admits(e Extra) bool { return c.Admit == nil || c.Admit(e) }
 
-// Join asks for a late tap and adds it to the call's own. The client tells the returned one of
+// Join asks for a late tap and adds it to the call's own. The client shows the returned tap
 // the connection and the request, which it has missed; it is nil if there is none.
 func (c *Call) Join(r Reason, now time.Time) Tap {
 	if c.Late == nil {
@@ -109,7 +109,8 @@ const (
 	NumExtras = int(iota)
 )
 
-// String returns the extra as it stands in labels, which do not tell the kinds of retries apart.
+// String returns the extra as it stands in labels, which do not distinguish the kinds of
+// retries.
 func (e Extra) String() string {
 	switch e {
 	case Retry, TransparentRetry:
@@ -148,7 +149,7 @@ type Result struct {
 	// Code is the protocol's own code for the response (HTTP's "200", gRPC's "OK"),
 	// from a set that the protocol closes; empty where there was no response.
 	Code string
-	// Reason tells why the request failed; ReasonNone if it did not.
+	// Reason says why the request failed; ReasonNone if it did not.
 	Reason Reason
 	// Err is the error behind a failure, for people. Its text is never a label.
 	Err error
@@ -167,7 +168,7 @@ const (
 	HTTP3 = "h3"
 )
 
-// Phases are the durations of the steps that made a connection, and what is spoken on
+// Phases are the durations of the steps that made a connection, and the protocol spoken on
 // it. A step that was not needed (no name to resolve, no TLS) is zero.
 type Phases struct {
 	// Protocol is one of the constants.
@@ -178,9 +179,9 @@ type Phases struct {
 	TLS     time.Duration
 }
 
-// Wire is told what happens on a client's connections, which do not belong to
-// single requests: they are shared, made ahead and outlive them. Implementations
-// are safe for concurrent use and do not block.
+// Wire receives the events of a client's connections, which do not belong to single
+// requests: they are shared, made ahead and outlive them. Implementations are safe for
+// concurrent use and do not block.
 type Wire interface {
 	// Resolved is called for each attempt to resolve a name, with how long it took and how
 	// it failed, if it did.

@@ -5,11 +5,11 @@ import (
 	"net"
 )
 
-// Tap is told of one exchange as it goes: for each request on the wire, repeats and
-// redirects included, first of its connection and of the request as it is sent; then of
-// each head that comes, interim ones and trailers included, and of the body. Calls follow
-// one another and never overlap; what they are handed must not be kept beyond the call, nor
-// changed. Implementations do not block.
+// Tap is shown one exchange as it goes: for each request on the wire, repeats and redirects
+// included, first its connection and the request as it is sent; then each head that comes,
+// interim ones and trailers included, and the body. Calls follow one another and never
+// overlap; their arguments must not be kept beyond the call, nor changed. Implementations
+// do not block.
 type Tap interface {
 	// Connection is called when a request is about to be sent on it.
 	Connection(c Connection)
@@ -24,8 +24,8 @@ type Tap interface {
 }
 
 // FieldTap is a Tap that costs no allocation: it is shown the fields of heads and trailers one by one
-// as they are read. Of a request and of the ends of heads it is told without their fields, and of
-// connections not at all. Only HTTP/2 knows it.
+// as they are read. It is shown requests and the ends of heads without their fields, and connections
+// not at all. Only HTTP/2 knows it.
 type FieldTap interface {
 	Tap
 	// Field is called with each field of a response, :status among them. The bytes must not be
@@ -84,7 +84,7 @@ type Connection struct {
 	TLS *tls.ConnectionState
 }
 
-// Both is two taps, told one after the other.
+// Both is two taps, called one after the other.
 type Both [2]Tap
 
 var _ MessageTap = Both{}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// maxIdle is the number of a Waiting's goroutines that wait for work; what is more
-// ends. Some are kept because a new one has to grow its stack first.
+// maxIdle is the number of a Waiting's goroutines that wait for work; any more end. Some
+// are kept because a new one has to grow its stack first.
 const maxIdle = 64
 
 // Doer makes exchanges and waits for their responses, as most libraries do.
@@ -31,7 +31,7 @@ type Waiting struct {
 	next chan *Call
 	mu   sync.Mutex
 	idle int
-	// closed says that no goroutine is to be added, and none to wait.
+	// closed says that no goroutine may be added, and none may wait.
 	closed bool
 	work   sync.WaitGroup
 }

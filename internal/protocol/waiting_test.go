@@ -12,7 +12,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// doer answers after a while.
+// doer responds after a while.
 type doer struct {
 	answer time.Duration
 

@@ -24,7 +24,7 @@ type Entry struct {
 	text string
 }
 
-// The ways in which a text is no entry. They say what was expected.
+// The ways in which a string is no entry. They name the expected form.
 var (
 	ErrSyntax  = errors.New("a host, *.domain, an IP address or a CIDR such as 10.0.0.0/8, each with a port if need be")
 	ErrPort    = errors.New("a port of 1 to 65535")
@@ -38,7 +38,7 @@ type BitsError struct {
 	Network netip.Prefix
 }
 
-// Error says what was expected.
+// Error names the two entries that may be meant.
 func (e *BitsError) Error() string {
 	return fmt.Sprintf("a network without bits beyond its prefix: write %s, or %s for the one address", e.Network.Masked(), e.Network.Addr())
 }
@@ -96,7 +96,8 @@ func cutPort(text string) (host string, port uint16, err error) {
 	return host, uint16(n), nil
 }
 
-// network returns the addresses that a text stands for; an invalid one if it is neither an address nor a network.
+// network returns the addresses that a string stands for; an invalid one if it is neither an address nor a
+// network.
 func network(text string) (netip.Prefix, error) {
 	if strings.Contains(text, "%") {
 		return netip.Prefix{}, ErrZone

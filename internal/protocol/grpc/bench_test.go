@@ -42,7 +42,7 @@ func nginxResponder(c net.Conn) {
 	), literals("grpc-status", "0"))
 }
 
-// literals returns fields, name and value in turn, none of which goes into a table.
+// literals returns fields, name and value in turn. None of them goes into a table.
 func literals(fields ...string) string {
 	var out bytes.Buffer
 	e := hpack.NewEncoder(&out)

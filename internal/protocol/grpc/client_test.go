@@ -22,7 +22,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
-// hello is a Text with text "hi".
+// hello is the message Text with text "hi", encoded.
 const hello = "\x0a\x02hi"
 
 func TestFailuresOfTargetsAreTold(t *testing.T) {

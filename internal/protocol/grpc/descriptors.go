@@ -27,7 +27,7 @@ const (
 	admittedWithin = 10 * time.Second
 )
 
-// Recorder is told of attempts to have descriptors. It is safe for concurrent use and does not block.
+// Recorder receives attempts to have descriptors. It is safe for concurrent use and does not block.
 type Recorder interface {
 	// DescriptorsLoaded counts an attempt that succeeded, and DescriptorsFailed one that failed.
 	DescriptorsLoaded()
@@ -35,8 +35,8 @@ type Recorder interface {
 }
 
 // Descriptors are those of a client's methods, as current as files and servers are: asked for ahead
-// and again from time to time, beside what is sent. What is known holds until it is replaced. Safe
-// for concurrent use.
+// and again from time to time, beside the calls. Known descriptors hold until they are replaced.
+// Safe for concurrent use.
 type Descriptors struct {
 	client *Client
 	files  func() (*Schema, error)
@@ -154,7 +154,8 @@ func (d *Descriptors) run(r Recorder) {
 	}
 }
 
-// pause waits until descriptors are to be loaded. It reports false when the client is closed.
+// pause waits until it is time to load descriptors. It reports false when the client is
+// closed.
 func (d *Descriptors) pause(wait time.Duration) bool {
 	began := time.Now()
 	timer := time.NewTimer(wait)

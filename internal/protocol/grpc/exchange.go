@@ -35,7 +35,7 @@ var (
 	errNotGRPC   = errors.New("the content type is none of gRPC")
 )
 
-// response is what is kept of a response.
+// response holds the kept parts of a response.
 type response struct {
 	// http is the status of HTTP; 0 until a head has come.
 	http int
@@ -163,7 +163,8 @@ func (x *exchange) result() protocol.Result {
 	return r
 }
 
-// verdict returns the code of a response that has come, and what is wrong with it as one of gRPC.
+// verdict returns the code of a response that has come, and an error if it is not a valid one of
+// gRPC.
 func (x *exchange) verdict() (spec.Code, error) {
 	got := &x.got
 	err := got.frames.end()

@@ -55,7 +55,8 @@ func appendMessage(b, message []byte, compress bool) ([]byte, error) {
 type frames struct {
 	prefix [prefixLen]byte
 	have   int
-	// left is what is to come of the present message, and messages how many have begun.
+	// left is the number of bytes to come of the present message, and messages how many
+	// have begun.
 	left     uint64
 	messages int
 	// err is the first thing that was wrong; what follows it means nothing.
@@ -91,7 +92,7 @@ func (f *frames) read(p []byte, most uint64, encoded bool) {
 	}
 }
 
-// end returns what is wrong with all that was read; nil if it is whole.
+// end returns the first error in all that was read; nil if it is whole.
 func (f *frames) end() error {
 	if f.err == nil && (f.left > 0 || f.have > 0) {
 		return errCut
@@ -99,8 +100,8 @@ func (f *frames) end() error {
 	return f.err
 }
 
-// split returns the messages of a body, without their compression, of which encoding is the name.
-// It returns those before the first that is wrong.
+// split returns the messages of a body, decompressed by the encoding of that name. It returns
+// those before the first that is wrong.
 func split(body []byte, encoding string, most uint64) (messages [][]byte, err error) {
 	for len(body) >= prefixLen {
 		n := uint64(binary.BigEndian.Uint32(body[1:]))

@@ -60,8 +60,8 @@ func (k *kept) all() []protocol.Field {
 	return all
 }
 
-// showLate shows a call that has ended to a late tap, if there is one. It is told of no connection, and of a response
-// at which nobody looked before, of its beginning.
+// showLate shows a call that has ended to a late tap, if there is one. The tap is shown no connection, and only the
+// beginning of a response that nobody looked at before.
 func (x *exchange) showLate(r protocol.Result) {
 	if !x.sent {
 		return
@@ -76,7 +76,7 @@ func (x *exchange) showLate(r protocol.Result) {
 		x.encoding = fieldOf(x.fields, encodingName)
 	}
 	late.Request(x.head(r), x.readableRequest(x.requestBody()))
-	_ = x.show(late) // What is wrong with a response, the result says already.
+	_ = x.show(late) // The result already has any error of the response.
 }
 
 // fieldOf returns the value of the first field of a name; empty if there is none.

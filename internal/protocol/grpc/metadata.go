@@ -55,7 +55,8 @@ func Timeout(d time.Duration) string {
 	return strconv.Itoa(most) + "H"
 }
 
-// decodeMessage decodes grpc-message, which is percent-encoded. What is no escape stays as it is.
+// decodeMessage decodes grpc-message, which is percent-encoded. A sequence that is no escape
+// stays as it is.
 func decodeMessage(value []byte) string {
 	if bytes.IndexByte(value, '%') < 0 {
 		return string(value)

@@ -56,8 +56,8 @@ func (m *Method) AppendFixed(b []byte) ([]byte, error) {
 	return append(b, r.payload.Body...), nil
 }
 
-// Append appends the message, or the list of them, that a text in JSON is, as it goes over the
-// wire.
+// Append appends the message, or the list of them, that a JSON string stands for, as it goes
+// over the wire.
 func (m *Method) Append(b []byte, text []byte) ([]byte, error) {
 	r := m.now.Load()
 	if r == nil {

@@ -43,8 +43,8 @@ func (x *leanTap) Body(p []byte) {
 	x.kept.data(p)
 }
 
-// responded takes the end of a head; status is 0 for trailers. It reports whether the response is an interim one, of which
-// nothing counts.
+// responded takes the end of a head; status is 0 for trailers. It reports whether the response is an interim one.
+// Nothing of an interim response counts.
 func (x *exchange) responded(status int) (interim bool) {
 	switch {
 	case status == 0:
@@ -113,7 +113,7 @@ func (x *wholeTap) Body(p []byte) {
 	x.body = append(x.body, p...)
 }
 
-// show shows the response to who looks at the call. It fails if its messages cannot be read, of which it shows those before.
+// show shows the response to a tap. If its messages cannot be read, it shows those before the first bad one and fails.
 func (x *exchange) show(to protocol.Tap) error {
 	if x.got.http == 0 {
 		return nil
@@ -148,7 +148,7 @@ func (x *exchange) show(to protocol.Tap) error {
 	return err
 }
 
-// readable decodes what is coded of a field.
+// readable decodes the value of a field that is encoded.
 func (x *exchange) readable(f *protocol.Field) {
 	switch f.Name {
 	case messageName:

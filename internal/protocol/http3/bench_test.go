@@ -20,7 +20,7 @@ import (
 // serving names the flavour that a process serves for a benchmark.
 const serving = "HTTP3_TEST_SERVES"
 
-// flavours are what is compared.
+// flavours are the clients that are compared.
 func flavours() []protocoltest.Flavour {
 	return []protocoltest.Flavour{flavour(), {Name: "HTTP/2 over TLS", Protocol: httpreq.HTTP2, Major: 2, TLS: true, H2: true}}
 }

@@ -62,7 +62,7 @@ type served struct {
 	ctx context.Context //nolint:containedctx // It ends with the test.
 }
 
-// next returns the stream of the next request, of which the head has been read; nil at the end.
+// next returns the stream of the next request, whose head has been read; nil at the end.
 func (c *served) next() *quic.Stream {
 	s, err := c.AcceptStream(c.ctx)
 	if err != nil {

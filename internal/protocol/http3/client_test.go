@@ -183,7 +183,7 @@ func TestFailuresOfTheResponseHaveTheirReasons(t *testing.T) {
 	}{
 		{"/stall", protocol.ReasonTimeout, ""},
 		{"/stall-half", protocol.ReasonTimeout, "200"},
-		{"/half", protocol.ReasonReset, anyCode}, // A reset may overtake what was sent before it.
+		{"/half", protocol.ReasonReset, anyCode}, // A reset may overtake the bytes sent before it.
 		{"/abort", protocol.ReasonReset, ""},
 		{"/head", protocol.ReasonProtocol, ""},
 		{"/", protocol.ReasonNone, "200"},
@@ -273,7 +273,7 @@ func TestAGoAwayHasRequestsGoElsewhere(t *testing.T) {
 			first, second = second, first
 		}
 		_, _ = control.Write(frame(goAway, []byte{byte(second.StreamID())}))
-		// What is not looked at is given up by the client: nothing is said of it here.
+		// The client gives up the second stream by itself: the server sends nothing on it.
 		_, _ = io.Copy(io.Discard, second)
 		respond(first, section(":status", "201"))
 	})
@@ -454,7 +454,7 @@ func TestAnAddressThatIsGoneLosesItsConnections(t *testing.T) {
 	opened(t, w, 0)
 }
 
-// counting is a socket that counts what is sent and received.
+// counting is a socket that counts the bytes sent and received.
 type counting struct {
 	net.PacketConn
 

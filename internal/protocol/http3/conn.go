@@ -184,7 +184,7 @@ func (c *conn) leave() {
 	c.origin.serve()
 }
 
-// look ends what is due, and returns how long nothing will be.
+// look ends everything that is due, and returns how long nothing will be.
 func (c *conn) look(now time.Time) time.Duration {
 	c.origin.mu.Lock()
 	defer c.origin.mu.Unlock()

@@ -1,8 +1,8 @@
 // Package http3 sends HTTP/3 (RFC 9114) over QUIC, which is quic-go's: packets, loss recovery,
-// congestion control and TLS. Frames and the fields of messages are written and read here, since what
-// is sent has to be what the other clients of HTTP send, in its order and with its length, and since
-// only who opens streams knows how many of them a server allows. Fields are compressed by the static
-// table of QPACK alone (RFC 9204, section 3.1).
+// congestion control and TLS. Frames and the fields of messages are written and read here, since
+// requests must be those that the other clients of HTTP send, in the same order and with the same
+// length, and since only the code that opens streams knows how many of them a server allows. Fields
+// are compressed by the static table of QPACK alone (RFC 9204, section 3.1).
 //
 // Each exchange has a goroutine that waits for it, and each connection has a socket of its own, so
 // that balancers spread connections and the system reports that nobody listens.

@@ -20,7 +20,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
-// earlyServer serves HTTP/3, until it is stopped, and tells the handler whether a request came before
+// earlyServer serves HTTP/3, until it is stopped, and shows the handler whether a request came before
 // the handshake was complete. Each request has a connection of its own.
 func earlyServer(t *testing.T, handle func(w http.ResponseWriter, method string, early bool)) (o httpreq.Options, stop func()) {
 	t.Helper()

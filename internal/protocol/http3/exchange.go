@@ -127,9 +127,9 @@ type attempt struct {
 	early, written bool
 }
 
-// mayRepeat reports whether the request may be sent once more. What has been written is one more
-// request on the wire, which has to be harmless: the server has not looked at it, or it may (RFC 9110,
-// section 9.2.2).
+// mayRepeat reports whether the request may be sent once more. Anything written is one more request on
+// the wire, which must be harmless: the server has not looked at the first, or it may look at both
+// (RFC 9110, section 9.2.2).
 func (a *attempt) mayRepeat(err error, attempts int) bool {
 	switch {
 	case !a.written:
@@ -194,7 +194,7 @@ func (a *attempt) run(ctx context.Context) error {
 	return err
 }
 
-// finish ends the stream, and what is still sent of the body with it.
+// finish ends the stream, and with it any upload of the body still under way.
 func (a *attempt) finish(uploaded <-chan struct{}, err error) {
 	select {
 	case <-uploaded:
@@ -211,7 +211,7 @@ func (a *attempt) finish(uploaded <-chan struct{}, err error) {
 	<-uploaded
 }
 
-// abandon ends what is not over of the stream.
+// abandon ends the directions of the stream that are not over.
 func (a *attempt) abandon(c code) {
 	a.stream.CancelRead(quic.StreamErrorCode(c))
 	a.stream.CancelWrite(quic.StreamErrorCode(c))
@@ -252,7 +252,7 @@ func (a *attempt) tell() {
 	a.shown(a.call.Tap)
 }
 
-// send sends the head and what is left of the body, in the background if that may have to wait. The
+// send sends the head and the rest of the body, in the background if that may have to wait. The
 // channel is closed when it has ended. Once something is sent, what becomes of the rest is for the
 // response to say: a server that does not want it responds, or resets the stream.
 func (a *attempt) send(head []byte, rest httpreq.Upload) (<-chan struct{}, error) {

@@ -109,7 +109,7 @@ func TestCredentialsAreNeverPutIntoATable(t *testing.T) {
 	}
 }
 
-// FuzzResponses reads what may come on a stream: it ends, and what is taken for fields is valid.
+// FuzzResponses reads arbitrary bytes from a stream: it ends, and every accepted field is valid.
 func FuzzResponses(f *testing.F) {
 	f.Add([]byte("\x01\x03\x00\x00\xd9\x00\x01a"))
 	f.Add([]byte("\x04\x02\x06\x10\x07\x01\x04"))

@@ -27,8 +27,8 @@ type origin struct {
 	addr   string
 	// dial makes the connections.
 	dial *dial.Origin
-	// late says that the next handshake is to be complete before anything is sent, since the server
-	// has just refused what came earlier.
+	// late says that the next handshake must be complete before anything is sent, since the server
+	// has just refused early data.
 	late atomic.Bool
 
 	mu sync.Mutex
@@ -104,8 +104,8 @@ func (o *origin) acquire(ctx context.Context, wants wish) (c *conn, waited bool,
 	}
 }
 
-// giveUp ends the waiting of somebody whose time is up, or who is not needed any more, and returns
-// what that is to be taken for.
+// giveUp ends the waiting of a request whose time is up, or that is not needed any more, and
+// returns the error to report for it.
 func (o *origin) giveUp(w *waiter, err error) error {
 	o.mu.Lock()
 	o.waiting = slices.DeleteFunc(o.waiting, func(other *waiter) bool { return other == w })
@@ -223,7 +223,7 @@ func (o *origin) use(r dial.Ready) {
 	o.making--
 	if o.closed {
 		o.mu.Unlock()
-		_ = r.Conn.Close() // Nothing was sent: there is nobody to tell.
+		_ = r.Conn.Close() // Nothing was sent: nobody needs the error.
 		return
 	}
 	o.made++

@@ -50,8 +50,7 @@ func (c code) String() string {
 	return fmt.Sprintf("%#x", uint64(c))
 }
 
-// reason tells the codes that say that somebody broke HTTP/3 from those that say that something is
-// over.
+// reason separates the codes for a peer that broke HTTP/3 from those for something that is over.
 func (c code) reason() protocol.Reason {
 	switch c {
 	case codeProtocol, codeStreamCreation, codeClosedCritical, codeUnexpected, codeFrameError, codeID, codeSettings, codeNoSettings, codeMessage, codeCompression:
@@ -124,8 +123,8 @@ func isRefusal(err error) bool {
 	return ok && peer.code == codeRejected || errors.Is(err, quic.Err0RTTRejected) || errors.Is(err, errTooEarly)
 }
 
-// reasonOf returns the reason of an error by its types. What they do not tell is about a connection
-// that is gone.
+// reasonOf returns the reason of an error by its types. An error of any other type is about a
+// connection that is gone.
 func reasonOf(err error) protocol.Reason {
 	if peer, ok := errors.AsType[*peerError](err); ok {
 		return peer.code.reason()

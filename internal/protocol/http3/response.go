@@ -16,7 +16,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
-// response is what is known of a response.
+// response is the known state of a response.
 type response struct {
 	// touched says that something of it has come, and status is that of its head; 0 until that comes.
 	touched bool

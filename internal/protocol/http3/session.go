@@ -206,8 +206,8 @@ func (s *session) controlFrame(r *bufio.Reader, f frame) error {
 	return skip(r, f)
 }
 
-// takeGoAway takes the content of a GOAWAY (RFC 9114, section 7.2.6): no stream is to be opened any
-// more, and those from its id on are not looked at.
+// takeGoAway takes the content of a GOAWAY (RFC 9114, section 7.2.6): no more streams may be
+// opened, and those from its id on are not looked at.
 func (s *session) takeGoAway(b []byte) error {
 	id, n, err := quicvarint.Parse(b)
 	switch {

@@ -19,8 +19,8 @@ func TestTheClientDoesWhatAllClientsDo(t *testing.T) {
 	protocoltest.Suite{New: newSynced, Flavours: []protocoltest.Flavour{flavour()}}.Run(t)
 }
 
-// order orders what handlers do behind what is done before calls, and before what is done when they have
-// ended. The race detector knows by itself that TCP orders them, but nothing of the packets of UDP.
+// order orders the work of handlers behind the work before calls, and before the work after them. The
+// race detector knows by itself that TCP orders them, but nothing of the packets of UDP.
 var order sync.Mutex
 
 // pass passes through what orders.

@@ -40,8 +40,8 @@ type Credential struct {
 	token func() []string
 }
 
-// NewCredential returns the credential of the options; nil if they have none. Its
-// errors name files, never what is in them.
+// NewCredential returns the credential of the options; nil if they have none. Its errors
+// name files, never their content.
 func NewCredential(o Options, logger *slog.Logger) (*Credential, error) {
 	var build func(reloading.Files) (string, error)
 	var paths []string

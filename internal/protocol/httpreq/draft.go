@@ -158,7 +158,7 @@ func (d *Draft) Render(r *Rendered, v script.Values, jar Jar) error {
 	return nil
 }
 
-// end ends a text.
+// end ends a string.
 func (r *Rendered) end() { r.ends = append(r.ends, len(r.scratch)) }
 
 // target appends the path and the query.

@@ -7,7 +7,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// The headers that tell who we are, and which slot and trace a request belongs to. The
+// The headers that say who we are, and which slot and trace a request belongs to. The
 // second is lower case by its standard.
 const (
 	SlotHeader  = "Traffic-Slot"
@@ -23,7 +23,7 @@ func AppendSlot(b []byte, r protocol.Request) []byte {
 	return strconv.AppendUint(b, r.Seq, 10)
 }
 
-// Traced reports whether requests tell of their trace.
+// Traced reports whether requests carry their trace.
 func (m TraceMode) Traced(r protocol.Request) bool {
 	return m != TraceNone && r.Trace != [16]byte{}
 }

@@ -46,7 +46,7 @@ const (
 	HTTP3
 )
 
-// TraceMode says what to tell the target's tracing about our requests.
+// TraceMode says what to send the target's tracing about our requests.
 type TraceMode uint8
 
 // The modes of tracing.
@@ -128,9 +128,9 @@ type Options struct {
 	// the others. It is called concurrently, for each request, and must not block. What it
 	// returns is not modified.
 	Token func() []string
-	// Wire is told of connections and bytes; nil is protocol.Discard.
+	// Wire receives connections and bytes; nil is protocol.Discard.
 	Wire protocol.Wire
-	// Logger is told when a file cannot be re-read; nil discards it. Nothing is
+	// Logger receives a line when a file cannot be re-read; nil discards it. Nothing is
 	// logged per request.
 	Logger *slog.Logger
 }
@@ -220,7 +220,7 @@ func (o Options) Mix(speaks string) (Mix, error) {
 	return m, err
 }
 
-// RetireAt returns when a connection that is made now is to be used no more: an age, give or
+// RetireAt returns when a connection that is made now must be retired: after an age, give or
 // take a tenth, so that those made together do not end together. It is zero if connections do
 // not age.
 func RetireAt(now time.Time, age time.Duration) time.Time {
@@ -294,7 +294,7 @@ func (e Entry) MethodOrGet() string {
 	return e.Method
 }
 
-// token reports whether a text is a token (RFC 9110, section 5.6.2).
+// token reports whether a string is a token (RFC 9110, section 5.6.2).
 func token(text string) bool {
 	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)

@@ -7,7 +7,7 @@ import (
 )
 
 // maxOrigins is how many origins a client keeps. The entries of a mix are at most as many;
-// redirects may lead to more, of which those that are out of use are let go.
+// redirects may lead to more, and those that are out of use are let go.
 const maxOrigins = 1000
 
 // Origins are what a client has for each origin that it sends to. The zero Origins is

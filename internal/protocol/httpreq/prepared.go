@@ -40,12 +40,13 @@ type Prepared struct {
 	Streams bool
 	// Talk, if not nil, is the exchange of messages on the connection that the request upgrades.
 	Talk Talk
-	// Jar, if not nil, is told of the cookies of responses, and asked for those of redirects.
+	// Jar, if not nil, receives the cookies of responses, and is asked for those of
+	// redirects.
 	Jar Jar
 }
 
 // Fails reports whether a response's status makes the request a failure, as far as its head
-// tells: an interim response does not, nor a redirect that is followed.
+// shows: an interim response does not, nor a redirect that is followed.
 func (p *Prepared) Fails(status int) bool {
 	return status >= http.StatusOK && !p.Expect.Contains(status) && (p.KeepsRedirects || !redirects(status))
 }
@@ -55,14 +56,14 @@ func (p *Prepared) Fails(status int) bool {
 // sent. Clients of HTTP/2 alone know it.
 type Payload struct{ Body []byte }
 
-// Talk says what is sent on a connection on which both sides send messages, and judges what is received. Calls
+// Talk sends the messages on a connection on which both sides send messages, and judges those received. Calls
 // do not overlap, and come between Start and Done of the request's call. See script.Talk.
 type Talk interface {
 	// Next returns what comes next. It fails on a message that cannot be made.
 	Next() (script.Say, error)
 	// Hear reports whether a message is the one that is waited for. It fails on one that is too much to keep.
 	Hear(data []byte) (bool, error)
-	// Missed returns that what is waited for did not come.
+	// Missed returns the error that the expected message did not come.
 	Missed() error
 }
 
@@ -122,7 +123,7 @@ func (e Entry) Prepare(userAgent string) (Prepared, error) {
 const contentLength = "Content-Length"
 
 // ownedByUs reports whether a field is not for entries to set: it concerns the connection
-// (RFC 9110, section 7.6.1), or tells where the body ends.
+// (RFC 9110, section 7.6.1), or says where the body ends.
 func ownedByUs(name string) bool {
 	switch strings.ToLower(name) {
 	case "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "content-length", "expect":
@@ -131,7 +132,7 @@ func ownedByUs(name string) bool {
 	return false
 }
 
-// tellsLength reports whether a request tells the length of its body even if it has none
+// tellsLength reports whether a request states the length of its body even if it has none
 // (RFC 9110, section 8.6).
 func tellsLength(method string) bool {
 	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
@@ -156,8 +157,9 @@ func isIdempotencyKey(name string) bool {
 	return strings.EqualFold(name, "Idempotency-Key") || strings.EqualFold(name, "X-Idempotency-Key")
 }
 
-// MessageOf returns what a call sends in place of its entry, of which the mix has n; nil for
-// the entry. It fails on an entry that there is not, and on a message that is no *Prepared.
+// MessageOf returns the message that a call sends in place of its entry; nil for the entry.
+// The mix has n entries. It fails on an entry that does not exist, and on a message that is
+// no *Prepared.
 func MessageOf(call *protocol.Call, n int) (*Prepared, error) {
 	if i := call.Request.Entry; i < 0 || i >= n {
 		return nil, fmt.Errorf("entry %d: %w", i, ErrNoEntry)

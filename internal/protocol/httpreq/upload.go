@@ -10,7 +10,7 @@ type Source interface {
 	AppendAt(dst []byte, offset int64, n int) []byte
 }
 
-// Upload is what is still to be sent of the body of one request. The zero Upload is empty.
+// Upload is the unsent rest of the body of one request. The zero Upload is empty.
 type Upload struct {
 	held   []byte
 	source Source
@@ -31,7 +31,7 @@ func (p *Prepared) Generated() int64 {
 	return p.Source.Size()
 }
 
-// Held returns what is still to be sent of a body that is held in memory; nil for one that is
+// Held returns the unsent rest of a body that is held in memory; nil for one that is
 // generated.
 func (u *Upload) Held() []byte { return u.held }
 
@@ -43,7 +43,7 @@ func (u *Upload) Len() int64 {
 	return int64(len(u.held))
 }
 
-// Append appends the next n bytes, of which there are at least so many, and takes them off.
+// Append appends the next n bytes and takes them off. At least n must be left.
 func (u *Upload) Append(dst []byte, n int) []byte {
 	if u.source != nil {
 		dst = u.source.AppendAt(dst, u.offset, n)

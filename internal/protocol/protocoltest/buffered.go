@@ -40,14 +40,15 @@ func (p *pipeEnd) Write(b []byte) (int, error) { return p.out.write(b) }
 // WriteNow writes what there is room for.
 func (p *pipeEnd) WriteNow(b []byte) (int, error) { return p.out.put(b) }
 
-// Close ends both directions: the other end reads what has been written, and then io.EOF.
+// Close ends both directions: the other end reads all bytes written so far, and then
+// io.EOF.
 func (p *pipeEnd) Close() error {
 	p.out.endWrites()
 	p.in.endReads(net.ErrClosed)
 	return nil
 }
 
-// CloseRead ends reading at this end, behind what has come.
+// CloseRead ends reading at this end, behind the bytes that have come.
 func (p *pipeEnd) CloseRead() error {
 	p.in.endWrites()
 	return nil
@@ -193,7 +194,7 @@ func (s *stream) write(b []byte) (n int, err error) {
 	}
 }
 
-// endWrites ends the stream behind what has been written.
+// endWrites ends the stream behind the bytes written so far.
 func (s *stream) endWrites() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

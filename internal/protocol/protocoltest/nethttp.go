@@ -16,10 +16,10 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
-// NetHTTP returns net/http's client for the options, as a yardstick: for what is sent, for
-// what comes of responses, and for what an exchange costs. What it knows of a failure is
-// coarse: what is no broken connection, no timeout and no status is ReasonProtocol. With
-// FollowRedirects it follows them itself. It is closed with the test.
+// NetHTTP returns net/http's client for the options, as a yardstick: for requests on the
+// wire, for the results of responses, and for the cost of an exchange. It knows failures
+// only coarsely: any but a broken connection, a timeout and a status is ReasonProtocol.
+// With FollowRedirects it follows them itself. It is closed with the test.
 func NetHTTP(tb testing.TB, o httpreq.Options) protocol.Client {
 	tb.Helper()
 	varying, err := httpreq.NewVarying(o, o.WithDefaults().Logger)

@@ -1,5 +1,5 @@
-// Package protocoltest has what tests of clients need: servers that speak HTTP in all
-// ways, servers that misbehave, certificates, and a Wire that keeps all it is told.
+// Package protocoltest has what tests of clients need: servers that speak HTTP in all ways,
+// servers that misbehave, certificates, and a Wire that keeps all it receives.
 package protocoltest
 
 import (
@@ -183,7 +183,7 @@ func (w *Wire) Counts() (opened, closed int) {
 	return w.opened, w.closed
 }
 
-// Bytes returns what was transferred.
+// Bytes returns the numbers of bytes transferred.
 func (w *Wire) Bytes() (sent, received int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -223,8 +223,8 @@ func Listen(tb testing.TB) net.Listener {
 	return l
 }
 
-// Raw serves each connection with the function, which owns the connection, and
-// returns the address. What is left of connections is closed with the test.
+// Raw serves each connection with the function, which owns the connection, and returns the
+// address. Connections still open are closed with the test.
 func Raw(tb testing.TB, serve func(c net.Conn)) string {
 	tb.Helper()
 	l := Listen(tb)

@@ -52,7 +52,7 @@ func endings() []ending {
 }
 
 // readsTheEndWithTheResponse has the connection end in the very read that brings the last of
-// the response: what has come counts, and only then how it ended.
+// the response: the bytes that came count, and only then how it ended.
 func (s Suite) readsTheEndWithTheResponse(t *testing.T) {
 	for _, e := range endings() {
 		for _, keep := range []bool{true, false} {
@@ -94,8 +94,8 @@ func (s Suite) readsLastWords(t *testing.T, e ending, keep bool, err error) {
 	}
 }
 
-// lastWords is a connection to a server that responds to its only request with a text, whose
-// last bytes come together with an error.
+// lastWords is a connection to a server that responds to its only request with a string
+// whose last bytes come together with an error.
 type lastWords struct {
 	text         []byte
 	err          error
@@ -157,7 +157,7 @@ func (l *lastWords) LocalAddr() net.Addr { return new(net.TCPAddr) }
 // RemoteAddr implements net.Conn.
 func (l *lastWords) RemoteAddr() net.Addr { return new(net.TCPAddr) }
 
-// corked is a connection that holds back what is written, so that it goes out at once.
+// corked is a connection that holds back writes, so that they go out at once.
 type corked struct {
 	*net.TCPConn
 
@@ -173,8 +173,8 @@ func (c *corked) Write(p []byte) (int, error) {
 	return c.TCPConn.Write(p)
 }
 
-// release writes what was held back, and ends the sending side. The goodbye of TLS has ended
-// the time for writes.
+// release writes the bytes held back, and ends the sending side. The goodbye of TLS has
+// ended the time for writes.
 func (c *corked) release() {
 	_ = c.SetWriteDeadline(time.Time{})
 	_, _ = c.TCPConn.Write(c.held.Bytes())
@@ -202,7 +202,8 @@ func (s Suite) readsCloseNotify(t *testing.T, e ending, keep bool, version uint1
 	}
 }
 
-// secureRaw is RawOptions for one version of TLS, and with a hand on what is below it.
+// secureRaw is RawOptions for one version of TLS, and with a hand on the connection below
+// it.
 func secureRaw(tb testing.TB, version uint16, protos []string, serve func(*tls.Conn, *corked)) httpreq.Options {
 	tb.Helper()
 	ca := NewAuthority(tb)

@@ -129,7 +129,7 @@ func (s Suite) tellsAResetInTheBody(t *testing.T) {
 }
 
 func (s Suite) repeatsOnAConnectionThatDied(t *testing.T) {
-	// The server answers one request on each connection and closes when the second
+	// The server responds to one request on each connection and closes when the second
 	// arrives: a GET is repeated by net/http, a POST fails.
 	const head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 	for _, test := range []struct {
@@ -252,7 +252,8 @@ func (s Suite) tellsOfServersThatBreakOff(t *testing.T) {
 	})
 }
 
-// RawOptions returns options for a server that answers by hand, with TLS or without.
+// RawOptions returns options for a server whose responses are written by hand, with TLS or
+// without.
 func RawOptions(tb testing.TB, secure bool, serve func(net.Conn)) httpreq.Options {
 	tb.Helper()
 	if !secure {

@@ -24,8 +24,8 @@ type frames struct {
 
 	// conn is the number of the connection, from 1.
 	conn int64
-	// out is what is written since the last flush, so that a script decides what goes out at
-	// once.
+	// out holds the bytes written since the last flush, so that a script decides which go
+	// out together.
 	out  bytes.Buffer
 	to   io.Writer
 	tcp  *net.TCPConn

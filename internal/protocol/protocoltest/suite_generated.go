@@ -19,7 +19,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
 )
 
-// Generated returns a body of so many bytes, no two pieces of which are alike.
+// Generated returns a body of so many bytes. No two pieces of it are alike.
 func Generated(size int64) httpreq.Source { return script.NewRandom(slot{}, size) }
 
 // slot is one without values.
@@ -53,8 +53,8 @@ func bothBodies(t *testing.T, size int64, run func(t *testing.T, upload func(*ht
 	})
 }
 
-// checksummed serves a response with the length that a request tells, that of its body and the
-// checksum of that.
+// checksummed responds with the length that a request states, the length of its body and the
+// checksum of its body.
 func checksummed(w http.ResponseWriter, r *http.Request) {
 	sum := crc32.NewIEEE()
 	n, _ := io.Copy(sum, r.Body)
@@ -192,7 +192,7 @@ func (s Suite) sendsGeneratedBodiesAgain(t *testing.T) {
 	}
 }
 
-// showsNoGeneratedBody tells a tap how long a body is that is generated, and has a transcript say
+// showsNoGeneratedBody shows a tap the length of a generated body only, and has a transcript say
 // so.
 func (s Suite) showsNoGeneratedBody(t *testing.T) {
 	for _, f := range s.Flavours {

@@ -28,8 +28,8 @@ const (
 	ok        = "Content-Length: 2\r\n\r\nok"
 )
 
-// readsWhatServersSend has servers of HTTP/1.1 send what is unusual, and what is forbidden: at
-// once, and byte by byte. What is wrong is known without waiting for more.
+// readsWhatServersSend has servers of HTTP/1.1 send unusual and forbidden responses: at once,
+// and byte by byte. Errors are known without waiting for more.
 func (s Suite) readsWhatServersSend(t *testing.T) {
 	for kind, responses := range map[string][]response{
 		"folded lines":       foldedLines(),
@@ -107,7 +107,7 @@ func hasRequest(c net.Conn) bool {
 	return true
 }
 
-// writeSlowly writes a text, in a write for each byte if that is asked for.
+// writeSlowly writes a string, in a write for each byte if that is asked for.
 func writeSlowly(c net.Conn, text string, bytewise bool) error {
 	step := max(len(text), 1)
 	if bytewise {
@@ -235,7 +235,7 @@ func longLines() []response {
 	}
 }
 
-// chunks are bodies in chunks, which may cost some of what is in them and no more.
+// chunks are bodies in chunks, whose framing may cost some of their size and no more.
 func chunks() []response {
 	const head = status200 + "Transfer-Encoding: chunked\r\n\r\n"
 	one := func(n int) string { return head + strings.Repeat("1\r\nx\r\n", n) + "0\r\n\r\n" }

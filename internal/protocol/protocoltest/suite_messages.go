@@ -138,7 +138,7 @@ func (s Suite) keepsADeadlineOfTheCalls(t *testing.T) {
 	}
 }
 
-// recorder is a Tap that writes down what it is told, in a word each.
+// recorder is a Tap that writes down each call, in a word.
 type recorder struct{ b strings.Builder }
 
 // Connection implements protocol.Tap.

@@ -11,8 +11,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
-// redirecting answers /STATUS/LOCATION with a redirect, /end with the body of a response that
-// is no redirect, and anything else with what it saw.
+// redirecting responds to /STATUS/LOCATION with a redirect, to /end with the body of a
+// response that is no redirect, and to anything else with what it saw.
 func redirecting(l *requestLog) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		l.note(r)
@@ -90,8 +90,8 @@ func (s Suite) followsRedirects(t *testing.T) {
 	}
 }
 
-// resolvesLocations follows references relative to a request (RFC 3986, section 5.2): what was
-// written as an escape stays one, and what cannot be sent is escaped.
+// resolvesLocations follows references relative to a request (RFC 3986, section 5.2): escapes
+// stay as written, and characters that cannot be sent are escaped.
 func (s Suite) resolvesLocations(t *testing.T) {
 	for _, f := range s.Flavours {
 		t.Run(f.Name, func(t *testing.T) {

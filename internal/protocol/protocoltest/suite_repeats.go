@@ -43,8 +43,8 @@ func (f Flavour) oneShot(t *testing.T, seen *atomic.Int64) httpreq.Options {
 }
 
 // repeatsWhatDoesNoHarm sends all methods to servers that close each connection at its second
-// request: what is idempotent is sent once more (RFC 9110, section 9.2.2), if that is admitted,
-// and nothing else is.
+// request: idempotent requests are sent once more (RFC 9110, section 9.2.2), if that is
+// admitted, and no others are.
 func (s Suite) repeatsWhatDoesNoHarm(t *testing.T) {
 	const calls = 6
 	for _, test := range []struct {
@@ -100,8 +100,8 @@ func (s Suite) repeatsWhatDoesNoHarm(t *testing.T) {
 	}
 }
 
-// sendsOnceOnConnectionsThatAreGone has servers close connections that are idle: what is sent
-// next goes to a new one, and is no repeat.
+// sendsOnceOnConnectionsThatAreGone has servers close connections that are idle: the next
+// request goes to a new one, and is no repeat.
 func (s Suite) sendsOnceOnConnectionsThatAreGone(t *testing.T) {
 	for _, f := range s.Flavours {
 		t.Run(f.Name, func(t *testing.T) {

@@ -93,8 +93,9 @@ func (r *recorded) Body([]byte) {}
 // asksFor says what goes over the wire for a URL.
 type asksFor struct{ url, authority, target string }
 
-// sendsURLsAsWritten checks targets and authorities in all flavours: what was written stays, and
-// what cannot be sent is escaped or converted (RFC 3986, section 2.2; RFC 5891).
+// sendsURLsAsWritten checks targets and authorities in all flavours: they stay as written,
+// except that characters that cannot be sent are escaped or converted (RFC 3986, section 2.2;
+// RFC 5891).
 func (s Suite) sendsURLsAsWritten(t *testing.T) {
 	for _, f := range s.Flavours {
 		t.Run(f.Name, func(t *testing.T) {

@@ -178,7 +178,7 @@ func (u URI) SameOrigin(o URI) bool {
 	return u.Scheme == o.Scheme && u.Host == o.Host && u.Port == o.Port
 }
 
-// ASCIIHostPort converts the name in a text that is host or host:port, as Host headers
+// ASCIIHostPort converts the name in a string that is host or host:port, as Host headers
 // have it. The colon of an empty port is left out, and so is a zone.
 func ASCIIHostPort(text string) (string, error) {
 	u, err := url.Parse("//" + text)

@@ -17,7 +17,7 @@ import (
 // the server has to wait, and pings as well.
 const mostWaiting = 256
 
-// errNotUTF8 is a text message that is not UTF-8 (RFC 6455, section 8.1).
+// errNotUTF8 is a message of type text that is not UTF-8 (RFC 6455, section 8.1).
 var errNotUTF8 = errors.New("a text message is not UTF-8")
 
 // inbox reads all frames of a connection: whether or not somebody waits for a message, pings need
