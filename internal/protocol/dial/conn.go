@@ -35,7 +35,7 @@ const (
 	connClosed
 )
 
-// yields is how often Unwritten gives way to who writes.
+// yields is how often Unwritten gives way to the goroutine that writes.
 const yields = 100_000
 
 // nowWriter is a connection without a descriptor that can be written as one with: it takes
@@ -138,13 +138,12 @@ func (c *Conn) countFor(gone func()) {
 // reports nothing more to the Wire.
 func (c *Conn) Wait() { c.drains.Wait() }
 
-// BeforeWait has the next Read call f before it waits: when whatever comes from then on
-// is noticed. So f may have written, by somebody else, the request of the next response. If
-// the last Read has emptied the socket, the next one does not look at it before it waits,
-// which saves a system call; when the peer closes the connection at that very moment,
-// this goes unnoticed until something is written. The first time it does look, before it calls
-// f, which it then does only if the connection has not ended: many a server closes each
-// connection behind its first response.
+// BeforeWait has the next Read call f before it waits. Bytes that come from then on are
+// noticed, so f may let another goroutine write the next request. If the last Read has emptied
+// the socket, the next one does not look at it before it waits, which saves a system call;
+// when the peer closes the connection at that very moment, this goes unnoticed until something
+// is written. The first time, Read does look before it calls f, and then calls f only if the
+// connection has not ended: many servers close each connection behind its first response.
 //
 // Use it only when nothing more will come except in response to writes, and not while a
 // Read is under way. f must not close the connection.

@@ -28,8 +28,8 @@ const (
 	// warnEvery is the time between two warnings: a resolver that is only slow is one that hangs
 	// again and again.
 	warnEvery = time.Minute
-	// failureHolds is how long a failure is everybody's who asks: a name that is not there
-	// must not cost the resolver a query for each request.
+	// failureHolds is how long all callers share a failure: a name that does not exist must
+	// not cost the resolver a query for each request.
 	failureHolds = 100 * time.Millisecond
 )
 
@@ -67,7 +67,7 @@ type name struct {
 	failedAt time.Time
 }
 
-// lookup is a lookup of a name, which everybody who needs it waits for.
+// lookup is a lookup of a name, shared by all callers that need it.
 type lookup struct {
 	began time.Time
 	// done is closed at its end, and err set before.
@@ -241,8 +241,8 @@ func (n *name) refresh(now time.Time) {
 	}
 }
 
-// waiting returns the error of those who cannot wait any longer, if it is a lookup that they
-// wait for; nil if it is not.
+// waiting returns the error for callers that cannot wait any longer, if they wait for a
+// lookup; nil if they do not.
 func (n *name) waiting() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -106,8 +106,8 @@ func (o *Origin) changed(addrs []string) {
 // and costs next to nothing when it is not.
 func (o *Origin) Refresh(now time.Time) { o.name.refresh(now) }
 
-// Unresolved returns the error for who cannot wait any longer for a connection, if it is the
-// name that this waits for; nil if it is not.
+// Unresolved returns the error for a caller that cannot wait any longer for a connection, if
+// the connection waits for the name; nil if it does not.
 func (o *Origin) Unresolved() error { return o.name.waiting() }
 
 // Resting reports whether an address is left alone for now, since it was not reached lately.

@@ -41,8 +41,8 @@ type Call struct {
 type Client struct {
 	http    protocol.Client
 	entries []httpreq.Entry
-	// prepared are the entries, and varying what differs between the heads of their calls, for who looks at
-	// them afterwards.
+	// prepared are the entries, and varying the differences between the heads of their calls, for taps that
+	// look at them afterwards.
 	prepared    []httpreq.Prepared
 	varying     httpreq.Varying
 	calls       []Call

@@ -11,7 +11,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
-// sendLate makes a call at which somebody looks who is asked when it has ended. asked is for which reasons.
+// sendLate makes a call that has a late tap. asked are the reasons with which the client asked for that tap.
 func sendLate(c protocol.Client, tap, late protocol.Tap) (r protocol.Result, asked []protocol.Reason) {
 	done := make(chan struct{})
 	call := &protocol.Call{Request: protocol.Request{Scenario: "s", Segment: "g", Seq: 7, Trace: [16]byte{1}, Span: [8]byte{2}}, Tap: tap, Done: func() { close(done) }}

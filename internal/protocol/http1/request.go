@@ -54,11 +54,11 @@ func appendField(b []byte, name, value string) []byte {
 	return append(b, "\r\n"...)
 }
 
-// proxyAuthorization is the field that says to a proxy who asks.
+// proxyAuthorization is the field with the credentials for a proxy.
 const proxyAuthorization = "Proxy-Authorization"
 
-// target returns what a request asks the host for: in absolute form, and with who asks, where a
-// proxy forwards it (RFC 9112, section 3.2.2).
+// target returns the target of a request to the host. Where a proxy forwards the request, it is
+// in absolute form and comes with the credentials (RFC 9112, section 3.2.2).
 func (h *host) target(p *httpreq.Prepared) (target, authorization string) {
 	auth, forwards := h.origin.Forwards()
 	if !forwards {

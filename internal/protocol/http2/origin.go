@@ -34,7 +34,8 @@ type origin struct {
 	quota quota
 	// waits is the number of those that wait.
 	waits atomic.Int32
-	// rewatch wakes who looks at the time of those that wait, since there is somebody new.
+	// rewatch wakes the goroutine that watches the deadlines of waiting jobs, since there
+	// is a new one.
 	rewatch chan struct{}
 
 	mu sync.Mutex

@@ -57,7 +57,7 @@ type wish struct {
 // grants reports whether it may go to a connection.
 func (w wish) grants(c *conn) bool { return c.number > w.after && c != w.avoid }
 
-// waiter is somebody who waits for a connection.
+// waiter is a request that waits for a connection.
 type waiter struct {
 	wish
 

@@ -98,7 +98,7 @@ type deadline struct {
 
 func newStream() *stream { return &stream{changed: make(chan struct{})} }
 
-// notify wakes everybody who waits. The caller holds mu.
+// notify wakes all waiting goroutines. The caller holds mu.
 func (s *stream) notify() {
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -208,7 +208,7 @@ func (s *stream) endWrites() {
 	s.notify()
 }
 
-// endReads ends the stream at once, for who reads with this error.
+// endReads ends the stream at once: reads return this error.
 func (s *stream) endReads(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

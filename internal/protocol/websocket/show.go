@@ -6,7 +6,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// longestLog bounds the log of an exchange for somebody who asks for it at its end: this many bytes
+// longestLog bounds the log of an exchange for a tap that asks for it at its end: this many bytes
 // of its first messages. Each message counts for some more.
 const (
 	longestLog = 64 << 10
@@ -33,7 +33,7 @@ func (l *messageLog) add(m protocol.Message, sent bool) {
 	}
 }
 
-// saw shows a message to who looks at the exchange.
+// saw shows a message to the taps of the exchange.
 func (x *exchange) saw(m protocol.Message, sent bool) {
 	x.log.add(m, sent)
 	protocol.ShowMessage(x.call.Tap, m, sent)
