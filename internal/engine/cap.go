@@ -81,7 +81,7 @@ func (c *rateCap) advance(at time.Duration, ratio float64) {
 		c.adjust(ratio)
 	}
 	if at <= c.at {
-		return // What is known of the share is of later.
+		return // A later share is known already.
 	}
 	c.level = min(c.level+c.rate*(at-c.at).Seconds(), c.burst)
 	c.at = at

@@ -33,9 +33,8 @@ func (r reading) observe(wall, mono time.Time) (now reading, stepped bool) {
 	return reading{wall: carried, mono: mono, era: r.era}, false
 }
 
-// clock is the wall clock carried by the monotonic clock: it goes evenly, and when
-// the wall clock is stepped it follows, and tells so by a new era. It is safe for
-// concurrent use.
+// clock is the wall clock carried by the monotonic clock. It runs evenly. When the wall
+// clock is stepped, it follows and begins a new era. It is safe for concurrent use.
 type clock struct {
 	// read reads the two clocks. Tests put another one here, to step the wall clock.
 	read   func() (wall, mono time.Time)

@@ -1,12 +1,12 @@
 // Package engine sends the slots of scenarios at their due times, open loop: a slow
-// response never delays the next request. It has one runner for each scenario, which
-// asks the timeline which slots there are and the fleet which are this replica's,
-// hands each to the scenario's client when it is due, and tells the recorder what
-// became of it.
+// response never delays the next request. It has one runner for each scenario. The runner
+// asks the timeline for the slots and the fleet for this replica's share of them, hands
+// each slot to the scenario's client when it is due, and reports its outcome to the
+// recorder.
 //
-// It does not know the configuration, the protocols, the metrics, or how the fleet
-// comes to agree on who owns what. It keeps no queue and never catches up: what could
-// not be sent in time is dropped and counted.
+// It does not know the configuration, the protocols, the metrics, or how the fleet agrees
+// on the owner of a slot. It keeps no queue and never catches up: a slot that cannot be
+// sent in time is dropped and counted.
 package engine
 
 import (
@@ -19,9 +19,9 @@ import (
 
 // Options are what an engine needs beside its scenarios.
 type Options struct {
-	// Arcs tells which slots are this replica's; nil stands for Alone.
+	// Arcs reports which slots are this replica's; nil stands for Alone.
 	Arcs Arcs
-	// Logger is told of steps of the clock and of stalls; nil discards.
+	// Logger logs steps of the clock and stalls; nil discards.
 	Logger *slog.Logger
 }
 

@@ -10,13 +10,15 @@ type group struct {
 	// lanes are the flight's own and the others, and busy is how many of them have not ended.
 	lanes []*lane
 	busy  int
-	// broken says that nothing more is to be sent, and why is the journey's outcome.
+	// broken says that the journey sends no more requests, and why is its outcome.
 	broken bool
 	why    JourneyOutcome
 }
 
-// spread sends the next requests of the journey on so many lanes, each of which sends one after the
-// other. What is due now is asked for before any of it is sent: how soon one fails changes nothing.
+// spread sends the next requests of the journey on so many lanes; each lane sends one after the
+// other. It asks for all requests that are due now before it sends the first: an early failure
+// changes nothing.
+// changes nothing.
 func (f *flight) spread(lanes int) {
 	g := &group{lanes: make([]*lane, lanes), busy: lanes}
 	f.group = g

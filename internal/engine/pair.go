@@ -11,7 +11,7 @@ import (
 // candidate for its place. Implementations are safe for concurrent use, quick, and comparable: use
 // pointers.
 type Pairing interface {
-	// Wants reports whether a slot that has come due is to be sent to both. now is the wall clock.
+	// Wants reports whether a slot that has come due goes to both. now is the wall clock.
 	Wants(slot timeline.Slot, now time.Time) bool
 	// Begin returns the journeys of a slot that is.
 	Begin(slot timeline.Slot) Pair

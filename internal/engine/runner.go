@@ -32,7 +32,7 @@ type runner struct {
 	// begun is when the runner began, on the monotonic clock.
 	begun time.Time
 
-	// cut says that what has not been sent is not to be sent any more.
+	// cut says that requests not yet sent must not be sent any more.
 	cut atomic.Bool
 	// started says that the client may have something to flush.
 	started bool
@@ -152,7 +152,7 @@ func (r *runner) room(t *turn) bool {
 	most := int64(r.sc.Limits.MaxInFlight)
 	lasts := r.pacer.lasts(t)
 	if !lasts && t.due.Equal(r.crowded) {
-		return false // What had to wait is not sent beyond its time.
+		return false // A slot that had to wait is not sent beyond its time.
 	}
 	for r.inFlight.Load() >= most {
 		if lasts {
