@@ -100,7 +100,7 @@ type Needs interface {
 type Witness interface {
 	// Tap returns the tap for the rest of a request that turns out to fail; nil for none.
 	Tap(entry int, r protocol.Reason) protocol.Tap
-	// Slow reports whether to keep a request that has not failed because of its latency.
+	// Slow reports whether a request that did not fail was slow enough to keep.
 	Slow(entry int, latency time.Duration) bool
 	// Saw is called with each request that has failed or was slow, and with its tap if it has
 	// one.
