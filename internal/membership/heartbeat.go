@@ -27,9 +27,9 @@ type Heartbeat struct {
 	HeirSince int64
 	// Claim is the last view that it has agreed on.
 	Claim Claim
-	// Votes are what it has voted for. Settled are those that made their difference by the
-	// second of its claim, and what its claim contains: whoever has come as far need not look
-	// at them.
+	// Votes are its own votes. Settled are those that made their difference by the second of
+	// its claim, and that its claim contains: a replica that has come as far need not look at
+	// them.
 	Votes, Settled Votes
 }
 
@@ -43,7 +43,7 @@ type Claim struct {
 	Lineage uint64
 	Second  int64
 	Hash    uint64
-	// Majority tells that more than half of the members are heard from.
+	// Majority says that more than half of the members are heard from.
 	Majority bool
 }
 
