@@ -177,7 +177,7 @@ func httpProtocol(p config.Protocol) httpreq.Protocol {
 }
 
 // userAgent returns the User-Agent of requests: the configured one, or this program's, so
-// that a reader of a log that finds them knows where to ask.
+// that someone who finds them in a log knows where to ask.
 func userAgent(configured string) string {
 	if configured != "" {
 		return configured

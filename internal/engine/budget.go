@@ -24,7 +24,7 @@ type retryBudget struct {
 	seconds [retryWindow]sends
 }
 
-// sends are the counts of one second.
+// sends are the counts of requests in one second.
 type sends struct {
 	second          int64
 	firsts, repeats int

@@ -18,7 +18,6 @@ type group struct {
 // spread sends the next requests of the journey on so many lanes; each lane sends one after the
 // other. It asks for all requests that are due now before it sends the first: an early failure
 // changes nothing.
-// changes nothing.
 func (f *flight) spread(lanes int) {
 	g := &group{lanes: make([]*lane, lanes), busy: lanes}
 	f.group = g

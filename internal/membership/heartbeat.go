@@ -28,8 +28,8 @@ type Heartbeat struct {
 	// Claim is the last view that it has agreed on.
 	Claim Claim
 	// Votes are its own votes. Settled are those that made their difference by the second of
-	// its claim, and that its claim contains: a replica that has come as far need not look at
-	// them.
+	// its claim, and those that state what its claim contains: a replica that has come as far
+	// need not look at them.
 	Votes, Settled Votes
 }
 
