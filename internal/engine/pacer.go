@@ -35,8 +35,8 @@ type turn struct {
 // mono returns the slot's planned time on the monotonic clock.
 func (t *turn) mono() time.Time { return t.now.mono.Add(t.due.Sub(t.now.wall)) }
 
-// pacer waits for one scenario's slots. It belongs to the runner's goroutine; others only
-// make it halt, wait until it has, and follow its turns.
+// pacer waits for one scenario's slots. It belongs to the runner's goroutine; others may only
+// make it halt, wait until it has halted, and give it another timeline.
 type pacer struct {
 	sc     *Scenario
 	arcs   Arcs
