@@ -13,18 +13,18 @@ const stepThreshold = 5 * time.Millisecond
 
 // reading is a look at the carried clock.
 type reading struct {
-	// wall is what the carried clock shows, and mono the same moment on the monotonic
+	// wall is the time of the carried clock, and mono the same moment on the monotonic
 	// clock.
 	wall, mono time.Time
 	// era counts the steps. Between readings of one era the clock went evenly.
 	era uint64
 }
 
-// on returns what the clock of r shows at another moment of the monotonic clock.
+// on returns the time of r's clock at another moment of the monotonic clock.
 func (r reading) on(mono time.Time) time.Time { return r.wall.Add(mono.Sub(r.mono)) }
 
 // observe carries r on to a moment of the monotonic clock, or, if the wall clock has
-// left it, begins a new era at what the wall clock shows.
+// left it, begins a new era at the time of the wall clock.
 func (r reading) observe(wall, mono time.Time) (now reading, stepped bool) {
 	carried := r.on(mono)
 	if wall.Sub(carried).Abs() >= stepThreshold {

@@ -17,7 +17,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// Options are what an engine needs beside its scenarios.
+// Options are the dependencies of an engine, besides its scenarios.
 type Options struct {
 	// Arcs reports which slots are this replica's; nil stands for Alone.
 	Arcs Arcs
@@ -29,8 +29,8 @@ type Options struct {
 type Engine struct {
 	arcs  Arcs
 	clock *clock
-	// waiter makes what a scenario's pacer waits with. In virtual time tests put another
-	// one here, as what waits for the kernel or spins there waits forever.
+	// waiter makes the waiter of a scenario's pacer. In virtual time tests put another one
+	// here, as a waiter that waits for the kernel or spins never returns there.
 	waiter func(Pacing) waiter
 
 	mu sync.Mutex
@@ -152,7 +152,7 @@ func (e *Engine) uses(c protocol.Client) bool {
 // Stop takes no more slots and waits for the requests in flight, and for the journeys that end
 // within their scenario's grace; the others end as canceled. When ctx ends first
 // it cancels them, which ends them as canceled, waits for that, and returns the cause.
-// All clients are closed then and nothing of the engine runs any more. It may be
+// All clients are closed then and nothing of the engine is running. It may be
 // called again.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.mu.Lock()

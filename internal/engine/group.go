@@ -5,7 +5,7 @@ import "sync"
 // group is the lanes of a journey while requests of it are sent at once: the flight's own, and
 // others for as long as the group lasts. The journey goes on when all of them have ended.
 type group struct {
-	// mu guards the journey, what the lanes share of their flight, and what follows.
+	// mu guards the journey, the state of the flight that the lanes share, and the fields below.
 	mu sync.Mutex
 	// lanes are the flight's own and the others, and busy is how many of them have not ended.
 	lanes []*lane
@@ -28,7 +28,7 @@ func (f *flight) spread(lanes int) {
 		g.lanes[i] = l
 	}
 	g.mu.Unlock()
-	// When the last of them has ended at once, the flight is not to be used any more.
+	// When the last of them has ended at once, the flight must not be used again.
 	for _, l := range g.lanes {
 		l.proceed()
 	}

@@ -21,11 +21,11 @@ type Script interface {
 // Journey is the way of one slot through several requests. Its methods do not overlap, are
 // quick and do not block: they are called on the sending path, by any goroutine.
 //
-// After MoveTogether several requests are in flight, each with a call of its own. Next is called for
+// After MoveTogether several requests are in flight, each with its own call. Next is called for
 // each of so many calls, and again when the call's request has ended, until it returns MoveJoin or
 // MoveEnd for all of them. Then the journey goes on with the first call.
 type Journey interface {
-	// Next returns what comes next. For MoveRequest and MoveFailed it has set the call's
+	// Next returns the next move. For MoveRequest and MoveFailed it has set the call's
 	// Request.Entry, and, as it needs them, its Message, Deadline and Tap.
 	Next(c *protocol.Call) Move
 	// Took takes the end of a request that Next has asked for with the same call. It may turn the
@@ -36,7 +36,7 @@ type Journey interface {
 	Close(o JourneyOutcome)
 }
 
-// Move is what comes next in a journey.
+// Move is the next step of a journey.
 type Move struct {
 	Kind MoveKind
 	// Pause is how long to wait.

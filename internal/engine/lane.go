@@ -166,7 +166,7 @@ func (l *lane) quit(o JourneyOutcome) {
 	l.join()
 }
 
-// clear forgets what the last request needed.
+// clear forgets the state of the last request.
 func (l *lane) clear() {
 	l.call.Message, l.call.Tap, l.call.Deadline = nil, nil, time.Time{}
 }

@@ -47,7 +47,7 @@ const (
 	DropNoToken
 	// DropNoSession: the slot's user was not logged in.
 	DropNoSession
-	// DropNoDescriptors: nobody knew yet what the messages of its calls look like.
+	// DropNoDescriptors: the descriptors of its calls' messages were not known yet.
 	DropNoDescriptors
 	// DropShutdown: the process was stopping.
 	DropShutdown

@@ -55,7 +55,7 @@ type pacer struct {
 	cursor *timeline.Cursor
 	// seen is the instant before which all slots have been dealt with.
 	seen time.Time
-	// slot is the next slot of this replica, if held, and arc what it owned then.
+	// slot is the next slot of this replica, if held, and arc the arc that it owned then.
 	slot timeline.Slot
 	arc  share.Arc
 	held bool

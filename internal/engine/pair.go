@@ -22,7 +22,7 @@ type Pairing interface {
 
 // Pair is the two journeys of a slot.
 type Pair struct {
-	// Own goes to the scenario's own target, and is what the slot would be without a pair.
+	// Own goes to the scenario's own target, and is the slot's journey without a pair.
 	Own Journey
 	// Candidate goes to the other target. Its requests pass the same limits, and count for no
 	// journey.

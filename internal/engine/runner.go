@@ -230,7 +230,7 @@ type flight struct {
 	runner *runner
 	turn   turn
 
-	// What follows is of journeys. journey is nil for a slot that is one fixed request, group
+	// The fields below are for journeys. journey is nil for a slot that is one fixed request, group
 	// unless requests are sent at once, and pair unless the slot is sent to two targets. last is
 	// when its last request ended, or when the slot was due, and failed says that a request has
 	// failed.
@@ -265,7 +265,7 @@ func (l *lane) end() {
 	r.finish(f)
 }
 
-// finish ends the slot of a flight, which is not to be used any more.
+// finish ends the slot of a flight, which must not be used again.
 func (r *runner) finish(f *flight) {
 	r.sc.Recorder.Finished()
 	r.flights.Put(f)

@@ -29,7 +29,7 @@ type Scenario struct {
 	Limits Limits
 	// Sparing, if not nil, leaves slots out while the target fails.
 	Sparing Sparing
-	// Needs, if not nil, leaves slots out while what they need is not there.
+	// Needs, if not nil, leaves slots out while something that they need is missing.
 	Needs Needs
 	// Witness, if not nil, is shown the requests that fail.
 	Witness Witness
@@ -54,7 +54,7 @@ type Entry struct {
 	Script Script
 	// Pairs, if not nil, sends some of the entry's slots to a second target as well.
 	Pairs Pairing
-	// Aside says that to make the first request of a journey may take so long that it must not
+	// Aside says that making the first request of a journey may take so long that it must not
 	// hold up the slots behind it.
 	Aside bool
 }

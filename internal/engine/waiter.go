@@ -11,11 +11,11 @@ type waiter interface {
 	// wake ends the wait that is under way, or else the next one. Several calls before that
 	// wait returns end that one only.
 	wake()
-	// close releases what the waiter holds. Nothing is waited for after that.
+	// close releases the waiter's resources. wait is not called after that.
 	close()
 }
 
-// newWaiter returns what a pacer waits with.
+// newWaiter returns the waiter of a pacer.
 func newWaiter(p Pacing) waiter {
 	w := newSystemWaiter()
 	if p == PacingExact {

@@ -73,7 +73,7 @@ func (w *fileWaiter) wait(d time.Duration) {
 }
 
 // arm is called first when the poller has forgotten earlier expiries, and then after
-// each new one. It reports whether there is nothing to wait for any more.
+// each new one. It reports whether the wait is over.
 func (w *fileWaiter) arm(fd uintptr) bool {
 	if w.set {
 		return true

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Heartbeat is what a replica last said about itself. Instants are in Unix milliseconds
+// Heartbeat is a replica's last report about itself. Instants are in Unix milliseconds
 // by its own clock.
 type Heartbeat struct {
 	ID     string
@@ -69,14 +69,14 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// Vote is the instant of its stamp, and what it is for: a key, and in its last three bits a
+// Vote is the instant of its stamp, and its subject: a key, and in its last three bits a
 // kind.
 type Vote struct {
 	For uint64
 	At  int64
 }
 
-// Votes are in the order of what they are for, one for each. Do not modify them: other
+// Votes are in the order of their subjects, one for each. Do not modify them: other
 // heartbeats share them.
 type Votes []Vote
 

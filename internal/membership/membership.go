@@ -60,9 +60,9 @@ const (
 	recent, remembered = 15, 25
 )
 
-// Options are what a replica knows of its fleet.
+// Options are a replica's settings and its knowledge of the fleet.
 type Options struct {
-	// Self is the ID of this replica, Address and Weight are what its heartbeats say.
+	// Self is the ID of this replica, Address and Weight those in its heartbeats.
 	Self, Address string
 	Weight        uint32
 	// MinReplicas is the least number of members that the rate is divided among, and
@@ -173,9 +173,9 @@ func (t *Tracker) mayBeMember() bool {
 	return t.isMember() || t.asked != 0 && slices.ContainsFunc(t.possible, func(v possibility) bool { return v.members[t.self()] != nil })
 }
 
-// Hear takes in, at an instant, what the store lists, all of it each time. Heartbeats must
-// not be modified any more; one that was heard before costs next to nothing, if it is in the
-// same place.
+// Hear takes in, at an instant, all heartbeats that the store lists. They must not be
+// modified afterwards; one that was heard before costs next to nothing, if it is in the same
+// place.
 func (t *Tracker) Hear(now int64, heartbeats []*Heartbeat) {
 	for _, p := range t.peers {
 		p.listed = false
@@ -275,7 +275,7 @@ func (t *Tracker) SetBack() {
 	t.heardLast = nil
 }
 
-// retire makes this replica one that is no member: it has to ask again.
+// retire ends this replica's membership: it must ask again.
 func (t *Tracker) retire() {
 	t.lineage, t.known, t.asked, t.heir, t.heirSince, t.absent = 0, 0, 0, 0, 0, 0
 	t.members, t.votes = map[Key]*peer{}, map[uint64]int64{}

@@ -166,7 +166,7 @@ func (t *Tracker) mayComeIn(second int64) bool {
 	return t.announced == 0 || second*1000 < round(t.announced)+t.settle()+ahead+period
 }
 
-// State is what a replica is in a second.
+// State is the state of a replica in a second.
 type State string
 
 // The states.
