@@ -38,7 +38,7 @@ func (f *fakeFleet) set(_ context.Context, scenario string, o web.OverrideReques
 		s.Rate, s.Capped = &rate, true
 	}
 	if o.For != "" {
-		s.Until = from.Add(30 * time.Minute) // Likewise.
+		s.Until = from.Add(30 * time.Minute) // The only duration that the scripts ask for.
 	}
 	f.mu.Lock()
 	f.override = s

@@ -166,7 +166,7 @@ func addSend(cli *kingpin.Application, stdout io.Writer, logger func() *slog.Log
 	cmd.Flag("request", "Name of the request to send, instead of the one that the slot's place in the mix says.").StringVar(&o.Request)
 	cmd.Flag("slot", "The slot to send, as scenario/segment/number, such as a Traffic-Slot header has it; otherwise the coming one.").StringVar(&o.Slot)
 	return commands{cmd.FullCommand(): func(ctx context.Context) error {
-		logger() // It takes what libraries have to say, which would be mixed with what is printed.
+		logger() // It takes the logs of libraries, which would otherwise mix with the output.
 		return app.Send(ctx, stdout, o)
 	}}
 }

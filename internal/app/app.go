@@ -85,7 +85,7 @@ type App struct {
 	// dryRun is what everything is sent to; nil where that are the targets of the file.
 	dryRun services.Service
 	logger *slog.Logger
-	// announce, if not nil, is told the addresses when the process is ready.
+	// announce, if not nil, is called with the addresses when the process is ready.
 	announce func([]net.Addr)
 	// unready is why the process is not ready; nil when it is.
 	unready atomic.Pointer[string]
@@ -198,10 +198,10 @@ func Run(ctx context.Context, o Options) error {
 	return a.Run(ctx)
 }
 
-// Run starts the process, runs until ctx ends or a part fails, and stops it: it is
-// no longer ready, hands its part over to the rest of the fleet, takes no new slots,
-// finishes what is in flight within the longest request timeout and a second, leaves the
-// fleet, then closes its listeners.
+// Run starts the process, runs until ctx ends or a service fails, and stops it: it is no
+// longer ready, hands its share over to the rest of the fleet, takes no new slots, finishes
+// the requests in flight within the longest request timeout and a second, leaves the fleet,
+// then closes its listeners.
 func (a *App) Run(ctx context.Context) error {
 	// Parts outlive ctx: its end starts their orderly stop.
 	background := context.WithoutCancel(ctx)
@@ -230,8 +230,8 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(failure, a.stop(background))
 }
 
-// services returns the parts in the order in which they start: what can fail by the
-// configuration comes before anybody else is told of this replica.
+// services returns the services in the order in which they start: those that can fail
+// because of the configuration come before any other replica hears of this one.
 func (a *App) services() []services.Service {
 	var all []services.Service
 	if a.dryRun != nil {
@@ -269,8 +269,8 @@ func stopAll(ctx context.Context, started []services.Service) error {
 	return errors.Join(errs...)
 }
 
-// stop stops a service, and waits for that for a bounded time. It is not told again that
-// one has failed, which is why all are stopped.
+// stop stops a service, and waits for that for a bounded time. It does not report again
+// that one has failed, which is why all are stopped.
 func stop(ctx context.Context, s services.Service) error {
 	if s.State() == services.Failed {
 		return nil
@@ -301,7 +301,7 @@ func (a *App) stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// stopEngine ends the sending: what is in flight may end within the longest timeout, and
+// stopEngine ends the sending: requests in flight may end within the longest timeout, and
 // journeys within their grace before that.
 func (a *App) stopEngine(ctx context.Context) error {
 	timeout := longestEnd(a.reloader.current()) + drainGrace

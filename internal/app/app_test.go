@@ -154,7 +154,7 @@ func startApp(t *testing.T, o Options) running {
 	return runApp(t, a)
 }
 
-// runApp runs an App that has not been started yet, likewise.
+// runApp does the same for an App that has not been started yet.
 func runApp(t *testing.T, a *App) running {
 	t.Helper()
 	ready := make(chan []net.Addr, 1)
@@ -215,7 +215,7 @@ func (r running) do(t *testing.T, method, path string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// eventually polls the metrics until they contain a text.
+// eventually polls the metrics until they contain a string.
 func (r running) eventually(t *testing.T, want string) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)

@@ -20,7 +20,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
 
-// built is a scenario as it runs, with what tells whether the next configuration asks
+// built is a running scenario, with the data that shows whether the next configuration asks
 // for the same.
 type built struct {
 	// whole and client are the fingerprints of the scenario and of what its client is
@@ -45,9 +45,9 @@ type lateWire struct{ protocol.Wire }
 // builder makes scenarios out of the configuration.
 type builder struct {
 	metrics *telemetry.Metrics
-	// arcs tells this replica's part of the slots.
+	// arcs reports this replica's share of the slots.
 	arcs engine.Arcs
-	// votes is how replicas tell each other that a target fails; nil for one on its own.
+	// votes is how replicas notify each other that a target fails; nil for one on its own.
 	votes backoff.Votes
 	// descriptors are what the connections of all scenarios share.
 	descriptors *dial.Descriptors
@@ -64,10 +64,10 @@ type builder struct {
 	admit func(scenario string) bool
 }
 
-// prepare returns the scenarios of cfg by name, without their metrics: expose has to
-// follow. What has not changed is taken from running: whole scenarios, or their clients
-// with their connections. It reads files, which may take long. On an error nothing of what
-// runs has been touched.
+// prepare returns the scenarios of cfg by name, without their metrics: expose must follow.
+// Anything that has not changed is taken from running: whole scenarios, or their clients
+// with their connections. It reads files, which may take long. On an error it has touched
+// nothing that runs.
 func (b *builder) prepare(cfg *config.Config, running map[string]built) (map[string]built, error) {
 	next := make(map[string]built, len(cfg.Scenarios))
 	data := newTables(cfg.Columns(), b.logger, false)
@@ -211,7 +211,7 @@ func (b *builder) exposeOne(sc config.Scenario, n built) (built, error) {
 	return n, nil
 }
 
-// readiness counts what is done so that slots can be sent.
+// readiness counts the preparations that slots need before they can be sent.
 type readiness interface {
 	session.Recorder
 	grpc.Recorder
@@ -255,7 +255,7 @@ func discard(next, running map[string]built) {
 	}
 }
 
-// spec tells which series a scenario has.
+// spec returns the series of a scenario.
 func (b *builder) spec(sc config.Scenario, m *mix, r *scenarioRate) telemetry.ScenarioSpec {
 	spec := scenarioSpec(sc, m)
 	spec.TargetRate, spec.Overridden, spec.BackOffRatio = r.now, r.isOverridden, r.backOff
@@ -267,7 +267,7 @@ func (b *builder) spec(sc config.Scenario, m *mix, r *scenarioRate) telemetry.Sc
 	return spec
 }
 
-// scenarioSpec tells which series a scenario has, without their values.
+// scenarioSpec returns the series of a scenario, without their values.
 func scenarioSpec(sc config.Scenario, m *mix) telemetry.ScenarioSpec {
 	spec := telemetry.ScenarioSpec{
 		Name: sc.Name, Timeout: time.Duration(sc.Timeout), Requests: m.names, Journeys: m.journeys, Checks: m.checks,
@@ -291,7 +291,7 @@ func scenarioSpec(sc config.Scenario, m *mix) telemetry.ScenarioSpec {
 	return spec
 }
 
-// historyOptions tells what the history has to know of a scenario.
+// historyOptions returns the facts about a scenario that the history needs.
 func historyOptions(sc config.Scenario, spec telemetry.ScenarioSpec) history.Options {
 	o := history.Options{Requests: spec.Requests, Journeys: slices.ContainsFunc(spec.Journeys, func(name string) bool { return name != "" })}
 	if spec.SLO != nil {

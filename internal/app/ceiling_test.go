@@ -15,8 +15,8 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// oneShot returns the address of a server that answers the first request of each connection
-// and ends the connection when a second one comes. It counts all of them.
+// oneShot returns the address of a server that responds to the first request of each
+// connection and ends the connection when a second one comes. It counts all of them.
 func oneShot(t *testing.T, seen *atomic.Int64) string {
 	t.Helper()
 	return accepting(t, func(c net.Conn) {

@@ -20,8 +20,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
 
-// addCandidate adds to a mix what is sent to the candidate, and returns a client for both. The candidate's entries are
-// behind the mix's own. It closes own if it fails.
+// addCandidate adds the candidate's entries to a mix, behind the mix's own, and returns a client for both. It closes
+// own if it fails.
 func (m *mix) addCandidate(sc config.Scenario, own protocol.Client, in surroundings) (protocol.Client, error) {
 	in.wire = candidateWire{own: in.wire}
 	other, c, err := newTrafficFrom(sc, len(m.sent), in)
@@ -128,7 +128,7 @@ func (m *mix) pair(sc config.Scenario, entries []engine.Entry, o compare.Options
 	}
 }
 
-// rules translates what is compared.
+// rules translates the rules of a comparison.
 func rules(c *config.Compare) compare.Rules {
 	r := compare.Rules{Headers: c.Headers, Ignore: comparePaths(c.Ignore), Unordered: comparePaths(c.Unordered)}
 	switch c.Body {
@@ -192,7 +192,7 @@ func (c *comparison) Exchanged(o engine.Outcome) {
 	}
 }
 
-// split is a Recorder that tells the requests to a candidate from the scenario's own.
+// split is a Recorder that separates the requests to a candidate from the scenario's own.
 type split struct {
 	engine.Recorder
 

@@ -15,8 +15,8 @@ import (
 // failureLogEvery is the least time between two failures of a scenario in the log.
 const failureLogEvery = time.Minute
 
-// failureLog is a Recorder that logs a failed request now and then: the metrics count
-// all of them by reason, and one of them in words tells where to look.
+// failureLog is a Recorder that logs a failed request now and then: the metrics count all
+// of them by reason, and one of them in words shows where to look.
 type failureLog struct {
 	engine.Recorder
 	requests  []string
@@ -33,7 +33,7 @@ func newFailureLog(r engine.Recorder, requests []string, logger *slog.Logger) *f
 	}
 }
 
-// guarded is a Recorder that tells a guard how requests end.
+// guarded is a Recorder that reports to a guard how requests end.
 type guarded struct {
 	engine.Recorder
 	guard *backoff.Guard
@@ -48,7 +48,7 @@ func (g *guarded) Exchanged(o engine.Outcome) {
 }
 
 // Extra implements engine.Recorder. A request that is repeated has failed once, however the
-// repeat ends: a target that ends each connection without a response is to be spared.
+// repeat ends: a target that ends each connection without a response must be spared.
 func (g *guarded) Extra(entry int, e protocol.Extra) {
 	g.Recorder.Extra(entry, e)
 	if e == protocol.Retry || e == protocol.TransparentRetry {

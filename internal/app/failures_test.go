@@ -14,7 +14,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// counter is a Recorder that counts what has finished and what was sent beside.
+// counter is a Recorder that counts requests that ended, extra requests and withheld ones.
 type counter struct{ finished, extras, withheld int }
 
 func (*counter) Due(uint64)                                             {}

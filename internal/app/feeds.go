@@ -46,7 +46,8 @@ func open[T any](f *feeds, path string, limit int, build func(content string) (T
 	return get
 }
 
-// watchFile returns likewise, and a function that tells whether that is what the file holds now.
+// watchFile does the same, and also returns a function that reports whether the value is that of
+// the file now.
 func watchFile[T any](f *feeds, path string, limit int, build func(content string) (T, error)) (get func() T, current func() bool) {
 	nothing := func() T { var zero T; return zero }
 	if f.offline {
@@ -75,7 +76,7 @@ func (f *feeds) secret(path string) script.Secret {
 	return open(f, path, 0, func(content string) (string, error) { return strings.TrimSpace(content), nil })
 }
 
-// optional returns likewise; nil for no file.
+// optional does the same for a path that may be empty; it returns nil if it is.
 func (f *feeds) optional(path string) func() string {
 	if path == "" {
 		return nil
@@ -88,7 +89,7 @@ func (f *feeds) content(path string) func() string {
 	return open(f, path, maxContent, func(content string) (string, error) { return content, nil })
 }
 
-// table returns the rows of data, which have to have these columns, and a function that tells
+// table returns the rows of data, which must have these columns, and a function that reports
 // whether they are those of their file.
 func (f *feeds) table(d config.Dataset, columns []string) (script.Table, func() bool, error) {
 	if d.File == "" {
@@ -129,11 +130,11 @@ type sharedTable struct {
 	current func() bool
 
 	mu sync.Mutex
-	// failed are the scenarios that are told of each look at the file that fails.
+	// failed are the scenarios' functions that are called for each look at the file that fails.
 	failed []func()
 }
 
-// fail tells the scenarios.
+// fail notifies the scenarios.
 func (s *sharedTable) fail() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,7 +143,7 @@ func (s *sharedTable) fail() {
 	}
 }
 
-// get returns data for a scenario, which is told of each look at the file that fails.
+// get returns data for a scenario. It calls failed for each look at the file that fails.
 func (t *tables) get(name string, d config.Dataset, failed func()) (*sharedTable, error) {
 	s := t.loaded[name]
 	if s == nil {

@@ -26,8 +26,8 @@ func load(file string, d disk) (*config.Config, error) {
 	return cfg, err
 }
 
-// checkFiles reports what is wrong with the files that hold data or bodies, each mistake with the
-// place in the configuration that names the file or the column.
+// checkFiles reports the mistakes in the files that hold data or bodies, each with the place in
+// the configuration that names the file or the column.
 func checkFiles(cfg *config.Config) error {
 	var mistakes config.Errors
 	for _, f := range cfg.Files() {
@@ -135,7 +135,7 @@ func (disk) Read(path string, limit int) ([]byte, error) {
 	return content, withoutPath(err)
 }
 
-// withoutPath returns what is behind an error about a file whose path is told already.
+// withoutPath returns the cause of an error about a file whose path is named already.
 func withoutPath(err error) error {
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
 		return failed.Err
@@ -143,8 +143,8 @@ func withoutPath(err error) error {
 	return err
 }
 
-// Check validates files, tells which are good, and returns the errors of all others.
-// It builds the clients as well, so that a missing certificate is found.
+// Check validates files, reports which are good, and returns the errors of all others. It
+// builds the clients as well, so that a missing certificate is found.
 func Check(w io.Writer, files []string) error {
 	var errs []error
 	for _, file := range files {

@@ -62,11 +62,11 @@ func gossipPage(f *fleet.Fleet) (http.Handler, error) {
 	return f.Memberlist(t), nil
 }
 
-// serviceAccount is where Kubernetes tells a pod its namespace.
+// serviceAccount is the file in which Kubernetes gives a pod its namespace.
 const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
-// cluster returns what tells the fleet from others: the default takes the namespace where
-// it is known, so that two fleets that do not say do not become one.
+// cluster returns the name that separates the fleet from others: the default takes the
+// namespace where it is known, so that two fleets without a name do not become one.
 func cluster(c *config.Fleet, getenv func(string) string, file string) string {
 	if c.ClusterGiven {
 		return c.Cluster
@@ -115,7 +115,7 @@ func configHash(c *config.Config) uint64 {
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-// fleetState returns what the metrics tell of a fleet.
+// fleetState returns the state of a fleet for the metrics.
 func fleetState(f *fleet.Fleet) telemetry.FleetState {
 	s := f.Status()
 	return telemetry.FleetState{
@@ -125,7 +125,7 @@ func fleetState(f *fleet.Fleet) telemetry.FleetState {
 	}
 }
 
-// fleetStatus returns what the page and the API tell of a fleet.
+// fleetStatus returns the state of a fleet for the page and the API.
 func fleetStatus(f *fleet.Fleet, c *config.Fleet) web.FleetStatus {
 	s := f.Status()
 	out := web.FleetStatus{

@@ -54,7 +54,7 @@ func (f *foundRates) lay(base *timeline.Timeline, h override.History, logger *sl
 	return t
 }
 
-// remember replaces what is remembered from the first stretch on.
+// remember replaces the remembered stretches from the first new one on.
 func (f *foundRates) remember(news []timeline.Stretch) {
 	if len(news) == 0 {
 		return

@@ -50,7 +50,7 @@ func TestAFollowedRateIsFoundAndOverridden(t *testing.T) {
 		t.Errorf("file rate %v, followed %+v", status.FileRate, f)
 	}
 	r.eventually(t, `traffic_target_rate{scenario="s"} 30`)
-	p.say("40") // The factor is one of what is followed.
+	p.say("40") // The factor applies to the followed rate.
 	r.eventually(t, `traffic_target_rate{scenario="s"} 40`)
 	r.ask(t, "PUT", overridePath, `{"rate": "3/s", "for": "1h", "reason": "test"}`)
 	r.eventually(t, `traffic_target_rate{scenario="s"} 3`)
@@ -58,7 +58,7 @@ func TestAFollowedRateIsFoundAndOverridden(t *testing.T) {
 	r.ask(t, "DELETE", overridePath, "")
 	r.eventually(t, `traffic_target_rate{scenario="s"} 20`)
 
-	// What was found stays through a reload, within the new bound.
+	// A rate that was found stays through a reload, within the new bound.
 	writeConfig(t, file, scenarioText("s", strings.Replace(p.follow(), "100/s", "12/s", 1), url, ""))
 	r.eventually(t, `traffic_target_rate{scenario="s"} 12`)
 

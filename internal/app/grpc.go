@@ -128,7 +128,7 @@ type descriptors struct {
 
 var _ engine.Needs = (*descriptors)(nil)
 
-// noDescriptors is told of nothing.
+// noDescriptors is a recorder that ignores everything.
 type noDescriptors struct{}
 
 // DescriptorsLoaded implements grpc.Recorder.

@@ -176,9 +176,8 @@ func httpProtocol(p config.Protocol) httpreq.Protocol {
 	}
 }
 
-// headers returns the headers of a request, with the type of its body.
-// userAgent returns what requests call themselves: what the configuration says, or
-// this program, so that whoever finds them in a log knows where to ask.
+// userAgent returns the User-Agent of requests: the configured one, or this program's, so
+// that someone who finds them in a log knows where to ask.
 func userAgent(configured string) string {
 	if configured != "" {
 		return configured

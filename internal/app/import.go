@@ -72,7 +72,7 @@ func readSent(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }() // Likewise.
+	defer func() { _ = f.Close() }() // It has only been read.
 	return io.ReadAll(io.LimitReader(f, exchange.MaxBody+1))
 }
 
@@ -92,7 +92,7 @@ func ImportOpenAPI(w io.Writer, file string, o ImportOpenAPIOptions) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }() // Likewise.
+	defer func() { _ = f.Close() }() // It has only been read.
 	p, err := openapi.Read(f, openapi.Options{Options: o.Options, Methods: o.Methods, Server: o.Server})
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
@@ -153,7 +153,7 @@ func (o ImportOptions) writePlan(w io.Writer, p plan.Plan) error {
 	return nil
 }
 
-// create writes a file, which is not there yet unless it is to be overwritten.
+// create writes a file, which must not exist unless it may be overwritten.
 func (o ImportOptions) create(file string, content []byte, mode fs.FileMode) error {
 	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if o.Force {
@@ -179,7 +179,7 @@ func envFile(all []plan.Variable) []byte {
 	return b.Bytes()
 }
 
-// RecordOptions say what is recorded and what becomes of it.
+// RecordOptions say which traffic is recorded and where it goes.
 type RecordOptions struct {
 	ImportOptions
 
@@ -226,7 +226,7 @@ func Record(ctx context.Context, w io.Writer, o RecordOptions) error {
 // recordGrace is how long requests may take that are in progress when a recording ends.
 const recordGrace = 5 * time.Second
 
-// serveUntil serves until ctx ends, and then finishes what is in progress for a while.
+// serveUntil serves until ctx ends, and then gives requests in progress some time to finish.
 func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
 	served := make(chan error, 1)
@@ -239,7 +239,7 @@ func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordGrace)
 	defer cancel()
 	if err := server.Shutdown(grace); err != nil {
-		_ = server.Close() // What is in progress now is given up.
+		_ = server.Close() // Requests still in progress are given up.
 	}
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -19,7 +19,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/workload"
 )
 
-// ImportLogOptions say which lines of access logs count and what is written for them.
+// ImportLogOptions say which lines of access logs count and which configuration is written for them.
 type ImportLogOptions struct {
 	workload.Filter
 	workload.Options
@@ -145,7 +145,7 @@ func (l *logImport) count(ctx context.Context, file string, lines *accesslog.Lin
 // maxReports bounds the broken lines that are reported.
 const maxReports = 5
 
-// report counts a line that cannot be read. What is in it is not shown, as it may be anything.
+// report counts a line that cannot be read. It does not show the content, as it may be anything.
 func (l *logImport) report(file string, number int, err error) {
 	if l.broken++; l.broken <= maxReports {
 		l.o.Logger.Warn("line left out", "file", file, "line", number, "err", err)

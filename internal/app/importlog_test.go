@@ -17,7 +17,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/workload"
 )
 
-// importLog imports logs with these contents and returns the configuration's file, and what was logged.
+// importLog imports logs with these contents and returns the configuration's file and the log.
 func importLog(t *testing.T, o ImportLogOptions, contents ...[]byte) (file, logged string, err error) {
 	t.Helper()
 	dir := t.TempDir()

@@ -22,8 +22,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 )
 
-// shop is a target with sessions: whoever logs in gets a cookie, by which the shop knows the
-// user, who is also in a header of each request.
+// shop is a target with sessions: a user that logs in gets a cookie, by which the shop knows
+// the user, who is also in a header of each request.
 type shop struct {
 	mu       sync.Mutex
 	sessions map[string]string // users by cookie
@@ -89,7 +89,7 @@ func (s *shop) mistake(format string, args ...any) {
 	s.mistakes = append(s.mistakes, fmt.Sprintf(format, args...))
 }
 
-// user returns who a slot is to be.
+// user returns the user of a slot.
 func (s *shop) user(seq int) string { return s.users[seq%len(s.users)] }
 
 func (s *shop) login(w http.ResponseWriter, r *http.Request) {

@@ -116,7 +116,7 @@ func (v *viewer) overview(now time.Time) web.Live {
 	return l
 }
 
-// add adds figures up. Quantiles do not add up: what is left is the worst.
+// add adds figures up. Quantiles do not add up: the worst is kept.
 func add(sum *web.LiveFigures, f web.LiveFigures) {
 	sum.Target += f.Target
 	sum.Sent += f.Sent
@@ -174,7 +174,7 @@ func figures(f *history.Flow) web.LiveFigures {
 	}
 }
 
-// trouble says what is the matter with a scenario, the worst first; empty if nothing is.
+// trouble describes the worst problem of a scenario; empty if it has none.
 func trouble(s web.LiveScenario) string {
 	failed := float64(s.Failed / max(s.Ended, 1e-9))
 	allowed := 0.01

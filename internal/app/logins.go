@@ -26,13 +26,13 @@ var errGone = errors.New("the row of the user has changed")
 type logins struct {
 	*session.Users[*journey.Session]
 
-	// fingerprint tells whether another configuration asks for the same.
+	// fingerprint shows whether another configuration asks for the same.
 	fingerprint string
 	sc          config.Scenario
 	steps       *journey.Script
 	client      protocol.Client
 	admit       func() bool
-	// table has the users, and who tells of a slot which of them it is; nil without them.
+	// table has the users, and who decides which of them is a slot's user; nil without them.
 	table    script.Table
 	who      *script.Program
 	journeys sync.Pool

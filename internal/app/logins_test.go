@@ -232,7 +232,7 @@ func TestLoginsCountTowardsMaxRate(t *testing.T) {
 		defer f.mu.Unlock()
 		return len(f.sessions) >= 30
 	})
-	// These are 60 requests, of which a second's may come at once.
+	// These are 60 requests, and as many as fit in a second may come at once.
 	if took := time.Since(begun); took < 1500*time.Millisecond {
 		t.Errorf("30 logins took %v at 20/s", took)
 	}

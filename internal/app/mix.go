@@ -43,15 +43,15 @@ type mix struct {
 	tokens *tokens
 	// needs is what slots need before they can be sent; nil for nothing.
 	needs engine.Needs
-	// logins are the sessions of users, login how these log in, users who they are, and who tells
-	// of a slot which of them it is; nil without them.
+	// logins are the sessions of users, login how these log in, users who they are, and who
+	// decides which of them is a slot's user; nil without them.
 	logins *logins
 	login  *journey.Options
 	users  script.Table
 	who    *script.Program
 	// data are those that the scenario uses.
 	data []telemetry.Dataset
-	// candidate is what is sent to the target that the scenario's own is compared with; nil without one.
+	// candidate is the mix for the target that the scenario's own is compared with; nil without one.
 	candidate *mix
 }
 

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// longestOverride bounds for how long a rate may be overridden: what is meant to
-	// stay belongs in the file.
+	// longestOverride bounds for how long a rate may be overridden: a permanent change belongs
+	// in the file.
 	longestOverride = 31 * 24 * time.Hour
 	// highestFactor bounds the factors of overrides.
 	highestFactor = 1e6
@@ -34,7 +34,7 @@ type overrideStore interface {
 	Change(ctx context.Context, scenario string, f func(override.History) (override.History, error)) error
 }
 
-// controller changes rates on behalf of people, and tells what they are.
+// controller changes rates on behalf of people, and reports them.
 type controller struct {
 	reloader *reloader
 	store    overrideStore
@@ -67,7 +67,7 @@ func (c *controller) Set(ctx context.Context, scenario string, o web.OverrideReq
 	return c.write(ctx, sc, change, now)
 }
 
-// Preview tells what Set would lead to.
+// Preview reports the effect that Set would have.
 func (c *controller) Preview(scenario string, o web.OverrideRequest) (web.OverridePreview, error) {
 	sc, rate, err := c.find(scenario)
 	if err != nil {
@@ -193,7 +193,7 @@ func (c *controller) write(ctx context.Context, sc config.Scenario, change overr
 	return c.status(sc, c.reloader.rate(sc.Name), now), nil
 }
 
-// Scenarios tells the scenarios as they run.
+// Scenarios returns the scenarios as they run.
 func (c *controller) Scenarios() []web.ScenarioStatus {
 	now := time.Now()
 	all := []web.ScenarioStatus{}

@@ -14,8 +14,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/web"
 )
 
-// ask sends a request with a JSON body and returns the status, and the data or the error
-// of the answer.
+// ask sends a request with a JSON body and returns the status, and the data or the error of
+// the response.
 func (r running) ask(t *testing.T, method, path, body string) (code int, status web.ScenarioStatus, message string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, r.base+path, strings.NewReader(body))
@@ -169,7 +169,7 @@ func fleetConfig(t *testing.T, file, fleet, scenario string) {
 
 func TestAFleetSharesTheRateAndItsChanges(t *testing.T) {
 	dir := t.TempDir()
-	// Port 0 takes a free one, which the second replica is told.
+	// Port 0 takes a free one, which the second replica's configuration names.
 	first := filepath.Join(dir, "first.yaml")
 	fleetConfig(t, first, fleetText("first", ""), scenarioText("s", "30/s", url, ""))
 	o := options(first, io.Discard)

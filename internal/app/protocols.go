@@ -37,7 +37,7 @@ func apart(cfg *config.Config) surroundings {
 	return surroundings{wire: protocol.Discard{}, fence: dial.NewFence(cfg.Allowed()), logger: logger, tables: newTables(cfg.Columns(), logger, false)}
 }
 
-// offline are the surroundings of what is only looked at.
+// offline are the surroundings of a configuration that is only checked.
 func offline() surroundings {
 	logger := slog.New(slog.DiscardHandler)
 	return surroundings{wire: protocol.Discard{}, logger: logger, tables: newTables(nil, logger, true), offline: true}
@@ -132,7 +132,7 @@ func (r *router) Start(c *protocol.Call) {
 		r.byEntry[i].Start(c)
 		return
 	}
-	r.clients[0].Start(c) // It reports what is wrong.
+	r.clients[0].Start(c) // It reports the error.
 }
 
 // Flush implements protocol.Client.

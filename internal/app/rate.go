@@ -113,7 +113,7 @@ func changed(file *timeline.Timeline, c override.Change) (*timeline.Timeline, er
 // now returns the rate that the whole fleet should send.
 func (r *scenarioRate) now() float64 { return r.applied.Load().timeline.Rate(time.Now()) }
 
-// backOff returns the part of the rate that is sent now.
+// backOff returns the share of the rate that is sent now.
 func (r *scenarioRate) backOff() float64 {
 	if r.guard == nil {
 		return 1

@@ -40,8 +40,8 @@ const reloadPatience = 2 * reloading.Patience
 // from it. It is a service that reloads when asked to and when the file's content
 // changes. All that can fail in a reload comes before anything live is touched.
 //
-// Files are read by jobs, of which there is one at a time. A job may never end; nobody
-// waits for it longer than patience, and it holds no lock meanwhile.
+// Files are read by jobs, one at a time. A job may never end; nobody waits for it longer
+// than patience, and it holds no lock meanwhile.
 type reloader struct {
 	services.NamedService
 
@@ -58,7 +58,7 @@ type reloader struct {
 	overrides overrideStore
 	// followed are the rates that were found for scenarios that follow one.
 	followed overrideStore
-	// applied, if not nil, is told the configuration that runs.
+	// applied, if not nil, is called with the configuration that runs.
 	applied func(*config.Config)
 
 	// patience is how long a job is waited for.
@@ -121,9 +121,9 @@ func (r *reloader) start(context.Context) error {
 	return o.err
 }
 
-// watch reloads on a hangup and when the file's content differs from what was last
-// looked at. It looks at the content because a ConfigMap is changed by swapping a
-// symlink above it, and editors rename: neither is an event on the file.
+// watch reloads on a hangup and when the file's content differs from that of the last look.
+// It looks at the content because a ConfigMap is changed by swapping a symlink above it,
+// and editors rename: neither is an event on the file.
 func (r *reloader) watch(ctx context.Context) error {
 	var ticks <-chan time.Time
 	if r.every > 0 {
@@ -210,7 +210,7 @@ func (r *reloader) report(o outcome) {
 	}
 }
 
-// look reloads if the file differs from what was last looked at.
+// look reloads if the file differs from that of the last look.
 func (r *reloader) look() outcome {
 	content, err := r.read(r.file, config.MaxSize)
 	if overdue := r.overdue.Swap(false); overdue || fingerprint(content, err) != r.seen {
@@ -377,7 +377,7 @@ func (r *reloader) lay(all map[string]built) {
 	r.engine.Apply(scenarios)
 }
 
-// applyOverrides applies what has changed of the overrides.
+// applyOverrides applies the changes of the overrides.
 func (r *reloader) applyOverrides() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -31,8 +31,8 @@ type SendOptions struct {
 	Slot string
 }
 
-// Send sends a slot of a scenario now, prints what is exchanged, of a journey step by step
-// and without its pauses, and returns an error if a request failed.
+// Send sends a slot of a scenario now, prints the exchange, and returns an error if a
+// request failed. It goes through a journey step by step and without its pauses.
 func Send(ctx context.Context, w io.Writer, o SendOptions) error {
 	cfg, err := load(o.File, disk{})
 	if err != nil {
@@ -128,7 +128,7 @@ func findSlot(sc config.Scenario, segment string, seq uint64) (timeline.Slot, er
 	return s.Slot(seq), nil
 }
 
-// sender sends a slot and writes down what is exchanged.
+// sender sends a slot and writes down the exchange.
 type sender struct {
 	w      io.Writer
 	client protocol.Client
@@ -176,7 +176,7 @@ type player struct {
 
 	ctx     context.Context //nolint:containedctx // It is that of the call of journey.
 	journey engine.Journey
-	// known is the journey as well; nil if it does not tell what it knows.
+	// known is the journey as well; nil if it does not show its values.
 	known known
 	// shown are the values that were written down already, and step is the number of the last step.
 	shown map[string]string
@@ -191,8 +191,8 @@ type player struct {
 type sending struct {
 	*transcript.Running
 
-	// step is its number, drawn what is written down before it, and known the values of which nothing
-	// is written down behind it.
+	// step is its number, drawn the values written down before it, and known the values that are not
+	// written down again behind it.
 	step  int
 	drawn string
 	known map[string]string
@@ -200,11 +200,11 @@ type sending struct {
 
 var _ journey.Player = (*player)(nil)
 
-// known is a journey that tells what was drawn and captured.
+// known is a journey that shows the values that it drew and captured.
 type known interface {
-	// Values calls tell with each name and its value, as far as that may be shown.
+	// Values calls the function with each name and its value, if it may be shown.
 	Values(tell func(name, value string))
-	// Hide returns a text without what must not be shown.
+	// Hide returns a string without its secrets.
 	Hide(text string) string
 }
 
@@ -261,8 +261,8 @@ func (p *player) failed(err error) {
 	}
 }
 
-// values returns what was drawn and captured and is not among the values that are shown, and adds it to
-// these.
+// values returns the values that were drawn and captured and are not among those shown, and adds them
+// to these.
 func (p *player) values(shown map[string]string) string {
 	if p.known == nil {
 		return ""

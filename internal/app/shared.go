@@ -23,7 +23,7 @@ type shared struct {
 	names   map[string]string
 }
 
-// shared returns what is known of the fleet.
+// shared returns the fleet's figures.
 func (v *viewer) shared(now time.Time) shared {
 	if v.fleet == nil {
 		return shared{}
@@ -54,7 +54,7 @@ func (v *viewer) shared(now time.Time) shared {
 	return s
 }
 
-// someOf writes a list of names, of which it leaves out what is too much to read.
+// someOf writes the first names of a list and the number of the others.
 func someOf(names []string) string {
 	const most = 3
 	if more := len(names) - most; more > 0 {
@@ -92,7 +92,7 @@ func (s shared) add(scenario string, r *history.Recent) {
 	}
 }
 
-// budget returns what is left of a scenario's error budget, of the whole fleet if it is summed.
+// budget returns the remaining error budget of a scenario, of the whole fleet if it is summed.
 func (s shared) budget(sc config.Scenario, h *history.Scenario) *web.LiveSLO {
 	good, bad, since := h.Budget()
 	b := web.LiveSLO{Objective: float64(sc.SLO.Objective), Latency: time.Duration(sc.SLO.Latency).Seconds(), Good: good, Bad: bad, Since: since, Whole: since}
@@ -110,7 +110,7 @@ func (s shared) budget(sc config.Scenario, h *history.Scenario) *web.LiveSLO {
 	return &b
 }
 
-// left returns what is left of an error budget, from 1 down.
+// left returns the remaining error budget, from 1 down.
 func left(good, bad, objective float64) float64 {
 	if bad == 0 {
 		return 1

@@ -18,9 +18,9 @@ import (
 type tokens struct {
 	*session.Tokens
 
-	// fingerprint tells whether another configuration asks for the same.
+	// fingerprint shows whether another configuration asks for the same.
 	fingerprint string
-	// recorder is told of renewals. It is set once, before slots are due.
+	// recorder receives renewals. It is set once, before slots are due.
 	recorder   session.Recorder
 	told, asks sync.Once
 }

@@ -163,7 +163,7 @@ func expression(text string) *regexp.Regexp {
 // standIn is what a dry run captures. It goes as a part of a URL, as a relative one, and as a number.
 const standIn = "1"
 
-// captures translates what is taken from responses.
+// captures translates the captures from responses.
 func (x *mixer) captures(all config.Named[config.Capture]) []script.Capture {
 	picks := map[config.Pick]script.Pick{
 		config.PickFirst: script.PickFirst, config.PickLast: script.PickLast,
@@ -184,7 +184,7 @@ func (x *mixer) captures(all config.Named[config.Capture]) []script.Capture {
 	return out
 }
 
-// checks translates what is expected beyond the status.
+// checks translates the expectations beyond the status.
 func (x *mixer) checks(e config.Expect) []script.Check {
 	if x.rehearses {
 		return nil

@@ -33,13 +33,13 @@ type watchdog struct {
 	scenarios func() map[string]built
 	arcs      engine.Arcs
 	logger    *slog.Logger
-	// pulses are what was seen of the scenarios at the last look, by name.
+	// pulses are the pulses of the scenarios at the last look, by name.
 	pulses map[string]*pulse
 	// silent is the name of a scenario that is silent; nil if none is.
 	silent atomic.Pointer[string]
 }
 
-// pulse is what is known of a scenario.
+// pulse is the state of a scenario at a look.
 type pulse struct {
 	// due is how many slots have been counted, and since when no more were though some of
 	// this replica's have been due.

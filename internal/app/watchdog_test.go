@@ -14,7 +14,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/share"
 )
 
-// watched is a watchdog of one scenario, the slots that it has counted, and what is logged.
+// watched is a watchdog of one scenario, the slots that it has counted, and its log.
 type watched struct {
 	*watchdog
 	built built
@@ -32,7 +32,7 @@ func watch(t *testing.T, rate string, arcs engine.Arcs) *watched {
 	return w
 }
 
-// pass looks for a while; sent tells whether slots are counted meanwhile.
+// pass looks for a while; sent says whether slots are counted meanwhile.
 func (w *watched) pass(d time.Duration, sent bool) {
 	for end := w.now.Add(d); w.now.Before(end); {
 		w.now = w.now.Add(watchEvery)
@@ -121,9 +121,9 @@ func (stuck) Flush() {}
 
 func (stuck) Close() {}
 
-// slots is a Recorder that counts what is due.
+// slots is a Recorder that counts due slots.
 type slots struct {
-	engine.Recorder // Of which nothing else is called.
+	engine.Recorder // Only for its other methods, which are not called.
 
 	due atomic.Uint64
 }

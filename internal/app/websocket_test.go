@@ -17,8 +17,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// room is a server of WebSockets that sends what it receives to all who are there, whoever sent it, and
-// closes those with 1008 that send "leave".
+// room is a server of WebSockets that sends each message to all clients that are there, including its
+// sender, and closes those with 1008 that send "leave".
 type room struct {
 	mu    sync.Mutex
 	there map[*websocket.Conn]bool

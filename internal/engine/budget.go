@@ -24,7 +24,7 @@ type retryBudget struct {
 	seconds [retryWindow]sends
 }
 
-// sends are what was sent in one second.
+// sends are the counts of requests in one second.
 type sends struct {
 	second          int64
 	firsts, repeats int
@@ -49,8 +49,8 @@ func (b *retryBudget) allows(at time.Duration) bool {
 // repeat counts a repeat.
 func (b *retryBudget) repeat(at time.Duration) { b.of(at).repeats++ }
 
-// of returns the second of an instant. What is older than the second that has its place, as
-// a late slot may be, counts in that one.
+// of returns the counts of an instant's second. An instant before the second that has its
+// place, such as that of a late slot, counts in that second.
 func (b *retryBudget) of(at time.Duration) *sends {
 	second := max(0, int64(at/time.Second))
 	s := &b.seconds[second%retryWindow]

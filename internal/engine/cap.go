@@ -7,12 +7,12 @@ const (
 	// itself stray from their mean: within a block of 1,024 by a range of more than 64
 	// slots in one block of a hundred, more than 128 in one of millions.
 	burstSlack = 160
-	// rateSlack is what a cap lets through beyond the replica's share, in requests per
+	// rateSlack is how much a cap lets through beyond the replica's share, in requests per
 	// second. A replica is within 4 slots of its exact share of a segment, and by as many
 	// in each, since numbering restarts: at low rates that would add up.
 	rateSlack = 4.0 / (24 * 60 * 60)
-	// leastBurst is what a cap of less than that a second lets through together: a slot that
-	// comes once in a minute may need a repeat or be redirected, and that is at once.
+	// leastBurst is how many requests a cap of less than that a second lets through together: a
+	// slot that comes once a minute may need a repeat or be redirected, and that is at once.
 	leastBurst = 3
 )
 
@@ -81,7 +81,7 @@ func (c *rateCap) advance(at time.Duration, ratio float64) {
 		c.adjust(ratio)
 	}
 	if at <= c.at {
-		return // What is known of the share is of later.
+		return // A later share is known already.
 	}
 	c.level = min(c.level+c.rate*(at-c.at).Seconds(), c.burst)
 	c.at = at

@@ -162,7 +162,7 @@ type wired struct {
 }
 
 // history sends slots and extras at random through a cap, slots up to late after they were
-// due, and returns what was let through.
+// due, and returns those that passed.
 func history(r *rand.Rand, limit float64, late time.Duration, ratio func() float64) []wired {
 	const perSecond = 30
 	c := rateCap{max: limit}

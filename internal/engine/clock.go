@@ -13,18 +13,18 @@ const stepThreshold = 5 * time.Millisecond
 
 // reading is a look at the carried clock.
 type reading struct {
-	// wall is what the carried clock shows, and mono the same moment on the monotonic
+	// wall is the time of the carried clock, and mono the same moment on the monotonic
 	// clock.
 	wall, mono time.Time
 	// era counts the steps. Between readings of one era the clock went evenly.
 	era uint64
 }
 
-// on returns what the clock of r shows at another moment of the monotonic clock.
+// on returns the time of r's clock at another moment of the monotonic clock.
 func (r reading) on(mono time.Time) time.Time { return r.wall.Add(mono.Sub(r.mono)) }
 
 // observe carries r on to a moment of the monotonic clock, or, if the wall clock has
-// left it, begins a new era at what the wall clock shows.
+// left it, begins a new era at the time of the wall clock.
 func (r reading) observe(wall, mono time.Time) (now reading, stepped bool) {
 	carried := r.on(mono)
 	if wall.Sub(carried).Abs() >= stepThreshold {
@@ -33,9 +33,8 @@ func (r reading) observe(wall, mono time.Time) (now reading, stepped bool) {
 	return reading{wall: carried, mono: mono, era: r.era}, false
 }
 
-// clock is the wall clock carried by the monotonic clock: it goes evenly, and when
-// the wall clock is stepped it follows, and tells so by a new era. It is safe for
-// concurrent use.
+// clock is the wall clock carried by the monotonic clock. It runs evenly. When the wall
+// clock is stepped, it follows and begins a new era. It is safe for concurrent use.
 type clock struct {
 	// read reads the two clocks. Tests put another one here, to step the wall clock.
 	read   func() (wall, mono time.Time)

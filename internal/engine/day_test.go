@@ -9,7 +9,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
 
-// TestAFleetSendsTheSlotsOfADayThatItMay runs three replicas over two midnights, one of which comes later, while the
+// TestAFleetSendsTheSlotsOfADayThatItMay runs three replicas over two midnights. One of them comes later, while the
 // rate is three times as high for an hour and a replica restarts.
 func TestAFleetSendsTheSlotsOfADayThatItMay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,12 +1,12 @@
 // Package engine sends the slots of scenarios at their due times, open loop: a slow
-// response never delays the next request. It has one runner for each scenario, which
-// asks the timeline which slots there are and the fleet which are this replica's,
-// hands each to the scenario's client when it is due, and tells the recorder what
-// became of it.
+// response never delays the next request. It has one runner for each scenario. The runner
+// asks the timeline for the slots and the fleet for this replica's share of them, hands
+// each slot to the scenario's client when it is due, and reports its outcome to the
+// recorder.
 //
-// It does not know the configuration, the protocols, the metrics, or how the fleet
-// comes to agree on who owns what. It keeps no queue and never catches up: what could
-// not be sent in time is dropped and counted.
+// It does not know the configuration, the protocols, the metrics, or how the fleet agrees
+// on the owner of a slot. It keeps no queue and never catches up: a slot that cannot be
+// sent in time is dropped and counted.
 package engine
 
 import (
@@ -17,11 +17,11 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 )
 
-// Options are what an engine needs beside its scenarios.
+// Options are the dependencies of an engine, besides its scenarios.
 type Options struct {
-	// Arcs tells which slots are this replica's; nil stands for Alone.
+	// Arcs reports which slots are this replica's; nil stands for Alone.
 	Arcs Arcs
-	// Logger is told of steps of the clock and of stalls; nil discards.
+	// Logger logs steps of the clock and stalls; nil discards.
 	Logger *slog.Logger
 }
 
@@ -29,8 +29,8 @@ type Options struct {
 type Engine struct {
 	arcs  Arcs
 	clock *clock
-	// waiter makes what a scenario's pacer waits with. In virtual time tests put another
-	// one here, as what waits for the kernel or spins there waits forever.
+	// waiter makes the waiter of a scenario's pacer. In virtual time tests put another one
+	// here, as a waiter that waits for the kernel or spins never returns there.
 	waiter func(Pacing) waiter
 
 	mu sync.Mutex
@@ -152,7 +152,7 @@ func (e *Engine) uses(c protocol.Client) bool {
 // Stop takes no more slots and waits for the requests in flight, and for the journeys that end
 // within their scenario's grace; the others end as canceled. When ctx ends first
 // it cancels them, which ends them as canceled, waits for that, and returns the cause.
-// All clients are closed then and nothing of the engine runs any more. It may be
+// All clients are closed then and nothing of the engine is running. It may be
 // called again.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.mu.Lock()

@@ -5,18 +5,19 @@ import "sync"
 // group is the lanes of a journey while requests of it are sent at once: the flight's own, and
 // others for as long as the group lasts. The journey goes on when all of them have ended.
 type group struct {
-	// mu guards the journey, what the lanes share of their flight, and what follows.
+	// mu guards the journey, the state of the flight that the lanes share, and the fields below.
 	mu sync.Mutex
 	// lanes are the flight's own and the others, and busy is how many of them have not ended.
 	lanes []*lane
 	busy  int
-	// broken says that nothing more is to be sent, and why is the journey's outcome.
+	// broken says that the journey sends no more requests, and why is its outcome.
 	broken bool
 	why    JourneyOutcome
 }
 
-// spread sends the next requests of the journey on so many lanes, each of which sends one after the
-// other. What is due now is asked for before any of it is sent: how soon one fails changes nothing.
+// spread sends the next requests of the journey on so many lanes; each lane sends one after the
+// other. It asks for all requests that are due now before it sends the first: an early failure
+// changes nothing.
 func (f *flight) spread(lanes int) {
 	g := &group{lanes: make([]*lane, lanes), busy: lanes}
 	f.group = g
@@ -27,7 +28,7 @@ func (f *flight) spread(lanes int) {
 		g.lanes[i] = l
 	}
 	g.mu.Unlock()
-	// When the last of them has ended at once, the flight is not to be used any more.
+	// When the last of them has ended at once, the flight must not be used again.
 	for _, l := range g.lanes {
 		l.proceed()
 	}

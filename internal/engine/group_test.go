@@ -34,7 +34,7 @@ func millis(n ...int) map[int]time.Duration {
 	return after
 }
 
-// bySlot returns what was sent for each slot.
+// bySlot returns the requests sent for each slot.
 func bySlot(client *fake) map[uint64][]sent {
 	slots := map[uint64][]sent{}
 	for _, s := range client.all() {
@@ -143,7 +143,7 @@ func TestAFailedRequestOfAGroupEndsTheJourneyWhenTheOthersHaveEnded(t *testing.T
 	})
 }
 
-// What is due at once is sent, however soon one of it fails.
+// Requests that are due at once are all sent, however soon one of them fails.
 func TestAFailureAtOnceKeepsNoRequestThatIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book, p := journeys(t, 10, moves(together(3, request(), request(), request(), request()), one(request()))...)

@@ -11,8 +11,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
 
-// ledger is a Recorder that keeps everything and fails the test as soon as the law of
-// the ledger is broken: what has ended must have been due.
+// ledger is a Recorder that keeps everything and fails the test as soon as the law of the
+// ledger is broken: a slot that has ended must have been due.
 type ledger struct {
 	tb       testing.TB
 	forget   bool // to keep no outcomes
@@ -123,7 +123,7 @@ type sent struct {
 	at time.Time
 }
 
-// fake is a Client that answers after a while and remembers what it was asked.
+// fake is a Client that responds after a while and remembers the calls.
 type fake struct {
 	answer func(protocol.Request) time.Duration // nil: at once
 	fails  func(protocol.Request) bool          // nil: never

@@ -21,22 +21,22 @@ type Script interface {
 // Journey is the way of one slot through several requests. Its methods do not overlap, are
 // quick and do not block: they are called on the sending path, by any goroutine.
 //
-// After MoveTogether several requests are in flight, each with a call of its own. Next is called for
+// After MoveTogether several requests are in flight, each with its own call. Next is called for
 // each of so many calls, and again when the call's request has ended, until it returns MoveJoin or
 // MoveEnd for all of them. Then the journey goes on with the first call.
 type Journey interface {
-	// Next returns what comes next. For MoveRequest and MoveFailed it has set the call's
+	// Next returns the next move. For MoveRequest and MoveFailed it has set the call's
 	// Request.Entry, and, as it needs them, its Message, Deadline and Tap.
 	Next(c *protocol.Call) Move
 	// Took takes the end of a request that Next has asked for with the same call. It may turn the
 	// call's result into a failure.
 	Took(c *protocol.Call)
-	// Close is called once, when the journey has ended, and tells how. The journey is not used
-	// any more then.
+	// Close is called once with the outcome, when the journey has ended. The journey is not
+	// used after that.
 	Close(o JourneyOutcome)
 }
 
-// Move is what comes next in a journey.
+// Move is the next step of a journey.
 type Move struct {
 	Kind MoveKind
 	// Pause is how long to wait.
@@ -52,12 +52,12 @@ type MoveKind uint8
 const (
 	// MoveEnd: the journey has ended.
 	MoveEnd MoveKind = iota
-	// MoveRequest: the call is to be sent.
+	// MoveRequest: send the call.
 	MoveRequest
 	// MoveFailed: the request cannot be made, and the call's result says why. It counts as one
 	// that has failed, and nothing is sent.
 	MoveFailed
-	// MovePause: nothing is to be done for some time.
+	// MovePause: wait for some time.
 	MovePause
 	// MoveTogether: the moves that follow are requests that are sent at once.
 	MoveTogether
@@ -99,8 +99,8 @@ func (o JourneyOutcome) String() string {
 	}
 }
 
-// begin begins the journey of a slot, of which the first request has passed the limits. That of a
-// slot that is paired is the first half of its pair.
+// begin begins the journey of a slot whose first request has passed the limits. If the slot is
+// paired, the journey is the first half of its pair.
 func (r *runner) begin(f *flight, paired bool) {
 	f.failed, f.admitted = false, true
 	if e := &r.sc.Entries[f.entry]; paired {
@@ -112,8 +112,8 @@ func (r *runner) begin(f *flight, paired bool) {
 	f.advance()
 }
 
-// beginAside begins a journey in a goroutine of its own, of which there are as many as requests
-// may be in flight.
+// beginAside begins a journey in its own goroutine. There are at most as many of these as
+// requests may be in flight.
 func (r *runner) beginAside(f *flight, paired bool) {
 	client := r.sc.Client
 	r.begin(f, paired)
@@ -148,7 +148,7 @@ func (f *flight) advance() {
 	f.leave(JourneyCanceled)
 }
 
-// ends reports whether nothing more is to be sent.
+// ends reports whether no more requests may be sent.
 func (r *runner) ends() bool { return r.cut.Load() || r.pauses.over() }
 
 func (f *flight) verdict() JourneyOutcome {

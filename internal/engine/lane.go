@@ -15,8 +15,8 @@ type lane struct {
 	// tap is the call's late one, if there is one.
 	tap protocol.Tap
 
-	// What follows is of journeys. admitted says that the lane has a place among the requests in
-	// flight, and ready that the call holds a request that is to be sent.
+	// The fields below are for journeys. admitted says that the lane has a place among the
+	// requests in flight, and ready that the call holds a request to send.
 	admitted bool
 	ready    bool
 }
@@ -79,7 +79,7 @@ func (l *lane) show(w Witness, o Outcome) {
 
 // hider is a journey that knows secrets.
 type hider interface {
-	// Hide returns a text without them.
+	// Hide returns a string without them.
 	Hide(text string) string
 }
 
@@ -166,7 +166,7 @@ func (l *lane) quit(o JourneyOutcome) {
 	l.join()
 }
 
-// clear forgets what the last request needed.
+// clear forgets the state of the last request.
 func (l *lane) clear() {
 	l.call.Message, l.call.Tap, l.call.Deadline = nil, nil, time.Time{}
 }

@@ -109,7 +109,7 @@ func replicas(sc Scenario, client *fake, view share.View) []*Engine {
 	return engines
 }
 
-// weighted returns entries with weights, each of which sends the client's entry of its index.
+// weighted returns entries with these weights. Each sends the client's entry of its index.
 func weighted(weights ...uint32) []Entry {
 	var entries []Entry
 	for i, w := range weights {

@@ -47,7 +47,7 @@ const (
 	DropNoToken
 	// DropNoSession: the slot's user was not logged in.
 	DropNoSession
-	// DropNoDescriptors: nobody knew yet what the messages of its calls look like.
+	// DropNoDescriptors: the descriptors of its calls' messages were not known yet.
 	DropNoDescriptors
 	// DropShutdown: the process was stopping.
 	DropShutdown
@@ -123,16 +123,16 @@ func (r WithheldReason) String() string {
 //
 // The law of the ledger: due = finished + in flight + dropped. Due comes first for
 // each slot, then exactly one of Dropped and Finished. Between Due and Finished there may be
-// any number of the others, which are about requests on the wire and not about slots: a slot
-// has none to many, each of which ends in one Exchanged.
+// any number of the others. They count requests on the wire and not slots: a slot has any
+// number of requests, and each ends in one Exchanged.
 type Recorder interface {
-	// Due tells that n more slots of this replica have come due.
+	// Due reports that n more slots of this replica have come due.
 	Due(n uint64)
-	// Dropped tells that n due slots will not be sent.
+	// Dropped reports that n due slots will not be sent.
 	Dropped(r DropReason, n uint64)
-	// Finished tells that a due slot has ended: its request has, or its journey.
+	// Finished reports that a due slot has ended: its request has, or its journey.
 	Finished()
-	// Exchanged tells that a request has ended, well or badly.
+	// Exchanged reports that a request has ended, well or badly.
 	Exchanged(o Outcome)
 	// Extra counts one more request on the wire for a slot that is being sent, of an entry of
 	// the client: a repeat, a redirect or a step.
@@ -140,8 +140,8 @@ type Recorder interface {
 	// Withheld counts a repeat, a redirect or a step that was not sent. The exchange then ends
 	// with what there is, and the journey ends.
 	Withheld(entry int, e protocol.Extra, why WithheldReason)
-	// JourneyBegan and JourneyEnded tell of the journeys of an entry of the mix. They take
-	// from the slot's due time to the end of the last request.
+	// JourneyBegan and JourneyEnded report the journeys of an entry of the mix. They take from
+	// the slot's due time to the end of the last request.
 	JourneyBegan(entry int)
 	JourneyEnded(entry int, o JourneyOutcome, took time.Duration)
 }

@@ -24,7 +24,7 @@ const (
 // turn is a slot whose time has come.
 type turn struct {
 	slot timeline.Slot
-	// due is when the slot was to be sent: its due time, rounded or not.
+	// due is the slot's planned time: its due time, rounded or not.
 	due time.Time
 	// ratio is the part of all slots that this replica owns at the time.
 	ratio float64
@@ -32,11 +32,11 @@ type turn struct {
 	now reading
 }
 
-// mono returns when the slot was to be sent, on the monotonic clock.
+// mono returns the slot's planned time on the monotonic clock.
 func (t *turn) mono() time.Time { return t.now.mono.Add(t.due.Sub(t.now.wall)) }
 
-// pacer waits for one scenario's slots. It belongs to the runner's goroutine; only ask,
-// answer and follow are for others.
+// pacer waits for one scenario's slots. It belongs to the runner's goroutine; others may only
+// make it halt, wait until it has halted, and give it another timeline.
 type pacer struct {
 	sc     *Scenario
 	arcs   Arcs
@@ -55,7 +55,7 @@ type pacer struct {
 	cursor *timeline.Cursor
 	// seen is the instant before which all slots have been dealt with.
 	seen time.Time
-	// slot is the next slot of this replica, if held, and arc what it owned then.
+	// slot is the next slot of this replica, if held, and arc the arc that it owned then.
 	slot timeline.Slot
 	arc  share.Arc
 	held bool
@@ -66,7 +66,7 @@ type pacer struct {
 	// it are this pacer's, the others its successor's.
 	now    reading
 	halted bool
-	// asked is closed to make the pacer halt, and answered when it has.
+	// The first is closed to make the pacer halt, the second when it has halted.
 	asked, answered chan struct{}
 }
 
@@ -121,7 +121,7 @@ func (p *pacer) next() (turn, bool) {
 		case ahead > 0:
 			p.wait(ahead)
 		case -ahead > p.sc.Limits.LateAfter:
-			// The process was stalled. To send what has piled up would be a burst.
+			// The process was stalled. Sending the backlog would be a burst.
 			p.skip()
 		default:
 			p.held = false
@@ -154,7 +154,7 @@ func (p *pacer) lasts(t *turn) bool {
 	return p.now.era == t.now.era && p.round.left(t.due, p.now.wall) > 0
 }
 
-// wait waits, about as long as it is told.
+// wait waits for about d.
 func (p *pacer) wait(d time.Duration) {
 	if p.idle != nil {
 		p.idle()
@@ -243,8 +243,8 @@ func (p *pacer) fetch() bool {
 	return p.slot.Due.Before(before)
 }
 
-// due returns when the slot in hand is to be sent. A pacer that has halted waits for
-// nothing more: what it has left is due then, if it was not before.
+// due returns the planned time of the slot in hand. A pacer that has halted waits for
+// nothing more: its remaining slots are due then, unless they were due before.
 func (p *pacer) due() time.Time {
 	due := p.round.due(p.line, p.slot.Due, p.arc.Ratio())
 	if p.halted && due.After(p.now.wall) {

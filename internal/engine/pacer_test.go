@@ -144,7 +144,7 @@ func TestAStallWithinLateAfterIsMadeUpFor(t *testing.T) {
 		if n := uint64(len(client.all())); n != due {
 			t.Errorf("%d requests, want all %d", n, due)
 		}
-		// Their latency tells of the stall.
+		// Their latency includes the stall.
 		late := 0
 		for _, o := range book.outcomes {
 			if o.Delay > 0 {
@@ -187,7 +187,7 @@ func TestStallsAreLoggedOnceAMinute(t *testing.T) {
 		sc, _, book := scenario(t, 10)
 		var log bytes.Buffer
 		e := newEngine(Options{
-			// Each answer takes longer than the slots may be overdue.
+			// Each call takes longer than the slots may be overdue.
 			Arcs:   arcsFunc(func(time.Time) share.Arc { time.Sleep(2 * time.Second); return share.Whole() }),
 			Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		})

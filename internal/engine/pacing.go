@@ -30,10 +30,10 @@ const (
 // rounding decides which due times are rounded. It does so for a whole second at a
 // time, by the rate at which the second begins: a rate that hovers about the limit
 // changes nothing in between, and fleets and their rates change at whole seconds as
-// well. So it depends on nothing but the second and what is owned in it.
+// well. So it depends only on the second and the share owned in it.
 type rounding struct {
 	pacing Pacing
-	// second is the one that was decided last, and coarse what was decided.
+	// second is the last one decided, and coarse its decision.
 	second int64
 	coarse bool
 }
@@ -57,8 +57,8 @@ func (r *rounding) over(now time.Time) time.Time {
 	return now
 }
 
-// due returns the instant at which a slot of the timeline is to be sent, of which the
-// replica owns the given part. It is the same for all slots of a millisecond.
+// due returns the instant at which to send a slot of the timeline, if the replica owns the
+// given share. It is the same for all slots of a millisecond.
 func (r *rounding) due(t *timeline.Timeline, slot time.Time, ratio float64) time.Time {
 	if r.pacing == PacingExact {
 		return slot

@@ -132,8 +132,8 @@ func (p *prompt) Flush() {}
 // Close implements protocol.Client.
 func (p *prompt) Close() { close(p.calls) }
 
-// BenchmarkFlatOut is asked for more slots than can be sent, of which a hundred may be in
-// flight: it reports how many are sent in a millisecond. One iteration is one request.
+// BenchmarkFlatOut has more slots than it can send and allows a hundred requests in flight:
+// it reports how many it sends in a millisecond. One iteration is one request.
 func BenchmarkFlatOut(b *testing.B) {
 	sc, _, _ := scenario(b, timeline.MaxRate)
 	book := newCountdown(b.N)

@@ -144,7 +144,7 @@ func TestRoundedDueTimesAreInOrderAndLessThanAMillisecondLater(t *testing.T) {
 				t.Logf("slot of %v at %v, the one before at %v", slot.Due, due, last)
 				return false
 			}
-			// Whoever begins in the middle decides alike.
+			// A replica that begins in the middle decides alike.
 			if fresh := newRounding(PacingAuto); !fresh.due(tl, slot.Due, ratio).Equal(due) {
 				return false
 			}

@@ -11,7 +11,7 @@ import (
 // candidate for its place. Implementations are safe for concurrent use, quick, and comparable: use
 // pointers.
 type Pairing interface {
-	// Wants reports whether a slot that has come due is to be sent to both. now is the wall clock.
+	// Wants reports whether a slot that has come due goes to both. now is the wall clock.
 	Wants(slot timeline.Slot, now time.Time) bool
 	// Begin returns the journeys of a slot that is.
 	Begin(slot timeline.Slot) Pair
@@ -22,7 +22,7 @@ type Pairing interface {
 
 // Pair is the two journeys of a slot.
 type Pair struct {
-	// Own goes to the scenario's own target, and is what the slot would be without a pair.
+	// Own goes to the scenario's own target, and is the slot's journey without a pair.
 	Own Journey
 	// Candidate goes to the other target. Its requests pass the same limits, and count for no
 	// journey.

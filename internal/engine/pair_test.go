@@ -235,8 +235,8 @@ func TestAFixedRequestThatIsNotPairedIsNoJourney(t *testing.T) {
 	})
 }
 
-// Whatever happens to the halves, each slot ends once, each half is closed once, and what the journeys'
-// recorder was told adds up.
+// Whatever happens to the halves, each slot ends once, each half is closed once, and the counts of the
+// journeys' recorder add up.
 func TestPairsKeepTheLedgerWhateverHappens(t *testing.T) {
 	for seed := range uint64(30) {
 		synctest.Test(t, func(t *testing.T) {

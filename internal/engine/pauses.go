@@ -42,7 +42,7 @@ func newPauses(born time.Time, resume func(*lane), flush func()) *pauses {
 	return p
 }
 
-// over reports whether no journey is to go on any more.
+// over reports whether journeys must no longer go on.
 func (p *pauses) over() bool {
 	until := p.until.Load()
 	return until != forever && int64(time.Since(p.born)) > until
@@ -97,7 +97,7 @@ func (p *pauses) poke() {
 	}
 }
 
-// run resumes lanes until nobody waits any more.
+// run resumes lanes until none waits.
 func (p *pauses) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()

@@ -32,7 +32,7 @@ type runner struct {
 	// begun is when the runner began, on the monotonic clock.
 	begun time.Time
 
-	// cut says that what has not been sent is not to be sent any more.
+	// cut says that requests not yet sent must not be sent any more.
 	cut atomic.Bool
 	// started says that the client may have something to flush.
 	started bool
@@ -152,7 +152,7 @@ func (r *runner) room(t *turn) bool {
 	most := int64(r.sc.Limits.MaxInFlight)
 	lasts := r.pacer.lasts(t)
 	if !lasts && t.due.Equal(r.crowded) {
-		return false // What had to wait is not sent beyond its time.
+		return false // A slot that had to wait is not sent beyond its time.
 	}
 	for r.inFlight.Load() >= most {
 		if lasts {
@@ -230,7 +230,7 @@ type flight struct {
 	runner *runner
 	turn   turn
 
-	// What follows is of journeys. journey is nil for a slot that is one fixed request, group
+	// The fields below are for journeys. journey is nil for a slot that is one fixed request, group
 	// unless requests are sent at once, and pair unless the slot is sent to two targets. last is
 	// when its last request ended, or when the slot was due, and failed says that a request has
 	// failed.
@@ -265,7 +265,7 @@ func (l *lane) end() {
 	r.finish(f)
 }
 
-// finish ends the slot of a flight, which is not to be used any more.
+// finish ends the slot of a flight, which must not be used again.
 func (r *runner) finish(f *flight) {
 	r.sc.Recorder.Finished()
 	r.flights.Put(f)

@@ -151,7 +151,7 @@ func TestBeyondMaxInFlightSlotsAreDroppedUntilAnswersCome(t *testing.T) {
 	})
 }
 
-// balky is a client that holds up its caller once, and never answers.
+// balky is a client that holds up its caller once, and never responds.
 type balky struct {
 	*fake
 	by time.Duration

@@ -14,7 +14,7 @@ import (
 type Scenario struct {
 	// Name is unique among the scenarios of an engine.
 	Name string
-	// Timeline tells when slots are due.
+	// Timeline has the due times of the slots.
 	Timeline *timeline.Timeline
 	// Pacing is how precisely they are sent then.
 	Pacing Pacing
@@ -29,7 +29,7 @@ type Scenario struct {
 	Limits Limits
 	// Sparing, if not nil, leaves slots out while the target fails.
 	Sparing Sparing
-	// Needs, if not nil, leaves slots out while what they need is not there.
+	// Needs, if not nil, leaves slots out while something that they need is missing.
 	Needs Needs
 	// Witness, if not nil, is shown the requests that fail.
 	Witness Witness
@@ -54,7 +54,7 @@ type Entry struct {
 	Script Script
 	// Pairs, if not nil, sends some of the entry's slots to a second target as well.
 	Pairs Pairing
-	// Aside says that to make the first request of a journey may take so long that it must not
+	// Aside says that making the first request of a journey may take so long that it must not
 	// hold up the slots behind it.
 	Aside bool
 }
@@ -64,8 +64,8 @@ type Limits struct {
 	// MaxInFlight is the number of requests that may be unanswered at a time. With 0
 	// nothing is sent.
 	MaxInFlight int
-	// MaxRate is the ceiling of the whole fleet's requests on the wire per second, repeats
-	// and redirects included, of which the engine enforces this replica's share; 0 is none.
+	// MaxRate is the ceiling of the whole fleet's requests on the wire per second, repeats and
+	// redirects included. The engine enforces this replica's share of it; 0 is none.
 	MaxRate float64
 	// MaxJourneys is the number of journeys that may have begun and not ended. With 0 none
 	// begins.
@@ -74,20 +74,21 @@ type Limits struct {
 	MaxPerDay uint64
 	// Grace is how long the journeys that have begun may go on after Stop.
 	Grace time.Duration
-	// LateAfter is how overdue a slot may be and still be sent. A slot beyond it tells
-	// that the process was stalled.
+	// LateAfter is how overdue a slot may be and still be sent. A slot beyond it means that the
+	// process was stalled.
 	LateAfter time.Duration
 }
 
-// Sparing tells which slots are left out to spare the target. Implementations are safe
+// Sparing decides which slots are left out to spare the target. Implementations are safe
 // for concurrent use, quick and comparable.
 type Sparing interface {
 	// Spares reports whether a slot is left out, when it has come due.
 	Spares(slot timeline.Slot) bool
 }
 
-// Needs tells whether there is what slots need before they can be sent, such as a token or the
-// session of a user. Implementations are safe for concurrent use, quick and comparable.
+// Needs reports whether slots have everything that they need before they can be sent, such as
+// a token or the session of a user. Implementations are safe for concurrent use, quick and
+// comparable.
 type Needs interface {
 	// Lacks reports whether a slot that has come due lacks something, and as what it is
 	// dropped then. now is the wall clock.
@@ -97,9 +98,9 @@ type Needs interface {
 // Witness keeps requests that are worth looking at. Implementations are safe for concurrent use,
 // quick and comparable.
 type Witness interface {
-	// Tap returns what is shown the rest of a request that turns out to fail; nil for nothing.
+	// Tap returns the tap for the rest of a request that turns out to fail; nil for none.
 	Tap(entry int, r protocol.Reason) protocol.Tap
-	// Slow reports whether a request that has not failed is to be kept for how long it took.
+	// Slow reports whether a request that did not fail was slow enough to keep.
 	Slow(entry int, latency time.Duration) bool
 	// Saw is called with each request that has failed or was slow, and with its tap if it has
 	// one.
@@ -113,15 +114,15 @@ type Sighting struct {
 	Due  time.Time
 	// Tap is what Witness.Tap returned for the request, or nil.
 	Tap protocol.Tap
-	// Hide, if not nil, returns a text without the secrets of the slot's journey. It is not called
-	// after Saw has returned.
+	// Hide, if not nil, returns a string without the secrets of the slot's journey. It is not
+	// called after Saw has returned.
 	Hide func(text string) string
 }
 
-// Arcs tells which part of the slots this replica owns. Implementations are safe for
+// Arcs reports which arc of the slots this replica owns. Implementations are safe for
 // concurrent use and quick: they are asked once for each slot of the fleet.
 type Arcs interface {
-	// Arc returns the part of the slots due at an instant. It is asked at most half a
+	// Arc returns the arc of the slots due at an instant. It is asked at most half a
 	// second ahead of that instant, and after a stall or a step of the clock for
 	// instants of the past.
 	Arc(due time.Time) share.Arc

@@ -17,7 +17,7 @@ import (
 // soakSlots is the length of TestMemoryStaysFlat; `make soak-engine` asks for 10^8.
 var soakSlots = flag.Int("engine.slots", 1_000_000, "slots to send in the soak test")
 
-// null is a Client that answers at once.
+// null is a Client that responds at once.
 type null struct{}
 
 var _ protocol.Client = null{}

@@ -8,9 +8,9 @@ import (
 const (
 	// lastYield is how long before its moment a spinner lets nobody go first any more.
 	lastYield = 20 * time.Microsecond
-	// longestSpin is after how long a spinner that has the only processor sleeps for a
-	// moment: the runtime looks at the network only when nothing else is to be done, so
-	// that until then no response would be read.
+	// longestSpin is after how long a spinner that has the only processor sleeps for a moment:
+	// the runtime looks at the network only when it has nothing else to do, so that until then
+	// no response would be read.
 	longestSpin = 500 * time.Microsecond
 )
 
@@ -22,7 +22,7 @@ type spinner struct {
 	rough waiter
 	// ahead is how long before its moment the spinner is woken, from least to most.
 	ahead, least, most time.Duration
-	// patient says that what is near without a nap before it is waited for, not spun for:
+	// patient says that an instant which is near before any nap is waited for, not spun for:
 	// then the owner had been busy, and spinning would take the processor from others.
 	patient bool
 	// left is how long was asked for last, and napped that a nap was taken for that moment.

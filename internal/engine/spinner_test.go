@@ -75,7 +75,7 @@ func TestASpinnerLeavesTheOnlyProcessorToTheNetworkAtTimes(t *testing.T) {
 			s.alone = alone
 			s.wait(time.Second)
 			for range 10 {
-				time.Sleep(longestSpin / 4) // It is busy with what has come due.
+				time.Sleep(longestSpin / 4) // It is busy with the slots that have come due.
 				s.wait(s.least)
 			}
 			want := 1

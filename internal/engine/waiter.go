@@ -5,17 +5,17 @@ import "time"
 // waiter waits for a pacer. Its owner is one goroutine at a time; only wake is for
 // others.
 type waiter interface {
-	// wait returns after d, or soon after wake. It may return too early, and it may be a
-	// little late: whoever waits looks at the clock again, and at what it was woken for.
+	// wait returns after d, or soon after wake. It may return too early, and it may be a little
+	// late: the caller looks at the clock again, and at the reason for the wake.
 	wait(d time.Duration)
 	// wake ends the wait that is under way, or else the next one. Several calls before that
 	// wait returns end that one only.
 	wake()
-	// close releases what the waiter holds. Nothing is waited for after that.
+	// close releases the waiter's resources. wait is not called after that.
 	close()
 }
 
-// newWaiter returns what a pacer waits with.
+// newWaiter returns the waiter of a pacer.
 func newWaiter(p Pacing) waiter {
 	w := newSystemWaiter()
 	if p == PacingExact {
@@ -50,7 +50,7 @@ func (t *timerWaiter) wait(d time.Duration) {
 func (t *timerWaiter) wake() {
 	select {
 	case t.woken <- struct{}{}:
-	default: // The wait that is to be ended has been told already.
+	default: // The wait has a wake pending already.
 	}
 }
 

@@ -29,7 +29,7 @@ func newSystemWaiter() waiter {
 type fileWaiter struct {
 	file *os.File
 	conn syscall.RawConn
-	// d is what is waited for. Once set, arm has set the timer.
+	// d is the time to wait. Once set, arm has set the timer.
 	d   time.Duration
 	set bool
 	// armed is arm, which would otherwise be allocated for each wait.
@@ -66,14 +66,14 @@ func newFileWaiter() (*fileWaiter, error) {
 func (w *fileWaiter) wait(d time.Duration) {
 	w.d, w.set = max(1, d), false
 	if w.conn.Read(w.armed) != nil {
-		// The deadline, since the waiter was woken. Whoever wakes it again before the next
-		// line does so for what its owner is going to look at anyway.
+		// The deadline, since the waiter was woken. A wake before the next line does so for
+		// something that its owner is going to look at anyway.
 		_ = w.file.SetReadDeadline(time.Time{})
 	}
 }
 
 // arm is called first when the poller has forgotten earlier expiries, and then after
-// each new one. It reports whether there is nothing to wait for any more.
+// each new one. It reports whether the wait is over.
 func (w *fileWaiter) arm(fd uintptr) bool {
 	if w.set {
 		return true

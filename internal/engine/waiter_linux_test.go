@@ -18,7 +18,7 @@ func timerFiles(tb testing.TB) int {
 	}
 	n := 0
 	for _, entry := range entries {
-		// What was read here is closed by now, so that links may be missing.
+		// Files read here may be closed by now, so that links may be missing.
 		if to, _ := os.Readlink(folder + entry.Name()); strings.Contains(to, "timerfd") {
 			n++
 		}

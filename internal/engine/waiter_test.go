@@ -18,7 +18,7 @@ func inReal() map[string]func() waiter {
 	}
 }
 
-// returns fails the test unless f returns. That it takes long tells of a busy machine.
+// returns fails the test unless f returns. A long wait only means a busy machine.
 func returns(tb testing.TB, f func()) {
 	tb.Helper()
 	done := make(chan struct{})
@@ -114,7 +114,7 @@ func TestAWaiterThatIsClosedMayBeWoken(t *testing.T) {
 	}
 }
 
-// TestSlotsAreSentInRealTime runs what is not run in virtual time: the waiters of
+// TestSlotsAreSentInRealTime runs the parts that virtual time replaces: the waiters of
 // production.
 func TestSlotsAreSentInRealTime(t *testing.T) {
 	for name, pacing := range map[string]Pacing{"auto": PacingAuto, "exact": PacingExact} {

@@ -17,9 +17,9 @@ const (
 	maxSkew = 2 * time.Second
 )
 
-// clocks tell by how much this replica's clock is ahead of the others'. A delay is the
-// time from a heartbeat's sending, by its sender's clock, to its receipt, by ours: what
-// we are ahead by and its time on the way.
+// clocks show by how much this replica's clock is ahead of the others'. A delay is the time
+// from a heartbeat's sending, by its sender's clock, to its receipt, by ours: our clock's
+// lead and its time on the way.
 type clocks map[string]*delays
 
 type delays struct {
@@ -66,8 +66,8 @@ func median(all []time.Duration) time.Duration {
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
-// doubt tells that this replica's clock must be wrong: more than half of the fleet agree
-// on that, which takes three at least. It returns the empty string otherwise.
+// doubt says that this replica's clock must be wrong: more than half of the fleet agree on
+// that, which takes three at least. It returns the empty string otherwise.
 func (c clocks) doubt() string {
 	ahead, behind := 0, 0
 	for _, d := range c.all() {

@@ -12,9 +12,9 @@ import (
 // remembers bounds the replicas whose last heartbeats are known again.
 const remembers = 1 << 13
 
-// copyCodec decodes the heartbeats that gossip brings, but for copies of what has been
-// decoded: it brings each up to a dozen times, and only the first changes anything. It is
-// safe for concurrent use.
+// copyCodec decodes the heartbeats that gossip brings, but skips copies of those already
+// decoded: gossip brings each up to a dozen times, and only the first changes anything. It
+// is safe for concurrent use.
 type copyCodec struct {
 	codec.Codec
 
@@ -23,8 +23,8 @@ type copyCodec struct {
 	seen map[string]stamp
 }
 
-// stamp tells versions of a replica's entry in the store apart: of two the later counts,
-// and of the same time the one that it has left.
+// stamp separates versions of a replica's entry in the store: of two the later counts, and
+// of the same time the one that it has left.
 type stamp struct {
 	second int64
 	left   bool

@@ -75,9 +75,8 @@ func (f *Fleet) tick(now time.Time) {
 // second returns the whole second that an instant is in.
 func second(t time.Time) int64 { return t.Unix() }
 
-// noticeAbsence finds out whether this replica has stood still, or its clock was set
-// back. Whoever comes first after that calls it: the next decision or the next
-// heartbeat.
+// noticeAbsence finds out whether this replica has stood still, or its clock was set back.
+// The next decision or heartbeat calls it, whichever comes first.
 func (f *Fleet) noticeAbsence(now time.Time) {
 	if f.ticked.IsZero() || f.beaten.IsZero() {
 		return
@@ -108,7 +107,7 @@ func (f *Fleet) decide(s int64) {
 	f.report(old, f.view)
 }
 
-// report logs what has changed.
+// report logs the changes.
 func (f *Fleet) report(old, v membership.View) {
 	switch away, back := f.storeNews.about(v.StoreUp, v.Second); {
 	case away:

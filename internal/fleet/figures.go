@@ -43,7 +43,7 @@ type Figures struct {
 	Buckets Buckets
 }
 
-// bound leaves out what is more than a member may share.
+// bound leaves out figures beyond those that a member may share.
 func (f *Figures) bound() {
 	f.Buckets = f.Buckets[:min(len(f.Buckets), 2*MaxFigureBuckets)]
 	for _, reasons := range []*map[string]float32{&f.DroppedFor, &f.FailedFor} {
@@ -62,15 +62,15 @@ type MemberFigures struct {
 	Figures map[string]Figures
 }
 
-// Totals are the figures that the members of the fleet tell each other, for people: nothing that
-// is sent depends on them. Safe for concurrent use.
+// Totals are the figures that the members of the fleet share with each other, for people:
+// nothing that is sent depends on them. Safe for concurrent use.
 type Totals struct {
 	fleet *Fleet
 	news  chan struct{}
 
 	mu     sync.Mutex
 	client kv.Client // nil before the fleet has started
-	// next is what is to be told, and known what is known of the members, by ID.
+	// next is the report to share, and known the known figures of the members, by ID.
 	next  *told
 	known map[string]known
 }
@@ -81,14 +81,14 @@ type known struct {
 	all map[string]Figures
 }
 
-// Totals returns the figures that the members tell each other.
+// Totals returns the figures that the members share with each other.
 func (f *Fleet) Totals() *Totals { return f.totals }
 
 func newTotals(f *Fleet) *Totals {
 	return &Totals{fleet: f, news: make(chan struct{}, 1), known: map[string]known{}}
 }
 
-// Tell tells the others this replica's figures, in the background: the store may take its time.
+// Tell shares this replica's figures with the others, in the background: the store may take its time.
 func (t *Totals) Tell(now time.Time, all map[string]Figures) {
 	content, err := encodeFigures(all)
 	if err != nil {
@@ -100,7 +100,7 @@ func (t *Totals) Tell(now time.Time, all map[string]Figures) {
 	t.mu.Unlock()
 	select {
 	case t.news <- struct{}{}:
-	default: // It is being told.
+	default: // It is being shared.
 	}
 }
 
@@ -130,7 +130,7 @@ func (t *Totals) connect(client kv.Client) {
 	t.client = client
 }
 
-// run tells and hears figures until ctx ends.
+// run shares and hears figures until ctx ends.
 func (t *Totals) run(ctx context.Context) {
 	var watches sync.WaitGroup
 	defer watches.Wait()
@@ -191,5 +191,5 @@ func (t *Totals) hear(value any) {
 	}
 }
 
-// isStale reports whether figures are older than anybody wants.
+// isStale reports whether figures are too old to be of use.
 func isStale(at, now time.Time) bool { return now.Sub(at).Abs() > 2*figuresFor }

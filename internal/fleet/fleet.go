@@ -1,6 +1,6 @@
-// Package fleet makes replicas one fleet: it tells the others that this replica lives,
-// hears from them, and knows in every second which part of the slots is this
-// replica's. It also spreads changes of the rate among them.
+// Package fleet makes replicas one fleet: it notifies the others that this replica lives,
+// hears from them, and knows in every second which share of the slots is this replica's. It
+// also spreads changes of the rate among them.
 //
 // It is built on dskit: a ring without tokens, whose heartbeats travel by gossip
 // (memberlist) or through etcd or Consul. Who is a member is decided by package
@@ -34,15 +34,15 @@ const (
 	// lead is how long before a second begins its members are decided: more than the
 	// engine looks ahead, which is half a second.
 	lead = 750 * time.Millisecond
-	// heartbeatPeriod is the time between heartbeats. The store tells them apart by whole
+	// heartbeatPeriod is the time between heartbeats. The store separates them by whole
 	// seconds.
 	heartbeatPeriod = time.Second
 	// meetWithin is for how long a replica looks for the others before it registers.
 	meetWithin = 500 * time.Millisecond
 	// shownAfter is from what age on dskit's page shows a heartbeat as missing.
 	shownAfter = 5 * time.Second
-	// stalledAfter is the time between two decisions, which should be a second, that tells
-	// that this replica stood still.
+	// stalledAfter is the time between two decisions, which should be a second, that shows that
+	// this replica stood still.
 	stalledAfter = 1500 * time.Millisecond
 	// silentAfter is how old this replica's last heartbeat may be before it is taken to have
 	// stood still.
@@ -51,10 +51,10 @@ const (
 	// change.
 	pollEvery = 10 * time.Second
 	// largeFleet is from how many replicas on votes have a second longer to arrive (membership's
-	// calm), of which restFor is spent without hearing more.
+	// calm), and restFor the part of it that is spent without hearing more.
 	largeFleet, restFor = 16, 150 * time.Millisecond
-	// rejoinEvery is how often those are asked who are to be joined, and seekEvery while none
-	// has been reached.
+	// rejoinEvery is how often the seeds are joined again, and seekEvery while none has been
+	// reached.
 	rejoinEvery, seekEvery = 15 * time.Second, time.Second
 	// reachEvery is how often one of the lost is tried to be reached.
 	reachEvery = 2 * time.Second
@@ -103,13 +103,13 @@ type Fleet struct {
 	// beaten is when the last heartbeat was sent.
 	beaten time.Time
 	clocks clocks
-	// profiles are what the members tell beside their heartbeats, by ID.
+	// profiles are the facts beside membership in the members' heartbeats, by ID.
 	profiles map[string]profile
 	// votes are this replica's own.
 	votes votes
-	// seeds are the names and addresses to join, and whether it is known what is there.
+	// seeds are the names and addresses to join, and whether each was reached or found to be absent.
 	seeds map[string]bool
-	// odd are the members of whom it has been logged that they differ, and in what.
+	// odd are the members whose differences have been logged, and these differences.
 	odd       map[string]oddity
 	changes   uint64
 	storeNews storeNews
@@ -180,8 +180,7 @@ func (f *Fleet) Followed() *Overrides { return f.followed }
 // memberlist.StatusPageData; nil for other stores.
 func (f *Fleet) Memberlist(page *template.Template) http.Handler { return f.store.page(page) }
 
-// SetConfig tells the others, with the next heartbeat, which configuration this replica
-// runs.
+// SetConfig shares, with the next heartbeat, which configuration this replica runs.
 func (f *Fleet) SetConfig(hash uint64) { f.config.Store(hash) }
 
 // start listens for gossip and makes the clients of the store.

@@ -40,7 +40,7 @@ const (
 // settledBit marks the instants of votes that are settled.
 const settledBit = 1 << 62
 
-// profile is what a replica tells beside what membership needs.
+// profile is the part of a heartbeat that membership does not need.
 type profile struct {
 	address string
 	config  uint64
@@ -163,7 +163,7 @@ func (f *Fleet) lastBeat() time.Time {
 }
 
 // untilNextBeat returns the time until the next heartbeat: in the next round, and in a
-// later second than the last one, as the store tells them apart by that.
+// later second than the last one, as the store separates them by that.
 func untilNextBeat(now, last time.Time, spread time.Duration) time.Duration {
 	const first = membership.BeatAt * time.Millisecond
 	next := now.Truncate(time.Second).Add(first + spread)

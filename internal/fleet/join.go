@@ -122,9 +122,9 @@ func (f *Fleet) lost() []string {
 	return lost
 }
 
-// seek reaches those that are to be joined and are not heard from: all of them at once, at
-// short intervals while there is nobody else. An address that hangs, or a name that does
-// not resolve, holds none of the others up.
+// seek reaches the seeds that are not heard from: all of them at once, at short intervals
+// while there is nobody else. An address that hangs, or a name that does not resolve, holds
+// none of the others up.
 func (f *Fleet) seek(ctx context.Context) {
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -252,8 +252,8 @@ func isRefused(err error) bool {
 	return strings.Contains(err.Error(), syscall.ECONNREFUSED.Error())
 }
 
-// mark notes an address, or a name that is not resolved yet, and whether it is known what
-// is there.
+// mark notes an address, or a name that is not resolved yet, and whether it was reached or
+// found to be absent.
 func (s *seeker) mark(seed string, known bool) {
 	s.fleet.mu.Lock()
 	defer s.fleet.mu.Unlock()
@@ -269,8 +269,8 @@ func (s *seeker) settle(name string) {
 	s.fleet.countSeeds()
 }
 
-// countSeeds tells the tracker whether it is known of most seeds what is there. The caller
-// holds f.mu.
+// countSeeds reports to the tracker whether most seeds have been reached or found to be
+// absent. The caller holds f.mu.
 func (f *Fleet) countSeeds() {
 	unknown := 0
 	for _, known := range f.seeds {

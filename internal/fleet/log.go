@@ -21,8 +21,8 @@ const quiet = time.Minute
 // cluster. It counts them nowhere.
 var strangers = []string{"discarding packet with unacceptable label", "discarding stream with unacceptable label"} //nolint:gochecknoglobals // A constant, which Go has none of for lists.
 
-// kitLogger passes on what dskit logs, one level lower: its Info tells of every attempt
-// to join, its warnings of what heals by itself.
+// kitLogger passes on the logs of dskit, one level lower: its Info is about every attempt
+// to join, its warnings about faults that heal by themselves.
 type kitLogger struct {
 	logger  *slog.Logger
 	refused *atomic.Uint64

@@ -4,9 +4,9 @@ package fleet
 // itself, which is no fault of the store's.
 const resuming = 5
 
-// storeNews tells when it is worth a line of the log that the store is away or back.
+// storeNews decides when a line of the log is worth writing: the store is away or back.
 type storeNews struct {
-	// seen tells that the store was there before, and away that its absence was reported.
+	// seen says that the store was there before, and away that its absence was reported.
 	seen, away bool
 	// resumed is the second in which this replica went on after it stood still.
 	resumed int64

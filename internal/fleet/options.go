@@ -22,7 +22,7 @@ type Options struct {
 	Name string
 	// Weight is this replica's part of the rate relative to the others' weights.
 	Weight uint32
-	// Cluster tells fleets apart that could meet.
+	// Cluster separates fleets that could meet.
 	Cluster string
 	// MinReplicas is the least number of members that the rate is divided among.
 	MinReplicas int

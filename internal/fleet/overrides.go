@@ -17,7 +17,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/override"
 )
 
-// keptFor is for how long changes are kept that have ended: the slots of a day, of which there may be a limit, are
+// keptFor is for how long changes are kept that have ended: the slots of a day, which may have a limit, are
 // counted from its beginning.
 const keptFor = 26 * time.Hour
 
@@ -25,7 +25,7 @@ const (
 	// overridesKey is the key of the overrides in the store, and followedKey that of the rates
 	// that were found for scenarios that follow one.
 	overridesKey, followedKey = "overrides", "followed"
-	// maxOverrides bounds the scenarios that have changes, whatever others tell us.
+	// maxOverrides bounds the scenarios that have changes, whatever others send us.
 	maxOverrides = 1000
 )
 
@@ -50,7 +50,7 @@ func newOverrides(key string, logger *slog.Logger) *Overrides {
 	return &Overrides{key: key, logger: logger, news: make(chan struct{}, 1), book: override.Book{}}
 }
 
-// connect tells where the store is.
+// connect sets the store.
 func (o *Overrides) connect(client kv.Client) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -88,7 +88,7 @@ func (o *Overrides) Change(ctx context.Context, scenario string, f func(override
 		if v, ok := in.(*overrides); ok && v != nil {
 			value.book = v.book.Clone()
 		}
-		// What has expired would otherwise stay in etcd and Consul for ever.
+		// Expired changes would otherwise stay in etcd and Consul for ever.
 		value.book.Forget(time.Now().Add(-keptFor))
 		history, err := f(value.book[scenario])
 		if refused = err; err != nil {
@@ -103,7 +103,7 @@ func (o *Overrides) Change(ctx context.Context, scenario string, f func(override
 	if err != nil {
 		return fmt.Errorf("write to the fleet's store: %w", err)
 	}
-	// What this replica has written it need not wait to be told.
+	// This replica need not wait for the watch to see its own write.
 	if value, err := client.Get(ctx, o.key); err == nil {
 		o.hear(value)
 	}

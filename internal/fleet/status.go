@@ -30,7 +30,7 @@ type MemberStatus struct {
 	membership.Status
 	// Name is the ID without its random suffix.
 	Name, Address string
-	// Share is its part of the rate, from 0 to 1.
+	// Share is the share of the rate that it sends, from 0 to 1.
 	Share float64
 	// Sent is when its last heartbeat was sent, by its clock.
 	Sent time.Time

@@ -35,7 +35,7 @@ type store struct {
 	config     kv.Config
 	registerer prometheus.Registerer
 	logger     log.Logger
-	// address is where the others reach this replica, or what tells it from others.
+	// address is where the others reach this replica, or a name that is unique to it.
 	address string
 	// gossip and gate are nil unless the store is memberlist, gate unless it has TLS.
 	gossip  *memberlist.KVInitService
@@ -80,7 +80,7 @@ func newStore(o Options, id string, refused *atomic.Uint64, logger log.Logger) (
 }
 
 // quietEtcd keeps etcd's client from writing its own log, which nothing can divert, in its own
-// format: what it cannot do is reported by its caller. Whoever sets ETCD_CLIENT_DEBUG gets it.
+// format: its failures are reported by its caller. A user that sets ETCD_CLIENT_DEBUG gets it.
 func quietEtcd() {
 	if _, set := os.LookupEnv("ETCD_CLIENT_DEBUG"); !set {
 		_ = os.Setenv("ETCD_CLIENT_DEBUG", "fatal") // It fails only for names that are none.
@@ -95,7 +95,7 @@ var _ services.NamedService = gossipService{}
 // ServiceName implements services.NamedService.
 func (gossipService) ServiceName() string { return "gossip" }
 
-// maxQueued bounds the messages of the gossip that wait to be taken in. What is beyond is
+// maxQueued bounds the messages of the gossip that wait to be taken in. Those beyond it are
 // dropped.
 const maxQueued = 1 << 14
 
@@ -272,7 +272,7 @@ func watch(ctx context.Context, client kv.Client, key string, f func(value any))
 }
 
 // poll calls f with the value of a key now and every while, until ctx ends: a watch does
-// not tell the first value, and some lose a change.
+// not report the first value, and some lose a change.
 func poll(ctx context.Context, client kv.Client, key string, f func(value any)) {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()

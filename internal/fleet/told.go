@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// told is what a member has told. It is passed on as it came.
+// told is a report of a member. It is passed on as it came.
 type told struct {
 	// at is when, by its clock, in Unix milliseconds.
 	at int64
@@ -54,7 +54,7 @@ type figures map[string]told
 
 var _ memberlist.Mergeable = (*figures)(nil)
 
-// merge takes in what is newer, and returns it.
+// merge takes in newer figures, and returns them.
 func (f figures) merge(others figures) figures {
 	changed := figures{}
 	for id, o := range others {
@@ -65,7 +65,7 @@ func (f figures) merge(others figures) figures {
 	return changed
 }
 
-// forget forgets what is older than anybody wants.
+// forget forgets figures that are too old to be of use.
 func (f figures) forget(now time.Time) {
 	maps.DeleteFunc(f, func(_ string, o told) bool { return isStale(time.UnixMilli(o.at), now) })
 }
@@ -141,7 +141,7 @@ func (figuresCodec) Encode(value any) ([]byte, error) {
 	return snappy.Encode(nil, all), nil
 }
 
-// errNoFigures is returned for what is no message.
+// errNoFigures reports data that is not a message.
 var errNoFigures = errors.New("decode figures: not a message of figures")
 
 // Decode implements codec.Codec.
@@ -165,7 +165,7 @@ func (figuresCodec) Decode(b []byte) (any, error) {
 	return &f, nil
 }
 
-// memberOf returns what an encoded member has told.
+// memberOf returns the report of an encoded member.
 func memberOf(entry []byte) (id string, t told, ok bool) {
 	ok = eachField(entry, func(number protowire.Number, value uint64, content []byte) bool {
 		switch number {

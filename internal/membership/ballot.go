@@ -14,8 +14,7 @@ type seat struct {
 	votes Votes
 	// settled are votes that this replica has not come as far as to need no more.
 	settled Votes
-	// early and late tell that all is known that it had voted ahead of a ballot's instant,
-	// and by it.
+	// early and late say that all its votes are known ahead of a ballot's instant, and by it.
 	early, late bool
 }
 
@@ -44,15 +43,15 @@ func (t *Tracker) seatOf(k Key, p *peer) seat {
 	return s
 }
 
-// ballot is what the members of a view have voted by an instant, as far as that is known.
+// ballot holds the votes of the members of a view by an instant, as far as they are known.
 type ballot struct {
 	at    int64
 	seats int
-	// recent and now are the seats of which it is known what they had voted ahead of the
-	// instant, and by it. What is not known was not voted if this replica hears all.
+	// recent and now are the seats whose votes are known ahead of the instant, and by it. An
+	// unknown vote was not cast if this replica hears all.
 	recent, now int
 	hearsAll    bool
-	// questions are what has been voted on, in the order of their keys.
+	// questions are the questions voted on, in the order of their keys.
 	questions []question
 }
 
@@ -65,22 +64,22 @@ type question struct {
 
 // standing is how many seats have voted that an incarnation joins, or leaves.
 type standing struct {
-	// asked tells that one has, whenever.
+	// asked says that one has, whenever.
 	asked bool
 	// early have by ahead of the instant, and late by it and not hesitantly; hesitant by it.
 	early, late, hesitant int
-	// earlyKnown and lateKnown are those of whom it is known what they had voted until then.
+	// earlyKnown and lateKnown are the seats whose votes until then are known.
 	earlyKnown, lateKnown int
 }
 
 // suspicion is how many seats say that an incarnation is lost.
 type suspicion struct {
-	// asked tells that one has said so, whenever; by how many do at the instant, and surely
-	// they cannot have taken it back; ahead of them are known ahead of the instant.
+	// asked says that one has said so, whenever; by how many do at the instant, and surely they
+	// cannot have taken it back; ahead of them are known ahead of the instant.
 	asked         bool
 	surely, ahead int
-	// itself tells that the incarnation has a seat, and itselfAhead that this is known ahead
-	// of the instant.
+	// itself says that the incarnation has a seat, and itselfAhead that this is known ahead of
+	// the instant.
 	itself, itselfAhead bool
 }
 
@@ -211,9 +210,9 @@ func (b *ballot) known() (recent, now int) {
 }
 
 // changes returns whether it is certain that one joins or leaves, or that it does not: it
-// does if more than half have said so ahead of the instant, or all by it. Whoever is cut
-// off has not agreed to what the others do then, and so knows for longer that nothing has
-// changed.
+// does if more than half have said so ahead of the instant, or all by it. A member that is
+// cut off has not agreed to what the others do then, and so knows for longer that nothing
+// has changed.
 func (b *ballot) changes(s standing) (yes, no bool) {
 	recent, now := b.known()
 	mostNot, notAll := recent-s.earlyKnown, now-s.lateKnown+s.hesitant
@@ -233,7 +232,7 @@ func (b *ballot) loses(s suspicion) (yes, no bool) {
 
 // most returns how many views may be possible in a fleet of n before it is no use to follow
 // them all. Following one is work by the size of the fleet, and many are possible where
-// heartbeats are late: whoever has too little of a processor must not need more of it then.
+// heartbeats are late: a replica that has too little of a processor must not need more of it then.
 func most(n int) int { return max(4, min(64, 64*calm/max(1, n))) }
 
 // possibility is a view that there may be.
@@ -251,7 +250,7 @@ func (v possibility) equal(o possibility) bool {
 // enough is known.
 //
 // That more than half have voted yes by an instant is a fact, and so is that at least
-// half have not: whoever knows one of them comes to the same view. Where neither is known
+// half have not: a replica that knows one of them comes to the same view. Where neither is known
 // both are followed, until they come to the same.
 func (t *Tracker) step(second int64) bool {
 	var next []possibility
@@ -283,7 +282,7 @@ func (t *Tracker) follow(view possibility, second int64) (next []possibility, ok
 			left, stays = b.changes(q.leaves)
 		}
 		if q.joins.asked && view.members[q.key] == nil && !view.gone[q.key] && !t.isOut(q.key) {
-			// Whoever has been voted out again does not come in any more.
+			// A member that has been voted out does not come in again.
 			yes, no := b.changes(q.joins)
 			yes, no = yes && stays, no || left
 			if !no && t.peers[q.key] == nil {
@@ -312,7 +311,7 @@ type change struct {
 // division is the views that there may be after some changes.
 type division struct {
 	views []possibility
-	// owned tells that the views are not those that there were before, and may be modified.
+	// owned says that the views are copies of those before, and may be modified.
 	owned bool
 }
 
@@ -363,8 +362,8 @@ func (v *possibility) make(c change) {
 	delete(v.members, c.key)
 }
 
-// hearsAll reports whether what has not been heard has not been said: the store keeps
-// everything, and what this replica has told it came back.
+// hearsAll reports whether this replica has heard everything that was said: the store keeps
+// everything, and this replica's own heartbeat came back.
 func (t *Tracker) hearsAll() bool { return t.o.Server && t.heardBack > t.slept }
 
 // isOut reports whether an incarnation was a member and is one no more: it does not come

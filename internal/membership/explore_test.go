@@ -34,7 +34,7 @@ type episode struct {
 	seed     uint64
 	replicas int
 	deeds    []deed
-	// tame tells that there is always a majority, so that more can be expected.
+	// tame says that there is always a majority, so that more can be expected.
 	tame bool
 }
 
@@ -57,7 +57,7 @@ type exploration struct {
 	faults []int64
 }
 
-// play plays the episode and returns what is wrong with it, or the empty string.
+// play plays the episode and returns the problem that it found, or the empty string.
 func (e episode) play() (problem string, log []string) {
 	x := &exploration{episode: e, w: newWorld(e.seed, Options{MinReplicas: 1, ForgetAfter: 60, StartAloneAfter: 1_000_000, Seeds: true})}
 	for i := range e.replicas {
@@ -209,7 +209,7 @@ func (x *exploration) split(d deed) {
 	x.note("partition " + strings.Join(parts, " | "))
 }
 
-// calm undoes what can be undone.
+// calm undoes the disturbances that can be undone.
 func (x *exploration) calm() {
 	for _, n := range x.w.nodes {
 		n.side = 0
@@ -224,7 +224,7 @@ func (x *exploration) calm() {
 	x.note("delay 20 300")
 }
 
-// judge says what is wrong with what was owned.
+// judge describes the first mistake in the ownership of slots.
 func (x *exploration) judge(last int64) string {
 	w := x.w
 	short := 0

@@ -39,7 +39,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// replay runs a file and returns it with what its commands print now.
+// replay runs a file and returns it with the current output of its commands.
 func replay(t *testing.T, file string) string {
 	t.Helper()
 	s := &script{t: t}

@@ -10,7 +10,7 @@ import (
 var gossiping = flag.Int("membership.gossiping", 0, "replicas of the fleet that gossips; 0 is 40, or 16 with the race detector")
 
 // gossip is how news spreads in a world: as memberlist spreads it, with the settings of
-// package fleet. Whoever has some passes it on at its next ticks, each time to a few
+// package fleet. A replica that has some passes it on at its next ticks, each time to a few
 // others that it takes for alive, until it has been sent often enough.
 type gossip struct {
 	// every is the time between two ticks, fanOut to how many each goes.

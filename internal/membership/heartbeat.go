@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Heartbeat is what a replica last said about itself. Instants are in Unix milliseconds
+// Heartbeat is a replica's last report about itself. Instants are in Unix milliseconds
 // by its own clock.
 type Heartbeat struct {
 	ID     string
@@ -27,9 +27,9 @@ type Heartbeat struct {
 	HeirSince int64
 	// Claim is the last view that it has agreed on.
 	Claim Claim
-	// Votes are what it has voted for. Settled are those that made their difference by the
-	// second of its claim, and what its claim contains: whoever has come as far need not look
-	// at them.
+	// Votes are its own votes. Settled are those that made their difference by the second of
+	// its claim, and those that state what its claim contains: a replica that has come as far
+	// need not look at them.
 	Votes, Settled Votes
 }
 
@@ -43,7 +43,7 @@ type Claim struct {
 	Lineage uint64
 	Second  int64
 	Hash    uint64
-	// Majority tells that more than half of the members are heard from.
+	// Majority says that more than half of the members are heard from.
 	Majority bool
 }
 
@@ -69,14 +69,14 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// Vote is the instant of its stamp, and what it is for: a key, and in its last three bits a
+// Vote is the instant of its stamp, and its subject: a key, and in its last three bits a
 // kind.
 type Vote struct {
 	For uint64
 	At  int64
 }
 
-// Votes are in the order of what they are for, one for each. Do not modify them: other
+// Votes are in the order of their subjects, one for each. Do not modify them: other
 // heartbeats share them.
 type Votes []Vote
 

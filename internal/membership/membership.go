@@ -5,9 +5,9 @@
 // change takes effect in the first second that more than half of the members of the
 // second before have voted for it settle earlier. That is a fact, which everybody who
 // knows enough votes finds alike, and a replica sends only in seconds for which it does:
-// so no slot has two owners, however late heartbeats come and whoever is cut off.
-// Timing only decides how often nobody can tell, and then nothing is sent. The argument
-// is in docs/design/0012-membership-by-votes.md.
+// so no slot has two owners, however late heartbeats come and whichever members are cut
+// off. Timing only decides how often a second stays undecided, and then nothing is sent.
+// The argument is in docs/design/0012-membership-by-votes.md.
 //
 // It reads no clock and talks to nobody. Seconds are whole ones in Unix time, instants
 // Unix milliseconds.
@@ -28,8 +28,8 @@ const (
 	// of a second are decided 750 ms before it, which is as long after these at least.
 	BeatSpread = 200
 	// settle is from the round of a vote to the second in which it counts, if all members
-	// agree; serverDelay is what is added if heartbeats go through a server, as what has not
-	// come from it by then counts as not voted.
+	// agree; serverDelay is added if heartbeats go through a server, as a vote that has not
+	// come from it by then counts as not cast.
 	settle, serverDelay = 2000 - BeatAt, period
 	// ahead is how much earlier more than half have to agree if not all do, and how much
 	// earlier than it counts a vote that one is lost is cast.
@@ -54,14 +54,15 @@ const (
 	// diesEarly and provenLater are the same if it happened more than once: one such death is
 	// no loop yet, and its successor should not have to wait.
 	diesEarly, provenLater = 10_000, 12_000
-	// recent bounds, in seconds, how far others may be ahead of whoever works views out from
-	// their votes, and remembered for how many seconds of agreed views votes are kept for that.
+	// recent bounds, in seconds, how far others may be ahead of a replica that works views out
+	// from their votes, and remembered for how many seconds of agreed views votes are kept for
+	// that.
 	recent, remembered = 15, 25
 )
 
-// Options are what a replica knows of its fleet.
+// Options are a replica's settings and its knowledge of the fleet.
 type Options struct {
-	// Self is the ID of this replica, Address and Weight are what its heartbeats say.
+	// Self is the ID of this replica, Address and Weight those in its heartbeats.
 	Self, Address string
 	Weight        uint32
 	// MinReplicas is the least number of members that the rate is divided among, and
@@ -71,12 +72,12 @@ type Options struct {
 	// ForgetAfter is for how many seconds there may be no majority before those who are
 	// left found a fleet of their own.
 	ForgetAfter int64
-	// Seeds tells that this replica knows of others, so that to hear none of them is a
-	// doubt. It is one for StartAloneAfter seconds.
+	// Seeds says that this replica knows of others, so that to hear none of them is a doubt. It
+	// is one for StartAloneAfter seconds.
 	Seeds           bool
 	StartAloneAfter int64
-	// Server tells that heartbeats go through a server, not from replica to replica:
-	// whoever does not hear others while it hears itself knows that they say nothing.
+	// Server says that heartbeats go through a server, not from replica to replica: a replica
+	// that hears itself but not others knows that they say nothing.
 	Server bool
 }
 
@@ -85,7 +86,7 @@ type peer struct {
 	// Heartbeat is its last one, never nil.
 	*Heartbeat
 	key Key
-	// listed tells that the store lists it, and replaced that it was seen to be followed by
+	// listed says that the store lists it, and replaced that it was seen to be followed by
 	// another incarnation, or by another replica at its address.
 	listed, replaced bool
 	// out is the second from which it is a member no more, lost that it did not leave.
@@ -111,7 +112,7 @@ type Tracker struct {
 	despaired uint64
 	members   map[Key]*peer
 	known     int64
-	// possible are the views that there may be in the second tallied, of which one is true.
+	// possible are the views that the second tallied may have; one of them is true.
 	possible []possibility
 	tallied  int64
 	view     View
@@ -133,8 +134,8 @@ type Tracker struct {
 	// stamp is that of the votes that are cast now.
 	stamp int64
 
-	// begun is when it began to look for others, met tells that it has heard one, and
-	// unreached that it does not know of most what is there.
+	// begun is when it began to look for others, met says that it has heard one, and unreached
+	// that it has not found out about most of its seeds.
 	begun          int64
 	met, unreached bool
 	// heardBack is the last of its own heartbeats that came back from the store, and contact
@@ -172,9 +173,9 @@ func (t *Tracker) mayBeMember() bool {
 	return t.isMember() || t.asked != 0 && slices.ContainsFunc(t.possible, func(v possibility) bool { return v.members[t.self()] != nil })
 }
 
-// Hear takes in, at an instant, what the store lists, all of it each time. Heartbeats must
-// not be modified any more; one that was heard before costs next to nothing, if it is in the
-// same place.
+// Hear takes in, at an instant, all heartbeats that the store lists. They must not be
+// modified afterwards; one that was heard before costs next to nothing, if it is in the same
+// place.
 func (t *Tracker) Hear(now int64, heartbeats []*Heartbeat) {
 	for _, p := range t.peers {
 		p.listed = false
@@ -201,7 +202,7 @@ func (t *Tracker) Hear(now int64, heartbeats []*Heartbeat) {
 func (t *Tracker) hear(now int64, h *Heartbeat) (p *peer, first bool) {
 	old := t.latest[h.ID]
 	if old != nil && (h == old.Heartbeat || h.Sent < old.Sent) {
-		old.listed = true // What is known is newer: a store may be read behind its watch.
+		old.listed = true // The known heartbeat is newer: a store may be read behind its watch.
 		return old, false
 	}
 	if h.ID == t.o.Self {
@@ -225,7 +226,7 @@ func (t *Tracker) hear(now int64, h *Heartbeat) (p *peer, first bool) {
 	return p, first
 }
 
-// peer returns what is known of an incarnation, which may be nothing yet.
+// peer returns the peer of an incarnation, which may be new and empty.
 func (t *Tracker) peer(k Key) *peer {
 	p := t.peers[k]
 	if p == nil {
@@ -257,15 +258,15 @@ func (t *Tracker) Leave(now int64) {
 	}
 }
 
-// Unreached tells whether half or more of those that this replica should find have been
+// Unreached sets whether half or more of those that this replica should find have been
 // neither reached nor found to be absent: they may be a fleet already.
 func (t *Tracker) Unreached(half bool) { t.unreached = half }
 
-// Slept tells that this replica stood still until an instant: what others have said
-// meanwhile it has yet to hear.
+// Slept notes that this replica stood still until an instant: it has yet to hear what
+// others have said meanwhile.
 func (t *Tracker) Slept(now int64) { t.slept = now }
 
-// SetBack tells that this replica's clock was set back: what it said before is void.
+// SetBack notes that this replica's clock was set back: what it said before is void.
 func (t *Tracker) SetBack() {
 	t.retire()
 	t.sent, t.heardBack, t.slept = 0, 0, 0
@@ -274,7 +275,7 @@ func (t *Tracker) SetBack() {
 	t.heardLast = nil
 }
 
-// retire makes this replica one that is no member: it has to ask again.
+// retire ends this replica's membership: it must ask again.
 func (t *Tracker) retire() {
 	t.lineage, t.known, t.asked, t.heir, t.heirSince, t.absent = 0, 0, 0, 0, 0, 0
 	t.members, t.votes = map[Key]*peer{}, map[uint64]int64{}
@@ -283,8 +284,8 @@ func (t *Tracker) retire() {
 	t.view = t.view.silenced("joining the fleet")
 }
 
-// Doubt tells why this replica should not send, whatever the heartbeats say; the empty
-// string that it may.
+// Doubt sets the reason why this replica should not send, whatever the heartbeats say; the
+// empty string means that it may.
 func (t *Tracker) Doubt(why string) { t.doubt = why }
 
 // Decide returns who is a member in a second. Called again for a second that could not
@@ -321,7 +322,7 @@ func (t *Tracker) tally(second int64) bool {
 	if t.lineage == 0 || t.isBehind() {
 		return false
 	}
-	// From the last that was agreed on: what was in doubt may be known by now.
+	// From the last agreed one on: a view that was in doubt may be known by now.
 	t.tallied, t.possible = t.known, []possibility{{members: t.members}}
 	for t.lineage != 0 && t.tallied < second && t.step(t.tallied+1) {
 		if len(t.possible) == 1 {

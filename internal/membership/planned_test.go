@@ -51,7 +51,7 @@ func TestPlannedChangesAreExact(t *testing.T) {
 	}
 }
 
-// TestALargeFleet has many replicas, a part of which join, leave and die.
+// TestALargeFleet has many replicas. Some of them join, leave and die.
 func TestALargeFleet(t *testing.T) {
 	size := *large
 	if size == 0 {
@@ -99,7 +99,7 @@ func (w *world) prune() {
 	}
 }
 
-// forget forgets what was decided of seconds before one.
+// forget forgets the decisions for seconds before one.
 func (w *world) forget(second int64) {
 	for _, n := range w.nodes {
 		for k := range n.views {

@@ -26,10 +26,10 @@ type View struct {
 	// StoreUp is false when not even this replica's own heartbeats are heard. The view
 	// is the last one before that.
 	StoreUp bool
-	// Agreed tells that the view is that of the second. It is not if too few members are
-	// heard from: the members are then those of the last second that was agreed on.
+	// Agreed says that the view is that of the second. It is not if too few members are heard
+	// from: the members are then those of the last second that was agreed on.
 	Agreed bool
-	// Waiting tells that this replica has reached none of those that it should.
+	// Waiting says that this replica has reached none of those that it should.
 	Waiting bool
 }
 
@@ -166,7 +166,7 @@ func (t *Tracker) mayComeIn(second int64) bool {
 	return t.announced == 0 || second*1000 < round(t.announced)+t.settle()+ahead+period
 }
 
-// State is what a replica is in a second.
+// State is the state of a replica in a second.
 type State string
 
 // The states.
@@ -179,7 +179,7 @@ const (
 	TakenOver State = "taken over" // not heard from; the others send its share
 )
 
-// Status is what is known of a replica.
+// Status is the known state of a replica.
 type Status struct {
 	Heartbeat
 	State State
@@ -187,7 +187,7 @@ type Status struct {
 	From int64
 }
 
-// Statuses returns what is known of the replicas that have not left, sorted by ID.
+// Statuses returns the states of the replicas that have not left, sorted by ID.
 func (t *Tracker) Statuses() []Status {
 	var all []Status
 	for _, p := range t.latest {

@@ -180,9 +180,9 @@ func (t *Tracker) isShort() bool {
 	return false
 }
 
-// disputed are those of whom nobody can tell any more whether they are members: some
-// voted and died, or have not been heard of since. Nothing can be sent until they are
-// out, one way or the other.
+// disputed are those whose membership can no longer be decided: some voted and died, or
+// have not been heard of since. Nothing can be sent until they are out, one way or the
+// other.
 func (t *Tracker) disputed() map[Key]*peer {
 	all := map[Key]*peer{}
 	if t.tallied < t.known+2 {
@@ -210,7 +210,7 @@ func (t *Tracker) isWelcome(now int64, p *peer, told *question) bool {
 	return true
 }
 
-// probation returns for how long whoever asks to join has to live before it does: for
+// probation returns for how long a replica that asks to join must live before it does: for
 // longer than those that die soon after they were started, if any do.
 func (t *Tracker) probation(now int64) int64 {
 	young, early := 0, 0
@@ -271,7 +271,7 @@ func (t *Tracker) suspect(now int64, k Key, p *peer) {
 		delete(t.votes, k.vote(found))
 		fallthrough
 	default:
-		// Ahead of its time, so that whoever is cut off knows for as long that it has not
+		// Ahead of its time, so that a member that is cut off knows for as long that it has not
 		// been voted lost. All have heard the same last heartbeat, mostly.
 		t.votes[k.vote(lost)] = max(t.stamp+ahead, round(last)+lostAfter)
 	}

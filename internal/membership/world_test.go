@@ -73,7 +73,7 @@ type world struct {
 	nodes []*node
 	// from and to are the least and the longest time that a message takes.
 	from, to int64
-	// lag is what is added to messages from a replica.
+	// lag is the extra delay of messages from a replica.
 	lag     map[string]int64
 	options Options
 	born    int
@@ -339,7 +339,7 @@ type ownership struct {
 	// is what those own who ran all the second.
 	parts        map[string]float64
 	sum, present float64
-	// differ tells that two act on different views.
+	// differ says that two act on different views.
 	differ bool
 	// lineages are those that are acted on.
 	lineages map[uint64]bool
@@ -390,7 +390,7 @@ func (o ownership) String() string {
 	return text
 }
 
-// wake tells a replica that it stood still.
+// wake notifies a replica that it stood still.
 func (w *world) wake(n *node) {
 	n.woken = w.now
 	n.tracker.Slept(w.now)

@@ -9,9 +9,9 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Check is what is expected of a part of a response. All that is set has to hold.
+// Check is an expectation of a part of a response. All that is set must hold.
 type Check struct {
-	// Name tells it from the other checks of its step: its path in the file, such as json errors.
+	// Name is unique among the checks of its step: its path in the file, such as json errors.
 	Name string
 	Part Part
 	// Size says that it is about the length of the body, in bytes, in place of the part.
@@ -98,7 +98,7 @@ func existence(there bool) string {
 	return "nothing"
 }
 
-// needsValue reports whether the check cannot hold for what is not there.
+// needsValue reports whether the check fails if there is no value.
 func (c *Check) needsValue() bool {
 	return c.Equals != nil || c.Contains != nil || c.Matches != nil || c.AtLeast != nil || c.AtMost != nil || len(c.OneOf) > 0
 }
@@ -183,8 +183,8 @@ func (c *Check) equals(value Value, d Document, v Values) error {
 	return fmt.Errorf("%s: found %s, expected %s", c.Name, c.shown(value, v), c.shown(want, v))
 }
 
-// same reports whether two values are equal. Numbers are compared as numbers; what is not
-// from JSON has no type, so that only the text counts.
+// same reports whether two values are equal. Numbers are compared as numbers; a value that
+// is not from JSON has no type, so that only its string counts.
 func same(a, b Value, typed bool) bool {
 	if a.Text == b.Text && (!typed || a.Kind == b.Kind) {
 		return true
@@ -204,7 +204,7 @@ func same(a, b Value, typed bool) bool {
 }
 
 // shown returns a value that the check is about for people, without secrets: strings are quoted,
-// and what is long is cut.
+// and long ones are cut.
 func (c *Check) shown(value Value, v Values) string {
 	if c.Part.isSecret() {
 		return Hidden
@@ -219,7 +219,7 @@ func (c *Check) shown(value Value, v Values) string {
 	return text
 }
 
-// hide returns a text without the secrets among the values, if these are a journey's.
+// hide returns a string without the secrets among the values, if these are a journey's.
 func hide(text string, v Values) string {
 	if j, ok := v.(*Journey); ok {
 		return j.Hide(text)
@@ -227,10 +227,10 @@ func hide(text string, v Values) string {
 	return text
 }
 
-// maxShown is how much of a text is shown, in bytes.
+// maxShown is how much of a string is shown, in bytes.
 const maxShown = 80
 
-// shorten returns a text for people, quoted and not too long.
+// shorten returns a string for people, quoted and not too long.
 func shorten(text string) string {
 	if len(text) > maxShown {
 		return strconv.Quote(text[:maxShown]) + "..."

@@ -8,7 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// errNotJSON is a text that is no JSON.
+// errNotJSON reports a string that is not JSON.
 var errNotJSON = errors.New("no JSON")
 
 // Document is a value of JSON in whose strings there may be placeholders. A string that is a
@@ -27,8 +27,8 @@ type fragment struct {
 	template Template
 }
 
-// ParseDocument reads a document from JSON. It fails on what is no JSON, and, with a
-// *SyntaxError, on mistakes in templates, whose Offset is within the string.
+// ParseDocument reads a document from JSON. It fails on a string that is not JSON, and,
+// with a *SyntaxError, on mistakes in templates, whose Offset is within the string.
 func ParseDocument(source string) (Document, error) {
 	if !gjson.Valid(source) {
 		return Document{}, errNotJSON

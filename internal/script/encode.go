@@ -14,13 +14,13 @@ var (
 
 const hexDigits = "0123456789ABCDEF"
 
-// AppendEncoded appends a text encoded for a path, a query, a form or a JSON string.
+// AppendEncoded appends a string encoded for a path, a query, a form or a JSON string.
 func AppendEncoded(dst []byte, place Place, text string) []byte {
 	dst, _ = appendEncoded(dst, place, text) // Only headers refuse anything.
 	return dst
 }
 
-// appendEncoded appends a text encoded for a place.
+// appendEncoded appends a string encoded for a place.
 func appendEncoded(dst []byte, place Place, text string) ([]byte, error) {
 	switch place {
 	case PlacePath, PlaceQuery:
@@ -40,8 +40,8 @@ func appendEncoded(dst []byte, place Place, text string) ([]byte, error) {
 	return append(dst, text...), nil
 }
 
-// appendRaw appends a text that is to stand in a path or a query without encoding. What no
-// URL can have is refused, as it would end the URL or the request's line.
+// appendRaw appends a string that stands in a path or a query without encoding. It refuses
+// characters that no URL can have, as they would end the URL or the request's line.
 func appendRaw(dst []byte, place Place, text string) ([]byte, error) {
 	if place != PlacePath && place != PlaceQuery {
 		return appendEncoded(dst, place, text)
@@ -61,7 +61,7 @@ func unreserved(c byte) bool {
 		c == '-' || c == '.' || c == '_' || c == '~'
 }
 
-// appendPercent appends a text with all bytes but the unreserved ones percent-encoded.
+// appendPercent appends a string with all bytes but the unreserved ones percent-encoded.
 func appendPercent(dst []byte, text string) []byte {
 	for _, c := range []byte(text) {
 		if unreserved(c) {
@@ -73,8 +73,8 @@ func appendPercent(dst []byte, text string) []byte {
 	return dst
 }
 
-// appendForm appends a text as application/x-www-form-urlencoded has it (WHATWG URL, section
-// 5.2).
+// appendForm appends a string as application/x-www-form-urlencoded has it (WHATWG URL,
+// section 5.2).
 func appendForm(dst []byte, text string) []byte {
 	for _, c := range []byte(text) {
 		switch {
@@ -89,15 +89,15 @@ func appendForm(dst []byte, text string) []byte {
 	return dst
 }
 
-// appendJSONString appends a text as a JSON string.
+// appendJSONString appends a string as a JSON string.
 func appendJSONString(dst []byte, text string) []byte {
 	dst = append(dst, '"')
 	dst = appendJSONText(dst, text)
 	return append(dst, '"')
 }
 
-// appendJSONText appends a text as it stands between the quotes of a JSON string (RFC 8259,
-// section 7). What is no UTF-8 becomes U+FFFD.
+// appendJSONText appends a string as it stands between the quotes of a JSON string (RFC
+// 8259, section 7). Bytes that are not UTF-8 become U+FFFD.
 func appendJSONText(dst []byte, text string) []byte {
 	plain := 0
 	for i := 0; i < len(text); {

@@ -20,7 +20,7 @@ var (
 
 // Send is a turn that sends a message. Exactly one of its fields is set.
 type Send struct {
-	// Text is sent as a text message, and so is JSON.
+	// Text is sent in a message of type text, and so is JSON.
 	Text *Template
 	JSON *Document
 	// Base64 is sent as the bytes that it encodes.
@@ -32,7 +32,7 @@ type Send struct {
 // Receive is a turn that waits for the first message for which all checks hold and that has all that
 // is captured. Those before it are skipped.
 type Receive struct {
-	// Name tells it from other checks of its step: its path in the file, such as exchange[1].receive.
+	// Name is unique among the checks of its step: its path in the file, such as exchange[1].receive.
 	Name     string
 	Within   time.Duration
 	Checks   []Check
@@ -146,7 +146,7 @@ func (t Receive) bind(s *scope) (Receive, error) {
 	return t, nil
 }
 
-// message returns what is sent.
+// message returns the message to send.
 func (t Send) message(v Values) (data []byte, binary bool, err error) {
 	switch {
 	case t.Text != nil:
@@ -207,15 +207,15 @@ type SayKind uint8
 const (
 	// SayEnd: the exchange has ended.
 	SayEnd SayKind = iota
-	// SayMessage: a message is to be sent.
+	// SayMessage: send a message.
 	SayMessage
-	// SayWait: messages are to be shown to Hear, until it takes one.
+	// SayWait: show messages to Hear, until it takes one.
 	SayWait
-	// SayPing: a ping is to be sent, and its pong waited for.
+	// SayPing: send a ping, and wait for its pong.
 	SayPing
-	// SayClosing: the other side is to close the connection.
+	// SayClosing: wait for the other side to close the connection.
 	SayClosing
-	// SayPause: nothing is to be done for some time.
+	// SayPause: wait for some time.
 	SayPause
 )
 
@@ -262,7 +262,7 @@ func (t *Talk) Hear(data []byte) (bool, error) {
 			return false, nil
 		}
 	}
-	// All of them or none, as what was captured before holds while nothing replaces it.
+	// All of them or none, as earlier captures hold while nothing replaces them.
 	for i := range receive.Captures {
 		c := &receive.Captures[i]
 		if !c.finds(r) {
@@ -302,5 +302,5 @@ func (t *Talk) Missed() error {
 // if none was.
 func (t *Talk) Failed() (check int, ok bool) { return t.failed, t.failed >= 0 }
 
-// errSilence is what was waited for in vain.
+// errSilence reports that the message waited for did not come.
 var errSilence = errors.New("nothing came in time")

@@ -9,7 +9,7 @@ import (
 )
 
 // conversation runs the exchange of the only request of a program, whose other side sends messages,
-// and tells it as a line.
+// and returns it as a line.
 func conversation(t *testing.T, p *Program, messages ...string) string {
 	t.Helper()
 	j := begin(p, Slot{Hash: 1, Due: time.Unix(1, 0)})

@@ -49,9 +49,9 @@ type MoveKind uint8
 const (
 	// MoveEnd: the journey has ended.
 	MoveEnd MoveKind = iota
-	// MoveRequest: a request is to be sent. Took has to follow, or Fail.
+	// MoveRequest: send a request. Took must follow, or Fail.
 	MoveRequest
-	// MovePause: nothing is to be done for some time.
+	// MovePause: wait for some time.
 	MovePause
 	// MoveTogether: the requests that come next are sent at once, on so many lanes. Next is asked
 	// again for each lane when its request has been taken; see Branch.
@@ -118,8 +118,8 @@ func (j *Journey) redraw(indexes []int) {
 	}
 }
 
-// Next returns what comes next. It fails on a loop over what is no list, as the request that
-// would have come first in it; the journey goes on behind the loop, if it does.
+// Next returns the next move. It fails on a loop over a value that is not a list, as the
+// request that would have come first in it; the journey goes on behind the loop, if it does.
 func (j *Journey) Next() (Move, error) {
 	for j.pc < len(j.p.ops) {
 		at := j.pc
@@ -276,7 +276,7 @@ func (j *Journey) turn(o *op) {
 type Verdict struct {
 	// Failed are the indexes of the checks that do not hold.
 	Failed []int
-	// Err is why the response is not what was expected; nil if it is.
+	// Err says why the response does not meet the expectations; nil if it does.
 	Err error
 	// End says that the journey ends here, without having failed.
 	End bool
@@ -328,7 +328,7 @@ func (j *Journey) capture(c *Capture, r *Response) error {
 	if j.kept += len(value.Text) - before; j.kept > maxKept {
 		return errTooLarge
 	}
-	// Not the response itself, of which the value may be a small part.
+	// Not the response itself: the value may be a small part of it.
 	value.Text = string([]byte(value.Text))
 	j.set(c.index, value)
 	return nil
@@ -392,7 +392,7 @@ func (j *Journey) Rest() []int {
 }
 
 // Each calls f with each name that has a value, and whether that is a secret: a file's content,
-// a cookie, what has a name such as token, and what is made of those.
+// a cookie, a value with a name such as token, and anything made of those.
 func (j *Journey) Each(f func(name string, v Value, secret bool)) {
 	for i := range j.cells {
 		if j.cells[i].state == cellFull {

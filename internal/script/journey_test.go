@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// story runs a journey to its end and tells it as a line: the requests by their numbers and
-// what their templates become, and pauses.
+// story runs a journey to its end and returns it as a line: the requests by their numbers
+// and their filled-in templates, and pauses.
 func story(t *testing.T, p *Program, s Slot, texts []string, responses ...Response) string {
 	t.Helper()
 	j := begin(p, s)

@@ -19,15 +19,15 @@ type stage struct {
 	told []string
 }
 
-// underWay is a request that has not been taken, and where it is told of.
+// underWay is a request that has not been taken, and its place in the story.
 type underWay struct {
 	branch Branch
 	text   string
 	at     int
 }
 
-// play runs the journey of a slot and tells it as a line: the requests in the order in which they
-// were asked for, each with what came of it.
+// play runs the journey of a slot and returns it as a line: the requests in the order in which
+// they were asked for, each with its outcome.
 func play(t *testing.T, p *Program, s Slot, texts []string, respond func(text string) Response, next func(n int) int) string {
 	t.Helper()
 	st := &stage{t: t, p: p, j: begin(p, s), respond: respond, next: next}
@@ -57,7 +57,7 @@ func play(t *testing.T, p *Program, s Slot, texts []string, respond func(text st
 	}
 }
 
-// ask asks for the next move. One that fails is told.
+// ask asks for the next move. One that fails is written down.
 func (st *stage) ask() Move {
 	for {
 		m, err := st.j.Next()
@@ -69,7 +69,7 @@ func (st *stage) ask() Move {
 	}
 }
 
-// render tells of a request, and returns false if it cannot be made.
+// render writes a request down, and returns false if it cannot be made.
 func (st *stage) render(request int) (string, bool) {
 	text, err := st.texts[request].Text(st.j)
 	if err != nil {
@@ -81,7 +81,7 @@ func (st *stage) render(request int) (string, bool) {
 	return text, true
 }
 
-// took takes the response to a request that is told of at a place.
+// took takes the response to a request that is written down at a place.
 func (st *stage) took(at int, text string) {
 	r := st.respond(text)
 	switch v := st.j.Took(&r); {
@@ -198,8 +198,8 @@ func TestRequestsAtOnce(t *testing.T) {
 	}
 }
 
-// What is sent, and what becomes of it, does not depend on which response comes first: neither
-// where values are drawn when a request is made, nor where they are when its response is looked at.
+// Neither the requests nor their outcomes depend on which response comes first: neither where
+// values are drawn when a request is made, nor where they are when its response is looked at.
 func TestTheOrderOfResponsesChangesNothing(t *testing.T) {
 	number := func(name string) Variable { return Variable{name, IntRange{From: 0, To: 1 << 40}} }
 	words := Variable{"words", Many{From: 1, To: 3, Joined: true, Each: Made{parse(t, "{{ w }}-{{ e }}")}, Variables: []Variable{number("w")}}}
@@ -207,7 +207,7 @@ func TestTheOrderOfResponsesChangesNothing(t *testing.T) {
 	random := func(name string) Capture { return Capture{Name: name, Part: Part{JSON: "list"}, Pick: PickRandom} }
 	check := func(text string) Check {
 		want := parse(t, text)
-		return Check{Name: "never", Part: Part{JSON: "id"}, Contains: &want} // Its error says what was drawn.
+		return Check{Name: "never", Part: Part{JSON: "id"}, Contains: &want} // Its error shows the drawn value.
 	}
 	steps := []Step{
 		Request{Captures: []Capture{list}},

@@ -23,7 +23,7 @@ type Request struct {
 	Variables []Variable
 	Captures  []Capture
 	Checks    []Check
-	// Exchange is what is sent and received on the connection that the request opens.
+	// Exchange is the conversation on the connection that the request opens.
 	Exchange []Turn
 	// GoesOn says that the journey goes on when the request fails.
 	GoesOn bool
@@ -34,7 +34,7 @@ type Request struct {
 type Pause struct{ From, To, Mean time.Duration }
 
 // Repeat is a step that runs others From to To times, or, with All, once for each element of
-// the lists of Each, of which the shortest counts.
+// the lists of Each. The shortest list counts.
 type Repeat struct {
 	From, To int
 	All      bool
@@ -62,8 +62,8 @@ type Option struct {
 }
 
 // Parallel is a step that sends requests at once: each of them once, or, with Each, all of them once
-// for each element of its lists, of which the shortest counts. No request may use what another of
-// them captures, and those that are sent several times capture nothing.
+// for each element of its lists. The shortest list counts. No request may use what another of them
+// captures, and those that are sent several times capture nothing.
 type Parallel struct {
 	Each     []Each
 	Requests []Request
@@ -326,7 +326,7 @@ func (c *compiler) each(l *loop, all []Each, s, inner *scope) error {
 	return nil
 }
 
-// loop adds a loop: what begins it, what is in it and what ends a turn.
+// loop adds a loop: its beginning, its body and the end of a turn.
 func (c *compiler) loop(l *loop, begins, ends opKind, body func() error) error {
 	number := c.p.loops
 	c.p.loops++

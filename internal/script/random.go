@@ -2,8 +2,8 @@ package script
 
 import "encoding/binary"
 
-// Random is a long text of random bytes that follow from a slot, each of which can be had on its
-// own. It is immutable and safe for concurrent use.
+// Random is a long string of random bytes that follow from a slot. Each byte can be computed on
+// its own. It is immutable and safe for concurrent use.
 type Random struct {
 	from stream
 	size int64

@@ -13,7 +13,7 @@ import (
 // maxKept bounds what the captures of a journey hold, in bytes.
 const maxKept = 1 << 20
 
-// The ways in which a response does not hold what is captured.
+// The reasons why a response does not hold a capture.
 var (
 	errNothing  = errors.New("the response does not hold it")
 	errTooLarge = errors.New("a journey keeps at most 1 MiB of what it captures")

@@ -1,6 +1,6 @@
-// Package script is the language of realistic traffic, evaluated: what a slot's variables
-// are, what a template makes of them, which step of a journey comes next, what is captured
-// from a response and what is expected of it.
+// Package script is the language of realistic traffic, evaluated: the values of a slot's
+// variables, the results of a template, the next step of a journey, the captures from a
+// response and the checks on it.
 //
 // It is pure. It knows no network, no file and no clock, and everything follows from a slot
 // and from the responses to its requests: the same on every replica, and at any later time.
@@ -46,7 +46,7 @@ type symbol struct {
 	name   string
 	hash   uint64
 	source Source
-	// secret says that what is captured under the name must not be shown.
+	// secret says that values captured under the name must not be shown.
 	secret bool
 }
 

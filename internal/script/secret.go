@@ -10,15 +10,15 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Hidden stands for a secret in what is shown to people.
+// Hidden stands for a secret in output for people.
 const Hidden = "<hidden>"
 
 // shortestSecret is the length in bytes from which on secrets are hidden within other texts: a
 // shorter one would be found everywhere, and gives nothing away there.
 const shortestSecret = 4
 
-// What is looked for in a secret that is an object or a list, which a target may have made: strings
-// and numbers down to a depth, and so many of them.
+// The bounds of the search in a secret that is an object or a list, which a target may have made:
+// strings and numbers down to a depth, and so many of them.
 const (
 	deepestSecret = 8
 	mostSecrets   = 100
@@ -32,8 +32,8 @@ func secretName(name string) bool {
 	})
 }
 
-// Hide returns a text with a stand-in for each secret of the journey that occurs in it, as it is
-// or encoded as it would be in a request.
+// Hide returns a string with a stand-in for each secret of the journey that occurs in it, as it
+// is or encoded as it would be in a request.
 func (j *Journey) Hide(text string) string {
 	var texts []string
 	j.Each(func(_ string, v Value, secret bool) {

@@ -260,8 +260,8 @@ func (m Many) draw(s *stream, j *Journey) (Value, error) {
 	return String(strings.Join(texts, m.Join)), nil
 }
 
-// Secret returns a text that may change from time to time, as its file does: each journey takes
-// what it is when it is first used. It is called concurrently and must not block.
+// Secret returns a string that may change from time to time, as its file does: each journey
+// keeps the one of its first use. It is called concurrently and must not block.
 type Secret func() string
 
 func (f Secret) bind(*symbols, *scope) (Source, error) { return f, nil }

@@ -182,7 +182,7 @@ type Values interface {
 	Slot() Slot
 }
 
-// Place is where in a request a text stands, from which its encoding follows.
+// Place is where in a request a string stands. Its encoding follows from that.
 type Place uint8
 
 // The places.

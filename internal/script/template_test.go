@@ -173,7 +173,7 @@ func FuzzEncoding(f *testing.F) {
 	})
 }
 
-// FuzzParseTemplate holds that templates are read or refused, and told as they were written.
+// FuzzParseTemplate holds that templates are read or refused, and printed as they were written.
 func FuzzParseTemplate(f *testing.F) {
 	f.Add("a {{ b.c | raw }} d")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -15,7 +15,7 @@ func record(s *telemetry.Scenario, o engine.Outcome) {
 	finish(s, o)
 }
 
-// typical is an outcome with a trace id, of which some get an exemplar.
+// typical is an outcome with a trace id. Some of these get an exemplar.
 func typical() engine.Outcome {
 	o := ok(0)
 	o.Trace = [16]byte{1, 2, 3}

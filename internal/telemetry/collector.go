@@ -50,8 +50,8 @@ func (f factory) histograms(name, help string, bounds []float64, labels ...strin
 	}, labels)
 }
 
-// delayBounds are the buckets of the send delay: finer than those of the latency,
-// and the same for all, since they tell about the generator and not the target.
+// delayBounds are the buckets of the send delay: finer than those of the latency, and the
+// same for all, since they are about the generator and not the target.
 func delayBounds() []float64 { return ladder(100*time.Microsecond, 2*time.Second) }
 
 // phaseBounds are the buckets of the steps that make a connection.

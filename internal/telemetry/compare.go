@@ -13,7 +13,8 @@ import (
 // Comparison records what comes of the slots of one scenario that are sent to two targets. Get it from
 // Scenario.Comparison. Safe for concurrent use; a call neither blocks nor allocates.
 type Comparison struct {
-	// requests are the names of all requests of the scenario, of which those have series that are compared.
+	// requests are the names of all requests of the scenario, and compared those that have series of the
+	// comparison.
 	requests, compared []string
 	bounds             []float64
 
@@ -119,7 +120,7 @@ func (c *Comparison) Compared(v compare.Verdict) {
 	}
 }
 
-// Skipped counts a slot that was to be compared and was sent to its own target alone.
+// Skipped counts a slot that should have been compared and was sent to its own target alone.
 func (c *Comparison) Skipped(why compare.Skip) { c.skips[why].Inc() }
 
 // Exchanged counts a request to the candidate that has ended.

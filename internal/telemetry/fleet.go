@@ -14,7 +14,7 @@ type FleetState struct {
 	Members, Lost int
 	// Ratio is this replica's part, from 0 to 1.
 	Ratio float64
-	// Live tells that this replica may send, and StoreUp that the fleet's store answers.
+	// Live says that this replica may send, and StoreUp that the fleet's store responds.
 	Live, StoreUp bool
 	// Skew is what this replica's clock is ahead of the others' by.
 	Skew time.Duration
@@ -22,7 +22,7 @@ type FleetState struct {
 	Mismatched int
 	// OtherFloor is the number of members that have another min_replicas.
 	OtherFloor int
-	// Waiting tells that none of the replicas that should be joined has been reached.
+	// Waiting says that none of the replicas that should be joined has been reached.
 	Waiting bool
 	// Changes counts the changes of this replica's view, and Refused the packets and
 	// connections of strangers.

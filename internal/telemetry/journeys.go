@@ -19,7 +19,7 @@ const (
 // journeyBounds are the buckets of the duration of journeys, pauses included.
 func journeyBounds() []float64 { return ladder(10*time.Millisecond, time.Hour) }
 
-// journeys are the metrics of what is more than one request.
+// journeys are the metrics of journeys and their steps and checks.
 type journeys struct {
 	durations *prometheus.HistogramVec
 	skipped   *prometheus.CounterVec

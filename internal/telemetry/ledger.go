@@ -28,8 +28,9 @@ type slots struct {
 	dropped  [engine.NumDropReasons]uint64
 }
 
-// inFlight is what has come due and has not ended. Negative means that the engine
-// broke its promise to announce a slot before it ends it: better seen than hidden.
+// inFlight is the number of slots that have come due and have not ended. Negative means
+// that the engine broke its promise to announce a slot before it ends it: better seen than
+// hidden.
 func (s slots) inFlight() int64 {
 	left := s.due - s.finished
 	for _, n := range s.dropped {

@@ -189,7 +189,7 @@ type entry struct {
 	good, bad prometheus.Counter
 	extras    [protocol.NumExtras]prometheus.Counter
 	withheld  [protocol.NumExtras][engine.NumWithheldReasons]prometheus.Counter
-	// skipped is nil for what is no step of a journey, and checks are by their index.
+	// skipped is nil for a request that is not a step of a journey, and checks are by their index.
 	skipped prometheus.Counter
 	checks  []prometheus.Counter
 }

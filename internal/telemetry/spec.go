@@ -37,11 +37,11 @@ type ScenarioSpec struct {
 	// scrape, concurrently with everything else. Nil reads as 0.
 	TargetRate func() float64
 	ShareRate  func() float64
-	// Overridden tells whether an override of the rate is in effect. It is called like
-	// those; nil reads as no.
+	// Overridden reports whether an override of the rate is in effect. It is called like those;
+	// nil reads as no.
 	Overridden func() bool
-	// BackOffRatio returns the part of the slots that is sent while the target is spared.
-	// It is called like those; nil reads as 1.
+	// BackOffRatio returns the share of the slots that is sent while the target is spared. It
+	// is called like those; nil reads as 1.
 	BackOffRatio func() float64
 	// SilentFor returns for how many seconds slots of this replica have been due without
 	// one being counted. It is called like those; nil reads as 0.

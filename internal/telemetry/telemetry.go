@@ -2,11 +2,11 @@
 // their names stand. A Metrics has those of the process; a Scenario has those of
 // one scenario and is its engine.Recorder and its protocol.Wire.
 //
-// It registers with the registry that it is given and never with the default one.
-// It does not serve HTTP, knows nothing of the configuration file, judges nothing
-// but the SLO, and does not register the build information or the Go runtime's
-// metrics. docs/metrics.md explains how to read what is exposed; its tables are
-// generated from this package by go generate.
+// It registers with the registry that it is given and never with the default one. It does
+// not serve HTTP, knows nothing of the configuration file, judges nothing but the SLO, and
+// does not register the build information or the Go runtime's metrics. docs/metrics.md
+// explains how to read the metrics; its tables are generated from this package by go
+// generate.
 package telemetry
 
 import (
@@ -52,7 +52,7 @@ func New(reg prometheus.Registerer) *Metrics {
 	}
 	data := newDataCollector()
 	if err := reg.Register(data); err != nil {
-		panic(err) // Likewise.
+		panic(err) // As promauto does.
 	}
 	return &Metrics{
 		reg:   reg,
@@ -70,18 +70,18 @@ func New(reg prometheus.Registerer) *Metrics {
 	}
 }
 
-// DryRun marks what is counted as that of a dry run.
+// DryRun marks the process as a dry run.
 func (m *Metrics) DryRun() { m.dryRun.Set(1) }
 
 // Scenario returns the metrics of the scenario that spec describes and exposes them
 // from now on, with every series whose labels are known created at 0.
 //
-// For a name that exists it replaces the rate functions and keeps what can be kept:
-// the same requests, bucket bounds and SLO give the same Scenario; otherwise
-// counters of requests that stay go on, histograms go on if their bounds are the
-// same, and series that are no longer due are deleted. A Scenario that was returned
-// earlier stays valid: what it is told still counts towards the series that remain,
-// the ledger and the connections always among them.
+// For a name that exists it replaces the rate functions and keeps as much as it can: the
+// same requests, bucket bounds and SLO give the same Scenario; otherwise counters of
+// requests that stay go on, histograms go on if their bounds are the same, and series that
+// are no longer due are deleted. A Scenario that was returned earlier stays valid: its
+// counts still go to the series that remain, the ledger and the connections always among
+// them.
 //
 // It fails, and changes nothing, if spec is invalid or the registry refuses.
 func (m *Metrics) Scenario(spec ScenarioSpec) (*Scenario, error) {
@@ -103,7 +103,7 @@ func (m *Metrics) Scenario(spec ScenarioSpec) (*Scenario, error) {
 }
 
 // Remove deletes every series of the scenario; a name that is not there is ignored.
-// Scenarios that were returned for it may still be told of what ends late.
+// Scenarios that were returned for it may still receive events that end late.
 func (m *Metrics) Remove(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -113,16 +113,16 @@ func (m *Metrics) Remove(name string) {
 	}
 }
 
-// ReloadSucceeded tells that a configuration was loaded and runs. The hash is any
-// text that differs between configurations.
+// ReloadSucceeded records that a configuration was loaded and runs. The hash is any string
+// that differs between configurations.
 func (m *Metrics) ReloadSucceeded(at time.Time, hash string) {
 	m.reloadSuccessful.Set(1)
 	m.reloadTimestamp.Set(float64(at.UnixMilli()) / 1e3)
 	m.configHash.Set(hashValue(hash))
 }
 
-// ReloadFailed tells that a configuration could not be loaded, so that the one
-// before runs on. Its time and hash stay.
+// ReloadFailed records that a configuration could not be loaded, so that the one before
+// runs on. Its time and hash stay.
 func (m *Metrics) ReloadFailed() { m.reloadSuccessful.Set(0) }
 
 // hashValue maps the text to 48 bits, which a float64 holds exactly.

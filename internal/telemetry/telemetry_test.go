@@ -111,7 +111,7 @@ func TestChangeOfShapeKeepsWhatItCan(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		change func(*telemetry.ScenarioSpec)
-		// What is left of one request of each entry.
+		// The series that remain of one request of each entry.
 		requests, durations, verdicts float64
 		names                         []string
 	}{
@@ -200,7 +200,7 @@ func TestOldScenarioStillCountsAfterAChangeOfShape(t *testing.T) {
 	s.Due(1)
 	finish(s, ok(0))
 
-	// What was in flight ends: of the request that stays, and of the one that is gone,
+	// The requests in flight end: those of the entry that stays, and of the one that is gone,
 	// for which a code that it never had before must not bring it back.
 	finish(old, ok(1))
 	finish(old, ok(0))

@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// Arrivals tells how slots follow each other at a given rate.
+// Arrivals is how slots follow each other at a given rate.
 type Arrivals uint8
 
 const (
@@ -30,9 +30,8 @@ func (a Arrivals) String() string {
 	}
 }
 
-// blockSize is the number of slots in a block of Poisson arrivals, and the part of
-// the integral that it covers. The last block of a segment takes what is left: up
-// to twice as much.
+// blockSize is the number of slots in a block of Poisson arrivals, and the part of the
+// integral that it covers. The last block of a segment takes the rest: up to twice as much.
 const blockSize = 1024
 
 // block holds the random points of one block. The zero block is empty.

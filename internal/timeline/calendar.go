@@ -85,7 +85,7 @@ func (c calendar) dayStart(number int64) time.Time {
 	}
 }
 
-// isPlain tells whether the group's layout is plain: no clock is changed in it.
+// isPlain reports whether the group's layout is plain: no clock is changed in it.
 func (c calendar) isPlain(g int64, start, end time.Time) bool {
 	local := start.In(c.loc)
 	_, offset := local.Zone()

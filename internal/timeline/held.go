@@ -22,7 +22,7 @@ type Held struct {
 	// Rate is in slots per second.
 	Rate float64
 	// Before is the progress until From, and Began when the first of those that go on from each
-	// other starts, to tell their slots from others.
+	// other starts, to separate their slots from others.
 	Before Progress
 	Began  time.Time
 }
@@ -51,7 +51,7 @@ func (h Held) scaled(factor float64) Held {
 }
 
 const (
-	// maxProgress bounds what is counted: a rate of MaxRate reaches it after centuries.
+	// maxProgress bounds the slots counted: a rate of MaxRate reaches it after centuries.
 	maxProgress = 1 << 52
 	// maxHeld bounds for how long a rate may hold.
 	maxHeld = 31 * day

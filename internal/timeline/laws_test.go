@@ -35,7 +35,7 @@ func FuzzLaws(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) { checkLaws(t, seed) })
 }
 
-// checkLaws draws a timeline and an instant, and tells whether New accepts it.
+// checkLaws draws a timeline and an instant, and reports whether New accepts it.
 func checkLaws(t *testing.T, seed uint64) bool {
 	t.Helper()
 	r := newRandom(seed)
@@ -200,8 +200,8 @@ func (l laws) spliced(t *testing.T, at time.Time) {
 	}
 }
 
-// intervals checks that the counts of adjacent intervals add up, and that Ranges
-// tells the same.
+// intervals checks that the counts of adjacent intervals add up, and that Ranges agrees
+// with them.
 func (l laws) intervals(t *testing.T, from time.Time) {
 	t.Helper()
 	mid := from.Add(l.between(0, 10*24*time.Hour, 1))

@@ -109,7 +109,7 @@ func TestIntegralsAreThoseOfTheSteps(t *testing.T) {
 	}
 }
 
-// TestExtremesHoldEveryRate looks at rates within steps, the highest of which Peak knows.
+// TestExtremesHoldEveryRate looks at rates within steps. Peak knows the highest of them.
 func TestExtremesHoldEveryRate(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 10))
 	for range 50 {

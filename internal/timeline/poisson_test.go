@@ -75,8 +75,8 @@ func isExponential(t *testing.T, gaps []float64) {
 	}
 }
 
-// isUncorrelated fails if a gap tells something of the next one, for alpha = 0.01.
-// That the gaps in a block of 1,024 add up to a fixed sum correlates them a little.
+// isUncorrelated fails if a gap predicts something of the next one, for alpha = 0.01. That
+// the gaps in a block of 1,024 add up to a fixed sum correlates them a little.
 func isUncorrelated(t *testing.T, gaps []float64) {
 	t.Helper()
 	var sum float64

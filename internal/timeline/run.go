@@ -24,7 +24,7 @@ func (t *Timeline) runs(from, to time.Time) iter.Seq[run] {
 	}
 }
 
-// walk yields the runs of a plain timeline. It returns false if it was told to stop.
+// walk yields the runs of a plain timeline. It returns false if yield stopped it.
 func (t *Timeline) walk(from, to time.Time, yield func(run) bool) bool {
 	if t.only != nil {
 		return yield(run{seg: t.only, from: from, until: to})

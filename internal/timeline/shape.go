@@ -28,8 +28,8 @@ const (
 	maxParameter = 1e12
 )
 
-// Shape is a rate over time, in slots per second. Shapes are small values; what is
-// wrong with one is told by New.
+// Shape is a rate over time, in slots per second. Shapes are small values; New reports an
+// invalid one.
 //
 // A shape with a period starts over at each local midnight, or, when the period is
 // longer than a day, at the local midnight at which a group of as many days starts
@@ -38,17 +38,17 @@ const (
 type Shape interface {
 	// String returns the shape's formula, for people.
 	String() string
-	// plan checks the shape and tells what it takes to draw it.
+	// plan checks the shape and returns the facts needed to draw it.
 	plan() (plan, error)
 	// draw returns the shape as pieces that cover the layout without a gap.
 	draw(l layout) []piece
 }
 
-// plan is what has to be known about a shape before it is drawn.
+// plan holds the facts about a shape that must be known before it is drawn.
 type plan struct {
 	// days is the number of whole days in a segment: the longest period, at least 1.
 	days int
-	// clock tells that the shape follows local time, not elapsed time.
+	// clock says that the shape follows local time, not elapsed time.
 	clock bool
 	waves []density
 	// recorded is the number of points of recordings, which lie between from and until.
@@ -124,7 +124,7 @@ type wave struct {
 	period time.Duration
 	// shift is the time at which a period of the pieces starts.
 	shift time.Duration
-	// clock tells that the wave runs by local time.
+	// clock says that the wave runs by local time.
 	clock  bool
 	pieces []piece
 }

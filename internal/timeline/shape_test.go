@@ -243,8 +243,8 @@ func TestNewRefusesWhatMakesNoSense(t *testing.T) {
 	}
 }
 
-// Whatever numbers a shape is made of, New answers without a panic, and a timeline
-// that it returns works.
+// Whatever numbers a shape is made of, New does not panic, and a timeline that it returns
+// works.
 func FuzzNew(f *testing.F) {
 	f.Add(uint8(0), 1.0, 2.0, int64(time.Hour), int64(time.Minute), int64(time.Second))
 	f.Add(uint8(3), 10.0, 200.0, int64(time.Hour), int64(time.Minute), int64(10*time.Second))

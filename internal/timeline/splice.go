@@ -32,8 +32,8 @@ type cut struct {
 // At each instant one plain timeline is in effect, and a slot exists if it is due while
 // its own timeline is. Nothing is numbered anew: every slot keeps its segment, its
 // number and its hash, and where t comes back it goes on as if it had run beneath the
-// stretch. So identities stay unique, and whoever has the same stretches has the same
-// slots, whenever he has heard of them.
+// stretch. So identities stay unique, and replicas with the same stretches have the same
+// slots, whenever they heard of them.
 func (t *Timeline) Splice(stretches []Stretch) (*Timeline, error) {
 	if len(stretches) == 0 {
 		return t, nil
@@ -110,9 +110,9 @@ func (t *Timeline) inEffect(at, until time.Time) (*Timeline, time.Time) {
 	return t, until
 }
 
-// With returns a plain timeline of another shape: its name, arrivals, location and
-// limit are those of t, which may be spliced. Unlike New it accepts a rate beyond the constant MaxRate where
-// the limit holds it down: what is asked for in passing is not a mistake in a file.
+// With returns a plain timeline of another shape: its name, arrivals, location and limit are those of t,
+// which may be spliced. Unlike New it accepts a rate beyond the constant MaxRate where the limit holds it
+// down: a temporary rate is not a mistake in a file.
 func (t *Timeline) With(shape Shape) (*Timeline, error) {
 	o := t.options
 	o.Shape = shape
@@ -127,8 +127,8 @@ func (t *Timeline) With(shape Shape) (*Timeline, error) {
 }
 
 // Scaled returns the timeline with its rate times a factor of 0 or more; one that is spliced
-// keeps its stretches. The limit of t stays where it is: what is scaled is the shape that it
-// is applied to.
+// keeps its stretches. The limit of t stays where it is: only the shape beneath it is
+// scaled.
 func (t *Timeline) Scaled(factor float64) (*Timeline, error) {
 	scaled, err := t.plain().scaledPlain(factor)
 	if err != nil || t.cuts == nil {

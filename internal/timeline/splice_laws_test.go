@@ -39,7 +39,7 @@ func FuzzSplice(f *testing.F) {
 }
 
 // checkSplice draws a spliced timeline and a time, compares it with its reference, and
-// tells whether New accepts what it is made of.
+// reports whether New accepts its ingredients.
 func checkSplice(t *testing.T, seed uint64) bool {
 	t.Helper()
 	s, ok := newSplice(t, newRandom(seed))
@@ -248,7 +248,7 @@ func walk(c *timeline.Cursor, before time.Time) []timeline.Slot {
 	}
 }
 
-// ranges checks that Ranges tells the slots of a cursor, in their order.
+// ranges checks that Ranges has the slots of a cursor, in their order.
 func (s splice) ranges(t *testing.T) {
 	t.Helper()
 	i := 0

@@ -1,6 +1,6 @@
-// Package timeline answers when slot k is due and how many slots are due by t, from
-// nothing but a scenario's name, the shape of its rate and its time zone: every
-// replica computes the same timeline, to the nanosecond and on any processor.
+// Package timeline computes when slot k is due and how many slots are due by t, from
+// nothing but a scenario's name, the shape of its rate and its time zone: every replica
+// computes the same timeline, to the nanosecond and on any processor.
 //
 // A Shape is drawn as a curve: pieces on which the rate is linear, repeated every
 // period. Its integral L(t), the number of slots until t, is piecewise quadratic,
@@ -66,9 +66,9 @@ type Range struct {
 	From, To uint64
 }
 
-// New returns the timeline, or an error that tells what is wrong with the options:
-// a rate that is negative, not finite or beyond MaxRate, a period out of bounds or
-// that does not fit the others, more than MaxKnots knots.
+// New returns the timeline, or an error if the options are invalid: a rate that is
+// negative, not finite or beyond MaxRate, a period out of bounds or that does not fit the
+// others, more than MaxKnots knots.
 func New(o Options) (*Timeline, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -185,10 +185,10 @@ func (t *Timeline) Ranges(from, to time.Time) iter.Seq[Range] {
 	}
 }
 
-// Segment returns the segment that contains the instant, and whose slots are due then.
-// In a spliced timeline it is a whole segment of the plain one that is in effect: it
-// may start earlier or end later than that is, and of its slots only those exist that
-// are due in that time, which Ranges tells.
+// Segment returns the segment that contains the instant, and whose slots are due then. In a
+// spliced timeline it is a whole segment of the plain one that is in effect: it may start
+// earlier or end later than that is, and only those of its slots exist that are due in that
+// time. Ranges returns them.
 func (t *Timeline) Segment(at time.Time) *Segment {
 	plain, _ := t.inEffect(at, at)
 	if plain.only != nil {

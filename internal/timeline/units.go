@@ -9,8 +9,8 @@ import (
 // the number of slots in consecutive segments adds up to the last one.
 type units struct{ whole, part uint64 }
 
-// unitsOf returns x, of which bits below 2^-63 are cut off; 0 <= x < 2^63. The detour
-// by int64 spares a branch that no processor could predict.
+// unitsOf returns x without its bits below 2^-63; 0 <= x < 2^63. The detour by int64 spares
+// a branch that no processor could predict.
 func unitsOf(x float64) units {
 	whole := int64(x)
 	part := int64(mul(x-float64(whole), 0x1p63))

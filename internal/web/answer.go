@@ -19,7 +19,7 @@ func succeed(w http.ResponseWriter, data any) {
 	writeJSON(w, http.StatusOK, answer{Status: "success", Data: data})
 }
 
-// fail answers with an error: a Refusal with its status, any other as our own fault.
+// fail responds with an error: a Refusal with its status, any other as our own fault.
 func fail(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
@@ -28,8 +28,8 @@ func fail(w http.ResponseWriter, err error) {
 	writeJSON(w, status, answer{Status: "error", Error: err.Error()})
 }
 
-// writeJSON encodes the whole answer before it begins to send it, so that what cannot
-// be encoded is an error and not half an answer.
+// writeJSON encodes the whole response before it begins to send it, so that a value that
+// cannot be encoded is an error and not half a response.
 func writeJSON(w http.ResponseWriter, status int, a answer) {
 	body, err := json.Marshal(a)
 	if err != nil {
@@ -38,7 +38,7 @@ func writeJSON(w http.ResponseWriter, status int, a answer) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // The client went away; nobody is left to tell.
+	_, _ = w.Write(append(body, '\n')) // The client went away; nobody is left to notify.
 }
 
 // refuse returns a Refusal.
@@ -46,7 +46,7 @@ func refuse(status int, format string, args ...any) *Refusal {
 	return &Refusal{Status: status, Message: fmt.Sprintf(format, args...)}
 }
 
-// notAllowed answers requests with a method that an endpoint does not know.
+// notAllowed responds to requests with a method that an endpoint does not know.
 func notAllowed(methods ...string) http.HandlerFunc {
 	allow := strings.Join(methods, ", ")
 	return func(w http.ResponseWriter, r *http.Request) {

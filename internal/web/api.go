@@ -5,13 +5,13 @@ import "time"
 // ScenarioStatus is a scenario as it runs now. Rates are in requests per second.
 type ScenarioStatus struct {
 	Name string `json:"name"`
-	// FileRate is what the file asks the whole fleet for now, or what was found for a rate that
-	// the file follows.
+	// FileRate is the rate that the file sets for the whole fleet now, or the one found for a
+	// rate that the file follows.
 	FileRate float64 `json:"file_rate"`
 	// TargetRate is what the fleet should send now, and ShareRate this replica's part.
 	TargetRate float64 `json:"target_rate"`
 	ShareRate  float64 `json:"share_rate"`
-	// BackOffRatio is the part of the rate that is sent now, from 0 to 1: less than 1 while
+	// BackOffRatio is the share of the rate that is sent now, from 0 to 1: less than 1 while
 	// the target is spared.
 	BackOffRatio float64 `json:"back_off_ratio"`
 	// MaxRate is the ceiling of the file; 0 is none.
@@ -43,11 +43,11 @@ type OverrideStatus struct {
 	Rate   *float64 `json:"rate,omitempty"`
 	Factor *float64 `json:"factor,omitempty"`
 	Clear  bool     `json:"clear,omitempty"`
-	// From and Until bound the effect; Active tells that it has begun.
+	// From and Until bound the effect; Active says that it has begun.
 	From   time.Time `json:"from"`
 	Until  time.Time `json:"until"`
 	Active bool      `json:"active"`
-	// Capped tells that max_rate holds it back.
+	// Capped says that max_rate holds it back.
 	Capped bool `json:"capped"`
 	// Reason and By are why, and who asked for it.
 	Reason string `json:"reason"`
@@ -98,8 +98,8 @@ type ClearRequest struct {
 	By     string `json:"by,omitempty"`
 }
 
-// Refusal is an error that the client is to blame for, with the status to answer.
-type Refusal struct { //nolint:errname // It is what it says, in the answer as in the code.
+// Refusal is an error that the client is to blame for, with the status of the response.
+type Refusal struct { //nolint:errname // It is a refusal, in the response as in the code.
 	Status  int
 	Message string
 }
@@ -113,10 +113,10 @@ type FleetStatus struct {
 	Self    string `json:"self"`
 	Store   string `json:"store"`
 	Cluster string `json:"cluster"`
-	// Live tells that this replica sends its share; Why tells why it does not.
+	// Live says that this replica sends its share; Why says why it does not.
 	Live bool   `json:"live"`
 	Why  string `json:"why,omitempty"`
-	// StoreUp tells that the store answers.
+	// StoreUp says that the store responds.
 	StoreUp bool `json:"store_up"`
 	// Second is the whole second that this view is for.
 	Second  time.Time      `json:"second"`
@@ -140,8 +140,8 @@ type MemberStatus struct {
 	LastHeartbeat time.Time `json:"last_heartbeat"`
 	// ClockOffset is the member's clock minus this replica's, in seconds.
 	ClockOffset float64 `json:"clock_offset_seconds"`
-	// Config is the hash of the member's configuration; SameConfig tells that this
-	// replica runs the same.
+	// Config is the hash of the member's configuration; SameConfig says that this replica runs
+	// the same.
 	Config     string `json:"config"`
 	SameConfig bool   `json:"same_config"`
 }

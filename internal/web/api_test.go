@@ -197,7 +197,7 @@ func TestEveryRefusal(t *testing.T) {
 	}
 }
 
-// message returns the error of an answer.
+// message returns the error of a response.
 func message(t *testing.T, body string) string {
 	t.Helper()
 	var a answer

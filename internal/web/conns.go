@@ -13,7 +13,7 @@ import (
 )
 
 // conns bounds the connections of a server: for a new one beyond the limit it closes the
-// one that has been without a request for the longest time, so that whoever holds
+// one that has been without a request for the longest time, so that a client that holds
 // connections keeps out neither scrapes nor probes. Requests that are being served are
 // cut off only if all connections have one.
 //
@@ -22,7 +22,7 @@ import (
 type conns struct {
 	limit  int
 	logger *slog.Logger
-	// sometimes bounds how often the log tells that connections are closed.
+	// sometimes bounds how often the log reports that connections are closed.
 	sometimes rate.Sometimes
 
 	mu sync.Mutex
@@ -82,7 +82,7 @@ func (c *conns) changed(nc net.Conn, state http.ConnState) {
 		if n, ok := c.open[nc]; ok {
 			c.touch(n)
 		}
-	default: // A byte of a request is none yet: whoever sends only some is as good as idle.
+	default: // Part of a request is none yet: a client that sends no more is as good as idle.
 	}
 }
 

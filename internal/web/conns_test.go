@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what has to happen.
+// patience is how long a test waits for an event.
 const patience = 20 * time.Second
 
-// connect opens a connection to a server and sends what it is told to.
+// connect opens a connection to a server and sends a string.
 func connect(t *testing.T, base, text string) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))

@@ -38,7 +38,7 @@ func (c controller) clear(w http.ResponseWriter, r *http.Request) {
 	c.answer(w, r, request{"clear", o.By, o.Reason}, status, err)
 }
 
-// preview tells what set would do. It changes nothing, but is asked for by who may change.
+// preview reports the effect that set would have. It changes nothing, but needs the same permission.
 func (c controller) preview(w http.ResponseWriter, r *http.Request) {
 	err := c.permit(r)
 	var o OverrideRequest
@@ -56,7 +56,7 @@ func (c controller) preview(w http.ResponseWriter, r *http.Request) {
 	succeed(w, p)
 }
 
-// permit tells why a request may not change anything, or nil. A page of another origin
+// permit returns why a request may not change anything, or nil. A page of another origin
 // must not be able to make a browser ask, and neither must one whose name resolves to us.
 func (c controller) permit(r *http.Request) error {
 	if !c.Control {
@@ -68,7 +68,7 @@ func (c controller) permit(r *http.Request) error {
 	return c.hosts.check(r)
 }
 
-// request is what the log tells of a request, besides where it came from.
+// request is what the log says of a request, besides where it came from.
 type request struct{ action, by, reason string }
 
 // answer sends what came of a request and logs it.

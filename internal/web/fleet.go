@@ -16,7 +16,7 @@ const (
 	// maxSkew is the difference of clocks above which the page marks it.
 	maxSkew = 500 * time.Millisecond
 	// onTheWay is how long heartbeats take, at most, on their way through the fleet: smaller
-	// differences of clocks are not told from it.
+	// differences of clocks cannot be separated from it.
 	onTheWay = 200 * time.Millisecond
 )
 
@@ -53,7 +53,7 @@ func newFleetPage(fleet func() FleetStatus) (*fleetPage, error) {
 // fleetView is what the template is given.
 type fleetView struct {
 	FleetStatus
-	// Alone tells that there is no fleet to show.
+	// Alone says that there is no fleet to show.
 	Alone bool
 	Now   time.Time
 }
@@ -91,7 +91,7 @@ func (p *fleetPage) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	}
 	loads(w.Header())
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(page.Bytes()) // The client went away; nobody is left to tell.
+	_, _ = w.Write(page.Bytes()) // The client went away; nobody is left to notify.
 }
 
 // sharesOver is how wide the picture of all shares is, and sharesApart the gap between two.
@@ -139,7 +139,7 @@ func percent(x float64) string {
 	return strconv.FormatFloat(x*100, 'f', 1, 64) + " %"
 }
 
-// ago tells how long before now an instant was, to the second, in at most two units.
+// ago returns how long before now an instant was, to the second, in at most two units.
 func ago(now, t time.Time) string {
 	if t.IsZero() {
 		return "–"
@@ -199,5 +199,5 @@ func offset(seconds float64) string {
 	}
 }
 
-// skewed tells that clocks differ so much that it shows in the traffic.
+// skewed reports whether clocks differ so much that it shows in the traffic.
 func skewed(seconds float64) bool { return math.Abs(seconds) > maxSkew.Seconds() }

@@ -28,8 +28,8 @@ func newHandler(o Options) (http.Handler, error) {
 		fmt.Fprintln(w, "traffic_exporter is healthy.")
 	})
 	mux.HandleFunc("GET /-/ready", readyHandler(o.Ready))
-	// Reloading only applies what is in the file already, and a page of another
-	// origin must not be able to make a browser ask for it.
+	// Reloading only applies the content of the file, and a page of another origin must not be
+	// able to make a browser ask for it.
 	reload := http.NewCrossOriginProtection().Handler(reloadHandler(o, ours))
 	mux.Handle("POST /-/reload", reload)
 	mux.Handle("PUT /-/reload", reload)
@@ -79,6 +79,6 @@ func configHandler(config func() ([]byte, error)) http.HandlerFunc {
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = w.Write(b) // The client went away; nobody is left to tell.
+		_, _ = w.Write(b) // The client went away; nobody is left to notify.
 	}
 }

@@ -38,7 +38,7 @@ func newHosts(allowed []string, externalURL string) (hosts, error) {
 	return h, nil
 }
 
-// check tells why a request may not change anything by the host that it names, or nil.
+// check returns why a request may not change anything by the host that it names, or nil.
 func (h hosts) check(r *http.Request) error {
 	host := hostOf(r.Host)
 	if h.names[host] || isLocal(host, r) {

@@ -89,7 +89,7 @@ func appendNumber(b []byte, v float64, digits int) []byte {
 	return strconv.AppendFloat(b, v, 'g', digits, 64)
 }
 
-// Column is a column of figures with four digits, of which some may be missing.
+// Column is a column of figures with four digits. Some of them may be missing.
 type Column []float32
 
 // MarshalJSON implements json.Marshaler.
@@ -125,7 +125,7 @@ type LiveScenario struct {
 	// Zone is its time zone, and Peak the highest rate of the file today.
 	Zone string `json:"time_zone"`
 	Peak Number `json:"peak"`
-	// Trouble says what is the matter; empty if nothing is.
+	// Trouble describes the worst problem; empty if there is none.
 	Trouble string `json:"trouble,omitempty"`
 	// Delay is the 99th percentile of how late this replica sent; where the fleet is summed, of
 	// the member that is latest.
@@ -135,7 +135,7 @@ type LiveScenario struct {
 	Users  *Number    `json:"users"`
 	Budget *LiveSLO   `json:"slo"`
 	Totals LiveTotals `json:"totals"`
-	// Day is today in half hours: what is to be sent and what was.
+	// Day is today in half hours: the planned slots and those sent.
 	Day LiveDay `json:"day"`
 }
 
@@ -145,12 +145,12 @@ type LiveDay struct {
 	Sent   Column `json:"sent"`
 }
 
-// LiveSLO is an objective with what is left of its error budget, of the whole fleet's requests
-// where it is summed.
+// LiveSLO is an objective with its remaining error budget, of the whole fleet's requests where
+// it is summed.
 type LiveSLO struct {
 	Objective float64 `json:"objective"`
 	Latency   float64 `json:"latency"`
-	// Left is what is left of the budget since Since, from 1 down; less than 0 if it is overdrawn.
+	// Left is the remaining budget since Since, from 1 down; less than 0 if it is overdrawn.
 	Left Number  `json:"left"`
 	Good float64 `json:"good"`
 	Bad  float64 `json:"bad"`
@@ -212,8 +212,8 @@ type LiveShared struct {
 	LiveFigures
 
 	Users Number `json:"users"`
-	// Delay is the 99th percentile of how late it sent, and Left what is left of the error budget
-	// by its own requests; null without an SLO.
+	// Delay is the 99th percentile of its send delay, and Left the remaining error budget by its
+	// own requests; null without an SLO.
 	Delay Number `json:"delay"`
 	Left  Number `json:"left"`
 }
@@ -233,7 +233,7 @@ type FailureStatus struct {
 	Latency float64 `json:"latency"`
 	Code    string  `json:"code,omitempty"`
 	Error   string  `json:"error,omitempty"`
-	// Exchange is what was exchanged, with secrets hidden; empty where nothing was seen.
+	// Exchange is the transcript, with secrets hidden; empty where nothing was seen.
 	Exchange string `json:"exchange,omitempty"`
 	// Command sends the slot again.
 	Command string `json:"command"`

@@ -59,7 +59,7 @@ func failuresHandler(failures func(scenario string) []FailureStatus) http.Handle
 	}
 }
 
-// params returns the query parameters of a request, of which each may be there once.
+// params returns the query parameters of a request. Each may be there once.
 func params(r *http.Request, names ...string) (map[string]string, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {

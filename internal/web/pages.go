@@ -33,11 +33,12 @@ func servePage(w http.ResponseWriter, r *http.Request, name string) {
 	w.Header().Set("Content-Type", kind)
 	// A new version has to be seen at once: the page and its script belong together.
 	w.Header().Set("Cache-Control", "no-cache")
-	_, _ = w.Write(b) // The client went away; nobody is left to tell.
+	_, _ = w.Write(b) // The client went away; nobody is left to notify.
 }
 
-// nothing and pagePolicy are Content-Security-Policies: of what is no page, and of pages, which
-// run and load what this server has, and put no text where it could become code.
+// nothing and pagePolicy are Content-Security-Policies: for responses that are not pages, and
+// for pages, which run and load files of this server, and put no text where it could become
+// code.
 const (
 	nothing    = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 	pagePolicy = nothing + "; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +

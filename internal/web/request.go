@@ -20,7 +20,7 @@ const (
 	maxBody = 64 << 10
 	// maxText bounds reasons and names of people, in characters.
 	maxText = 200
-	// maxQuoted bounds what is quoted of a request in an error, in bytes.
+	// maxQuoted bounds a quotation from a request in an error, in bytes.
 	maxQuoted = 60
 )
 
@@ -225,8 +225,8 @@ func oneOf(a string, hasA bool, b string, hasB bool) *Refusal {
 	}
 }
 
-// checkText checks that a text is one line for people to read: no character in it
-// ends a line, hides or turns round what follows.
+// checkText checks that a string is one line for people to read: no character in it ends a
+// line, hides or turns round the characters after it.
 func checkText(key, text string, required bool) *Refusal {
 	if required && strings.TrimSpace(text) == "" {
 		return refuse(http.StatusBadRequest, "%s: missing, expected a text of at most %d characters", key, maxText)
@@ -242,10 +242,10 @@ func checkText(key, text string, required bool) *Refusal {
 	return nil
 }
 
-// quote quotes what was found.
+// quote quotes a string that was found.
 func quote(found string) string { return strconv.Quote(clip(found)) }
 
-// clip returns the beginning of a text that is long.
+// clip returns the beginning of a long string.
 func clip(text string) string {
 	if len(text) <= maxQuoted {
 		return text

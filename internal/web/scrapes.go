@@ -28,7 +28,7 @@ type scrapes struct {
 	places int
 
 	mu sync.Mutex
-	// writes counts what has been written; it stands for the time.
+	// writes counts the writes that have ended; it stands for the time.
 	writes  uint64
 	sending map[*scrape]struct{}
 }
@@ -68,7 +68,7 @@ func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.leave(sc)
 	for chunk := p.body.Next(scrapeChunk); len(chunk) > 0; chunk = p.body.Next(scrapeChunk) {
 		if _, err := w.Write(chunk); err != nil {
-			return // The client went away or did not read; nobody is left to tell.
+			return // The client went away or did not read; nobody is left to notify.
 		}
 		s.wrote(sc)
 	}

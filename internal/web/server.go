@@ -37,7 +37,7 @@ const (
 	shutdownTimeout = 3 * time.Second
 )
 
-// DefaultMaxConnections is how many connections a Server has at a time unless told
+// DefaultMaxConnections is how many connections a Server has at a time unless configured
 // otherwise.
 const DefaultMaxConnections = 64
 
@@ -47,9 +47,9 @@ type Options struct {
 	Flags *toolkit.FlagConfig
 	// Registry is what /metrics serves.
 	Registry *prometheus.Registry
-	// Ready tells why the process is not ready, or nil.
+	// Ready returns why the process is not ready, or nil.
 	Ready func() error
-	// Reload reads the configuration again; its error is the answer's body.
+	// Reload reads the configuration again; its error is the response's body.
 	Reload func() error
 	// Config returns the running configuration with its secrets hidden.
 	Config func() ([]byte, error)
@@ -66,20 +66,20 @@ type Options struct {
 	// MaxConnections bounds the connections (--web.max-connections); 0 is
 	// DefaultMaxConnections.
 	MaxConnections int
-	// Scenarios tells the scenarios as they run now.
+	// Scenarios returns the scenarios as they run now.
 	Scenarios func() []ScenarioStatus
-	// SetOverride changes the rate of a scenario, ClearOverride ends the change. Both
-	// return the scenario as it is then (its Override says from when), or an error; a
-	// *Refusal says what status to answer with.
+	// SetOverride changes the rate of a scenario, ClearOverride ends the change. Both return
+	// the scenario as it is then (its Override says from when), or an error; a *Refusal has the
+	// status of the response.
 	SetOverride   func(ctx context.Context, scenario string, o OverrideRequest) (ScenarioStatus, error)
 	ClearOverride func(ctx context.Context, scenario string, o ClearRequest) (ScenarioStatus, error)
-	// PreviewOverride tells what SetOverride would lead to, and changes nothing.
+	// PreviewOverride reports the effect that SetOverride would have, and changes nothing.
 	PreviewOverride func(scenario string, o OverrideRequest) (OverridePreview, error)
-	// Live tells what the live page shows, and Failures the last requests that failed, of one
-	// scenario if its name is not empty.
+	// Live returns the figures of the live page, and Failures the last requests that failed, of
+	// one scenario if its name is not empty.
 	Live     func(LiveQuery) Live
 	Failures func(scenario string) []FailureStatus
-	// Fleet tells this replica's view of the fleet; nil if it runs on its own.
+	// Fleet returns this replica's view of the fleet; nil if it runs on its own.
 	Fleet func() FleetStatus
 	// Memberlist is dskit's status page of the gossip; nil if there is none.
 	Memberlist http.Handler
@@ -208,7 +208,7 @@ func (s *Server) serve(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := s.server.Shutdown(ctx); err != nil {
-		_ = s.server.Close() // Whoever still reads a profile is cut off.
+		_ = s.server.Close() // A client that still reads a profile is cut off.
 	}
 	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -29,7 +29,7 @@ type stubs struct {
 	// alone has neither fleet nor gossip, control allows changes of the rate.
 	alone   bool
 	control bool
-	// refusal is what every change is answered with, if not nil.
+	// refusal is the error of every change, if not nil.
 	refusal error
 	// asked are the changes that got through, as "scenario: request".
 	asked []string
