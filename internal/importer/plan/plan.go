@@ -73,7 +73,11 @@ func New(all []exchange.Exchange, o Options) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	if v, found := p.secrets.leaked(string(text)); found {
+	v, found, err := p.secrets.leaked(text)
+	if err != nil {
+		return Plan{}, err
+	}
+	if found {
 		return Plan{}, fmt.Errorf("found the value of the %s in a place from which it cannot be taken away, such as the name of a field", v.Of)
 	}
 	return Plan{File: file, Environment: p.secrets.environment()}, nil
@@ -122,7 +126,7 @@ func (p *planner) trace() {
 	sent := map[string]int{}
 	for _, d := range p.drafts {
 		for _, l := range d.leaves() {
-			for _, value := range append(words(l.value), l.value) {
+			for _, value := range append(words(l.value), l.value, l.credentials()) {
 				if _, again := sent[value]; !again {
 					sent[value] = d.n
 				}
