@@ -29,7 +29,7 @@ func recorder(t *testing.T, target http.Handler) (*record.Recorder, string) {
 	}
 	transport := record.NewTransport()
 	t.Cleanup(transport.CloseIdleConnections)
-	r := record.New(u, transport, slog.New(slog.DiscardHandler))
+	r := record.New(u, transport, nil, slog.New(slog.DiscardHandler))
 	front := httptest.NewServer(r)
 	t.Cleanup(front.Close)
 	return r, front.URL
@@ -146,7 +146,7 @@ func TestUpgradesArePassedThrough(t *testing.T) {
 }
 
 func TestATargetThatIsGoneIsABadGateway(t *testing.T) {
-	r := record.New(&url.URL{Scheme: "http", Host: "127.0.0.1:1"}, record.NewTransport(), slog.New(slog.DiscardHandler))
+	r := record.New(&url.URL{Scheme: "http", Host: "127.0.0.1:1"}, record.NewTransport(), nil, slog.New(slog.DiscardHandler))
 	w := httptest.NewRecorder()
 	r.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
 	if w.Code != http.StatusBadGateway {
@@ -166,7 +166,7 @@ func (nothing) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestNoMoreRequestsAreKeptThanThereIsRoomFor(t *testing.T) {
-	r := record.New(&url.URL{Scheme: "http", Host: "shop.example"}, nothing{}, slog.New(slog.DiscardHandler))
+	r := record.New(&url.URL{Scheme: "http", Host: "shop.example"}, nothing{}, nil, slog.New(slog.DiscardHandler))
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
