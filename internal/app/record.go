@@ -48,7 +48,7 @@ func Record(ctx context.Context, w io.Writer, o RecordOptions) error {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	transport := record.NewTransport()
+	transport := record.NewTransport(o.Insecure)
 	defer transport.CloseIdleConnections()
 	r := record.New(target, transport, a.add, o.Logger)
 	o.Logger.Info("recording", "address", "http://"+l.Addr().String(), "target", o.Target, "archive", a.name)

@@ -31,6 +31,8 @@ type Options struct {
 	Static, Headers bool
 	// Personal and Secrets write personal data and secrets as they are.
 	Personal, Secrets bool
+	// Insecure has the configuration accept any certificate.
+	Insecure bool
 	// MaxPause bounds pauses; 0 is for none.
 	MaxPause time.Duration
 	// Mix makes each request an entry of its own in place of steps of a journey.
@@ -158,7 +160,7 @@ func (p *planner) hide() {
 
 // document writes down the plan.
 func (p *planner) document() document.File {
-	scenario := document.Scenario{Name: p.scenarioName(), Rate: document.String(p.o.Rate), BaseURL: document.Literal(p.origin)}
+	scenario := document.Scenario{Name: p.scenarioName(), Rate: document.String(p.o.Rate), BaseURL: document.Literal(p.origin), Insecure: p.o.Insecure}
 	if p.o.Mix {
 		scenario.Entries = p.mix()
 	} else {

@@ -254,6 +254,14 @@ func TestAMixHasWeights(t *testing.T) {
 	hasNot(t, text, "steps", "expect")
 }
 
+func TestWhatCannotBeImportedIsNoted(t *testing.T) {
+	r := &tape{t: t}
+	r.add("GET https://shop.example/", "200")
+	r.all[0].Request.Notes = []string{"-k of curl is not taken over."}
+	text, _ := r.imported(plan.Options{Insecure: true})
+	has(t, text, "# -k of curl is not taken over.", "base_url: https://shop.example", "http_config: {tls_config: {insecure_skip_verify: true}}")
+}
+
 func TestNothingToImportIsAnError(t *testing.T) {
 	r := &tape{t: t}
 	r.add("GET /app.js", "200")

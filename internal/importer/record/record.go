@@ -5,6 +5,7 @@ package record
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -48,12 +49,13 @@ func New(target *url.URL, transport http.RoundTripper, keep func(exchange.Exchan
 	return r
 }
 
-// NewTransport returns a transport that asks for bodies as they are, so that they can be read, and trusts
-// no certificate that it cannot verify.
-func NewTransport() *http.Transport {
+// NewTransport returns a transport that asks for bodies as they are, so that they can be read. It trusts
+// no certificate that it cannot verify, unless it is insecure.
+func NewTransport(insecure bool) *http.Transport {
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, DisableCompression: true, MaxIdleConnsPerHost: 100,
 		IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 10 * time.Minute,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: insecure}, //nolint:gosec // The user asks for it.
 	}
 }
 
