@@ -125,23 +125,37 @@ func (p *planner) trace() {
 	if p.o.Mix {
 		return
 	}
-	sent := map[string]int{}
-	for _, d := range p.drafts {
-		for _, l := range d.leaves() {
-			for _, value := range append(words(l.value), l.value, l.credentials()) {
-				if _, again := sent[value]; !again {
-					sent[value] = d.n
-				}
-			}
-		}
+	sent, hidden := p.sent()
+	sends := func(value string) bool {
+		_, found := sent[value]
+		return found && !hidden[value]
 	}
-	t := &tracer{p: p, index: correlate.NewIndex(p.detector), sent: sent, placeholders: map[string]string{}, captured: map[captureKey]string{}}
+	t := &tracer{p: p, index: correlate.NewIndex(p.detector, sends), sent: sent, placeholders: map[string]string{}, captured: map[captureKey]string{}}
 	for _, d := range p.drafts {
 		for _, l := range d.leaves() {
 			t.leaf(d, l)
 		}
 		t.index.Add(d.n, d.e)
 	}
+}
+
+// sent returns the number of the first exchange whose request had a value, and which values are secret or
+// personal somewhere.
+func (p *planner) sent() (first map[string]int, hidden map[string]bool) {
+	first, hidden = map[string]int{}, map[string]bool{}
+	for _, d := range p.drafts {
+		for _, l := range d.leaves() {
+			for _, value := range append(words(l.value), l.value, l.credentials()) {
+				if _, again := first[value]; !again {
+					first[value] = d.n
+				}
+			}
+			if kindOf(l) != sensitive.None || p.detector.Value(l.value) != sensitive.None {
+				hidden[l.value] = true
+			}
+		}
+	}
+	return first, hidden
 }
 
 // hide puts environment variables in the place of secrets.

@@ -173,6 +173,16 @@ func TestWhatTheClientMakesUpIsMadeUpAgain(t *testing.T) {
 	has(t, text, "uuid", "format: unix_ms", `url: "/orders/{{ order`)
 }
 
+func TestElementsAreFoundByWordsThatAreSentAndNotPersonal(t *testing.T) {
+	r := &tape{t: t}
+	r.add("GET /items", "200"+jsonT+`{"items":[{"name":"hat","id":"a1b2c3d4e5"},{"name":"mug","id":"f6a7b8c9d0"}]}`)
+	r.add("GET /people", "200"+jsonT+`[{"name":"lovelace","id":"k1l2m3n4o5"}]`)
+	r.add("POST /cart"+jsonT+`{"item":"mug","id":"f6a7b8c9d0","lastName":"lovelace","owner":"k1l2m3n4o5"}`, "201")
+	text, _ := r.imported(plan.Options{})
+	has(t, text, `json: items.#(name=="mug").id`, "{json: 0.id}")
+	hasNot(t, text, "lovelace")
+}
+
 func TestATokenThatIsShortIsCapturedToo(t *testing.T) {
 	r := &tape{t: t}
 	r.add("POST /token"+form+"grant_type=client_credentials", "200"+jsonT+`{"access_token":"tok-17"}`)
