@@ -21,7 +21,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
-// archived returns what is in the archive beside a file, once so many exchanges are.
+// archived returns the archive beside a file, once it has so many exchanges.
 func archived(t *testing.T, output string, want int) (string, []exchange.Exchange) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {

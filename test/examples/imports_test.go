@@ -96,13 +96,13 @@ func (v *visitor) submit(want int, path string, form url.Values) (http.Header, s
 	return v.send(want, v.request(http.MethodPost, path, "application/x-www-form-urlencoded", form.Encode()))
 }
 
-// recorded is a server that is used by a visitor, and then by what was recorded of that.
+// recorded is a server that is used by a visitor, and then by the configuration of the recorded visit.
 type recorded struct {
 	server *server
 	// visit is what the visitor does. forget has the server forget all of it.
 	visit  func(v *visitor)
 	forget func()
-	// what is what each visit has the server do, as it counts it.
+	// what names something that each visit has the server do and count.
 	what string
 	// secrets are what the visitor sends and no file may have.
 	secrets []string
@@ -110,7 +110,7 @@ type recorded struct {
 	flags []string
 }
 
-// check records a visit and runs what was written of it, and of its archive, without an edit. The server
+// check records a visit and runs the configuration, and that of its archive, without an edit. The server
 // notes what the real one would refuse.
 func (r recorded) check(t *testing.T) {
 	t.Helper()

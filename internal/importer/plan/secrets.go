@@ -185,7 +185,7 @@ func (k *keeper) environment() []Variable {
 }
 
 // leaked returns a variable whose value is in a configuration although it must not be. A plain word may be
-// the name of a field as well: password is one whatever anybody's password is.
+// the name of a field as well, as password may.
 func (k *keeper) leaked(text []byte) (Variable, bool, error) {
 	var file yaml.Node
 	if err := yaml.Unmarshal(text, &file); err != nil {
