@@ -67,6 +67,7 @@ func trafficFlags(cmd *kingpin.CmdClause, o *app.ImportOptions) {
 	cmd.Flag("host", "A host to keep requests to, beside the one that has most. Repeatable.").StringsVar(&o.Hosts)
 	cmd.Flag("static", "Keep requests for images, scripts, styles and fonts.").BoolVar(&o.Static)
 	cmd.Flag("headers", "Keep the headers that browsers add, such as User-Agent and Referer.").BoolVar(&o.Headers)
+	cmd.Flag("insecure-skip-verify", "Accept any certificate of the target.").BoolVar(&o.Insecure)
 	cmd.Flag("secrets", "Write secrets such as passwords and tokens into the configuration, in place of environment variables.").BoolVar(&o.Secrets)
 	cmd.Flag("personal-data", "Write personal data such as e-mail addresses and card numbers into the configuration, in place of environment variables.").BoolVar(&o.Personal)
 }

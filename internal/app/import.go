@@ -2,18 +2,12 @@ package app
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
-	"net"
-	"net/http"
-	neturl "net/url"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/curl"
@@ -21,7 +15,6 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/har"
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/openapi"
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/plan"
-	"github.com/traffic-exporter/traffic_exporter/internal/importer/record"
 )
 
 // ImportOptions say what becomes of recorded traffic.
@@ -153,21 +146,27 @@ func (o ImportOptions) writePlan(w io.Writer, p plan.Plan) error {
 	return nil
 }
 
-// create writes a file, which must not exist unless it may be overwritten.
+// create writes a file.
 func (o ImportOptions) create(file string, content []byte, mode fs.FileMode) error {
+	f, err := o.open(file, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Close())
+}
+
+// open makes a file, which must not exist unless it may be overwritten.
+func (o ImportOptions) open(file string, mode fs.FileMode) (*os.File, error) {
 	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if o.Force {
 		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	}
 	f, err := os.OpenFile(file, flags, mode)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s is there already: --force overwrites it", file)
+		return nil, fmt.Errorf("%s is there already: --force overwrites it", file)
 	}
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	return errors.Join(err, f.Close())
+	return f, err
 }
 
 // envFile returns assignments that a shell reads.
@@ -177,72 +176,4 @@ func envFile(all []plan.Variable) []byte {
 		fmt.Fprintf(&b, "# %s\n%s='%s'\n", v.Of, v.Name, strings.ReplaceAll(v.Value, "'", `'\''`))
 	}
 	return b.Bytes()
-}
-
-// RecordOptions say which traffic is recorded and where it goes.
-type RecordOptions struct {
-	ImportOptions
-
-	// Target is the origin to which requests are passed on, Listen the address at which they are taken.
-	Target, Listen string
-	// HAR, if not empty, is a file to which the recording itself is written, secrets included.
-	HAR    string
-	Logger *slog.Logger
-}
-
-// Record passes requests on to a target until ctx ends, and then writes a configuration for them.
-func Record(ctx context.Context, w io.Writer, o RecordOptions) error {
-	target, err := neturl.Parse(o.Target)
-	if err == nil {
-		err = record.Check(target)
-	}
-	if err != nil {
-		return fmt.Errorf("--target: %w", err)
-	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Listen)
-	if err != nil {
-		return fmt.Errorf("--listen: %w", err)
-	}
-	transport := record.NewTransport()
-	defer transport.CloseIdleConnections()
-	r := record.New(target, transport, o.Logger)
-	o.Logger.Info("recording", "address", "http://"+l.Addr().String(), "target", o.Target)
-	if err = serveUntil(ctx, l, r); err != nil {
-		return err
-	}
-	all := r.Exchanges()
-	if o.HAR != "" {
-		var b bytes.Buffer
-		if err = har.Write(&b, all); err == nil {
-			err = o.create(o.HAR, b.Bytes(), 0o600)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return o.write(w, all)
-}
-
-// recordGrace is how long requests may take that are in progress when a recording ends.
-const recordGrace = 5 * time.Second
-
-// serveUntil serves until ctx ends, and then gives requests in progress some time to finish.
-func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(l) }()
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordGrace)
-	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		_ = server.Close() // Requests still in progress are given up.
-	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }

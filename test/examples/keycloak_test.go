@@ -79,6 +79,9 @@ func (s *realmStorage) CreateAuthRequest(ctx context.Context, r *oidc.AuthReques
 	return s.Storage.CreateAuthRequest(ctx, r, user)
 }
 
+// TerminateSession implements op.Storage. Keycloak ends the session of the hint, not all of the user's.
+func (*realmStorage) TerminateSession(context.Context, string, string) error { return nil }
+
 // realmUsers are user-0 to user-999.
 type realmUsers struct{}
 

@@ -2,7 +2,7 @@
 // what the real ones do, with sessions, forms, redirects and tokens, and hold strictly:
 // whatever a real server would refuse fails the test. `make examples` builds what it needs
 // and runs it. A real Prometheus scrapes the exporters meanwhile, and is asked for the rate of each
-// step and the duration of each journey.
+// step and the duration of each journey. Visits of the servers are recorded, too, and the recordings run.
 //
 // It is a module of its own, so that the exporter's does not depend on servers of OpenID
 // Connect and GraphQL.

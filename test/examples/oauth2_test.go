@@ -60,9 +60,7 @@ func (b *bank) authorized(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-func TestOAuth2(t *testing.T) {
-	t.Parallel()
-	b := &bank{server: server{tokens: "/token"}, expires: map[string]time.Time{}}
+func (b *bank) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /token", b.token)
 	mux.HandleFunc("GET /accounts", b.authorized(func(w http.ResponseWriter, _ *http.Request) {
@@ -83,7 +81,13 @@ func TestOAuth2(t *testing.T) {
 		b.done("transfers")
 		reply(w, http.StatusCreated, transfer)
 	}))
-	serve(t, &b.server, mux)
+	return mux
+}
+
+func TestOAuth2(t *testing.T) {
+	t.Parallel()
+	b := &bank{server: server{tokens: "/token"}, expires: map[string]time.Time{}}
+	serve(t, &b.server, b.mux())
 	run(t, setup{file: "testdata/oauth2/config.yaml", origin: "http://api.example:80", server: b.url, rates: []string{"20/s"}, visits: 40})
 	if tokens, transfers := b.counted("tokens"), b.counted("transfers"); tokens < 2 || transfers < 40 {
 		t.Errorf("%d tokens and %d transfers", tokens, transfers)

@@ -247,8 +247,8 @@ type process struct {
 }
 
 // start runs the exporter with a configuration, and with the files beside it, until the end of
-// the test.
-func start(t *testing.T, text, beside string) *process {
+// the test. The environment has these variables, too.
+func start(t *testing.T, text, beside string, variables ...string) *process {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(beside)); err != nil {
@@ -260,6 +260,7 @@ func start(t *testing.T, text, beside string) *process {
 	}
 	p := &process{log: &buffer{}, done: make(chan error, 1)}
 	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), exporter(), "--config.file="+file, "--web.listen-address=127.0.0.1:0")
+	p.cmd.Env = append(os.Environ(), variables...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"cmp"
 	"html"
 	"net/url"
 	"regexp"
@@ -94,15 +95,57 @@ func (a *adder) walk(body string, v gjson.Result, path []string, context string)
 			return a.room > 0
 		})
 	case v.IsArray():
-		i := 0
-		v.ForEach(func(_, value gjson.Result) bool {
-			a.leafOrMore(body, value, append(slices.Clip(path), strconv.Itoa(i)), context, context)
-			i++
-			return a.room > 0
-		})
+		elements := v.Array()
+		names := a.elementNames(elements)
+		for i, value := range elements {
+			a.leafOrMore(body, value, append(slices.Clip(path), cmp.Or(names[i], strconv.Itoa(i))), context, context)
+			if a.room == 0 {
+				return
+			}
+		}
 	default:
 		a.leafOrMore(body, v, []string{"@this"}, context, context)
 	}
+}
+
+// elementNames returns components of a path by which elements of a list are found wherever they stand; empty
+// for those that are known by their position alone. An element is known by a field that names it, if the
+// client sends that name itself and no other element has it.
+func (a *adder) elementNames(elements []gjson.Result) []string {
+	all := make([]string, len(elements))
+	count := map[string]int{}
+	for i, e := range elements {
+		if !e.IsObject() {
+			continue
+		}
+		e.ForEach(func(key, value gjson.Result) bool {
+			if value.Type != gjson.String || !naming(key.Str) || !a.x.isWord(value.Str) {
+				return true
+			}
+			component := "#(" + key.Str + `=="` + value.Str + `")`
+			if count[component]++; all[i] == "" {
+				all[i] = component
+			}
+			return true
+		})
+	}
+	for i, component := range all {
+		if count[component] > 1 {
+			all[i] = ""
+		}
+	}
+	return all
+}
+
+// naming reports whether a field of that name says which thing an object is.
+func naming(key string) bool {
+	return slices.Contains([]string{"sku", "slug", "code", "name", "title", "symbol", "label", "item", "product"}, key)
+}
+
+// isWord reports whether a value is a word that the client sends, so that it is in the configuration
+// anyway. Such words do not come from responses.
+func (x *Index) isWord(value string) bool {
+	return strings.Trim(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_") == "" && !Traceable(value) && x.sends(value)
 }
 
 // leafOrMore adds a string or a number, or what is in an object or a list. An id is known by what it is

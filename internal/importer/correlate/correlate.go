@@ -80,11 +80,13 @@ type Index struct {
 	sources  map[string][]entry
 	entries  int
 	detector *sensitive.Detector
+	sends    func(string) bool
 }
 
-// NewIndex returns an empty index.
-func NewIndex(d *sensitive.Detector) *Index {
-	return &Index{sources: map[string][]entry{}, detector: d}
+// NewIndex returns an empty index. sends reports whether the client sends a value that is neither secret nor
+// personal.
+func NewIndex(d *sensitive.Detector, sends func(value string) bool) *Index {
+	return &Index{sources: map[string][]entry{}, detector: d, sends: sends}
 }
 
 // Add adds the values of the response of the nth exchange.

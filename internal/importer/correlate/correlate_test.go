@@ -20,6 +20,9 @@ func recorded(t *testing.T, target, media, body string, headers ...exchange.Fiel
 	return &exchange.Exchange{Request: exchange.Request{Method: "GET", URL: u}, Response: exchange.Response{Status: 200, Header: h, Body: exchange.Keep([]byte(body))}}
 }
 
+// sends says what the client sends.
+func sends(value string) bool { return value == "mug" || value == "hat" || value == "open" }
+
 func TestSourcesAreFound(t *testing.T) {
 	const token = "K3VQ7J2M5XWZ4T6R"
 	type want = correlate.Capture
@@ -31,6 +34,10 @@ func TestSourcesAreFound(t *testing.T) {
 	}{
 		"field of JSON":          {recorded(t, "/login", "application/json", `{"access":{"token":"`+token+`"}}`), token, nil, &want{JSON: "access.token"}},
 		"element of a list":      {recorded(t, "/items", "application/json", `[{"id":"a"},{"id":"03fef6ac-1896-4ce8-bd69-b798f85c6e0b"}]`), "03fef6ac-1896-4ce8-bd69-b798f85c6e0b", nil, &want{JSON: "1.id"}},
+		"element by its name":    {recorded(t, "/items", "application/json", `{"items":[{"sku":"hat","price":7.5},{"sku":"mug","price":9.5}]}`), "9.5", []string{"price"}, &want{JSON: `items.#(sku=="mug").price`}},
+		"name of two elements":   {recorded(t, "/items", "application/json", `[{"sku":"mug","price":7.5},{"sku":"mug","price":9.5}]`), "9.5", []string{"price"}, &want{JSON: `1.price`}},
+		"name that is not sent":  {recorded(t, "/items", "application/json", `[{"sku":"cap","price":7.5}]`), "7.5", []string{"price"}, &want{JSON: `0.price`}},
+		"state of an element":    {recorded(t, "/items", "application/json", `[{"state":"open","price":7.5}]`), "7.5", []string{"price"}, &want{JSON: `0.price`}},
 		"key with a dot":         {recorded(t, "/x", "application/json", `{"a.b":{"x*":"`+token+`"}}`), token, nil, &want{JSON: `a\.b.x\*`}},
 		"whole document":         {recorded(t, "/x", "application/json", `"`+token+`"`), token, nil, &want{JSON: "@this"}},
 		"small number by name":   {recorded(t, "/orders", "application/json", `{"id":17}`), "17", []string{"order"}, &want{JSON: "id"}},
@@ -50,7 +57,7 @@ func TestSourcesAreFound(t *testing.T) {
 		"text":                   {recorded(t, "/", "text/plain", token), token, nil, &want{Body: true}},
 		"nowhere":                {recorded(t, "/", "text/plain", "nothing"), token, nil, nil},
 	} {
-		x := correlate.NewIndex(sensitive.New())
+		x := correlate.NewIndex(sensitive.New(), sends)
 		x.Add(0, c.response)
 		s, ok := x.Find(c.value, c.names, 1)
 		switch {
@@ -63,7 +70,7 @@ func TestSourcesAreFound(t *testing.T) {
 }
 
 func TestWhatTheClientSentFirstDoesNotComeFromAResponse(t *testing.T) {
-	x := correlate.NewIndex(sensitive.New())
+	x := correlate.NewIndex(sensitive.New(), sends)
 	for n := range 3 {
 		x.Add(n, recorded(t, "/me", "application/json", `{"id":"a1b2c3d4e5"}`))
 	}
@@ -79,7 +86,7 @@ func TestWhatTheClientSentFirstDoesNotComeFromAResponse(t *testing.T) {
 func FuzzHTML(f *testing.F) {
 	f.Add(`<input name="token" value="K3VQ7J2M5XWZ4T6R"><a href="/o/12345678?x=1&amp;y=abcd1234">`)
 	f.Fuzz(func(t *testing.T, body string) {
-		x := correlate.NewIndex(sensitive.New())
+		x := correlate.NewIndex(sensitive.New(), sends)
 		x.Add(0, recorded(t, "/", "text/html", body))
 		x.Add(1, recorded(t, "/", "application/json", body))
 		for _, value := range []string{"K3VQ7J2M5XWZ4T6R", "12345678", "abcd1234"} {

@@ -76,6 +76,8 @@ type request struct {
 	form    *multipart.Writer
 	body    bytes.Buffer
 	upload  []byte
+	// notes say what is not taken over.
+	notes []string
 	// json, get, head and follow are the options of these names.
 	json, get, head, follow bool
 }
@@ -99,6 +101,9 @@ func (o Options) command(words []string) ([]exchange.Exchange, error) {
 				all = append(all, some...)
 				r = &request{o: o}
 				continue
+			}
+			if f.option.effect == connection {
+				r.notes = append(r.notes, f.name+" of curl is not taken over: http_config says how the scenario connects.")
 			}
 			if err := r.apply(f.option.effect, f.argument); err != nil {
 				return nil, fmt.Errorf("%s: %w", f.name, err)
@@ -202,7 +207,9 @@ func (r *request) apply(e effect, argument string) error {
 		r.follow = true
 	case data, dataRaw, dataBinary, dataEncoded, jsonData, formField, formText, upload:
 		return r.applyBody(e, argument)
-	case ignored, next:
+	case byteRange:
+		r.header.Add("Range", "bytes="+argument)
+	case ignored, connection, next:
 	}
 	return nil
 }
@@ -327,7 +334,7 @@ func (r *request) exchanges() ([]exchange.Exchange, error) {
 		if r.get && len(body) > 0 {
 			u.RawQuery = strings.Trim(u.RawQuery+"&"+string(body), "&")
 		}
-		x := exchange.Exchange{Request: exchange.Request{Method: r.verb(), URL: u, Header: h, FollowRedirects: r.follow}}
+		x := exchange.Exchange{Request: exchange.Request{Method: r.verb(), URL: u, Header: h, FollowRedirects: r.follow, Notes: r.notes}}
 		if !r.get {
 			x.Request.Body = exchange.Keep(body)
 		}

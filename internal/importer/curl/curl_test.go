@@ -46,6 +46,9 @@ func requests(t *testing.T, script string) string {
 		if x.Request.FollowRedirects {
 			line += " follow"
 		}
+		for _, note := range x.Request.Notes {
+			line += " (" + note + ")"
+		}
 		lines = append(lines, line)
 	}
 	return strings.Join(lines, "\n")
@@ -74,7 +77,9 @@ func TestCommandsAreReadAsCurlReadsThem(t *testing.T) {
 		"curl -b 'a=1; b=2' -A me -e http://r h":                        "GET http://h [Cookie: a=1; b=2, Referer: http://r, User-Agent: me]",
 		"curl -b jar.txt h":                                             "GET http://h",
 		"curl -H 'X: 1' -H 'Y;' -H 'Content-Type:' -d a h":              `POST http://h [X: 1, Y: ] "a"`,
-		"curl $'http://h/\\u00e9\\'x' --compressed -k":                  "GET http://h/%C3%A9%27x",
+		"curl $'http://h/\\u00e9\\'x' --compressed":                     "GET http://h/%C3%A9%27x",
+		"curl -k h/1 --next --proxy http://p h/2":                       "GET http://h/1 (-k of curl is not taken over: http_config says how the scenario connects.)\nGET http://h/2 (--proxy of curl is not taken over: http_config says how the scenario connects.)",
+		"curl -r 0-99 h":                                                "GET http://h [Range: bytes=0-99]",
 		"curl \"http://h/$TOKEN\" -o /dev/null -w '%{http_code}' -m 10": "GET http://h/from-env",
 		"curl http://h/1 http://h/2":                                    "GET http://h/1\nGET http://h/2",
 		"curl h/1 -d a --next h/2":                                      "POST http://h/1 " + formType + " \"a\"\nGET http://h/2",

@@ -26,6 +26,8 @@ const (
 	upload
 	follow
 	bearer
+	byteRange
+	connection
 	next
 )
 
@@ -43,18 +45,23 @@ func longOptions() map[string]option {
 		"data-binary": {dataBinary, true}, "data-urlencode": {dataEncoded, true}, "json": {jsonData, true}, "form": {formField, true},
 		"form-string": {formText, true}, "user": {user, true}, "cookie": {cookieOption, true}, "user-agent": {userAgent, true}, "referer": {referer, true},
 		"head": {head, false}, "get": {get, false}, "url": {address, true}, "upload-file": {upload, true}, "location": {follow, false},
-		"location-trusted": {follow, false}, "oauth2-bearer": {bearer, true}, "next": {next, false},
+		"location-trusted": {follow, false}, "oauth2-bearer": {bearer, true}, "range": {byteRange, true}, "insecure": {connection, false},
+		"next": {next, false},
 	}
-	for name := range strings.FieldsSeq(`compressed insecure silent show-error verbose include fail fail-with-body fail-early http1.0 http1.1 http2
+	for name := range strings.FieldsSeq(`proxy proxy-user preproxy socks5 socks5-hostname cacert capath crlfile pinnedpubkey cert key pass resolve connect-to
+		interface unix-socket`) {
+		all[name] = option{connection, true}
+	}
+	for name := range strings.FieldsSeq(`compressed silent show-error verbose include fail fail-with-body fail-early http1.0 http1.1 http2
 		http2-prior-knowledge http3 http3-only ipv4 ipv6 globoff no-buffer progress-bar tcp-nodelay tlsv1 tlsv1.0 tlsv1.1 tlsv1.2 tlsv1.3 ssl-reqd
 		remote-name remote-header-name remote-time create-dirs parallel raw path-as-is junk-session-cookies basic anyauth no-keepalive no-progress-meter
 		styled-output retry-connrefused retry-all-errors tr-encoding cert-status disable post301 post302 post303 fast-open tcp-fastopen`) {
 		all[name] = option{ignored, false}
 	}
-	for name := range strings.FieldsSeq(`output max-time connect-timeout retry retry-delay retry-max-time write-out proxy proxy-user cacert capath cert key
-		cert-type key-type pass resolve connect-to interface limit-rate max-redirs cookie-jar dump-header trace trace-ascii keepalive-time noproxy
-		socks5 socks5-hostname ciphers tls-max tls13-ciphers dns-servers local-port max-filesize speed-limit speed-time stderr unix-socket
-		pinnedpubkey output-dir range continue-at expect100-timeout preproxy crlfile curves alt-svc hsts rate parallel-max`) {
+	for name := range strings.FieldsSeq(`output max-time connect-timeout retry retry-delay retry-max-time write-out
+		cert-type key-type limit-rate max-redirs cookie-jar dump-header trace trace-ascii keepalive-time noproxy
+		ciphers tls-max tls13-ciphers dns-servers local-port max-filesize speed-limit speed-time stderr
+		output-dir continue-at expect100-timeout curves alt-svc hsts rate parallel-max`) {
 		all[name] = option{ignored, true}
 	}
 	return all

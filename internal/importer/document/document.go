@@ -36,9 +36,11 @@ type Scenario struct {
 	// Rate is its rate, such as String("10/s") or a mapping with a shape.
 	Rate *yaml.Node
 	// Poisson says that arrivals are those of independent users. TimeZone may be empty.
-	Poisson   bool
-	TimeZone  string
-	BaseURL   Text
+	Poisson  bool
+	TimeZone string
+	BaseURL  Text
+	// Insecure accepts any certificate.
+	Insecure  bool
 	Headers   []Field
 	Variables []Variable
 	Entries   []Entry
@@ -207,7 +209,11 @@ func (s Scenario) node() *yaml.Node {
 	if s.Poisson {
 		m.Set("arrivals", String("poisson"))
 	}
-	m.Set("time_zone", optional(s.TimeZone)).Set("base_url", s.BaseURL.optional()).Set("headers", fields(s.Headers))
+	m.Set("time_zone", optional(s.TimeZone)).Set("base_url", s.BaseURL.optional())
+	if s.Insecure {
+		m.Set("http_config", One("tls_config", One("insecure_skip_verify", Bool(true))))
+	}
+	m.Set("headers", fields(s.Headers))
 	w := &scenarioWriter{anchors: map[*Request]*yaml.Node{}}
 	requests := List()
 	for _, e := range s.Entries {

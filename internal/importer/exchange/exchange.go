@@ -43,6 +43,8 @@ type Request struct {
 	// FollowRedirects says that the client followed redirects, so that the response to them is not one
 	// to this request.
 	FollowRedirects bool
+	// Notes say what of the request cannot be imported, a sentence each.
+	Notes []string
 }
 
 // Response is a recorded response. Its Status is 0 if there was none.

@@ -2,7 +2,6 @@ package har_test
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -58,18 +57,38 @@ func TestWhatIsNoArchiveIsAMistake(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrittenIsReadAgain(t *testing.T) {
+// file is a file in memory.
+type file []byte
+
+// WriteAt implements io.WriterAt.
+func (f *file) WriteAt(p []byte, at int64) (int, error) {
+	if more := int(at) + len(p) - len(*f); more > 0 {
+		*f = append(*f, make([]byte, more)...)
+	}
+	return copy((*f)[at:], p), nil
+}
+
+func TestWhatIsWrittenIsReadAgainAtAnyTime(t *testing.T) {
 	all, err := har.Read(strings.NewReader(archive))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var b bytes.Buffer
-	if err = har.Write(&b, all); err != nil {
+	var f file
+	w, err := har.NewWriter(&f)
+	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := har.Read(&b)
-	if got, want := fmt.Sprintf("%+v", again), fmt.Sprintf("%+v", all); err != nil || len(again) != len(all) {
-		t.Fatalf("%v: read %s, want %s", err, got, want)
+	var again []exchange.Exchange
+	for n := 0; ; n++ {
+		if again, err = har.Read(bytes.NewReader(f)); err != nil || len(again) != n {
+			t.Fatalf("%d exchanges, want %d, %v: %s", len(again), n, err, f)
+		}
+		if n == len(all) {
+			break
+		}
+		if err = w.Add(all[n]); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for i := range all {
 		a, b := all[i], again[i]

@@ -10,32 +10,43 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/exchange"
 )
 
-// archive is what is written.
-type archive struct {
-	Log struct {
-		Version string  `json:"version"`
-		Creator creator `json:"creator"`
-		Entries []entry `json:"entries"`
-	} `json:"log"`
+// What stands before the entries of an archive, and behind them.
+const (
+	head = `{"log":{"version":"1.2","creator":{"name":"traffic_exporter","version":"1"},"entries":[` + "\n"
+	tail = "\n]}}\n"
+)
+
+// Writer writes exchanges as an archive, with all that they hold: secrets, too. The archive is whole after
+// each of them, so that it can be read whatever becomes of the writer. Make it with NewWriter. Not safe for
+// concurrent use.
+type Writer struct {
+	w io.WriterAt
+	// end is where the next entry is written to, in bytes, and more whether there is one before it.
+	end  int64
+	more bool
 }
 
-type creator struct {
-	Name    string `json:"name"`
-	Version string `json:"version"`
+// NewWriter returns a writer of an archive, which has no entries yet. Nothing else may be written to w.
+func NewWriter(w io.WriterAt) (*Writer, error) {
+	_, err := w.WriteAt([]byte(head+tail), 0)
+	return &Writer{w: w, end: int64(len(head))}, err
 }
 
-// Write writes exchanges as an archive, with all that they hold: secrets, too.
-func Write(w io.Writer, all []exchange.Exchange) error {
-	var a archive
-	a.Log.Version = "1.2"
-	a.Log.Creator = creator{"traffic_exporter", "1"}
-	a.Log.Entries = []entry{}
-	for i := range all {
-		a.Log.Entries = append(a.Log.Entries, newEntry(&all[i]))
+// Add appends an exchange.
+func (w *Writer) Add(x exchange.Exchange) error {
+	text, err := json.Marshal(newEntry(&x))
+	if err != nil {
+		return err
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(a)
+	if w.more {
+		text = append([]byte(",\n"), text...)
+	}
+	if _, err = w.w.WriteAt(append(text, tail...), w.end); err != nil {
+		return err
+	}
+	w.end += int64(len(text))
+	w.more = true
+	return nil
 }
 
 func newEntry(x *exchange.Exchange) entry {

@@ -147,7 +147,7 @@ func (d *draft) leaves() []*leaf {
 }
 
 func newDraft(n int, e *exchange.Exchange, p *planner) *draft {
-	d := &draft{n: n, e: e}
+	d := &draft{n: n, e: e, comments: slices.Clone(e.Request.Notes)}
 	if origin := originOf(e.Request.URL); origin != p.origin {
 		d.origin = origin
 	}

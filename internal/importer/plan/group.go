@@ -38,9 +38,9 @@ func (p *planner) merge() {
 		}
 		bySignature[s] = append(bySignature[s], d)
 	}
-	tainted := p.changed()
+	changed := p.changed()
 	for _, s := range order {
-		p.groups = append(p.groups, p.split(bySignature[s], tainted)...)
+		p.groups = append(p.groups, p.split(bySignature[s], changed)...)
 	}
 	slices.SortStableFunc(p.groups, func(a, b *group) int { return a.drafts[0].n - b.drafts[0].n })
 	for _, g := range p.groups {
@@ -104,26 +104,26 @@ func (d *draft) status() int {
 	return d.e.Response.Status
 }
 
-// changed returns the values that requests sent which may change something, with the number of the first.
-func (p *planner) changed() map[string]int {
-	first := map[string]int{}
+// changed returns the values that requests sent which may change something.
+func (p *planner) changed() map[string]bool {
+	all := map[string]bool{}
 	for _, d := range p.drafts {
 		if !unsafeMethod(d.e.Request.Method) {
 			continue
 		}
 		for _, l := range d.leaves() {
-			if _, known := first[l.value]; !known && l.literal() && l.mayVary() {
-				first[l.value] = d.n
+			if l.literal() && l.mayVary() {
+				all[l.value] = true
 			}
 		}
 	}
-	return first
+	return all
 }
 
 // split divides drafts of one signature into those that are sent as one request. Values of requests that
-// only read are drawn, unless they are about what was changed before. Others are sent as they were
-// recorded: in turn where they follow each other, by a request of their own elsewhere.
-func (p *planner) split(all []*draft, changed map[string]int) []*group {
+// only read are drawn, unless one of them is about what was changed: who looks at one item and then buys
+// it does not buy another. Others are sent as they were recorded: in turn where they follow each other, by a request of their own elsewhere.
+func (p *planner) split(all []*draft, changed map[string]bool) []*group {
 	columns := varying(all)
 	g := &group{drafts: all, columns: columns}
 	if len(columns) == 0 || p.o.Mix {
@@ -152,13 +152,10 @@ func (p *planner) split(all []*draft, changed map[string]int) []*group {
 	return groups
 }
 
-// about reports whether a value that varies was sent before by a request that may change something.
-func (d *draft) about(columns []int, changed map[string]int) bool {
+// about reports whether a value that varies was sent by a request that may change something, too.
+func (d *draft) about(columns []int, changed map[string]bool) bool {
 	leaves := d.leaves()
-	return slices.ContainsFunc(columns, func(c int) bool {
-		first, known := changed[leaves[c].value]
-		return known && first < d.n
-	})
+	return slices.ContainsFunc(columns, func(c int) bool { return changed[leaves[c].value] })
 }
 
 // varying returns the numbers of the leaves in which drafts differ.

@@ -31,6 +31,8 @@ type Options struct {
 	Static, Headers bool
 	// Personal and Secrets write personal data and secrets as they are.
 	Personal, Secrets bool
+	// Insecure has the configuration accept any certificate.
+	Insecure bool
 	// MaxPause bounds pauses; 0 is for none.
 	MaxPause time.Duration
 	// Mix makes each request an entry of its own in place of steps of a journey.
@@ -73,7 +75,11 @@ func New(all []exchange.Exchange, o Options) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	if v, found := p.secrets.leaked(string(text)); found {
+	v, found, err := p.secrets.leaked(text)
+	if err != nil {
+		return Plan{}, err
+	}
+	if found {
 		return Plan{}, fmt.Errorf("found the value of the %s in a place from which it cannot be taken away, such as the name of a field", v.Of)
 	}
 	return Plan{File: file, Environment: p.secrets.environment()}, nil
@@ -119,23 +125,37 @@ func (p *planner) trace() {
 	if p.o.Mix {
 		return
 	}
-	sent := map[string]int{}
-	for _, d := range p.drafts {
-		for _, l := range d.leaves() {
-			for _, value := range append(words(l.value), l.value) {
-				if _, again := sent[value]; !again {
-					sent[value] = d.n
-				}
-			}
-		}
+	sent, hidden := p.sent()
+	sends := func(value string) bool {
+		_, found := sent[value]
+		return found && !hidden[value]
 	}
-	t := &tracer{p: p, index: correlate.NewIndex(p.detector), sent: sent, placeholders: map[string]string{}, captured: map[captureKey]string{}}
+	t := &tracer{p: p, index: correlate.NewIndex(p.detector, sends), sent: sent, placeholders: map[string]string{}, captured: map[captureKey]string{}}
 	for _, d := range p.drafts {
 		for _, l := range d.leaves() {
 			t.leaf(d, l)
 		}
 		t.index.Add(d.n, d.e)
 	}
+}
+
+// sent returns the number of the first exchange whose request had a value, and which values are secret or
+// personal somewhere.
+func (p *planner) sent() (first map[string]int, hidden map[string]bool) {
+	first, hidden = map[string]int{}, map[string]bool{}
+	for _, d := range p.drafts {
+		for _, l := range d.leaves() {
+			for _, value := range append(words(l.value), l.value, l.credentials()) {
+				if _, again := first[value]; !again {
+					first[value] = d.n
+				}
+			}
+			if kindOf(l) != sensitive.None || p.detector.Value(l.value) != sensitive.None {
+				hidden[l.value] = true
+			}
+		}
+	}
+	return first, hidden
 }
 
 // hide puts environment variables in the place of secrets.
@@ -154,7 +174,7 @@ func (p *planner) hide() {
 
 // document writes down the plan.
 func (p *planner) document() document.File {
-	scenario := document.Scenario{Name: p.scenarioName(), Rate: document.String(p.o.Rate), BaseURL: document.Literal(p.origin)}
+	scenario := document.Scenario{Name: p.scenarioName(), Rate: document.String(p.o.Rate), BaseURL: document.Literal(p.origin), Insecure: p.o.Insecure}
 	if p.o.Mix {
 		scenario.Entries = p.mix()
 	} else {

@@ -110,6 +110,8 @@ func TestAShoppingTripBecomesAJourney(t *testing.T) {
 	r := &tape{t: t}
 	r.add("POST /login"+form+"user=ada&password=hunter2", "303\nSet-Cookie: sid="+token+"; Path=/\nLocation: /")
 	r.add("GET /\nCookie: sid="+token, "200"+htmlT+"Welcome, ada.")
+	r.add("GET /guides/tents", "200"+htmlT)
+	r.add("GET /guides/boots", "200"+htmlT)
 	r.add("GET /items/mug", "200"+htmlT)
 	r.add("GET /items/boots", "200"+htmlT)
 	r.add("POST /cart"+jsonT+`{"item":"mug","n":1}`, "201"+jsonT+`{"id":7301,"item":"mug"}`)
@@ -118,8 +120,9 @@ func TestAShoppingTripBecomesAJourney(t *testing.T) {
 	r.add("POST /orders"+form+"csrf="+token+"X", "201"+jsonT+"{}")
 	text, p := r.imported(plan.Options{By: "import har", MaxPause: time.Minute})
 	has(t, text,
-		"# Written by traffic_exporter import har from 8 requests to http://shop.example.", "cookies: true", "base_url: http://shop.example",
-		"body: {form: {user: ada, password: '${SHOP_EXAMPLE_PASSWORD}'}}", "expect: {status: [303]}", "one_of: [mug, boots]", `url: "/items/{{ item }}"`,
+		"# Written by traffic_exporter import har from 10 requests to http://shop.example.", "cookies: true", "base_url: http://shop.example",
+		"body: {form: {user: ada, password: '${SHOP_EXAMPLE_PASSWORD}'}}", "expect: {status: [303]}", "one_of: [tents, boots]", `url: "/guides/{{ guide }}"`,
+		"item: {rows: [mug, boots]}", `url: "/items/{{ item }}"`, // One of them is bought.
 		"body: {json: {item: mug, n: 1}}", "capture: {cart: {json: id}}", `url: "/cart/{{ cart }}"`, `capture: {csrf: {regex: 'name="csrf"[^>]*?value="([^"]*)'}}`,
 		`body: {form: {csrf: "{{ csrf }}"}}`, "- pause: 1s",
 	)
@@ -170,6 +173,24 @@ func TestWhatTheClientMakesUpIsMadeUpAgain(t *testing.T) {
 	has(t, text, "uuid", "format: unix_ms", `url: "/orders/{{ order`)
 }
 
+func TestElementsAreFoundByWordsThatAreSentAndNotPersonal(t *testing.T) {
+	r := &tape{t: t}
+	r.add("GET /items", "200"+jsonT+`{"items":[{"name":"hat","id":"a1b2c3d4e5"},{"name":"mug","id":"f6a7b8c9d0"}]}`)
+	r.add("GET /people", "200"+jsonT+`[{"name":"lovelace","id":"k1l2m3n4o5"}]`)
+	r.add("POST /cart"+jsonT+`{"item":"mug","id":"f6a7b8c9d0","lastName":"lovelace","owner":"k1l2m3n4o5"}`, "201")
+	text, _ := r.imported(plan.Options{})
+	has(t, text, `json: items.#(name=="mug").id`, "{json: 0.id}")
+	hasNot(t, text, "lovelace")
+}
+
+func TestATokenThatIsShortIsCapturedToo(t *testing.T) {
+	r := &tape{t: t}
+	r.add("POST /token"+form+"grant_type=client_credentials", "200"+jsonT+`{"access_token":"tok-17"}`)
+	r.add("GET /me\nAuthorization: Bearer tok-17", "200")
+	text, _ := r.imported(plan.Options{})
+	has(t, text, "capture: {access_token: {json: access_token}}", `Authorization: "Bearer {{ access_token }}"`)
+}
+
 func TestNumbersStayNumbersAndStringsStrings(t *testing.T) {
 	r := &tape{t: t}
 	r.add("GET /new", "200"+jsonT+`{"order":{"id":73}}`)
@@ -177,6 +198,15 @@ func TestNumbersStayNumbersAndStringsStrings(t *testing.T) {
 	r.add("POST /note"+jsonT+`{"orderId":"73"}`, "200")
 	text, _ := r.imported(plan.Options{})
 	has(t, text, "capture: {order: {json: order.id}}", `body: {json: {orderId: "{{ order }}", amount: 1.50}}`, `variables: {order_text: {text: "{{ order }}"}}`, `orderId: "{{ order_text }}"`)
+}
+
+func TestAPasswordMayBeAPlainWordThatIsTheNameOfAFieldToo(t *testing.T) {
+	r := &tape{t: t}
+	r.add("POST /login"+jsonT+`{"name":"user","password":"password","passwordAgain":"password"}`, "200")
+	r.add("GET /me\nAuthorization: Basic "+base64.StdEncoding.EncodeToString([]byte("user:password")), "200")
+	text, _ := r.imported(plan.Options{})
+	has(t, text, "password: '${SHOP_EXAMPLE_PASSWORD}'")
+	hasNot(t, text, "password: password", "Again: password")
 }
 
 // planted are secrets and personal data.
@@ -232,6 +262,14 @@ func TestAMixHasWeights(t *testing.T) {
 	text, _ := r.imported(plan.Options{Mix: true, Rate: "10/s"})
 	has(t, text, "weight: 3", `url: "/items/{{ item }}"`, `one_of: ["1", "2", "2"]`, "url: '/search?q=a%20b'")
 	hasNot(t, text, "steps", "expect")
+}
+
+func TestWhatCannotBeImportedIsNoted(t *testing.T) {
+	r := &tape{t: t}
+	r.add("GET https://shop.example/", "200")
+	r.all[0].Request.Notes = []string{"-k of curl is not taken over."}
+	text, _ := r.imported(plan.Options{Insecure: true})
+	has(t, text, "# -k of curl is not taken over.", "base_url: https://shop.example", "http_config: {tls_config: {insecure_skip_verify: true}}")
 }
 
 func TestNothingToImportIsAnError(t *testing.T) {

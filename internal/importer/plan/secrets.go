@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"gopkg.in/yaml.v3"
+
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/document"
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/sensitive"
 )
@@ -182,12 +184,32 @@ func (k *keeper) environment() []Variable {
 	return all
 }
 
-// leaked returns a variable whose value is in a text although it must not be.
-func (k *keeper) leaked(text string) (Variable, bool) {
+// leaked returns a variable whose value is in a configuration although it must not be. A plain word may be
+// the name of a field as well, as password may.
+func (k *keeper) leaked(text []byte) (Variable, bool, error) {
+	var file yaml.Node
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return Variable{}, false, err
+	}
+	names, values := written(&file)
 	for _, v := range k.environment() {
-		if len(v.Value) >= shortestWithin && strings.Contains(text, v.Value) {
-			return v, true
+		if len(v.Value) >= shortestWithin && (strings.Contains(values, v.Value) || !plainWord(v.Value) && strings.Contains(names, v.Value)) {
+			return v, true, nil
 		}
 	}
-	return Variable{}, false
+	return Variable{}, false, nil
+}
+
+// written returns all that a document has, a line each: keys and comments, and the rest.
+func written(n *yaml.Node) (names, values string) {
+	names = strings.Join([]string{n.HeadComment, n.LineComment, n.FootComment, ""}, "\n")
+	values = n.Value + "\n"
+	for i, inner := range n.Content {
+		innerNames, innerValues := written(inner)
+		if n.Kind == yaml.MappingNode && i%2 == 0 {
+			innerNames, innerValues = innerNames+innerValues, ""
+		}
+		names, values = names+innerNames, values+innerValues
+	}
+	return names, values
 }

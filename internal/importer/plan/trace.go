@@ -42,6 +42,12 @@ func (t *tracer) leaf(d *draft, l *leaf) {
 	if l.place == inPart && len(l.value) > maxSearched || l.number {
 		return
 	}
+	if token := l.credentials(); token != "" {
+		if s, found := t.index.Find(token, []string{"token"}, t.sent[token]); found {
+			l.set(document.Join(document.Literal(strings.TrimSuffix(l.value, token)), document.Placeholder(t.capture(s, "token"))))
+			return
+		}
+	}
 	l.replace(func(text string) []replacement {
 		var all []replacement
 		for _, m := range wordPattern().FindAllStringIndex(text, -1) {
@@ -55,6 +61,16 @@ func (t *tracer) leaf(d *draft, l *leaf) {
 		}
 		return all
 	})
+}
+
+// credentials returns what stands behind the scheme of an Authorization, such as a bearer token, which
+// may be short (RFC 9110, section 11.4); empty if there is nothing or more than that.
+func (l *leaf) credentials() string {
+	scheme, token, _ := strings.Cut(l.value, " ")
+	if l.place != inHeader || !strings.EqualFold(l.name, "Authorization") || scheme == "" || strings.ContainsAny(token, " ,") {
+		return ""
+	}
+	return token
 }
 
 // maxSearched bounds the texts in which words are looked for, in bytes.

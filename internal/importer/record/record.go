@@ -5,6 +5,7 @@ package record
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,6 +24,8 @@ type Recorder struct {
 	target *url.URL
 	proxy  *httputil.ReverseProxy
 	logger *slog.Logger
+	// keep, if not nil, is called for each exchange that has ended.
+	keep func(exchange.Exchange)
 
 	mu   sync.Mutex
 	all  []*exchange.Exchange
@@ -31,9 +34,10 @@ type Recorder struct {
 }
 
 // New returns a recorder of what is sent to a target, an origin such as https://shop.example, through
-// transport.
-func New(target *url.URL, transport http.RoundTripper, logger *slog.Logger) *Recorder {
-	r := &Recorder{target: target, logger: logger}
+// transport. keep, unless it is nil, is called for each exchange that has ended, from several goroutines
+// at once.
+func New(target *url.URL, transport http.RoundTripper, keep func(exchange.Exchange), logger *slog.Logger) *Recorder {
+	r := &Recorder{target: target, keep: keep, logger: logger}
 	r.proxy = &httputil.ReverseProxy{
 		Rewrite:        r.rewrite,
 		ModifyResponse: r.response,
@@ -45,12 +49,13 @@ func New(target *url.URL, transport http.RoundTripper, logger *slog.Logger) *Rec
 	return r
 }
 
-// NewTransport returns a transport that asks for bodies as they are, so that they can be read, and trusts
-// no certificate that it cannot verify.
-func NewTransport() *http.Transport {
+// NewTransport returns a transport that asks for bodies as they are, so that they can be read. It trusts
+// no certificate that it cannot verify, unless it is insecure.
+func NewTransport(insecure bool) *http.Transport {
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, DisableCompression: true, MaxIdleConnsPerHost: 100,
 		IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 10 * time.Minute,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: insecure}, //nolint:gosec // The user asks for it.
 	}
 }
 
@@ -95,10 +100,14 @@ func (r *Recorder) end(rec *recording) {
 		return
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	rec.x.Took = time.Since(rec.x.Start)
 	rec.x.Request.Body = rec.request.body()
 	rec.x.Response.Body = rec.body.body()
+	x := *rec.x
+	r.mu.Unlock()
+	if r.keep != nil && x.Request.URL != nil {
+		r.keep(x)
+	}
 }
 
 // rewrite has a request sent to the target as if the client had asked it.

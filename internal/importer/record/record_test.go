@@ -2,6 +2,7 @@ package record_test
 
 import (
 	"bufio"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,9 +28,9 @@ func recorder(t *testing.T, target http.Handler) (*record.Recorder, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := record.NewTransport()
+	transport := record.NewTransport(false)
 	t.Cleanup(transport.CloseIdleConnections)
-	r := record.New(u, transport, slog.New(slog.DiscardHandler))
+	r := record.New(u, transport, nil, slog.New(slog.DiscardHandler))
 	front := httptest.NewServer(r)
 	t.Cleanup(front.Close)
 	return r, front.URL
@@ -145,8 +146,37 @@ func TestUpgradesArePassedThrough(t *testing.T) {
 	_ = r.Exchanges() // While it may still be in progress.
 }
 
+func TestACertificateIsTrustedIfItIsKnownOrAskedFor(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	u, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		insecure, known bool
+		want            int
+	}{"unknown": {want: http.StatusBadGateway}, "asked for": {insecure: true, want: http.StatusOK}, "known": {known: true, want: http.StatusOK}} {
+		transport := record.NewTransport(c.insecure)
+		t.Cleanup(transport.CloseIdleConnections)
+		if c.known {
+			transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+			transport.TLSClientConfig.RootCAs.AddCert(server.Certificate())
+		}
+		r := record.New(u, transport, nil, slog.New(slog.DiscardHandler))
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+		all := r.Exchanges()
+		if w.Code != c.want || len(all) != 1 || c.want == http.StatusOK && (w.Body.String() != "hello" || all[0].Request.URL.String() != server.URL+"/") {
+			t.Errorf("%s: status %d, %q, recorded are %+v", name, w.Code, w.Body, all)
+		}
+	}
+}
+
 func TestATargetThatIsGoneIsABadGateway(t *testing.T) {
-	r := record.New(&url.URL{Scheme: "http", Host: "127.0.0.1:1"}, record.NewTransport(), slog.New(slog.DiscardHandler))
+	r := record.New(&url.URL{Scheme: "http", Host: "127.0.0.1:1"}, record.NewTransport(false), nil, slog.New(slog.DiscardHandler))
 	w := httptest.NewRecorder()
 	r.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
 	if w.Code != http.StatusBadGateway {
@@ -166,7 +196,7 @@ func (nothing) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestNoMoreRequestsAreKeptThanThereIsRoomFor(t *testing.T) {
-	r := record.New(&url.URL{Scheme: "http", Host: "shop.example"}, nothing{}, slog.New(slog.DiscardHandler))
+	r := record.New(&url.URL{Scheme: "http", Host: "shop.example"}, nothing{}, nil, slog.New(slog.DiscardHandler))
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
