@@ -95,20 +95,22 @@ data: {users: {file: users.csv}}
 scenarios:
   - name: %s
     rate: 60/s
+    base_url: "http://%[3]s"
+    compare: {with: {base_url: "http://%[3]s"}, sample: 20%%}
     variables: {user: {row: users}}
     slo: {objective: 99%%, latency: 30ms}
     http_config: {keep_alive: false, oauth2: {client_id: id, client_secret: secret, token_url: "%[5]s"}}
     requests:
-      - {name: get, weight: 5, url: "http://%[3]s/"}
-      - {name: post, weight: 4, method: POST, body: x, url: "http://%[3]s/"}
+      - {name: get, weight: 5, url: "/"}
+      - {name: post, weight: 4, method: POST, body: x, url: "/"}
       - {name: refused, url: "http://%[4]s/"}
-      - {name: wrong, url: "http://%[3]s/shop/catalogue", expect: {json: {items: []}}}
+      - {name: wrong, url: "/shop/catalogue", expect: {json: {items: []}}}
       - name: visit
         weight: 2
         cookies: true
         steps:
-          - {name: login, method: POST, url: "http://%[3]s/shop/login", body: {form: {user: "{{ user.name }}", password: secret}}, expect: {status: [303]}}
-          - {name: cart, url: "http://%[3]s/shop/cart", expect: {json: {total: 0}}}
+          - {name: login, method: POST, url: "/shop/login", body: {form: {user: "{{ user.name }}", password: secret}}, expect: {status: [303]}}
+          - {name: cart, url: "/shop/cart", expect: {json: {total: 0}}}
   - name: wave.1
     rate: {sine: {mean: 20/s, amplitude: 10/s, period: 1m}}
     slo: {objective: 99.9%%, latency: 300ms}
