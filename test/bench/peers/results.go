@@ -104,9 +104,9 @@ type received struct {
 	Nominal lateness `json:"nominal"`
 	// Own is the lateness against even schedules of each connection.
 	Own *lateness `json:"own,omitempty"`
-	// Truth is what users would have waited during the whole run by the script, Answered
-	// how long after their arrival the receiver really responded to the requests.
-	Truth    truth `json:"truth"`
+	// Truth is how long users would have waited during the whole run by the script.
+	Truth truth `json:"truth"`
+	// The receiver really responded to the requests this long after their arrival.
 	Answered truth `json:"answered"`
 	// Stalled is the part of the requests due during the stall that were sent in it.
 	Stalled float64 `json:"stalled"`

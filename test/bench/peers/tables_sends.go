@@ -91,7 +91,7 @@ func tells(c *cell) bool {
 	return slices.ContainsFunc(c.good(), func(r run) bool { return r.Told.P99 > 0 })
 }
 
-// toldOf returns the latencies that a tool reports, and the receiver's beside them.
+// toldOf returns the latencies that a tool reports, and the receiver's figures beside them.
 func toldOf(c *cell) []string {
 	row := []string{
 		duration(c, func(r run) time.Duration { return r.Told.P50 }),
