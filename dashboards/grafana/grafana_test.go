@@ -50,7 +50,7 @@ func TestChooseWritesRegularExpressions(t *testing.T) {
 	}
 }
 
-// server responds with its fields, and remembers the questions.
+// server responds with its values and lines, and remembers the questions.
 type server struct {
 	values, lines []string
 	err           error

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// generatorAlerts fire when other requests are sent than should be.
+// generatorAlerts fire when the requests sent are not those that are due.
 func generatorAlerts() group {
 	return alerts("generator", []alert{
 		{

@@ -59,7 +59,7 @@ func (c *Config) Columns() []Column { return c.columns }
 type File struct {
 	// Path is its name, taken from the folder of the configuration.
 	Path string
-	// Data is the name of the data that it holds; empty for a body.
+	// Data is the name of the data that it holds; empty for a part of a body.
 	Data string
 
 	file, path string

@@ -25,9 +25,9 @@ func (Turn) expectation() string { return "a turn such as {send: ...} or {receiv
 
 // Send is a message to send: a string, which may have placeholders, or a mapping with exactly one of these kinds.
 type Send struct {
-	// A string, sent as a message of text.
+	// A string, sent as one message of type text.
 	Text *Template `yaml:"text"`
-	// Any value, sent as JSON in a message of text.
+	// Any value, sent as JSON in one message of type text.
 	JSON *JSON `yaml:"json"`
 	// Bytes, sent as a binary message, in base64: {{ name | base64 }} sends what the name stands for as it is.
 	Binary *Template `yaml:"binary"`

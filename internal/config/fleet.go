@@ -41,7 +41,7 @@ type Fleet struct {
 	// replicas that there may be bounds what they send together, if none sees another, to twice
 	// the rates. Less than min_replicas changes nothing.
 	MinReplicasAlone int `yaml:"min_replicas_alone" default:"1" min:"1" max:"10000"`
-	// For how long a replica has to be lost before the others take over its part although
+	// For how long a replica has to be lost before the others take over its share although
 	// they are not a majority.
 	ForgetAfter Duration `yaml:"forget_after" default:"60s" min:"10s"`
 	// How long a replica waits that reaches none of those in join, or no fleet and not most of

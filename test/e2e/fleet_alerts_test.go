@@ -68,8 +68,8 @@ func (n *notified) tellsOfJob(t *testing.T, status, job, name string) {
 	})
 }
 
-// TestAlertsFireWhenAFleetIsNotThereOrNotOne goes all the way as well: replicas, some lost by
-// service discovery and some by each other, and a scenario that sends too
+// TestAlertsFireWhenAFleetIsNotThereOrNotOne goes all the way as well: replicas that
+// service discovery loses or that lose each other, and a scenario that sends too
 // seldom for windows of minutes; Prometheus with the rules that are shipped, a minute of
 // theirs in a second; Alertmanager.
 func TestAlertsFireWhenAFleetIsNotThereOrNotOne(t *testing.T) {

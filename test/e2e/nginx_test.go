@@ -145,7 +145,7 @@ func (e *exporter) finishes(t *testing.T, scenario string, n int) {
 }
 
 // pause sets all rates to nothing, waits for the end of the requests in flight, and returns the
-// metrics of all.
+// metrics of all requests until then.
 func (e *exporter) pause(t *testing.T) string {
 	t.Helper()
 	config, err := os.ReadFile(e.file)
