@@ -34,7 +34,7 @@ func boards() map[string]*board {
 func render(b *board) ([]byte, error) {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
-	e.SetEscapeHTML(false) // Comparisons in queries are to be readable.
+	e.SetEscapeHTML(false) // Comparisons in queries should be readable.
 	e.SetIndent("", "  ")
 	err := e.Encode(b.Dashboard)
 	return buf.Bytes(), err

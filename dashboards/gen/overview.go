@@ -2,7 +2,7 @@ package main
 
 import "github.com/traffic-exporter/traffic_exporter/dashboards/grafana"
 
-// overview answers at a glance: is the target met, what fails, how slow is it, who sends.
+// overview shows at a glance: is the target met, what fails, how slow is it, who sends.
 func overview() *board {
 	b := newBoard(overviewUID, "Traffic exporter / Overview",
 		"All scenarios at a glance: is the target met, are the SLOs, and who sends.",
@@ -48,7 +48,7 @@ func overview() *board {
 	return b
 }
 
-// overviewStats is the first row: each answers a question, green means yes.
+// overviewStats is the first row: each panel settles a question, and green means yes.
 func (b *board) overviewStats() {
 	b.place(3, 4, stat("Delivered of target", "Delivered rate over target rate, of all scenarios together, over 5 minutes.", ratio,
 		query("", deliveredPart(ofScenarios, "")), noValue("paused"), decimals(1), use(partSteps())))

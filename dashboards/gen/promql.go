@@ -41,7 +41,7 @@ func rate(selector string) string { return rateAgo(selector, "") }
 // rateAgo is the rate that there was some time ago.
 func rateAgo(selector, ago string) string { return "rate(" + over(selector, window, ago) + ")" }
 
-// sum and maxOf aggregate by labels, of which there may be none.
+// sum and maxOf aggregate by labels, or over all series if there are none.
 func sum(by, expr string) string   { return aggregate("sum", by, expr) }
 func maxOf(by, expr string) string { return aggregate("max", by, expr) }
 
@@ -55,7 +55,7 @@ func aggregate(operation, by, expr string) string {
 	return operation + " by (" + by + ") (" + expr + ")"
 }
 
-// join lists labels, of which any may be empty.
+// join lists labels; any may be empty.
 func join(labels ...string) string {
 	var all []string
 	for _, l := range labels {
@@ -90,7 +90,7 @@ func deliveredPart(of, by string) string {
 	return over0(deliveredOver(of, by, window, ""), targetOver(of, by, window))
 }
 
-// over0 divides and leaves out what would be divided by 0: a scenario that is paused has
+// over0 divides and leaves out divisions by 0: a scenario that is paused has
 // no ratio.
 func over0(a, b string) string { return a + "\n/\n(" + b + " > 0)" }
 
@@ -102,7 +102,7 @@ func failureRatio(of, by, ago string) string {
 		sum(by, rateAgo(metric("traffic_requests_total", of), ago)))
 }
 
-// dropRatio is the part of the slots that came due and were not sent.
+// dropRatio is the share of the due slots that were not sent.
 func dropRatio(of, by string) string {
 	return over0(
 		sum(by, rate(metric("traffic_slots_dropped_total", of))),

@@ -53,7 +53,7 @@ func (loader) Load(url string) (any, error) {
 }
 
 // loosen lets everything be where the schemas say any object: that is how they write
-// what has no type in Grafana, such as the value of a property.
+// values without a type in Grafana, such as the value of a property.
 func loosen(tree any) {
 	switch node := tree.(type) {
 	case []any:

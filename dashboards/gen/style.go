@@ -238,7 +238,7 @@ func upTo1(p *grafana.Panel) {
 	p.FieldConfig.Defaults.Max = &one
 }
 
-// logarithmic is for latencies, of which the quick and the slow are of interest. A
+// logarithmic is for latencies, where both the quick and the slow are of interest. A
 // logarithm has no 0 to begin at.
 func logarithmic(p *grafana.Panel) {
 	d := &p.FieldConfig.Defaults
@@ -256,7 +256,7 @@ func lines(p *grafana.Panel) {
 // signed is for values below 0.
 func signed(p *grafana.Panel) { p.FieldConfig.Defaults.Min = nil }
 
-// largestFirst sorts the legend, so that what is 0 does not hide what is not.
+// largestFirst sorts the legend, so that series at 0 do not hide the others.
 func largestFirst(p *grafana.Panel) {
 	o := p.Options.(grafana.TimeSeriesOptions)
 	o.Legend.SortBy, o.Legend.SortDesc = "Max", true
@@ -312,9 +312,9 @@ func dashes() []grafana.Property {
 // dashed is a dashed line of a fixed colour.
 func dashed(color string) []grafana.Property { return append(dashes(), colored(color)) }
 
-// reasons gives each reason for a failure its colour, the same everywhere: what is
-// wrong with the network or the exporter in reds and purples, what the target responds in oranges and
-// yellows.
+// reasons gives each reason for a failure its colour, the same everywhere: reds and
+// purples for faults of the network or the exporter, oranges and yellows for responses of the
+// target.
 func reasons(p *grafana.Panel) {
 	colors := map[protocol.Reason]string{
 		protocol.ReasonLocal:          "semi-dark-purple",

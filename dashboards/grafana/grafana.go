@@ -62,7 +62,7 @@ type Variable struct {
 	Type        string      `json:"type"`
 	Hide        int         `json:"hide"`
 	Datasource  *Datasource `json:"datasource,omitempty"`
-	// Query is a text, or a VariableQuery where the data source is asked.
+	// Query is a string, or a VariableQuery where the data source is asked.
 	Query      any      `json:"query"`
 	Regex      string   `json:"regex,omitempty"`
 	Refresh    int      `json:"refresh,omitempty"`
@@ -74,7 +74,7 @@ type Variable struct {
 	Options    []Option `json:"options,omitempty"`
 }
 
-// Values of Variable: what is hidden is set by links only; queries are asked again when
+// Values of Variable: a hidden one is set by links only; queries are asked again when
 // the time range changes; names are sorted as people sort them, case aside.
 const (
 	Hidden              = 2
@@ -161,7 +161,7 @@ type Target struct {
 	EditorMode   string      `json:"editorMode,omitempty"`
 }
 
-// Transformation changes the answers before they are drawn.
+// Transformation changes the responses before they are drawn.
 type Transformation struct {
 	ID      string         `json:"id"`
 	Options map[string]any `json:"options"`
@@ -217,7 +217,7 @@ type Mapping struct {
 	Options map[string]Mapped `json:"options"`
 }
 
-// Mapped is what is shown in place of a value.
+// Mapped is shown in place of a value.
 type Mapped struct {
 	Text  string `json:"text"`
 	Color string `json:"color,omitempty"`
@@ -304,7 +304,7 @@ type Legend struct {
 	SortDesc    bool     `json:"sortDesc,omitempty"`
 }
 
-// Tooltip is what is shown under the cursor.
+// Tooltip is shown under the cursor.
 type Tooltip struct {
 	Mode string `json:"mode"`
 	Sort string `json:"sort"`
@@ -410,7 +410,7 @@ type Show struct {
 	Show bool `json:"show"`
 }
 
-// HeatmapHover is what is shown under the cursor in a heatmap.
+// HeatmapHover is shown under the cursor in a heatmap.
 type HeatmapHover struct {
 	Mode           string `json:"mode"`
 	YHistogram     bool   `json:"yHistogram"`

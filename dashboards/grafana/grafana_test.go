@@ -50,7 +50,7 @@ func TestChooseWritesRegularExpressions(t *testing.T) {
 	}
 }
 
-// server answers with what it was made of, and remembers what it was asked.
+// server responds with its values and lines, and remembers the questions.
 type server struct {
 	values, lines []string
 	err           error

@@ -10,7 +10,7 @@ import (
 // Values are the values of variables, by name, as they stand in a query.
 type Values map[string]string
 
-// reference is a variable in a text: $name, ${name} or ${name:format}. The class after
+// reference is a variable in a string: $name, ${name} or ${name:format}. The class after
 // $ leaves out digits, which are groups of regular expressions.
 const reference = `\$(?:\{([A-Za-z_]\w*)(?::\w+)?\}|([A-Za-z_]\w*))`
 
@@ -32,7 +32,7 @@ func (v Values) Interpolate(text string) (string, error) {
 	return result, nil
 }
 
-// Variables returns the names of the variables that a text refers to, sorted, each once.
+// Variables returns the names of the variables that a string refers to, sorted, each once.
 func Variables(text string) []string {
 	var all []string
 	for _, m := range regexp.MustCompile(reference).FindAllStringSubmatch(text, -1) {

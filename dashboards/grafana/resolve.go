@@ -6,7 +6,7 @@ import (
 	"regexp"
 )
 
-// Server answers what variables ask a Prometheus server.
+// Server responds to the queries of variables, as a Prometheus server does.
 type Server interface {
 	// LabelValues returns the values that a label has in the series of a selector.
 	LabelValues(selector, label string) ([]string, error)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Severities: who is called at once, who looks at it in working hours, and what is only
-// good to know.
+// Severities: who is called at once, who looks at it in working hours, and what only
+// helps to know.
 const (
 	critical = "critical"
 	warning  = "warning"
@@ -63,7 +63,7 @@ func alerts(name string, list []alert) group {
 	return g
 }
 
-// sending is what alerts of a scenario are restricted by: nobody is told of one that is
+// sending restricts the alerts of a scenario: none fires for one that is
 // paused by its schedule or has been deleted, although windows still reach back to when
 // it was not.
 const sending = "scenario:traffic_target_rate:max > 0"

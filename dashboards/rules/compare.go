@@ -20,7 +20,7 @@ func compared(q float64) string {
 	return fmt.Sprintf("request:traffic_compare_duration_seconds:p%v_rate30m", q*100)
 }
 
-// comparedDurations records quantiles of pairs of requests, each of which both targets were sent.
+// comparedDurations records quantiles of the requests that both targets got.
 func comparedDurations() []rule {
 	var rules []rule
 	for _, c := range comparedQuantiles() {
@@ -61,7 +61,7 @@ and
 and ignoring (request)
 ` + sending
 
-// compareAlerts tell that a candidate does something else than the scenario's own target, or takes longer.
+// compareAlerts fire when a candidate does something else than the scenario's own target, or takes longer.
 func compareAlerts() []alert {
 	list := []alert{{
 		name: "TrafficCompareMismatch", severity: warning, concern: errors, expr: mismatch, wait: 5 * time.Minute, keep: 10 * time.Minute,

@@ -2,7 +2,7 @@ package rules
 
 import "time"
 
-// fleetAlerts tell that replicas are missing, or do not agree.
+// fleetAlerts fire when replicas are missing, or do not agree.
 func fleetAlerts() group {
 	return alerts("fleet", []alert{
 		{

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// generatorAlerts tell that what is sent is not what should be sent.
+// generatorAlerts fire when the requests sent are not those that are due.
 func generatorAlerts() group {
 	return alerts("generator", []alert{
 		{
@@ -185,13 +185,13 @@ and
 	})
 }
 
-// enough is how many requests a window has to hold for what is missing of them to tell: 3
+// enough is how many requests a window has to hold before missing ones are significant: 3
 // standard deviations of as many Poisson arrivals are 15 % of them.
 const enough = 400
 
 // short returns what holds where less is sent than should be, over a window that follows
 // the rate: the shortest that holds enough requests. The lowest target within it counts,
-// so that no shape can make that too much. What back-off holds back is told by its own
+// so that no shape can make that too much. Slots that back-off holds back have their own
 // alert.
 func short() []string {
 	var all []string

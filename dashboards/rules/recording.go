@@ -17,7 +17,7 @@ func recording() group {
 		{record: "scenario:traffic_requests:rate5m", expr: `sum without (REPLICA, request, code) (rate(traffic_requests_total[5m]))`},
 		{record: "scenario:traffic_request_failures:rate5m", expr: `sum without (REPLICA, request, reason) (rate(traffic_request_failures_total{reason!~"OURS"}[5m]))`},
 		{record: "scenario:traffic_request_own_failures:rate5m", expr: `sum without (REPLICA, request) (rate(traffic_request_failures_total{reason=~"local|denied"}[5m]))`},
-		// Comparisons with 0 drop what is not a number, as there was nothing to divide by:
+		// Comparisons with 0 drop values that are not a number, as there was nothing to divide by:
 		// quantiles over time would take it for a very small value.
 		{record: "scenario:traffic_request_failures_per_requests:ratio_rate5m", expr: `
 scenario:traffic_request_failures:rate5m

@@ -22,7 +22,7 @@ const alike = `
 and
 ` + sending
 
-// noise is three standard deviations of what was recorded then, estimated from its
+// noise is three standard deviations of the values recorded then, estimated from its
 // quartiles, which a few outliers do not move.
 const noise = `3 / 1.349 * (
       quantile_over_time(0.75, METRIC[30m] offset PAST)
@@ -70,7 +70,7 @@ and
 sum without (REPLICA, request, reason) (increase(traffic_request_failures_total{reason!~"OURS"}[30m])) >= 20
 and` + alike
 
-// regressionAlerts tell that a scenario is worse than it was, with an SLO or without.
+// regressionAlerts fire when a scenario is worse than before, with an SLO or without.
 func regressionAlerts() group {
 	var list []alert
 	for _, p := range pasts() {

@@ -25,7 +25,7 @@ const Name = "traffic-exporter"
 // protocol.Reason.Ours does: an expression writes OURS for them.
 const ours = "local|denied|canceled"
 
-// replica are the labels that tell replicas of a fleet apart: an expression writes
+// replica are the labels that distinguish replicas of a fleet: an expression writes
 // REPLICA for them.
 const replica = "instance, pod, node"
 

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// burn is a pair of windows over both of which the error budget has to burn at least
-// so many times faster than it may: the long one tells that it matters, the short one
+// burn is a pair of windows. Over both, the error budget has to burn at least
+// so many times faster than it may: the long one shows that it matters, the short one
 // that it still goes on. The table is that of the Site Reliability Workbook for an
 // objective over 30 days. All but the first wait until there is as much history as they
 // speak of: the troubles of a scenario's first hours are not those of its days.
@@ -26,7 +26,7 @@ func burns() []burn {
 	}
 }
 
-// targetAlerts tell that the target does not do what its objectives ask for.
+// targetAlerts fire when the target misses its objectives.
 func targetAlerts() group {
 	list := []alert{{
 		name: "TrafficTargetDown", severity: critical, concern: errors,

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// checkAddress checks a text against a format that tells where somebody is.
+// checkAddress checks a string against a format for addresses.
 func checkAddress(format, text string) error {
 	var good bool
 	var want string
@@ -27,7 +27,7 @@ func checkAddress(format, text string) error {
 	case good:
 		return nil
 	case strings.Contains(text, "@"):
-		// What is before it may be a password.
+		// A password may stand before it.
 		return maskedError("found an @, expected " + want)
 	default:
 		return expectedError(want)

@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// advice tells what to write instead of a key that is not known.
+// advice returns what to write instead of an unknown key.
 func advice(typeName string, fields []field, key string) string {
 	if hint := instead(typeName, key); hint != "" {
 		return hint

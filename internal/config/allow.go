@@ -14,7 +14,7 @@ type Allowed struct {
 
 func (Allowed) expectation() string { return allow.ErrSyntax.Error() }
 
-// UnmarshalText sets the entry from its text. The error says what was expected.
+// UnmarshalText sets the entry from its text. An error names the expected syntax.
 func (a *Allowed) UnmarshalText(text []byte) error {
 	e, err := allow.Parse(string(text))
 	switch {
@@ -48,7 +48,7 @@ func (v validator) proxyReachable(at string, p ProxyURL) {
 	}
 }
 
-// allowed returns where connections may go. What is wrong in the list is not held against anything else.
+// allowed returns where connections may go. Errors in the list cause no others elsewhere.
 func (v validator) allowed() allow.List {
 	if !v.ok("allow") {
 		return nil

@@ -183,7 +183,7 @@ func (b Body) form() string {
 type FormValue struct {
 	// A value that is sent as its JSON text.
 	JSON *JSON `yaml:"json" required:"true"`
-	// Texts are the strings, each of which is sent with the same key.
+	// Texts are the strings. Each is sent with the same key.
 	Texts []Template `yaml:"-"`
 }
 
@@ -205,7 +205,7 @@ func (v *FormValue) decode(d *decoder, n *yaml.Node, path string, _ field) {
 	}
 }
 
-// Part is a part of a multipart form: a file or a text.
+// Part is a part of a multipart form: a file or a string.
 type Part struct {
 	// The name of the field.
 	Name string `yaml:"name" required:"true"`

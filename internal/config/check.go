@@ -6,7 +6,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Check is what is expected of one value of a response: a value, which it has to equal, or a mapping of conditions, all of which have to
+// Check is a check of one value of a response: a value, which it must equal, or a mapping of conditions that must all
 // hold.
 type Check struct {
 	// It equals this.
@@ -57,7 +57,7 @@ func (c Check) given() []string {
 	return keys
 }
 
-// SizeCheck is what is expected of the size of a body: a number of bytes, which it has to equal, or a mapping.
+// SizeCheck is a check of the size of a body: a number of bytes, which it must equal, or a mapping.
 type SizeCheck struct {
 	// It is this.
 	Equals *Bytes `yaml:"equals"`
@@ -71,7 +71,7 @@ func (SizeCheck) expectation() string {
 	return "a number of bytes such as 512, or a mapping such as {at_most: 1MiB}"
 }
 
-// UnmarshalText sets a check for equality. The error says what was expected.
+// UnmarshalText sets a check for equality. An error names the expected syntax.
 func (s *SizeCheck) UnmarshalText(text []byte) error {
 	var b Bytes
 	if err := b.UnmarshalText(text); err != nil {

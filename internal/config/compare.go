@@ -12,7 +12,7 @@ import (
 type Compare struct {
 	// The candidate.
 	With Candidate `yaml:"with" required:"true"`
-	// The part of the slots that is compared, more than 0%. Each is one more slot's worth of requests on the wire.
+	// The share of the slots that is compared, more than 0%. Each is one more slot's worth of requests on the wire.
 	Sample Percent `yaml:"sample" required:"true"`
 	// The names of the entries of requests that are compared. Left out, all are that have a URL below base_url.
 	Requests []string `yaml:"requests" min:"1" max:"100"`
@@ -155,7 +155,7 @@ func familyOf(u uri.URI) string {
 	return u.Scheme
 }
 
-// compareRequests checks that there are requests to compare, and that the candidate's can be told from those of the
+// compareRequests checks that there are requests to compare, and that the candidate's can be distinguished from those of the
 // scenario's own target.
 func (v validator) compareRequests(path string, s *Scenario) {
 	names := below(path, "compare.requests")

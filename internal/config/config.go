@@ -7,7 +7,7 @@
 // The doc comments of the types' fields are the documentation of the keys: the
 // JSON schema and docs/configuration.md are generated from them and the tags.
 //
-// Tags: yaml is the key, required tells that it has to be there, default the value
+// Tags: yaml is the key, required means that it must be there, default the value
 // of an absent key, oneof the allowed words, min and max the allowed range (of a list:
 // its length), format the syntax of a string or of a list's strings.
 package config
@@ -112,13 +112,13 @@ type Scenario struct {
 	data Named[Dataset]
 	// origins are those that its URLs name.
 	origins []uri.URI
-	// kept are the names of what is captured when users log in.
+	// kept are the names of the values captured when users log in.
 	kept []string
 	// candidate is the scenario as it is sent to the target that it is compared with; nil without one.
 	candidate *Scenario
 }
 
-// Kept returns the names of what is captured when users log in, which all requests may use.
+// Kept returns the names of the values captured when users log in. All requests may use them.
 func (s Scenario) Kept() []string { return s.kept }
 
 // Origins returns the origins that requests may go to: those of the scenario's URLs, each once,
@@ -200,7 +200,7 @@ type BackOff struct {
 	WhenErrorsExceed Percent `yaml:"when_errors_exceed" default:"50%"`
 	// The time over which failures are counted, in whole seconds, and for which the target is spared at least.
 	Over Duration `yaml:"over" default:"30s" min:"1s" max:"1h"`
-	// The part of the rate that is sent then.
+	// The share of the rate that is sent then.
 	To Percent `yaml:"to" default:"10%"`
 	// How long it takes from there to the whole rate, evenly, if no more fails.
 	RecoverOver Duration `yaml:"recover_over" default:"2m" min:"1s" max:"1d"`
@@ -239,7 +239,7 @@ type HTTPConfig struct {
 	// Whether a TLS session is resumed where the server offers that, as browsers do. Otherwise each handshake is a full one.
 	TLSSessionResumption bool `yaml:"tls_session_resumption" default:"true"`
 	// Whether requests of safe methods (GET, HEAD, OPTIONS, TRACE) without a body go with the handshake of a resumed session (0-RTT), where the
-	// server allows that. Whoever records them can send them again. Only with protocol http3.
+	// server allows that. An attacker who records them can send them again. Only with protocol http3.
 	EarlyData bool `yaml:"early_data" default:"false"`
 	// The proxy to go through: http, https, socks5 or socks5h. Its URL may have user info.
 	ProxyURL ProxyURL `yaml:"proxy_url"`
@@ -344,7 +344,7 @@ type OAuth2 struct {
 	ClientSecretFile string `yaml:"client_secret_file" format:"file"`
 	// Where tokens are granted. Redirects are not followed.
 	TokenURL Endpoint `yaml:"token_url" required:"true"`
-	// What the token is to be good for.
+	// The scopes that the token is requested for.
 	Scopes []string `yaml:"scopes" max:"100"`
 	// Further parameters of the request for a token, such as audience. They are hidden as secrets are.
 	EndpointParams Named[Secret] `yaml:"endpoint_params" max:"100"`
@@ -374,8 +374,8 @@ type Request struct {
 	// What to add to the URL's query: keys with a value or a list of values.
 	Query Named[[]Template] `yaml:"query" max:"1000"`
 	// Headers by name, with a value or a list of values; Host may be among them. HTTP/1.1 sends them in this order and with this
-	// spelling. A secret is hidden in transcripts, and no redirect carries it to another origin: what is written as {secret: ...}, what comes from the
-	// environment, and what has a name such as Authorization, Cookie or X-Api-Key. Refused are those that are sent anyway or that belong to the connection, such as Content-Length and Connection.
+	// spelling. A secret is hidden in transcripts, and no redirect carries it to another origin: a value written as {secret: ...}, one from the
+	// environment, and one with a name such as Authorization, Cookie or X-Api-Key. Refused are those that are sent anyway or that belong to the connection, such as Content-Length and Connection.
 	Headers Headers `yaml:"headers"`
 	// The body.
 	Body Body `yaml:"body"`
@@ -393,7 +393,7 @@ type Request struct {
 	Cookies bool `yaml:"cookies" default:"false"`
 	// Which responses are a success.
 	Expect Expect `yaml:"expect"`
-	// What is sent and received on a WebSocket before it is closed, one turn after the other, all within one timeout.
+	// The messages sent and received on a WebSocket before it is closed, one turn after the other, all within one timeout.
 	Exchange []Turn `yaml:"exchange" min:"1" max:"1000"`
 	// Values of the response by name, for the steps that follow. A later one of the same name replaces the former.
 	Capture Named[Capture] `yaml:"capture" max:"100" format:"names"`
@@ -474,14 +474,14 @@ func (e Expect) beyondStatus() bool {
 
 // Disk is where the files are that the configuration names.
 type Disk interface {
-	// Look returns what is wrong with a file; nil if it can be read.
+	// Look returns why a file cannot be read, or nil if it can.
 	Look(path string) error
 	// Read returns the content of a file with a recording, of at most limit bytes.
 	Read(path string, limit int) ([]byte, error)
 }
 
 // Parse reads a configuration. Errors name the file, and relative names of files in it
-// are taken from its folder. getenv tells the value of an environment variable and
+// are taken from its folder. getenv returns the value of an environment variable and
 // whether it is set. disk is asked about each file that is named; nil takes them as they
 // are, and recordings for rates of 0. The error is an Errors with everything that is wrong with the file, up to a hundred
 // mistakes, and Config is then nil. What a file costs is bounded: its size by MaxSize, and

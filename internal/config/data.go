@@ -27,8 +27,8 @@ const (
 	OrderRandom Order = "random"
 )
 
-// Column is a column of data that the file uses, and where it does. For data in a file, whoever
-// reads that checks that the column is there.
+// Column is a column of data that the file uses, and where it does. For data in a file, the
+// code that reads it checks that the column is there.
 type Column struct {
 	// Data is the name of the data, Name that of the column.
 	Data, Name string
@@ -59,7 +59,7 @@ func (c *Config) Columns() []Column { return c.columns }
 type File struct {
 	// Path is its name, taken from the folder of the configuration.
 	Path string
-	// Data is the name of the data that it holds; empty for what is sent.
+	// Data is the name of the data that it holds; empty for a part of a body.
 	Data string
 
 	file, path string

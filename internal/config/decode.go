@@ -13,8 +13,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
-// decoder sets Go values from a tree of YAML. It is strict, reports everything that is
-// wrong and remembers where each value stands, none of which yaml.v3's own does.
+// decoder sets Go values from a tree of YAML. Unlike yaml.v3's own decoder, it is strict,
+// reports every mistake and remembers where each value stands.
 type decoder struct {
 	*report
 	getenv func(string) (string, bool)
@@ -145,7 +145,7 @@ func (d *decoder) fieldsOf(t reflect.Type) []field {
 	return fields
 }
 
-// shown names what was found, unless it is a secret.
+// shown names the value found, unless it is a secret.
 func shown(n *yaml.Node, v reflect.Value) string {
 	if isSecret(v) && n.Kind == yaml.ScalarNode {
 		return "a secret"
@@ -331,7 +331,7 @@ func (d *decoder) scalar(n *yaml.Node, path string, f field, v reflect.Value) {
 	if !ok {
 		return
 	}
-	// Quotes make a text of a number, unless a variable has to be quoted.
+	// Quotes make a string of a number, unless a variable has to be quoted.
 	if quoted := n.ShortTag() == "!!str" && text == n.Value; quoted && isPlain(v) {
 		d.at(position(n), path, "found %s, expected %s%s", shown(n, v), want(f, v), unquote(f, v, text))
 		return
@@ -423,7 +423,7 @@ func (f field) set(v reflect.Value, text string) error {
 	return checkFormat(f.format, text)
 }
 
-// problem puts what was found before what was expected.
+// problem puts the value found before the expected syntax.
 func problem(n *yaml.Node, v reflect.Value, err error) string {
 	if masked, ok := errors.AsType[maskedError](err); ok {
 		return masked.Error()

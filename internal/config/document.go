@@ -69,7 +69,7 @@ func decodeNode(d *yaml.Decoder, n *yaml.Node) (err error) {
 }
 
 // syntax reports what the YAML parser found. The line that its text has for some
-// errors is that of the context, or one off: what it has read so far tells better.
+// errors is that of the context, or one off: the text it has read so far shows the line better.
 func (r *report) syntax(err error, line int) {
 	problem := strings.TrimPrefix(err.Error(), "yaml: ")
 	var stated int

@@ -21,7 +21,7 @@ const (
 type durationUnit struct {
 	name string
 	size time.Duration
-	// rounds tells that the unit is only used to write what is a multiple of it.
+	// rounds means that the unit is only used to write multiples of it.
 	rounds bool
 }
 
@@ -39,7 +39,7 @@ func durationUnits() []durationUnit {
 
 func (Duration) expectation() string { return "a duration such as 90s, 5m or 1d" }
 
-// UnmarshalText sets the duration from its text. The error says what was expected.
+// UnmarshalText sets the duration from its text. An error names the expected syntax.
 func (d *Duration) UnmarshalText(text []byte) error {
 	bad := expectedError(d.expectation())
 	rest := string(text)

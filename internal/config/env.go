@@ -74,7 +74,7 @@ func variableName(name string) bool {
 	return name != ""
 }
 
-// holdsVariable reports whether a text that expand takes has a variable in it.
+// holdsVariable reports whether a string for expand has a variable in it.
 func holdsVariable(text string) bool {
 	return strings.Contains(strings.ReplaceAll(text, "$${", ""), "${")
 }

@@ -17,7 +17,7 @@ type Error struct {
 	// Path is the key's way from the root, such as scenarios[2].timeout; empty for
 	// the root and for errors of syntax.
 	Path string
-	// Problem tells what was found and what was expected. It holds no secret and no
+	// Problem names the value found and the expected one. It holds no secret and no
 	// value of the environment.
 	Problem string
 }
@@ -158,19 +158,19 @@ func (r *report) sorted() error {
 	return slices.Compact(r.errs)
 }
 
-// expectedError is what a text should have been; the decoder puts before it what was found.
+// expectedError describes the expected value; the decoder puts the value found before it.
 type expectedError string
 
 // Error returns the expectation.
 func (e expectedError) Error() string { return "expected " + string(e) }
 
-// maskedError is a whole problem whose text must not show what was found.
+// maskedError is a whole problem whose message must not show the value found.
 type maskedError string
 
 // Error returns the problem.
 func (e maskedError) Error() string { return string(e) }
 
-// quote quotes a text from the file, cut to what fits a line.
+// quote quotes a string from the file, cut to fit a line.
 func quote(text string) string {
 	const limit = 80
 	if utf8.RuneCountInString(text) > limit {

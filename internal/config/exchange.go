@@ -25,9 +25,9 @@ func (Turn) expectation() string { return "a turn such as {send: ...} or {receiv
 
 // Send is a message to send: a string, which may have placeholders, or a mapping with exactly one of these kinds.
 type Send struct {
-	// A string, sent as a text message.
+	// A string, sent as one message of type text.
 	Text *Template `yaml:"text"`
-	// Any value, sent as JSON in a text message.
+	// Any value, sent as JSON in one message of type text.
 	JSON *JSON `yaml:"json"`
 	// Bytes, sent as a binary message, in base64: {{ name | base64 }} sends what the name stands for as it is.
 	Binary *Template `yaml:"binary"`
@@ -111,7 +111,7 @@ type Wait struct {
 
 func (Wait) expectation() string { return "a duration such as 1s" }
 
-// UnmarshalText sets the time from its text. The error says what was expected.
+// UnmarshalText sets the time from its text. An error names the expected syntax.
 func (w *Wait) UnmarshalText(text []byte) error {
 	var d Duration
 	if d.UnmarshalText(text) != nil {

@@ -14,7 +14,7 @@ type field struct {
 	index    int
 	key      string
 	required bool
-	// preset is the text of the default; hasPreset tells whether there is one.
+	// preset is the text of the default; hasPreset reports whether there is one.
 	preset    string
 	hasPreset bool
 	oneOf     []string
@@ -54,7 +54,7 @@ func (f field) bounds() string {
 	}
 }
 
-// described is what the types of values tell about their syntax.
+// described is implemented by types of values that describe their syntax.
 type described interface{ expectation() string }
 
 // want describes the values of a field.
@@ -90,7 +90,7 @@ func want(f field, v reflect.Value) string {
 	}
 }
 
-// setText sets a value from text. The error says what was expected.
+// setText sets a value from text. An error names the expected syntax.
 func setText(f field, v reflect.Value, text string) error {
 	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		return u.UnmarshalText([]byte(text))
@@ -181,7 +181,7 @@ func (f field) limit(v reflect.Value, text string) float64 {
 		target = reflect.New(reflect.TypeFor[int]()).Elem()
 	}
 	if err := setText(field{}, target, text); err != nil {
-		panic(fmt.Sprintf("limit of %q: %v", f.key, err)) // Likewise.
+		panic(fmt.Sprintf("limit of %q: %v", f.key, err)) // As for a default.
 	}
 	return f.measure(target)
 }

@@ -54,11 +54,11 @@ func (s Scenario) with() *Candidate {
 	return &s.Compare.With
 }
 
-// Fingerprint returns a hash of all that tokens are obtained with, likewise.
+// Fingerprint returns a hash of all that tokens are obtained with, in the same form.
 func (o OAuth2) Fingerprint() string { return fingerprint(o) }
 
-// FleetFingerprint returns a hash of what a reload cannot change of the section fleet,
-// likewise; empty without it.
+// FleetFingerprint returns a hash of the keys of the section fleet that a reload cannot change,
+// in the same form; empty without the section.
 func (c *Config) FleetFingerprint() string {
 	if c.Fleet == nil {
 		return ""
@@ -100,7 +100,7 @@ func fingerprint(v any) string {
 }
 
 // canonical returns a value in one way of several to write it in YAML: flow style,
-// quoted, in the order of the fields, with defaults and without what is left out.
+// quoted, in the order of the fields, with defaults and without absent keys.
 // Secrets are in it, and ${ is not escaped: never show it to anyone.
 func canonical(v reflect.Value) string {
 	if v.Kind() == reflect.Pointer {

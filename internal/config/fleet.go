@@ -14,19 +14,19 @@ type Fleet struct {
 	// This replica's part of the rates, relative to the weights of the others. Replicas
 	// that share a file take it from the environment.
 	Weight int `yaml:"weight" default:"1" min:"1" max:"1000000"`
-	// What tells this fleet from others, alike on all of its replicas: 1 to 255 letters,
+	// The name that distinguishes this fleet from others, the same on all of its replicas: 1 to 255 letters,
 	// digits, _, ., - and /. With memberlist, replicas of another cluster are refused; with
 	// etcd and consul it is the prefix of the keys. Left out in a pod of Kubernetes, it is the
 	// pod's namespace (POD_NAMESPACE, or that of the service account) and /traffic-exporter.
 	Cluster string `yaml:"cluster" default:"traffic-exporter" format:"cluster"`
-	// ClusterGiven tells that the file says which cluster.
+	// ClusterGiven reports whether the file names the cluster.
 	ClusterGiven bool `yaml:"-"`
 	// For memberlist: the IP address and port to listen on for gossip; 0.0.0.0:7946 when
 	// left out. Port 0, which picks a free one, does not go together with advertise. Brackets
 	// may be around IPv4 addresses, too: [${POD_IP}]:7946 suits both families.
 	Listen string `yaml:"listen" format:"listen"`
 	// For memberlist: the IP address and port that the others reach this replica at; found
-	// out when left out. Brackets may be around it, likewise.
+	// out when left out. Brackets may be around it, too.
 	Advertise string `yaml:"advertise" format:"advertise"`
 	// For memberlist: some of the other replicas, as host:port or as a name to look up:
 	// dns+host:port for its A and AAAA records, dnssrv+host for its SRV records and the
@@ -41,7 +41,7 @@ type Fleet struct {
 	// replicas that there may be bounds what they send together, if none sees another, to twice
 	// the rates. Less than min_replicas changes nothing.
 	MinReplicasAlone int `yaml:"min_replicas_alone" default:"1" min:"1" max:"10000"`
-	// For how long a replica has to be lost before the others take over its part although
+	// For how long a replica has to be lost before the others take over its share although
 	// they are not a majority.
 	ForgetAfter Duration `yaml:"forget_after" default:"60s" min:"10s"`
 	// How long a replica waits that reaches none of those in join, or no fleet and not most of

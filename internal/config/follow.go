@@ -8,17 +8,17 @@ import (
 )
 
 // Follow is a rate that a Prometheus is asked for, such as that of production. One replica asks for the whole fleet, and all change to
-// what it found in the same second. scale, min and max beside it adjust what is found; max has to be there.
+// the rate that it found in the same second. scale, min and max beside it adjust that rate; max is required.
 type Follow struct {
 	// What to ask for, in PromQL: an instant vector with one element, or a scalar, in requests per second.
 	Query string `yaml:"query" required:"true"`
-	// Whom to ask: Prometheus, or what has its HTTP API.
+	// The server to ask: Prometheus, or another with its HTTP API.
 	Prometheus PrometheusServer `yaml:"prometheus" required:"true"`
 	// How often, at multiples of it since 1970. A response is waited for until a second before the next time, and 10 s at most.
 	Every Duration `yaml:"every" default:"30s" min:"5s" max:"5m"`
 	// How smoothly: the time in which 63 % of a change is followed. 0 is at once.
 	Smooth Duration `yaml:"smooth" default:"0s" min:"0s" max:"6h"`
-	// The most that the rate changes by each time it is asked for; what is beyond follows the next times. Left out, there is no bound.
+	// The most that the rate changes by each time it is asked for; a larger change takes several times. Left out, there is no bound.
 	MaxStep *Rate `yaml:"max_step"`
 	// How long the last rate holds while none is found: Prometheus is away, or responds with nothing, NaN, a negative number or several elements.
 	Hold Duration `yaml:"hold" default:"10m" min:"10s" max:"1d"`

@@ -121,7 +121,7 @@ func foreignInScenario(word string) string {
 	return ""
 }
 
-// foreignInEntry knows what is wrong in an entry, but not in a step, or the other way.
+// foreignInEntry knows words that are wrong in an entry, but not in a step, or the other way.
 func foreignInEntry(word string) string {
 	switch word {
 	case "pause", "think", "thinktime", "sleep", "wait", "waittime", "delay":

@@ -20,7 +20,7 @@ type TrafficStep struct {
 	Each Named[Each] `yaml:"each" max:"20" format:"names"`
 	// The steps to repeat.
 	Steps []TrafficStep `yaml:"steps" min:"1" max:"10000"`
-	// Lists of steps, of which one is run, by weight.
+	// Lists of steps. One list is run, by weight.
 	Choose []Choice `yaml:"choose" min:"1" max:"100"`
 	// Requests that are sent at once; the journey goes on when all of them have ended. With each beside it they are sent once with each element.
 	Parallel []TrafficStep `yaml:"parallel" min:"1" max:"100"`
@@ -59,7 +59,7 @@ func (s TrafficStep) kind() string {
 // Path returns where the step stands in the file, such as scenarios[0].requests[1].steps[2].
 func (s TrafficStep) Path() string { return s.path }
 
-// Pause is how long a user waits: a duration such as 2s, or a mapping with from and to (evenly) or with mean (exponentially, as what has no
+// Pause is how long a user waits: a duration such as 2s, or a mapping with from and to (evenly) or with mean (exponentially, as a process without
 // memory waits).
 type Pause struct {
 	// The shortest.
@@ -72,7 +72,7 @@ type Pause struct {
 
 func (Pause) expectation() string { return "a duration such as 2s, {from: 1s, to: 10s} or {mean: 5s}" }
 
-// UnmarshalText sets a pause that is always the same. The error says what was expected.
+// UnmarshalText sets a pause that is always the same. An error names the expected syntax.
 func (p *Pause) UnmarshalText(text []byte) error {
 	var always Duration
 	if always.UnmarshalText(text) != nil {
@@ -92,7 +92,7 @@ func (p Pause) canonical() string {
 	return `{"from": "` + p.From.String() + `", "to": "` + p.To.String() + `"}`
 }
 
-// Repeat is how often steps are run: a number, a range, or all for once with each element of the lists of each, of which the shortest
+// Repeat is how often steps are run: a number, a range, or all for once with each element of the lists of each. The shortest list
 // counts.
 type Repeat struct {
 	// The least.
@@ -105,7 +105,7 @@ type Repeat struct {
 
 func (Repeat) expectation() string { return "a number such as 3, {from: 2, to: 4} or all" }
 
-// UnmarshalText sets the number from its text. The error says what was expected.
+// UnmarshalText sets the number from its text. An error names the expected syntax.
 func (r *Repeat) UnmarshalText(text []byte) error {
 	if string(text) == "all" {
 		*r = Repeat{All: true}

@@ -162,7 +162,7 @@ func (w *jsonWriter) keyString(n *yaml.Node, path string) {
 	w.text(n.Value)
 }
 
-// text writes a text as a string of JSON.
+// text writes text as a string of JSON.
 func (w *jsonWriter) text(text string) { writeJSONText(&w.out, text) }
 
 func writeJSONText(out *bytes.Buffer, text string) {

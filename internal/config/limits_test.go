@@ -9,7 +9,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 )
 
-// problems parses a file that has to be refused and returns what is wrong with it.
+// problems parses a file that has to be refused and returns its mistakes.
 func problems(t *testing.T, text string, getenv func(string) (string, bool)) config.Errors {
 	t.Helper()
 	_, err := config.Parse("x.yaml", []byte(text), getenv, nil)

@@ -68,7 +68,7 @@ func (m *Named[T]) decode(d *decoder, n *yaml.Node, path string, f field) {
 	*m = all
 }
 
-// keyProblem tells what is wrong with a key of a mapping of things by name.
+// keyProblem returns the mistake in a key of a mapping of things by name.
 func keyProblem(format, name string) string {
 	switch {
 	case strings.HasPrefix(format, "names"):

@@ -99,7 +99,7 @@ func (t *traffic) templates(all []located, sc *scope) {
 		}
 		for _, ref := range l.t.Refs() {
 			if t.stopped || t.bad[l.path] {
-				break // One mistake is told of each, and what to write instead takes time.
+				break // One mistake is reported of each, and advice takes time.
 			}
 			t.ref(l, ref, sc)
 		}
@@ -175,7 +175,7 @@ func (t *traffic) field(l located, ref script.Ref, sym symbol) {
 	}
 }
 
-// single reports whether a variable is a string or a number, whatever it is drawn to be.
+// single reports whether a variable is a string or a number, whichever value is drawn.
 func single(v Variable) bool {
 	switch {
 	case v.OneOf != nil:

@@ -57,7 +57,7 @@ func load(t *testing.T, name string) *config.Config {
 	return c
 }
 
-// parse parses a text that has to be good.
+// parse parses a string that has to be valid.
 func parse(t *testing.T, text string) *config.Config {
 	t.Helper()
 	c, err := config.Parse("config.yaml", []byte(text), environment, nil)

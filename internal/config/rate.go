@@ -26,7 +26,7 @@ func rateUnits() []rateUnit {
 
 func (Rate) expectation() string { return "a rate such as 200/s, 90/m, 10/h or 0.5/s" }
 
-// UnmarshalText sets the rate from its text. The error says what was expected.
+// UnmarshalText sets the rate from its text. An error names the expected syntax.
 func (r *Rate) UnmarshalText(text []byte) error {
 	number, name, _ := strings.Cut(string(text), "/")
 	if !plainNumber(number) {

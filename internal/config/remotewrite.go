@@ -60,11 +60,11 @@ type Series struct {
 	Value *Template `yaml:"value"`
 	// By how much the value grows in a second, as a counter does. It counts from the Unix epoch.
 	Counter *float64 `yaml:"counter" min:"0" max:"1000000000"`
-	// A range of numbers, of which each sample has one.
+	// A range of numbers. Each sample has one of them.
 	Gauge *DecimalRange `yaml:"gauge"`
 	// How many samples each series has in a request.
 	Samples int `yaml:"samples" default:"1" min:"1" max:"10000"`
-	// What is between them. The last is as old as the slot's due time.
+	// The time between them. The last is as old as the slot's due time.
 	Every Duration `yaml:"every" default:"15s" min:"1ms" max:"1d"`
 }
 

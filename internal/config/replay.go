@@ -17,7 +17,7 @@ type Replay struct {
 	File string `yaml:"file" required:"true" format:"recording"`
 	// How the file is written. Found out from its content when left out.
 	Format RecordingFormat `yaml:"format" oneof:"csv prometheus"`
-	// Which times count: week replays each week what was recorded at that time of the week, by the clock of time_zone, from Monday 00:00; time replays instants once, or again and again.
+	// Which times count: week replays each week the rates recorded at that time of the week, by the clock of time_zone, from Monday 00:00; time replays instants once, or again and again.
 	// Left out, week for a file with times of the week, and time for one with instants.
 	By ReplayBy `yaml:"by" oneof:"week time"`
 	// When to replay the first point, such as 2026-03-02T00:00:00Z. At its own time when left out. Only by time.
@@ -57,7 +57,7 @@ type Instant struct{ time.Time }
 
 func (Instant) expectation() string { return "a point in time such as 2026-03-02T00:00:00Z" }
 
-// UnmarshalText sets the instant from its text. The error says what was expected.
+// UnmarshalText sets the instant from its text. An error names the expected syntax.
 func (i *Instant) UnmarshalText(text []byte) error {
 	at, err := time.Parse(time.RFC3339, string(text))
 	if err != nil || at.UTC().Year() < 1970 || at.UTC().Year() > 2199 {

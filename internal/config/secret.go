@@ -9,7 +9,7 @@ import (
 // hidden stands in the place of every secret that is printed.
 const hidden = "<secret>"
 
-// Secret is a text that is never printed, logged or marshalled. Convert it to a string
+// Secret is a string that is never printed, logged or marshalled. Convert it to a string
 // where it is used.
 type Secret string
 

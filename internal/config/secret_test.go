@@ -66,7 +66,7 @@ func pair(t *testing.T) (cert, key string) {
 	return encode("CERTIFICATE", der), encode("PRIVATE KEY", secret)
 }
 
-// leaks reports what of the secrets a text shows.
+// leaks returns the parts of the secrets that a string shows.
 func leaks(text string) string {
 	for _, secret := range []string{"hunter2", "PRIVATE", "68756e746572"} {
 		if strings.Contains(text, secret) {

@@ -7,12 +7,12 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
 )
 
-// Session is how the users of a scenario log in: in each replica, before their slots are sent, apart from the rate and from what is
-// measured of requests, though within limits.max_rate. What the steps capture is known by its names in all requests of the scenario and
+// Session is how the users of a scenario log in: in each replica, before their slots are sent, apart from the rate and from the
+// measurements of requests, though within limits.max_rate. The steps' captures are known by their names in all requests of the scenario and
 // in its headers, and the cookies that the steps are sent go with all of them. Slots of a user who is not logged in are dropped and counted. At
 // most 10,000 users have sessions.
 type Session struct {
-	// The variable of the scenario whose values are the users, each of whom logs in. It is one whose values can be listed: a row of data, int,
+	// The variable of the scenario whose values are the users. Each of them logs in. It is one whose values can be listed: a row of data, int,
 	// or one_of without placeholders. Left out, all slots share one session.
 	For string `yaml:"for"`
 	// The steps of a login, as a journey has them, with cookies.
@@ -25,7 +25,7 @@ type Session struct {
 	Concurrency int `yaml:"concurrency" default:"5" min:"1" max:"1000"`
 }
 
-// session checks how users log in, and makes what is captured then known in the scope.
+// session checks how users log in, and makes their captures known in the scope.
 func (t *traffic) session(path string, sc *scope) {
 	s := t.s.Session
 	if s == nil {

@@ -25,7 +25,7 @@ type RateShape struct {
 	// A rate by the time of day: straight lines between points in ascending order, and
 	// from the last one over midnight to the first one. Clock changes are followed.
 	Daily []DayPoint `yaml:"daily" min:"1" max:"10000"`
-	// A rate by the time of the week, likewise, from Monday.
+	// A rate by the time of the week, also with straight lines between the points, from Monday.
 	Weekly []WeekPoint `yaml:"weekly" min:"1" max:"10000"`
 	// The sum of other rates. Periods longer than a day must be multiples of each other.
 	Sum []RateShape `yaml:"sum" min:"1" max:"100"`
@@ -35,9 +35,9 @@ type RateShape struct {
 	Follow *Follow `yaml:"follow"`
 	// A factor.
 	Scale float64 `yaml:"scale" default:"1" min:"0" max:"1000000"`
-	// The lowest rate: what is below is raised to it.
+	// The lowest rate: a lower one is raised to it.
 	Min Rate `yaml:"min"`
-	// The highest rate: what is above is cut to it.
+	// The highest rate: a higher one is cut to it.
 	Max *Rate `yaml:"max"`
 }
 
@@ -45,7 +45,7 @@ func (RateShape) expectation() string {
 	return "a rate such as 200/s, or a mapping with one shape such as {sine: ...}"
 }
 
-// UnmarshalText sets the shape to a constant rate. The error says what was expected.
+// UnmarshalText sets the shape to a constant rate. An error names the expected syntax.
 func (s *RateShape) UnmarshalText(text []byte) error {
 	var rate Rate
 	if err := rate.UnmarshalText(text); err != nil {
@@ -142,8 +142,8 @@ func (s RateShape) kinds() []string {
 	return kinds
 }
 
-// compile returns the shape for the timeline, adjustments included. Of a rate that is followed
-// it is that of otherwise: what is followed is not known yet.
+// compile returns the shape for the timeline, adjustments included. For a rate that is followed
+// it is the shape of otherwise: the followed rate is not known yet.
 func (s RateShape) compile() timeline.Shape {
 	if s.Follow != nil {
 		return s.Follow.Otherwise.compile()

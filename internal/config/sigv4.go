@@ -6,7 +6,7 @@ import (
 )
 
 // SigV4 is how requests of HTTP are signed for AWS (Signature Version 4), each when it is sent, with its body. Exactly one of secret_key and
-// secret_key_file has to be there. What is signed is the host, Content-Type and the headers whose names begin with X-Amz-.
+// secret_key_file has to be there. The signature covers the host, Content-Type and the headers whose names begin with X-Amz-.
 type SigV4 struct {
 	// The region, such as eu-central-1.
 	Region string `yaml:"region" required:"true" format:"token"`

@@ -14,14 +14,14 @@ import (
 type Target struct {
 	// Origin has the scheme, the host and the port; its own target is /.
 	Origin uri.URI
-	// Path begins with a slash. Its own text is escaped as it goes over the wire; what
-	// placeholders stand for is to be encoded.
+	// Path begins with a slash. Its own text is escaped as it goes over the wire; the
+	// values of placeholders still need encoding.
 	Path script.Template
-	// Query is the one that the URL has itself, likewise, without the question mark; HasQuery
+	// Query is the one that the URL has itself, in the same form, without the question mark; HasQuery
 	// says that there is one, which may be empty.
 	Query    script.Template
 	HasQuery bool
-	// WholeQuery is Query and what the request's query adds, likewise.
+	// WholeQuery is Query and what the request's query adds, in the same form.
 	WholeQuery script.Template
 	// Whole, if not nil, is all of the URL: one placeholder. The query is added to it.
 	Whole *script.Template
@@ -76,7 +76,7 @@ func (k tokens) restore(text string) script.Template {
 	return t
 }
 
-// readTarget reads an absolute URL with placeholders. The error says what was expected.
+// readTarget reads an absolute URL with placeholders. An error names the expected syntax.
 func readTarget(text string) (Target, error) {
 	k, err := tokenize(text)
 	if err != nil {
@@ -145,7 +145,7 @@ func encodeLiterals(t script.Template) string {
 	return out.String() + encode(script.PlaceQuery, text[at:])
 }
 
-// encode returns a text as values are encoded for a place.
+// encode returns a string as values are encoded for a place.
 func encode(place script.Place, text string) string {
 	return string(script.AppendEncoded(nil, place, text))
 }

@@ -84,10 +84,10 @@ func (d *decoder) template(n *yaml.Node, path, hint string) (t script.Template, 
 	return t, err == nil
 }
 
-// secretHint is the hint for a text of which nothing may be shown.
+// secretHint is the hint for a string that must not be shown.
 const secretHint = "secret"
 
-// templateProblem tells what keeps a text from being a template; raw is how the file has it,
+// templateProblem returns why a string is not a valid template; raw is how the file has it,
 // with environment variables that are not expanded.
 func templateProblem(raw, text, hint string) string {
 	_, err := script.ParseTemplate(raw)

@@ -21,7 +21,7 @@ func (StatusRange) expectation() string {
 	return "a status such as 200, 200-204 or 2xx, from 100 to 599, or, of gRPC, such as OK or NOT_FOUND, or, of WebSockets, a close code from 1000 to 4999"
 }
 
-// UnmarshalText sets the range from its text. The error says what was expected.
+// UnmarshalText sets the range from its text. An error names the expected syntax.
 func (s *StatusRange) UnmarshalText(text []byte) error {
 	if slices.Contains(spec.Names(), string(text)) {
 		*s = StatusRange{Name: string(text)}
@@ -83,7 +83,7 @@ type TimeOfDay time.Duration
 
 func (TimeOfDay) expectation() string { return `a time of day such as "09:00"` }
 
-// UnmarshalText sets the time from its text. The error says what was expected.
+// UnmarshalText sets the time from its text. An error names the expected syntax.
 func (t *TimeOfDay) UnmarshalText(text []byte) error {
 	if s := string(text); s == "24:00" || s == "24:00:00" {
 		return expectedError(`"00:00", as a day ends where the next begins`)
@@ -116,7 +116,7 @@ func (TimeOfWeek) expectation() string { return "a day and a time such as mon 09
 
 func weekdays() []string { return []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} }
 
-// UnmarshalText sets the time from its text. The error says what was expected.
+// UnmarshalText sets the time from its text. An error names the expected syntax.
 func (t *TimeOfWeek) UnmarshalText(text []byte) error {
 	name, at, _ := strings.Cut(string(text), " ")
 	for day, short := range weekdays() {

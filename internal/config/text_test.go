@@ -83,7 +83,7 @@ func TestTextsMeanWhatTheySayAndAreWrittenAgain(t *testing.T) {
 	}
 }
 
-// readText reads a text as a value of the type of like.
+// readText reads a string as a value of the type of like.
 func readText(like any, text string) (any, error) {
 	switch like.(type) {
 	case config.Duration:

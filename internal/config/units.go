@@ -11,13 +11,13 @@ type Percent float64
 
 func (Percent) expectation() string { return "a percentage such as 99.9%" }
 
-// UnmarshalText sets the part from its text. The error says what was expected.
+// UnmarshalText sets the percentage from its text. An error names the expected syntax.
 func (p *Percent) UnmarshalText(text []byte) error {
 	n, ok := strings.CutSuffix(string(text), "%")
 	if !ok || !plainNumber(n) || strings.ContainsAny(n, "eE") {
 		return expectedError(p.expectation())
 	}
-	// Reading the number with its point moved gives the float nearest to what is
+	// Reading the number with its point moved gives the float nearest to the number
 	// written; a division would not always.
 	part, err := strconv.ParseFloat(n+"e-2", 64)
 	if err != nil {
@@ -62,7 +62,7 @@ func bytesUnits() []bytesUnit {
 
 func (Bytes) expectation() string { return "a number of bytes such as 512, 64KiB, 10MiB or 1GiB" }
 
-// UnmarshalText sets the number from its text. The error says what was expected.
+// UnmarshalText sets the number from its text. An error names the expected syntax.
 func (b *Bytes) UnmarshalText(text []byte) error {
 	for _, unit := range bytesUnits() {
 		count, ok := strings.CutSuffix(string(text), unit.name)

@@ -59,8 +59,8 @@ func (u *URL) decode(d *decoder, n *yaml.Node, path string, f field) {
 	}
 }
 
-// UnmarshalText sets the URL from its text, which is absolute and has no placeholders. The error
-// says what was expected.
+// UnmarshalText sets the URL from its text, which is absolute and has no placeholders. An error
+// names the expected syntax.
 func (u *URL) UnmarshalText(text []byte) error {
 	s := string(text)
 	if strings.Contains(s, "{{") {
@@ -80,7 +80,7 @@ func (u *URL) UnmarshalText(text []byte) error {
 // errRelative says that a URL has no scheme.
 var errRelative = errors.New("no scheme")
 
-// readURL reads an absolute URL. The error says what was expected.
+// readURL reads an absolute URL. An error names the expected syntax.
 func readURL(s string) (uri.URI, error) {
 	scheme, rest, absolute := cutScheme(s)
 	read, err := uri.Parse(s)
@@ -93,7 +93,7 @@ func readURL(s string) (uri.URI, error) {
 	case strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//"), strings.HasPrefix(s, "?"):
 		return uri.URI{}, errRelative
 	case err != nil && strings.Contains(s, "@"):
-		// What is before it may be a password with a slash.
+		// A password with a slash may stand before it.
 		return uri.URI{}, maskedError("expected " + URL{}.expectation() + ", without user info")
 	case strings.TrimSpace(s) != s:
 		return uri.URI{}, expectedError("no spaces or line breaks around the URL")
@@ -192,7 +192,7 @@ type Origin struct {
 
 func (Origin) expectation() string { return "an origin such as https://other.example" }
 
-// UnmarshalText sets the origin from its text. The error says what was expected.
+// UnmarshalText sets the origin from its text. An error names the expected syntax.
 func (o *Origin) UnmarshalText(text []byte) error {
 	read, err := readURL(string(text))
 	if errors.Is(err, errRelative) {
@@ -221,7 +221,7 @@ type Endpoint struct {
 
 func (Endpoint) expectation() string { return "an absolute URL such as https://login.example/token" }
 
-// UnmarshalText sets the endpoint from its text. The error says what was expected.
+// UnmarshalText sets the endpoint from its text. An error names the expected syntax.
 func (e *Endpoint) UnmarshalText(text []byte) error {
 	s := string(text)
 	if _, rest, absolute := cutScheme(s); absolute && strings.Contains(authorityOf(rest), "@") {
@@ -258,7 +258,7 @@ func (ProxyURL) expectation() string {
 	return "the URL of a proxy such as http://proxy.example.org:3128"
 }
 
-// UnmarshalText sets the URL from its text. The error says what was expected.
+// UnmarshalText sets the URL from its text. An error names the expected syntax.
 func (p *ProxyURL) UnmarshalText(text []byte) error {
 	u, err := url.Parse(string(text))
 	switch {

@@ -51,7 +51,7 @@ func (v validator) scenario(path string, s *Scenario) {
 	s.timeline = v.timeline(path, s)
 }
 
-// traffic checks what is sent.
+// traffic checks the requests of a scenario.
 func (v validator) traffic(path string, s *Scenario) {
 	v.requests(path, s)
 	v.grpc(path, s)

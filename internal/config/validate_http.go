@@ -251,7 +251,7 @@ func oneOf(urls []string) string {
 	return scheme
 }
 
-// follows reports whether an entry has a request of which redirects are followed.
+// follows reports whether an entry has a request whose redirects are followed.
 func follows(r Request) bool {
 	found := deref(r.FollowRedirects)
 	eachStep(r.Steps, func(step *TrafficStep) {
@@ -298,7 +298,7 @@ func (v validator) headers(path string, headers Headers, h HTTPConfig, ownAuth b
 	return all
 }
 
-// header checks the value of a field, of which one is the path, and returns its template.
+// header checks the value at the path one of a header field, and returns its template.
 func (v validator) header(at, one, name string, f Header) []located {
 	raw := v.place(one).text
 	if inner := join(one, "secret"); v.given(inner) {
@@ -335,7 +335,7 @@ func (v validator) hostHeader(at, value string) {
 	}
 }
 
-// refusal tells why a header cannot be set, by its canonical name. ownAuth says that the request
+// refusal returns why a header cannot be set, by its canonical name. ownAuth says that the request
 // has a way of authentication.
 func refusal(name string, h HTTPConfig, ownAuth bool) string {
 	switch name {

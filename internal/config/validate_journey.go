@@ -103,7 +103,7 @@ func (t *traffic) pause(path string, p Pause) {
 	}
 }
 
-// choose checks lists of steps, of which one is run. What all of them capture is certain.
+// choose checks lists of steps of a choice. The captures that all of them make are certain.
 func (t *traffic) choose(step *TrafficStep, sc *scope) map[string]bool {
 	var certain map[string]bool
 	for i, choice := range step.Choose {

@@ -35,7 +35,7 @@ func (t *traffic) baseURL(path string) {
 	t.addOrigin(at, to.Origin)
 }
 
-// urlFails reports what is wrong with the URL at path.
+// urlFails reports the mistake in the URL at path.
 func (v validator) urlFails(path string, err error) {
 	found := v.found(path)
 	if strings.Contains(v.place(path).text, "${") {

@@ -82,7 +82,7 @@ func (v validator) regex(at, text string) {
 	}
 }
 
-// expect checks what is expected of a response, and returns the templates in it.
+// expect checks the expectations of a response, and returns the templates in them.
 func (v validator) expect(path string, e Expect) []located {
 	var all []located
 	for _, h := range e.Headers {

@@ -150,7 +150,7 @@ func (t *traffic) circles(path string, variables Named[Variable]) {
 	}
 }
 
-// circleText tells a circle: a uses b, which uses a.
+// circleText describes a circle: a uses b, which uses a.
 func circleText(names []string) string {
 	first := names[0] + " uses " + names[1]
 	if len(names) == 2 {

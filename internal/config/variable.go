@@ -41,7 +41,7 @@ func (Variable) expectation() string {
 	return "uuid, sequence, or a mapping with one kind such as {one_of: [a, b]}"
 }
 
-// UnmarshalText sets the variable from a word. The error says what was expected.
+// UnmarshalText sets the variable from a word. An error names the expected syntax.
 func (v *Variable) UnmarshalText(text []byte) error {
 	if word := string(text); word != "uuid" && word != "sequence" {
 		return expectedError(v.expectation())

@@ -100,7 +100,7 @@ func (h *helm3) installed(t *testing.T) *apps.Deployment {
 	return typed(t, live)
 }
 
-// bare returns what is written of a Deployment, as it goes over the wire.
+// bare returns the fields of a Deployment that the manifest sets, as they go over the wire.
 func bare(d *apps.Deployment) *unstructured.Unstructured {
 	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(d)
 	if err != nil {

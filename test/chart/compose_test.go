@@ -85,7 +85,7 @@ func empty(t *testing.T, folder string) bool {
 	return err != nil || len(entries) == 0
 }
 
-// What one container is told about another is true.
+// The addresses that one container has of another are true.
 func TestContainersFindEachOther(t *testing.T) {
 	t.Parallel()
 	services := compose(t).Services
@@ -146,7 +146,7 @@ func TestPrometheusTakesItsFileAndTheRules(t *testing.T) {
 	}
 }
 
-// Alertmanager takes its file, and what is quiet in it is what the runbook says.
+// Alertmanager takes its file, which inhibits the alerts that the runbook says.
 func TestAlertmanagerTakesItsFile(t *testing.T) {
 	t.Parallel()
 	config, err := alertmanager.LoadFile(filepath.Join(composeFolder(), "alertmanager.yml"))
@@ -266,7 +266,7 @@ func TestTheScriptRunsTheStack(t *testing.T) {
 	}
 }
 
-// value returns the only value of an instant query's answer, or nothing.
+// value returns the only value in the response of an instant query, or nothing.
 func value(body string) string {
 	m := regexp.MustCompile(`"value":\[[0-9.]+,"([^"]*)"\]`).FindStringSubmatch(body)
 	if len(m) == 0 {

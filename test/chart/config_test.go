@@ -73,7 +73,7 @@ func environment(t *testing.T, c core.Container, pod, ip string) []string {
 	return all
 }
 
-// What is rendered passes the configuration's own check, in the environment that the
+// The rendered configuration passes the exporter's check, in the environment that the
 // container gets; so does what `helm test` sends.
 func TestConfigurationsAreValid(t *testing.T) {
 	t.Parallel()

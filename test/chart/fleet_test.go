@@ -53,7 +53,7 @@ func TestTheDefaultsRunAndRollWithoutLosingASlot(t *testing.T) {
 	running = c.roll(t, running)
 	c.agree(t, running)
 	to := last(t, c.ledger)
-	passes(t, c.ledger, to, 50) // Long after what was due by then.
+	passes(t, c.ledger, to, 50) // Long after the slots that were due by then.
 	audit := c.ledger.Audit(from, to)
 	for _, problem := range audit.Problems() {
 		t.Error(problem)

@@ -1,6 +1,6 @@
 // Package chart renders the Helm chart and holds what comes out against the API of
 // Kubernetes, against the configuration's own check, and against what the documentation
-// promises. It also runs what is rendered, as far as a machine without a cluster can, and
+// promises. It also runs the rendered pods, as far as a machine without a cluster can, and
 // checks deploy/compose. `make chart` builds what it needs and runs it.
 //
 // It is a module of its own, so that the exporter's does not depend on Kubernetes.

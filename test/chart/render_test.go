@@ -221,7 +221,7 @@ func (m *manifests) deployment(t *testing.T) *apps.Deployment {
 	return nil
 }
 
-// component is the label that tells the parts of a release apart.
+// component is the label that distinguishes the parts of a release.
 const component = "app.kubernetes.io/component"
 
 // pods returns all templates of pods, by what they are of.

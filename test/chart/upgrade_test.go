@@ -81,7 +81,7 @@ func (s apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// upgrade renders the chart as an upgrade of what is installed.
+// upgrade renders the chart as an upgrade of the installed Deployment.
 func upgrade(t *testing.T, installed *apps.Deployment, values string) *manifests {
 	t.Helper()
 	server := httptest.NewServer(apiServer{installed})
@@ -182,7 +182,7 @@ func TestAnUpgradeAfterWhichReplicasDoNotHearEachOtherStopsTheOldOnesFirst(t *te
 	}
 }
 
-// Where the chart cannot see what is installed, new replicas are not scheduled beside those
+// Where the chart cannot see the installed objects, new replicas are not scheduled beside those
 // that they could not hear.
 func TestReplicasThatCouldNotHearEachOtherAreNotScheduledTogether(t *testing.T) {
 	t.Parallel()

@@ -102,7 +102,7 @@ func (l *life) last(t *testing.T) ledger.Slot {
 // straggling is how many slots later a request arrives at the latest: 5 s.
 const straggling = 600
 
-// step runs a step and looks at what was sent meanwhile.
+// step runs a step and looks at the requests sent meanwhile.
 func (l *life) step(t *testing.T, step string, of promise, do func(t *testing.T)) {
 	t.Helper()
 	begin, from, result := time.Now(), l.last(t), row{}
@@ -125,11 +125,11 @@ func (l *life) step(t *testing.T, step string, of promise, do func(t *testing.T)
 	}
 }
 
-// audit fails the test unless what was sent keeps a promise.
+// audit fails the test unless the requests keep a promise.
 func (l *life) audit(t *testing.T, from, to ledger.Slot, of promise, result *row) {
 	t.Helper()
 	if from.Segment != to.Segment {
-		// Replicas take another rate one after the other: what is not sent is not known.
+		// Replicas take another rate one after the other: the number of lost slots is unknown.
 		if result.doubled = len(l.ledger.Twice()); result.doubled > 0 {
 			t.Errorf("%d slots were sent more than once", result.doubled)
 		}
@@ -193,7 +193,7 @@ func (l *life) live(t *testing.T) {
 	l.uninstall(t, before)
 }
 
-// uninstall removes the release. What is sent until then is sent once.
+// uninstall removes the release. Every request sent until then is sent once.
 func (l *life) uninstall(t *testing.T, before []string) {
 	t.Helper()
 	begin, from, result := time.Now(), l.last(t), row{}

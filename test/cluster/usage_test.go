@@ -16,7 +16,7 @@ import (
 )
 
 // usage stands in for the metrics server: all pods of a namespace use as much of a
-// processor as it is told, 100m at first.
+// processor as the test sets, 100m at first.
 type usage struct {
 	cluster *cluster
 

@@ -20,7 +20,7 @@ import (
 
 // needs are what values ask of a namespace beyond the chart.
 type needs struct {
-	// secrets are to be created, and configMaps, by name.
+	// secrets and configMaps, by name, must be created.
 	secrets, configMaps map[string]map[string]string
 	// in is the namespace that the objects go to, if it is not the release's.
 	in string
@@ -105,7 +105,7 @@ func (v *values) install(t *testing.T, set, file string) {
 		in = n.in
 	}
 	v.provide(t, in, n)
-	// Others install into what is shared at the same time.
+	// Others install into the shared namespaces at the same time.
 	before := v.objects(t, namespace)
 	v.run(t, "install", release, chartFolder(), "--namespace="+namespace, "--values="+file, "--wait", "--timeout=3m")
 	v.settles(t, in)

@@ -63,7 +63,7 @@ const (
 // alertRate is the scenario's rate, in the history, too.
 const alertRate = 50
 
-// notification is an alert as Alertmanager tells it.
+// notification is an alert in Alertmanager's notification.
 type notification struct {
 	Status string
 	Labels map[string]string
@@ -106,14 +106,14 @@ func ofTarget(all []notification) []notification {
 	return slices.DeleteFunc(all, func(a notification) bool { return strings.Contains(others, a.Labels["concern"]) })
 }
 
-// told reports whether an alert about the scenario has been told to have a status.
+// told reports whether the webhook was notified of an alert about the scenario, with a status.
 func (n *notified) told(status, scenario, name string) bool {
 	return slices.ContainsFunc(n.about(scenario), func(a notification) bool {
 		return a.Status == status && a.Labels["alertname"] == name
 	})
 }
 
-// tells waits until the webhook has been told an alert's status.
+// tells waits until the webhook is notified of an alert's status.
 func (n *notified) tells(t *testing.T, status, scenario, name string) {
 	t.Helper()
 	patiently(t, func() error {
@@ -147,7 +147,7 @@ type alertmanager struct {
 }
 
 // startAlertmanager runs one with the inhibitions that the runbook recommends, which
-// tells the webhook everything at once.
+// notifies the webhook of everything at once.
 func startAlertmanager(t *testing.T, webhook string) *alertmanager {
 	t.Helper()
 	dir := t.TempDir()
@@ -277,8 +277,8 @@ func (p *prometheus) were(state string) ([]string, error) {
 	return p.alerts(`max_over_time(ALERTS{alertstate="` + state + `",concern!~"` + others + `"}[10m])`)
 }
 
-// alerts returns the names of the alerts that an expression yields, with what tells the
-// comparisons with the past apart.
+// alerts returns the names of the alerts that an expression yields, with the labels that distinguish the
+// comparisons with the past.
 func (p *prometheus) alerts(expr string) ([]string, error) {
 	data, err := p.api("query", url.Values{"query": {expr}})
 	if err != nil {
@@ -312,7 +312,7 @@ func (p *prometheus) fires(t *testing.T, names ...string) {
 
 // TestAlertsRingWhenTheTargetGetsWorse goes all the way: the exporter measures a target
 // that gets slow, then fails, which another scenario spares it for, then heals; Prometheus evaluates the rules that are
-// shipped, a minute of theirs in a second; Alertmanager tells a webhook.
+// shipped, a minute of theirs in a second; Alertmanager notifies a webhook.
 func TestAlertsRingWhenTheTargetGetsWorse(t *testing.T) {
 	t.Parallel()
 	target := &changeable{}
@@ -427,7 +427,7 @@ func (a *alertmanager) has(name, state string) error {
 	return err
 }
 
-// checkInhibition tells Alertmanager of a generator that is overloaded: alerts about
+// checkInhibition notifies Alertmanager of a generator that is overloaded: alerts about
 // the latency of its scenario are kept quiet, those of another one are not.
 func (a *alertmanager) checkInhibition(t *testing.T) {
 	t.Helper()

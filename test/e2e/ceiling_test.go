@@ -53,8 +53,8 @@ func TestNoTargetSeesMoreThanMaxRate(t *testing.T) {
 	cases := []struct {
 		name, rate, serve string
 		hops              int
-		// extra is the counter of what is sent beyond slots. burst is how many of those there may
-		// be at once, which is what slots leave of a second's worth.
+		// extra is the counter of requests sent beyond slots. burst is how many of those there may
+		// be at once: the slots' remainder of a second's worth.
 		extra string
 		burst int
 	}{

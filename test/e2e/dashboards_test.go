@@ -46,7 +46,7 @@ func TestEveryQueryOfTheDashboardsHasData(t *testing.T) {
 	}
 	begin := time.Now()
 
-	// What is no everyday event has to happen: somebody joins, a rate is changed, the
+	// Rare events have to happen: a replica joins, a rate is changed, the
 	// configuration is loaded again, a file with data loses its rows. The target fails as it is.
 	first[0].rate(t, "set", steady, "x2", "--for=10m", "--reason=end to end")
 	f.reload(t, first...)
@@ -70,7 +70,7 @@ func TestEveryQueryOfTheDashboardsHasData(t *testing.T) {
 }
 
 // newShownFleet writes the configuration of three replicas with a scenario that has all
-// that dashboards show of one: requests that succeed and fail, that get an answer and
+// that dashboards show of one: requests that succeed and fail, that get a response and
 // that do not, journeys, tokens, new connections all the time, an SLO. Others differ in all that they can.
 func newShownFleet(t *testing.T, target string) *fleet {
 	t.Helper()
@@ -224,7 +224,7 @@ func (s shown) of(target grafana.Target) shown {
 	return s
 }
 
-// named says of which part an error is.
+// named puts the name of the part before an error.
 func named(part string, err error) error {
 	if err != nil {
 		err = fmt.Errorf("%s: %w", part, err)
@@ -309,7 +309,7 @@ func (s shown) QueryResult(expr string) ([]string, error) {
 	return lines, err
 }
 
-// result is a series of an answer.
+// result is one series of a response.
 type result struct {
 	Metric     map[string]string
 	Value      [2]any
@@ -326,8 +326,8 @@ func (s shown) ask(path string, query url.Values) ([]result, error) {
 	return answer.Result, json.Unmarshal(data, &answer)
 }
 
-// past finds comparisons with the past, of which this server has none: seconds have to
-// do for days.
+// past finds comparisons with the past. This server has none: seconds have to
+// stand in for days.
 var past = regexp.MustCompile(`offset 1([dw])`)
 
 // query asks a target as Grafana would.
@@ -371,14 +371,14 @@ func (s shown) data(target grafana.Target) error {
 	return nil
 }
 
-// unknown tells whether an expression is about back-off, where this binary does not
+// unknown reports whether an expression is about back-off, where this binary does not
 // expose it yet.
 func (s shown) unknown(expr string) bool {
 	const name = "traffic_back_off_ratio"
 	return strings.Contains(expr, name) && !strings.Contains(s.metrics, name)
 }
 
-// finite tells whether a series has a value that can be drawn.
+// finite reports whether a series has a value that can be drawn.
 func (r result) finite() bool {
 	for _, v := range append(r.Values, r.Value) {
 		text, _ := v[1].(string)

@@ -57,7 +57,7 @@ func (n *notified) ofJob(status, job string) []string {
 	return slices.Compact(names)
 }
 
-// tellsOfJob waits until the webhook has been told that an alert of a job has a status.
+// tellsOfJob waits until the webhook is notified that an alert of a job has a status.
 func (n *notified) tellsOfJob(t *testing.T, status, job, name string) {
 	t.Helper()
 	patiently(t, func() error {
@@ -68,8 +68,8 @@ func (n *notified) tellsOfJob(t *testing.T, status, job, name string) {
 	})
 }
 
-// TestAlertsFireWhenAFleetIsNotThereOrNotOne goes all the way as well: replicas, of which
-// service discovery loses some and which lose each other, and a scenario that sends too
+// TestAlertsFireWhenAFleetIsNotThereOrNotOne goes all the way as well: replicas that
+// service discovery loses or that lose each other, and a scenario that sends too
 // seldom for windows of minutes; Prometheus with the rules that are shipped, a minute of
 // theirs in a second; Alertmanager.
 func TestAlertsFireWhenAFleetIsNotThereOrNotOne(t *testing.T) {

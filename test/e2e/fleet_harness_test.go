@@ -176,7 +176,7 @@ func (f *fleet) launch(t *testing.T) *replica {
 	return r
 }
 
-// summary tells what the replica's metrics say about its part in the fleet.
+// summary returns the replica's metrics about its role in the fleet.
 func (r *replica) summary() string {
 	body, err := get("http://" + r.addr + "/metrics")
 	if err != nil {
@@ -244,7 +244,7 @@ func agree(t *testing.T, n int, replicas ...*replica) {
 	}
 }
 
-// fleetView is what the API tells about the fleet.
+// fleetView is the API's report about the fleet.
 type fleetView struct {
 	Self    string
 	Members []struct {

@@ -93,7 +93,7 @@ func serve(t *testing.T, ip string, h http.HandlerFunc) string {
 	return listener.Addr().String()
 }
 
-// ServeHTTP writes the request down and answers at once.
+// ServeHTTP writes the request down and responds at once.
 func (l *ledger) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	from, _, _ := net.SplitHostPort(r.RemoteAddr)
 	l.enter(r.Header.Get("Traffic-Slot"), from, time.Now())
@@ -197,7 +197,7 @@ func (l *ledger) slots(p plan, from, to time.Time) []timeline.Slot {
 	return all
 }
 
-// audit is what is wrong with the slots that were due in some time.
+// audit lists the mistakes among the slots that were due in some time.
 type audit struct {
 	from, to time.Time
 	// due are the slots of the plan, and missing those of them that were not sent.
@@ -247,7 +247,7 @@ func (l *ledger) audit(p plan, from, to time.Time, filter func(sending) bool) au
 	return a
 }
 
-// problems tells what is wrong, apart from missing slots.
+// problems describes the mistakes, apart from missing slots.
 func (a audit) problems() []string {
 	var all []string
 	if n := len(a.doubled); n > 0 {
@@ -262,7 +262,7 @@ func (a audit) problems() []string {
 	return all
 }
 
-// gaps tells which slots are missing, if any.
+// gaps describes the missing slots, if any.
 func (a audit) gaps() []string {
 	if len(a.missing) == 0 {
 		return nil
@@ -270,7 +270,7 @@ func (a audit) gaps() []string {
 	return []string{fmt.Sprintf("%d of %d slots were not sent, due in %s", len(a.missing), len(a.due), bySecond(a.missing, secondOf))}
 }
 
-// totals tells which whole seconds have more than a slot too many or too few.
+// totals describes the whole seconds that have more than a slot too many or too few.
 func (a audit) totals(p plan) []string {
 	var all []string
 	for second := a.from.Add(time.Second - 1).Unix(); second < a.to.Unix(); second++ {

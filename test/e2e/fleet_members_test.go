@@ -85,7 +85,7 @@ func TestACrashLosesOnlyThePartOfTheCrashedReplicaForSeconds(t *testing.T) {
 	killed := time.Now()
 	all[4].signal(t, syscall.SIGKILL)
 	agree(t, 4, all[:4]...)
-	// What was in flight when it was killed may be lost as well.
+	// Requests in flight when it was killed may be lost as well.
 	from, to := killed.Add(-time.Second), killed.Add(takeover)
 	f.target.exact(t, always(), begin, from)
 	f.target.exact(t, always(), to, to.Add(5*time.Second))

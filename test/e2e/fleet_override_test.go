@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// change asks a replica over the API for another rate and returns the status and what
-// it answers.
+// change asks a replica over the API for another rate and returns the status and the
+// body of the response.
 func (r *replica) change(t *testing.T, body string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut,

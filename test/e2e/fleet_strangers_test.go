@@ -107,7 +107,7 @@ func TestStrangersAreRefused(t *testing.T) {
 		"by mutual TLS": {
 			fleet: label + member,
 			strangers: map[string]string{
-				// They need not trust us; but a stranger who does is told apart only by what it shows.
+				// They need not trust us; but a stranger that does is recognised only by its certificate.
 				"a certificate of another authority": label + theirs.identity(t, dir, "stranger", ours),
 				"no TLS at all":                      label,
 			},

@@ -83,7 +83,7 @@ func begin(t *testing.T, segment string) time.Time {
 const followHold = 10
 
 // exact checks that each second from one instant to another had the slots of one of the rates,
-// all of which are whole, and that no slot was lost or came twice: those of rates that follow each
+// which are all whole numbers, and that no slot was lost or came twice: those of rates that follow each
 // other are numbered on.
 func (c *counter) exact(t *testing.T, from, to time.Time, rates ...int) {
 	t.Helper()

@@ -29,8 +29,8 @@ type site struct {
 	log string
 }
 
-// startNginx runs the nginx of this machine with a server for each of the texts, which are
-// what is in its block: behind "clear;" one without TLS, behind "http2;" one with HTTP/2. TLS is at most 1.2, with which
+// startNginx runs the nginx of this machine with a server for each of the strings, which are
+// the content of its block: behind "clear;" one without TLS, behind "http2;" one with HTTP/2. TLS is at most 1.2, with which
 // the last of a response and the end of the connection come in one read. It returns the file
 // of the CA as well. Without an nginx the test is skipped.
 func startNginx(t *testing.T, servers map[string]string) (ca string, sites map[string]*site) {
@@ -144,8 +144,8 @@ func (e *exporter) finishes(t *testing.T, scenario string, n int) {
 	}
 }
 
-// pause sets all rates to nothing, waits for the end of what is on its way, and returns the
-// metrics of all that was.
+// pause sets all rates to nothing, waits for the end of the requests in flight, and returns the
+// metrics of all requests until then.
 func (e *exporter) pause(t *testing.T) string {
 	t.Helper()
 	config, err := os.ReadFile(e.file)
@@ -301,7 +301,7 @@ func late(t *testing.T, port string, delay time.Duration) string {
 }
 
 // forward copies between a connection and a new one to the address until both sides have closed
-// theirs. It reads what nobody takes any more, or a reset would throw away what was sent before.
+// theirs. It reads what nobody takes any more, or a reset would throw away earlier bytes.
 func forward(c net.Conn, addr string) {
 	defer func() { _ = c.Close() }()
 	other, err := net.Dial("tcp", addr)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// TestPrometheusTakesRemoteWrites has a real Prometheus take what is written by both versions of the protocol. Each
+// TestPrometheusTakesRemoteWrites has a real Prometheus take the samples of both versions of the protocol. Each
 // series has two samples a second: a fifth of them is written five times a second, with a sample that is half a second old.
 func TestPrometheusTakesRemoteWrites(t *testing.T) {
 	t.Parallel()

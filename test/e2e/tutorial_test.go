@@ -20,7 +20,7 @@ import (
 )
 
 // TestTheTutorialWorks writes the files of docs/tutorial.md and runs its commands, one after the
-// other, at ports of their own. curl waits for what has only just been started, as its reader does.
+// other, at ports of their own. curl waits for processes that have only just started, as the tutorial's reader does.
 func TestTheTutorialWorks(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/tutorial.md")

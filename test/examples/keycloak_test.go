@@ -24,7 +24,7 @@ type keycloak struct {
 	server
 
 	realms map[string]*realm
-	used   map[string]bool // codes and refresh tokens, each of which is good once
+	used   map[string]bool // codes and refresh tokens; each is good once
 }
 
 // realm is a provider of its own, with its keys, clients, users and logins under way.
@@ -222,7 +222,7 @@ func (k *keycloak) login(w http.ResponseWriter, r *http.Request, re *realm) {
 	pass(w, rec)
 }
 
-// token exchanges a code or a refresh token, each of which is good once.
+// token exchanges a code or a refresh token. Each is good once.
 func (k *keycloak) token(w http.ResponseWriter, r *http.Request, re *realm) {
 	once := "code"
 	fields := []string{"grant_type", "client_id", "client_secret", "redirect_uri", "code"}

@@ -144,7 +144,7 @@ func (s *scraped) rate(t *testing.T, by, expr string) map[series]float64 {
 	t.Helper()
 	now := fmt.Sprintf("sum by (%s) (%s)", by, expr)
 	then := fmt.Sprintf("sum by (%s) (%s)", by, fmt.Sprintf(expr, "%[1]s @ "+seconds(s.first)))
-	// What is not there at first counts from 0.
+	// A series that is absent at first counts from 0.
 	return s.ask(t, s.last, fmt.Sprintf("(%s - (%s or 0 * %s)) / %v", now, then, now, s.last.Sub(s.first).Seconds()))
 }
 

@@ -192,7 +192,7 @@ func (s *robotShop) cartOf(mux *http.ServeMux) {
 		}
 		s.mu.Lock()
 		cart := s.carts[r.PathValue("id")]
-		// What is paid is what was confirmed, number for number.
+		// The payment equals the confirmed cart, number for number.
 		ok := cart != nil && slices.Equal(cart.Items, paid.Items) && cart.Total == paid.Total && cart.Tax == paid.Tax &&
 			slices.ContainsFunc(paid.Items, func(i robotItem) bool { return i.SKU == "SHIP" })
 		s.carts[r.PathValue("id")] = nil

@@ -30,7 +30,7 @@ const patience = time.Minute
 type setup struct {
 	// file is the configuration.
 	file string
-	// origin is that of the file's URLs, in place of which the test's server is asked.
+	// origin is that of the file's URLs; the test's server takes its place.
 	origin, server string
 	// rates are the scenarios', in their order.
 	rates []string
@@ -110,7 +110,7 @@ func (s setup) text(t *testing.T) string {
 		if len(rates) == 0 {
 			t.Fatalf("%s has more scenarios than %d", s.file, len(s.rates))
 		}
-		// Likewise.
+		// Slots that a busy machine sends late are no mistake either.
 		line := "    rate: " + rates[0] + "\n    limits: {late_after: 20s}"
 		rates = rates[1:]
 		return line
@@ -124,7 +124,7 @@ func (s setup) text(t *testing.T) string {
 // entries are what a configuration sends: requests by scenario, and journeys.
 type entries struct{ requests, journeys [][2]string }
 
-// file is a configuration as it is written, so that what was sent is held against that.
+// file is a configuration as it is written, so that the requests are compared with it.
 type file struct {
 	Data      map[string]struct{ Rows []any }
 	Scenarios []scenario
@@ -194,7 +194,7 @@ func stepsOf(v any) []string {
 	return names
 }
 
-// missing returns what was not sent yet.
+// missing returns the entries that were not sent yet.
 func (e entries) missing(m metrics, visits float64) []string {
 	var names []string
 	for _, r := range e.requests {

@@ -226,7 +226,7 @@ func (s *sockShop) address(w http.ResponseWriter, r *http.Request, u *sockSessio
 	reply(w, http.StatusOK, map[string]string{"id": rand.Text()})
 }
 
-// order takes what is in the cart. The payment service declines more than $100.
+// order takes the items in the cart. The payment service declines more than $100.
 func (s *sockShop) order(w http.ResponseWriter, r *http.Request) {
 	if _, err := r.Cookie("logged_in"); err != nil {
 		s.done("refused orders")

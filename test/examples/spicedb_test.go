@@ -58,7 +58,7 @@ func key(o *authzed.ObjectReference, relation string, subject *authzed.SubjectRe
 	return fmt.Sprintf("%s:%s#%s@%s:%s#%s", o.GetObjectType(), o.GetObjectId(), relation, subject.GetObject().GetObjectType(), subject.GetObject().GetObjectId(), subject.GetOptionalRelation())
 }
 
-// CheckPermission tells whether a token may write to a tenant.
+// CheckPermission reports whether a token may write to a tenant.
 func (s *spicedb) CheckPermission(ctx context.Context, r *authzed.CheckPermissionRequest) (*authzed.CheckPermissionResponse, error) {
 	if err := s.begin(ctx, "check", r.GetConsistency()); err != nil {
 		return nil, err

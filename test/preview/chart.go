@@ -206,7 +206,7 @@ func (v *view) times(b box) {
 	}
 }
 
-// thresholds draws thresholds that are to be drawn.
+// thresholds draws a panel's thresholds, if it shows them.
 func (v *view) thresholds(a axis, d grafana.Field) {
 	if d.Custom.ThresholdsStyle == nil || d.Custom.ThresholdsStyle.Mode != "dashed" {
 		return

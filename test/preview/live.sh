@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Draws the dashboards from a live run: three replicas send four scenarios to two demo
-# targets, of which one fails and stalls; a rate is overridden, the configuration is
+# targets, and one target fails and stalls; a rate is overridden, the configuration is
 # reloaded, a replica leaves and comes back. Everything listens on loopback.
 #
 #   test/preview/live.sh [MINUTES] [FOLDER]      default 12 minutes, pictures in the folder .

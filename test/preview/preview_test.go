@@ -77,8 +77,8 @@ func TestClassicBucketsAreTakenApart(t *testing.T) {
 	}
 }
 
-// fake answers like Prometheus, the same to all queries: a series of any labels with
-// values, or nothing to those that a text is part of.
+// fake responds like Prometheus, the same to all queries: a series of any labels with
+// values, or nothing to those that contain a string.
 func fake(t *testing.T, without string) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

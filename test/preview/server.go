@@ -29,7 +29,7 @@ type server struct {
 
 var _ grafana.Server = (*server)(nil)
 
-// series is one line of an answer.
+// series is one line of a response.
 type series struct {
 	labels map[string]string
 	points []point
@@ -171,7 +171,7 @@ func (s *server) call(path string, form url.Values, into any) error {
 	return json.Unmarshal(answer.Data, into)
 }
 
-// sample is a pair of a time and a text with a number.
+// sample is a pair of a time and a string with a number.
 type sample point
 
 // UnmarshalJSON reads [time, "value"].

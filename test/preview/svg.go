@@ -18,7 +18,7 @@ func (c *canvas) line(x1, y1, x2, y2 float64, stroke, more string) {
 	c.add(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s" %s/>`, x1, y1, x2, y2, stroke, more)
 }
 
-// text writes a text; anchor is start, middle or end.
+// text writes text; anchor is start, middle or end.
 func (c *canvas) text(x, y, size float64, color, anchor, text string) {
 	c.add(`<text x="%.1f" y="%.1f" font-size="%.0f" fill="%s" text-anchor="%s">%s</text>`, x, y, size, color, anchor, escape(text))
 }
@@ -27,11 +27,11 @@ func escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(s)
 }
 
-// wide estimates the width of a text, from the width of letters in the usual sans-serif
+// wide estimates the width of text, from the width of letters in the usual sans-serif
 // fonts.
 func wide(text string, size float64) float64 { return 0.56 * size * float64(len([]rune(text))) }
 
-// cut shortens a text to a width and tells whether it had to.
+// cut shortens text to a width and reports whether it had to.
 func cut(text string, size, width float64) (string, bool) {
 	runes := []rune(text)
 	if fits := int(width / (0.56 * size)); len(runes) > fits {

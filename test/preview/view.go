@@ -117,7 +117,7 @@ func (v *view) problem(panel, text string) {
 	v.problems = append(v.problems, fmt.Sprintf("%q: %s", panel, text))
 }
 
-// line is a series of a panel with how it is to be drawn.
+// line is a series of a panel with its style.
 type line struct {
 	series
 	name  string
@@ -159,7 +159,7 @@ func (v *view) panel(p grafana.Panel) {
 	}
 }
 
-// lines asks the queries of a panel and finds how to draw the answers.
+// lines asks the queries of a panel and finds how to draw the responses.
 func (v *view) lines(p grafana.Panel) []line {
 	var all []line
 	for _, t := range p.Targets {
@@ -211,7 +211,7 @@ func field(c *grafana.FieldConfig, name string) grafana.Field {
 	return f
 }
 
-// reread converts by way of JSON. What was read from JSON fits.
+// reread converts by way of JSON. A value read from JSON fits.
 func reread(from, to any) {
 	b, err := json.Marshal(from)
 	if err == nil {

@@ -3,6 +3,6 @@
 set -e
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
-	# An upgrade restarts what is running, so that no old version goes on in the fleet.
+	# An upgrade restarts a running service, so that no old version goes on in the fleet.
 	systemctl try-restart traffic_exporter.service
 fi

@@ -41,7 +41,7 @@ func (m *model) values() string {
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
-// lowerFirst starts a text in lower case, unless it starts with an acronym.
+// lowerFirst starts a string in lower case, unless it starts with an acronym.
 func lowerFirst(text string) string {
 	if len(text) > 1 && strings.ToUpper(text[:2]) == text[:2] && text[1] != ' ' {
 		return text
@@ -89,7 +89,7 @@ func (k key) limits() string {
 	}
 }
 
-// line returns how a key is written, with brackets round what may be left out.
+// line returns how a key is written, with brackets round optional ones.
 func (m *model) line(k key) string {
 	value := m.placeholder(k)
 	switch {
@@ -138,7 +138,7 @@ func (m *model) placeholder(k key) string {
 	}
 }
 
-// wrap breaks a text into lines.
+// wrap breaks a string into lines.
 func wrap(text string, width int) []string {
 	var lines []string
 	line := ""

@@ -15,7 +15,7 @@ import (
 // object is a JSON object; its keys come out sorted.
 type object = map[string]any
 
-// variable matches a text in which an environment variable is to be expanded, whatever
+// variable matches a string in which an environment variable will be expanded, whatever
 // else a value has to look like.
 const variable = `\$\{`
 
@@ -288,7 +288,7 @@ func textual(typ string) object {
 	return s
 }
 
-// anyText returns the schema of a text, which YAML may take for a number or a boolean.
+// anyText returns the schema of a string, which YAML may take for a number or a boolean.
 func anyText(format string) object {
 	s := object{"type": []string{"string", "number", "boolean"}}
 	if p := syntax(format); p != "" {
@@ -297,7 +297,7 @@ func anyText(format string) object {
 	return s
 }
 
-// syntax returns the regular expression of a text's format, likewise looser than the
+// syntax returns the regular expression of a string's format. It, too, is looser than the
 // parser.
 func syntax(format string) string {
 	const port = `:[0-9]{1,5}`

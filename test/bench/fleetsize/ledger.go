@@ -17,8 +17,8 @@ import (
 const (
 	// scenario is what the fleet sends.
 	scenario = "steady"
-	// straggling is how long after it was due a slot may reach the target: who sends which is
-	// what is measured, not whether the machine is busy.
+	// straggling is how long after it was due a slot may reach the target: the test measures
+	// which replica sends which slot, not whether the machine is busy.
 	straggling = 3 * time.Second
 )
 

@@ -177,7 +177,7 @@ func (r *run) lose() error {
 	return nil
 }
 
-// report prints an audit. If planned tells that nothing should be lost, what is counts as
+// report prints an audit. If planned says that nothing should be lost, a lost slot counts as
 // wrong.
 func (r *run) report(a audit, planned bool) {
 	fmt.Printf("  of %d slots %d lost, %d sent twice\n", a.due, a.lost, a.doubled)

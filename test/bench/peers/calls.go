@@ -25,7 +25,7 @@ const (
 //go:embed testdata/bench.proto
 var benchProto []byte
 
-// callMessage returns a message with a text in its first field, which is shorter than 16 KiB.
+// callMessage returns a message with a string in its first field, which is shorter than 16 KiB.
 func callMessage(text string) []byte {
 	field := append([]byte{1<<3 | 2}, lengthOf(len(text))...)
 	n := len(field) + len(text)

@@ -24,7 +24,7 @@ const (
 	flagEndHeader = 4
 )
 
-// bodySize is that of every body that is answered, in bytes.
+// bodySize is the size of every response's body, in bytes.
 const bodySize = 200
 
 var errProtocol = errors.New("not HTTP as the receiver knows it")
@@ -32,14 +32,14 @@ var errProtocol = errors.New("not HTTP as the receiver knows it")
 // conn is a connection of the receiver. It understands requests without a body.
 //
 // Of HTTP/2 it understands as much as can be understood without decoding headers: a
-// frame HEADERS is a request, and the answer is the one byte that says ":status 200",
+// frame HEADERS is a request, and the response is the one byte that says ":status 200",
 // without a body, so that neither tables nor windows have to be kept.
 type conn struct {
 	fd     int
 	number uint32
 	gone   bool
 	http2  bool
-	// known is that the first bytes have told the protocol.
+	// known reports whether the first bytes have shown the protocol.
 	known bool
 	// buffer is what no request was complete with yet.
 	buffer []byte
@@ -49,13 +49,13 @@ type conn struct {
 type taken struct {
 	// streams are those of the requests that are complete, 0 for HTTP/1.1.
 	streams []uint32
-	// reply is to be sent at once.
+	// reply must be sent at once.
 	reply []byte
 	// rest is the start of the next request.
 	rest []byte
 }
 
-// take returns what is complete with these bytes. Its rest is kept for the next time.
+// take returns the requests that these bytes complete. The rest is kept for the next time.
 func (c *conn) take(read []byte) (taken, error) {
 	c.buffer = append(c.buffer, read...)
 	if !c.known && strings.HasPrefix(preface, string(c.buffer[:min(len(c.buffer), len(preface))])) {
@@ -122,7 +122,7 @@ func frames(b []byte) (taken, error) {
 	return t, nil
 }
 
-// response returns the answer to a request.
+// response returns the response to a request.
 func (c *conn) response(stream uint32) []byte {
 	if c.http2 {
 		return frame(frameHeaders, flagEndStream|flagEndHeader, stream, []byte{0x88})

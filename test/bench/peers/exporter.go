@@ -16,7 +16,7 @@ import (
 const flatOutRate = 200_000
 
 // exporter is the daemon of this project, with its defaults or without what it adds to
-// requests. It never ends by itself, and tells what it has done by its metrics.
+// requests. It never ends by itself, and reports its work by its metrics.
 type exporter struct {
 	path string
 	// bare leaves out the headers that others do not send, either.
@@ -114,7 +114,7 @@ func (e *exporter) metrics(ctx context.Context, j job) (metrics, error) {
 	return scrape(ctx, "http://"+string(address)+"/metrics")
 }
 
-// Told implements tool. All that the exporter tells is in its metrics.
+// Told implements tool. All that the exporter reports is in its metrics.
 func (e *exporter) Told(context.Context, job, []byte) (told, error) { return told{}, nil }
 
 // ledger is what the exporter has counted between two scrapes.

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// protocol is what is spoken with the target.
+// protocol is the protocol spoken with the target.
 type protocol string
 
 const (
@@ -90,7 +90,7 @@ type job struct {
 }
 
 // connections returns how many connections, or requests at once, a tool is given that
-// has to be told. They are enough for the receiver's script at the rate.
+// needs a number. They are enough for the receiver's script at the rate.
 func (j job) connections() int {
 	switch {
 	case j.Rate > 1000:
@@ -112,11 +112,11 @@ func (j job) perConnection(connections int) string {
 	return strconv.FormatFloat(float64(j.Rate)/float64(connections), 'f', -1, 64)
 }
 
-// told is what a tool itself tells of a job.
+// told holds the figures that a tool itself reports of a job.
 type told struct {
 	P50 time.Duration `json:"p50"`
 	P99 time.Duration `json:"p99"`
-	// Failed counts requests without a good answer.
+	// Failed counts requests without a good response.
 	Failed int `json:"failed"`
 }
 
@@ -132,12 +132,12 @@ type tool interface {
 	// Command returns the command line for a job, or unsupported. It may write files to
 	// the job's folder.
 	Command(j job) ([]string, error)
-	// Told returns what the tool has told of a job that has ended, by its output and by
+	// Told returns the tool's own figures of a job that has ended, from its output and from
 	// the files in the job's folder.
 	Told(ctx context.Context, j job, output []byte) (told, error)
 }
 
-// divider is a tool that divides a rate among connections, each of which keeps a
+// divider is a tool that divides a rate among connections, each with a
 // schedule of its own.
 type divider interface {
 	// Divides returns among how many it does so for a job, and 0 if not.
@@ -165,7 +165,7 @@ func tools(paths map[string]string) []tool {
 // seconds returns a number of seconds as a duration.
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// missingOutput is the error of a tool that has not told what it always tells.
+// missingOutput is the error of a tool whose usual output is missing.
 func missingOutput(tool, what string) error {
 	return fmt.Errorf("the output of %s does not tell %s", tool, what)
 }

@@ -1,7 +1,7 @@
 //go:build linux
 
 // The command peers measures what a request costs traffic_exporter and other load
-// generators, how exactly they send, and how true the latencies are that they tell, all
+// generators, how exactly they send, and how true the latencies are that they report, all
 // in one run on one machine. It writes docs/performance.md with its tables and plots.
 //
 // Run it by `make bench-peers`. It needs Linux and two processors. It sends to loopback
@@ -25,7 +25,7 @@ import (
 //go:generate go run . render
 
 func main() {
-	// What is started is killed by the kernel when the thread that started it ends.
+	// The kernel kills a child when the thread that started it ends.
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -126,8 +126,8 @@ func suiteCommand(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// makeCommand returns how make is asked for the run: with the flags that choose what is
-// measured, and without those that say where things are.
+// makeCommand returns how make is asked for the run: with the flags that choose the
+// measurements, and without those that say where things are.
 func makeCommand(flags *flag.FlagSet) string {
 	var chosen []string
 	flags.Visit(func(f *flag.Flag) {

@@ -36,12 +36,12 @@ type bench struct {
 type target interface {
 	// started waits for the first request.
 	started(ctx context.Context, tool *process) error
-	// count returns how many requests have come so far; 0 if that is told later.
+	// count returns how many requests have come so far; 0 if that is known later.
 	count(ctx context.Context) (int, error)
 	pid() int
 }
 
-// moment is what is read at each end of the window.
+// moment holds the readings at one end of the window.
 type moment struct {
 	at       time.Time
 	requests int
@@ -164,7 +164,7 @@ func (b *bench) watch(ctx context.Context, p *process, to target, warmup time.Du
 	return r, nil
 }
 
-// look reads all that is to be compared, what changes fastest last and at once.
+// look reads all that will be compared; the values that change fastest come last, all at once.
 func look(ctx context.Context, p *process, to target) (moment, error) {
 	var m moment
 	var errs [6]error

@@ -30,7 +30,7 @@ import (
 //go:embed nginx.conf.tmpl
 var nginxTemplate string
 
-// nginx is the target of which only the load counts: a local nginx with one worker.
+// nginx is the target for measurements of load: a local nginx with one worker.
 type nginx struct {
 	*process
 	urls   map[protocol]string
@@ -79,7 +79,7 @@ func startNginx(ctx context.Context, path, version, cpu, dir string) (*nginx, er
 	return n, n.wait(ctx)
 }
 
-// wait waits until nginx answers.
+// wait waits until nginx responds.
 func (n *nginx) wait(ctx context.Context) error {
 	for try := 0; ; try++ {
 		if _, err := n.requests(ctx); err == nil || try > 200 {
@@ -91,8 +91,8 @@ func (n *nginx) wait(ctx context.Context) error {
 	}
 }
 
-// requests returns how many requests nginx has answered so far, the suite's own questions
-// for it left out.
+// requests returns how many requests nginx has responded to so far, without the suite's own
+// for that number.
 func (n *nginx) requests(ctx context.Context) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, n.status, http.NoBody)
 	if err != nil {

@@ -69,7 +69,7 @@ func newPlan(size string) (plan, error) {
 
 // stallLasting is for how many seconds a tool sends to a target that stands still
 // meanwhile: so long that a hundredth of its requests are more than it may have
-// unanswered, since a tool that waits for answers does not see the stall in more.
+// unanswered, since a tool that waits for responses does not see the stall in more.
 const stallLasting = 8
 
 // lasting returns for how many seconds a tool is to send: a bit longer than to the end
@@ -94,7 +94,7 @@ func (p *plan) finish() error {
 	return nil
 }
 
-// cells returns all that is to be measured, in the order of the report; those that a
+// cells returns all planned measurements, in the order of the report; those that a
 // tool does not take part in have no rate of their own and are left out.
 func (p *plan) cells(tools []tool, only *regexp.Regexp) []*cell {
 	var all []*cell
@@ -111,8 +111,8 @@ func (p *plan) cells(tools []tool, only *regexp.Regexp) []*cell {
 	return all
 }
 
-// takesPart reports whether a tool tells anything new by a kind of measurement: not all
-// variants do, wrk leaves what has a rate to wrk2, and few make calls of gRPC.
+// takesPart reports whether a kind of measurement of a tool shows anything new: not all
+// variants do, wrk leaves runs with a rate to wrk2, and few make calls of gRPC.
 func takesPart(t tool, k kind, p protocol) bool {
 	switch t := t.(type) {
 	case *h2load:

@@ -118,7 +118,7 @@ func (p *process) stop() error {
 	return p.end(stopTimeout)
 }
 
-// failed returns what has happened to the process with the end of what it has written.
+// failed returns an error with the state of the process and the end of its output.
 func (p *process) failed(what string) error {
 	said := p.out.Bytes()
 	said = said[max(0, len(said)-500):]

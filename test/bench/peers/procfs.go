@@ -19,7 +19,7 @@ import (
 const tick = 10 * time.Millisecond
 
 // processorTime returns the processor time that a process has used so far, in all its
-// threads, those that have ended included. It is as exact as what getrusage tells at
+// threads, those that have ended included. It is as exact as getrusage's figure at
 // the end of a process.
 func processorTime(pid int) (time.Duration, error) {
 	// The clock of a process is named by its number: see clock_getcpuclockid(3).
@@ -74,7 +74,7 @@ func openFiles(pid int) (int, error) {
 }
 
 // busyTime returns the time that all processors together have worked so far, for
-// whomever.
+// all processes.
 func busyTime() (time.Duration, error) {
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -107,7 +107,7 @@ type machine struct {
 
 func thisMachine() machine {
 	read := func(path string) []byte {
-		b, _ := os.ReadFile(path) // What cannot be told stays empty.
+		b, _ := os.ReadFile(path) // An unreadable file stays empty.
 		return b
 	}
 	cpu := read("/proc/cpuinfo")

@@ -12,13 +12,13 @@ import (
 	"strings"
 )
 
-// finder finds a program and tells its version.
+// finder finds a program and its version.
 type finder struct {
 	name string
 	// hint is how to get it.
 	hint string
-	// version are the arguments with which it prints its version; none of a program in
-	// Go, whose binary tells it.
+	// version are the arguments with which it prints its version; none for a program in
+	// Go, whose binary contains it.
 	version []string
 	path    *string
 }
@@ -55,7 +55,7 @@ func (f finder) find(ctx context.Context) (path string, p program) {
 	return path, program{Name: f.name, Version: f.ask(ctx, path)}
 }
 
-// ask returns the program's version, as short as it is to be had.
+// ask returns the program's version, as short as possible.
 func (f finder) ask(ctx context.Context, path string) string {
 	if len(f.version) == 0 {
 		info, err := buildinfo.ReadFile(path)

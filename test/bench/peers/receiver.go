@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// spinBefore is how long before an answer is due the receiver no longer sleeps, as
+	// spinBefore is how long before a response is due the receiver no longer sleeps, as
 	// the kernel's timers are this coarse here.
 	spinBefore = 1200 * time.Microsecond
 	// idle is how often the receiver looks whether it is to stop.
@@ -29,7 +29,7 @@ const (
 // receiver is a target that notes when each request arrived. The kernel stamps what it
 // receives, so that how long the receiver takes to wake up and to read does not count.
 // It speaks HTTP/1.1 and HTTP/2, both without TLS, well enough for the tools of this
-// suite, and answers by a script. It is for one thread.
+// suite, and responds by a script. It is for one thread.
 type receiver struct {
 	script   script
 	keep     bool
@@ -65,8 +65,8 @@ func newReceiver(s script, keep bool, first func(at int64)) (*receiver, error) {
 	return r, nil
 }
 
-// listen opens the listener. Connections inherit what is set on it: that requests leave
-// at once and that what is received is stamped.
+// listen opens the listener. Connections inherit its options: requests leave
+// at once, and arrivals are stamped.
 func (r *receiver) listen() error {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -99,7 +99,7 @@ func (r *receiver) address() (netip.AddrPort, error) {
 	return netip.AddrPortFrom(netip.AddrFrom4(in.Addr), uint16(in.Port)), nil
 }
 
-// serve answers until ctx ends.
+// serve responds until ctx ends.
 func (r *receiver) serve(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -120,7 +120,7 @@ func (r *receiver) serve(ctx context.Context) error {
 	return nil
 }
 
-// timeout returns how long to sleep, in milliseconds. Shortly before an answer is due
+// timeout returns how long to sleep, in milliseconds. Shortly before a response is due
 // it is 0, so that the receiver spins.
 func (r *receiver) timeout(now int64) int {
 	if len(r.pending) == 0 {
@@ -221,7 +221,7 @@ func (r *receiver) arrived(c *conn, stream uint32, at int64, stamped bool) {
 	}
 }
 
-// answer sends the answers that are due.
+// answer sends the responses that are due.
 func (r *receiver) answer(now int64) {
 	for len(r.pending) > 0 && r.pending[0].due <= now {
 		a, _ := heap.Pop(&r.pending).(answer)
@@ -271,7 +271,7 @@ func (a *answers) Pop() any {
 }
 
 // runReceiver is the process that the suite starts: it says where it listens and when
-// the first request came, one line each, answers until ctx ends and then writes its
+// the first request came, one line each, responds until ctx ends and then writes its
 // records, if there is a file for them.
 func runReceiver(ctx context.Context, s script, records string, out io.Writer) error {
 	r, err := newReceiver(s, records != "", func(at int64) { fmt.Fprintln(out, at) })

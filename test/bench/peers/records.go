@@ -16,7 +16,7 @@ import (
 type record struct {
 	// Conn numbers the connections.
 	Conn uint32
-	// Stamped tells whether the kernel said when the request arrived, and not the
+	// Stamped reports whether the kernel said when the request arrived, and not the
 	// receiver when it read it.
 	Stamped  bool
 	Arrived  int64

@@ -100,7 +100,7 @@ func (r *results) drawCosts(p protocol) string {
 		collect(rates, rate.String), lines, mark)
 }
 
-// drawThroughput draws what is achieved flat out.
+// drawThroughput draws the throughput flat out.
 func (r *results) drawThroughput() string {
 	var panels []panel[bar]
 	for _, p := range r.protocols(load) {
@@ -119,7 +119,7 @@ func (r *results) drawThroughput() string {
 	return barChart("Flat out: requests in a second", "what the target got, with one core for the target; higher is better", panels, perSecond)
 }
 
-// bound tells that the target and not the tool was the limit.
+// bound says that the target and not the tool was the limit.
 func bound(c *cell) string {
 	if busy, _ := over(c, targetBusy); busy > 0.95 {
 		return ", target busy"
@@ -238,7 +238,7 @@ func (v view) Costs() string {
 	return strings.TrimSpace(b.String())
 }
 
-// Throughputs returns the tables of what is achieved.
+// Throughputs returns the tables of throughputs.
 func (v view) Throughputs() string {
 	var b strings.Builder
 	for _, p := range v.protocols(load) {
@@ -263,7 +263,7 @@ func (v view) Sends() string {
 	return strings.TrimSpace(b.String())
 }
 
-// Latencies returns the tables of the latencies that tools tell of a kind.
+// Latencies returns the tables of the latencies that tools report, for a kind.
 func (v view) Latencies(k kind) string {
 	var b strings.Builder
 	for _, p := range v.protocols(k) {

@@ -18,7 +18,7 @@ import (
 // docs is the folder of the documentation.
 const docs = "../../../docs"
 
-// someResults are of two repetitions of three tools, one of which is missing, and one
+// someResults are of two repetitions of three tools. One tool is missing, and one
 // cannot do all.
 func someResults() *results {
 	r := &results{

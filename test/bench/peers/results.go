@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// kind is what is measured against which target.
+// kind is a kind of measurement, against one of the targets.
 type kind string
 
 const (
 	// load is processor time, memory and throughput, against nginx.
 	load kind = "load"
-	// sends is when the requests leave, and the latencies that the tool tells, against
+	// sends is when the requests leave, and the latencies that the tool reports, against
 	// the receiver.
 	sends kind = "sends"
-	// stall is the latencies that the tool tells of a target that stands still for a
+	// stall is the latencies that the tool reports of a target that stands still for a
 	// while, against the receiver.
 	stall kind = "stall"
 )
@@ -35,7 +35,7 @@ type results struct {
 	Cells    []*cell   `json:"cells"`
 }
 
-// settings are what was chosen for the run.
+// settings are the choices for the run.
 type settings struct {
 	Size        string        `json:"size"`
 	Repetitions int           `json:"repetitions"`
@@ -77,7 +77,7 @@ func (c *cell) String() string {
 // run is one repetition. All that is counted is of the window, unless it says otherwise.
 type run struct {
 	Repetition int `json:"repetition"`
-	// Error is why the run tells nothing; empty if it does.
+	// Error is why the run has no results; empty if it has.
 	Error  string        `json:"error,omitempty"`
 	Window time.Duration `json:"window"`
 	// Requests is how many the target got.
@@ -104,9 +104,9 @@ type received struct {
 	Nominal lateness `json:"nominal"`
 	// Own is the lateness against even schedules of each connection.
 	Own *lateness `json:"own,omitempty"`
-	// Truth is what users would have waited during the whole run by the script, Answered
-	// how long after their arrival the receiver really answered the requests that came.
-	Truth    truth `json:"truth"`
+	// Truth is how long users would have waited during the whole run by the script.
+	Truth truth `json:"truth"`
+	// The receiver really responded to the requests this long after their arrival.
 	Answered truth `json:"answered"`
 	// Stalled is the part of the requests due during the stall that were sent in it.
 	Stalled float64 `json:"stalled"`
@@ -123,7 +123,7 @@ func (r run) perRequest() time.Duration {
 // throughput returns the requests that the target got in a second.
 func (r run) throughput() float64 { return float64(r.Requests) / r.Window.Seconds() }
 
-// good returns the runs that tell something.
+// good returns the runs without an error.
 func (c *cell) good() []run {
 	var good []run
 	for _, r := range c.Runs {

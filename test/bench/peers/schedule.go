@@ -14,7 +14,7 @@ const (
 	phaseQuantile = 0.01
 	// driftBlocks is into how many blocks the sends are cut to find the rate.
 	driftBlocks = 20
-	// fewest is how many sends of a connection tell something of its schedule.
+	// fewest is how many sends of a connection show its schedule.
 	fewest = 5
 )
 
@@ -62,7 +62,7 @@ func againstEven(arrivals []int64, rate float64) lateness {
 }
 
 // againstOwn returns the same for a tool that divides the rate among its connections,
-// each of which keeps a schedule of its own. Those with fewer than five sends tell too
+// each with a schedule of its own. Those with fewer than five sends show too
 // little and are left out.
 func againstOwn(records []record, rate float64, connections int) lateness {
 	by := map[uint32][]int64{}
@@ -79,7 +79,7 @@ func againstOwn(records []record, rate float64, connections int) lateness {
 	return summarize(all, rate)
 }
 
-// residuals returns what is left of the sorted instants after the schedule is taken off.
+// residuals returns the sorted instants minus the schedule.
 func residuals(sorted []int64, rate float64) []time.Duration {
 	late := against(sorted, rate)
 	phase := quantile(slices.Sorted(slices.Values(late)), phaseQuantile)

@@ -54,7 +54,7 @@ func (m metrics) sum(name string) float64 {
 	return sum
 }
 
-// series returns how many series a text scrape of the same would have.
+// series returns how many series a scrape of the same in the text format would have.
 func (m metrics) series() int {
 	n := 0
 	for _, family := range m {
@@ -112,7 +112,7 @@ func newHistogram(h *dto.Histogram) histogram {
 	return n
 }
 
-// minus returns what has come since an earlier state.
+// minus returns the observations since an earlier state.
 func (h histogram) minus(earlier histogram) histogram { return h.add(earlier, -1) }
 
 // add adds another one, times a factor, at the coarser of the two schemas.

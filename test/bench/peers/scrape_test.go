@@ -29,7 +29,7 @@ func TestNativeHistogramsBetweenTwoScrapes(t *testing.T) {
 	}
 
 	for range 1000 {
-		h.Observe(5) // What was before does not count.
+		h.Observe(5) // Earlier observations do not count.
 	}
 	before := look()
 	for i := range 1000 {

@@ -13,24 +13,24 @@ import (
 // circle evenly.
 const golden = 0x9E3779B97F4A7C15
 
-// script is how long the receiver takes to answer.
+// script is how long the receiver takes to respond.
 type script struct {
-	// P50 and P99 are quantiles of the log-normal law that the answers follow.
+	// P50 and P99 are quantiles of the log-normal law that the responses follow.
 	P50 time.Duration `json:"p50"`
 	P99 time.Duration `json:"p99"`
-	// From StallAt after the first request on nothing is answered for StallFor.
+	// From StallAt after the first request on, the receiver does not respond for StallFor.
 	StallAt  time.Duration `json:"stall_at"`
 	StallFor time.Duration `json:"stall_for"`
 }
 
-// latency returns how long the n-th answer takes. Any stretch of answers follows the
+// latency returns how long the n-th response takes. Any stretch of responses follows the
 // law almost exactly.
 func (s script) latency(n uint64) time.Duration {
 	p := (float64(n*golden>>12) + 0.5) / (1 << 52)
 	return demo.Law{P50: s.P50, P99: s.P99}.Quantile(p)
 }
 
-// answered returns when, after the first request, the n-th one is answered that has
+// answered returns when, after the first request, the response to the n-th one is due, which
 // arrived at an instant.
 func (s script) answered(n uint64, arrived time.Duration) time.Duration {
 	at := arrived + s.latency(n)
@@ -40,7 +40,7 @@ func (s script) answered(n uint64, arrived time.Duration) time.Duration {
 	return at
 }
 
-// truth is how long answers take, as quantiles.
+// truth is how long responses take, as quantiles.
 type truth struct {
 	P50 time.Duration `json:"p50"`
 	P99 time.Duration `json:"p99"`

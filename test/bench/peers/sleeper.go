@@ -18,8 +18,8 @@ import (
 )
 
 // sleeper is the least that can send at a rate: one thread that sleeps until a request is
-// due, by clock_nanosleep, and writes it, on one connection after the other. It looks at no
-// answer. How late it is is how late the machine wakes up whoever sleeps.
+// due, by clock_nanosleep, and writes it, on one connection after the other. It reads no
+// response. How late it is shows how late the machine wakes up a process that sleeps.
 type sleeper struct {
 	// self is the suite's own binary.
 	self string
@@ -41,7 +41,7 @@ func (s *sleeper) Command(j job) ([]string, error) {
 	}, nil
 }
 
-// Told implements tool: it tells nothing.
+// Told implements tool: it reports nothing.
 func (s *sleeper) Told(context.Context, job, []byte) (told, error) { return told{}, nil }
 
 // sleeperCommand is the process that the suite starts.
@@ -118,7 +118,7 @@ func sleepAndWrite(fds []int, request []byte, period, lasting time.Duration) err
 		if _, err := syscall.Write(fd, request); err != nil {
 			return err
 		}
-		// What has come on the next one is thrown away after the write, which is what counts.
+		// Responses on the next one are thrown away after the write, as only the write counts.
 		if _, err := syscall.Read(fds[(i+1)%len(fds)], answers); err != nil && !errors.Is(err, syscall.EAGAIN) {
 			return err
 		}

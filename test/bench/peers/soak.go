@@ -51,11 +51,11 @@ func soakCommand(ctx context.Context, args []string, out io.Writer) error {
 	return judgeSoak(points, o.inFlight(), out)
 }
 
-// inFlight returns how many requests may be unanswered: with what the receiver takes to
-// answer, several times what is needed.
+// inFlight returns how many requests may be unanswered: with the receiver's time to
+// respond, several times as many as needed.
 func (o soakOptions) inFlight() int { return max(64, int(o.rate/100)) }
 
-// point is what is seen of the exporter at one moment.
+// point holds the exporter's figures at one moment.
 type point struct {
 	at                        time.Duration
 	finished, failed, dropped float64
@@ -63,7 +63,7 @@ type point struct {
 	rss, goroutines, files, series float64
 }
 
-// run sends and returns what was seen.
+// run sends and returns the figures.
 func (o soakOptions) run(ctx context.Context, out io.Writer) (points []point, err error) {
 	path, err := exec.LookPath(o.exporter)
 	if err != nil {

@@ -78,7 +78,7 @@ func countProcessors(list string) int {
 	return n
 }
 
-// measureAll finds the programs, runs the plan, and tells of each run as it ends.
+// measureAll finds the programs, runs the plan, and reports each run as it ends.
 func measureAll(ctx context.Context, o options, out io.Writer) (r *results, err error) {
 	p, err := o.plan()
 	if err != nil {
@@ -129,7 +129,7 @@ func pinSelf(ctx context.Context, cpu string) error {
 	return nil
 }
 
-// suite runs the cells and tells of it.
+// suite runs the cells and reports on them.
 type suite struct {
 	bench   *bench
 	results *results

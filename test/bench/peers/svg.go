@@ -23,7 +23,7 @@ type svg struct {
 
 func newSVG(width, height float64) *svg { return &svg{width: width, height: height} }
 
-// textStyle is how a text looks.
+// textStyle is the style of a piece of text.
 type textStyle struct {
 	size   float64
 	color  string

@@ -167,7 +167,7 @@ func (r *results) notes(k kind, p protocol) string {
 	return "\n" + strings.Join(all, " ") + "\n"
 }
 
-// firstError returns in one line what has gone wrong first.
+// firstError returns the first error, in one line.
 func firstError(c *cell) string {
 	for _, r := range c.Runs {
 		if r.Error != "" {
@@ -211,7 +211,7 @@ func (r *results) protocols(k kind) []protocol {
 	return all
 }
 
-// throughputs returns the table of what was achieved.
+// throughputs returns the table of throughputs.
 func (r *results) throughputs(p protocol) string {
 	return r.byRate(load, p, func(c *cell) string {
 		v, _ := over(c, run.throughput)

@@ -44,8 +44,8 @@ func (r *results) lateness(p protocol, at rate) string {
 	return t.String()
 }
 
-// own returns the lateness against a tool's own schedule: as it tells itself of ours, as
-// the receiver has seen it of those that divide the rate among connections.
+// own returns the lateness against a tool's own schedule: as ours reports itself, as
+// the receiver has seen it of tools that divide the rate among connections.
 func own(c *cell) []string {
 	var p50, p99 func(run) time.Duration
 	switch first := c.good()[0]; {
@@ -59,7 +59,7 @@ func own(c *cell) []string {
 	return []string{duration(c, p50), duration(c, p99)}
 }
 
-// latencies returns the table of what tools tell against what is true, of one kind.
+// latencies returns the table of reported latencies beside the true ones, of one kind.
 func (r *results) latencies(k kind, p protocol, at rate) string {
 	t := table{head: []string{"", "p50", "p99", "answered p50", "p99"}}
 	if k == stall {
@@ -86,12 +86,12 @@ func (r *results) latencies(k kind, p protocol, at rate) string {
 	return t.String() + r.notes(k, p)
 }
 
-// tells reports whether a tool tells any latencies.
+// tells reports whether a tool reports any latencies.
 func tells(c *cell) bool {
 	return slices.ContainsFunc(c.good(), func(r run) bool { return r.Told.P99 > 0 })
 }
 
-// toldOf returns what a tool tells and what the receiver says to it.
+// toldOf returns the latencies that a tool reports, and the receiver's figures beside them.
 func toldOf(c *cell) []string {
 	row := []string{
 		duration(c, func(r run) time.Duration { return r.Told.P50 }),
@@ -106,7 +106,7 @@ func toldOf(c *cell) []string {
 		duration(c, func(r run) time.Duration { return r.Receiver.Answered.P99 }))
 }
 
-// trueOf returns what a tool should tell.
+// trueOf returns the latencies that a tool should report.
 func trueOf(c *cell) []string {
 	row := []string{
 		"**as scripted**",

@@ -16,7 +16,7 @@ import (
 // Folder is where the chart is in the project.
 const Folder = "deploy/helm/traffic-exporter"
 
-// Change is what has to be done to a file.
+// Change is a change that a file needs.
 type Change struct {
 	Path string
 	// Content is what should be in it; nil if it should not be there.
@@ -34,8 +34,8 @@ func (c Change) Apply() error {
 	return os.WriteFile(c.Path, c.Content, 0o644)
 }
 
-// Changes returns what has to be done to the chart of the project in the folder root;
-// nothing if it is up to date.
+// Changes returns the changes that the chart of the project in the folder root needs;
+// none if it is up to date.
 func Changes(root string) ([]Change, error) {
 	chart := filepath.Join(root, Folder)
 	wanted, err := fromValues(root, chart)
@@ -84,7 +84,7 @@ func fromValues(root, chart string) ([]Change, error) {
 	return []Change{{filepath.Join(chart, "values.schema.json"), schema}, {filepath.Join(chart, "README.md"), readme}}, nil
 }
 
-// copies returns what has to be done so that the folder to holds the sources and nothing
+// copies returns the changes after which the folder to holds the sources and nothing
 // else.
 func copies(pattern, to string) ([]Change, error) {
 	sources, err := filepath.Glob(pattern)

@@ -93,7 +93,7 @@ func (l *Ledger) Last() (Slot, bool) {
 	return l.latest, l.latest != Slot{}
 }
 
-// Audit is what was sent of the slots that were due.
+// Audit compares the requests that came with the slots that were due.
 type Audit struct {
 	// Due is the number of slots.
 	Due int
@@ -103,7 +103,7 @@ type Audit struct {
 	Strange []string
 }
 
-// Problems describes what is wrong, one line each.
+// Problems describes the mistakes, one line each.
 func (a Audit) Problems() []string {
 	var all []string
 	for _, s := range a.Lost {
@@ -118,7 +118,7 @@ func (a Audit) Problems() []string {
 	return all
 }
 
-// Audit returns what was sent of the slots after from and up to to, at one rate. At
+// Audit compares the requests with the slots after from and up to to, at one rate. At
 // midnight UTC numbering starts again.
 func (l *Ledger) Audit(from, to Slot) Audit {
 	l.mu.Lock()

@@ -41,8 +41,8 @@ func Schema(root *Value, configSchema []byte) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// schema returns the schema of the value: what its default tells, and over it what its
-// comment says.
+// schema returns the schema of the value: first by its default, then overridden by
+// its comment.
 func (v *Value) schema() (object, error) {
 	schema := object{}
 	if v.Description != "" {

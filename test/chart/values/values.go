@@ -29,7 +29,7 @@ type Value struct {
 }
 
 // Parse reads values.yaml. Every leaf needs a description, and a schema where its
-// default does not tell what may be in it.
+// default does not show which values are allowed.
 func Parse(content []byte) (*Value, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(content, &document); err != nil {

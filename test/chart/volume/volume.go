@@ -37,7 +37,7 @@ func Write(folder string, files map[string][]byte) error {
 	return os.RemoveAll(filepath.Join(folder, previous))
 }
 
-// fill writes the files to a folder that whoever runs in a container may read.
+// fill writes the files to a folder that every user of a container may read.
 func fill(folder string, files map[string][]byte) error {
 	if err := os.Chmod(folder, 0o755); err != nil { //nolint:gosec // As kubelet does.
 		return err
@@ -63,7 +63,7 @@ func swap(folder, version string) error {
 	return os.Rename(next, filepath.Join(folder, data))
 }
 
-// link makes the links that users see, and removes those to what is gone.
+// link makes the links that users see, and removes those to files that are gone.
 func link(folder string, files map[string][]byte) error {
 	wanted := map[string]bool{}
 	for name := range files {

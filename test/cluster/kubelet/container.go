@@ -35,7 +35,7 @@ type container struct {
 	spec core.Container
 	// status is guarded by the pod's lock.
 	status core.ContainerStatus
-	// ended is set when it is not restarted any more, and guarded likewise.
+	// ended is set when it is not restarted any more, and guarded by the same lock.
 	ended bool
 }
 
@@ -225,7 +225,7 @@ func (c *container) start() (*exec.Cmd, func(), error) {
 	return cmd, cleanup, c.p.sandbox.start(cmd)
 }
 
-// user is whom the process runs as. Whoever is not root has no capabilities.
+// user is the user that the process runs as. Users other than root have no capabilities.
 func (c *container) user() *syscall.Credential {
 	u := &syscall.Credential{Uid: nobody, Gid: nobody}
 	if s := c.p.object.Spec.SecurityContext; s != nil {

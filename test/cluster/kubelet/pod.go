@@ -76,7 +76,7 @@ func (p *pod) kill() {
 	}
 }
 
-// run runs the pod until its object is to be gone, or ctx is done.
+// run runs the pod until its object must be gone, or ctx is done.
 func (p *pod) run(ctx context.Context) {
 	life, end := context.WithCancel(ctx)
 	defer end()

@@ -85,7 +85,7 @@ func (p *pod) files(v core.VolumeSource) (map[string][]byte, error) {
 	}
 }
 
-// items returns what is asked for of the data of an object: all where nothing is.
+// items returns the requested keys of an object's data, or all if none are requested.
 func items(data map[string][]byte, keys []core.KeyToPath) map[string][]byte {
 	if len(keys) == 0 {
 		return data

@@ -20,8 +20,8 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 )
 
-// directory returns that of a headless Service of three pods, one of which is not ready and
-// one of which has another port, and of one with an address.
+// directory returns the directory of two Services: a headless one with three pods, one not ready and
+// one with another port, and one with an address.
 func directory(t *testing.T, port int32) *Directory {
 	t.Helper()
 	ports := func(number int32) []discovery.EndpointPort {
