@@ -212,16 +212,20 @@ func (b *board) traffic() {
 			sum("request", rate(metric("traffic_slo_requests_total", ofRequest))))),
 		query("objective", maxOf("", metric("traffic_slo_objective_ratio", ofScenario))),
 		signed, upTo1, lines, named("objective", dashed(bad)...)))
-	b.place(12, 9, chart("Target and delivered rate, compared",
+	b.place(9, 9, chart("Target and delivered rate, compared",
 		"Requests per second that ended, now and in the past, and what the fleet should send by the file and overrides.", perSecond,
 		query("target", target(ofScenario, "")),
 		compare(func(ago string) string { return deliveredAgo(ofScenario, "", ago) }), lines, named("target", dashed("green")...)))
-	b.place(6, 9, chart("Rate that is followed",
+	b.place(5, 9, chart("Rate that is followed",
 		"What was found for a rate that the file follows, scaled and bounded, and the age of it. Without a value the rate is that of otherwise.", perSecond,
 		query("followed", maxOf("", metric("traffic_followed_rate", ofScenario))),
 		query("age", "time() - "+maxOf("", metric("traffic_follow_last_success_timestamp_seconds", ofScenario)+" > 0")),
 		noValue("follows none"), lines, named("followed", colored("green")), named("age", colored("purple"), grafana.Property{ID: "unit", Value: seconds})))
-	b.place(6, 9, chart("Back-off and override",
+	b.place(5, 9, chart("Slots of the day left",
+		"Slots that the fleet may still send before midnight in the scenario's time zone, of max_slots_per_day.", count,
+		query("left", least(metric("traffic_day_slots_left", ofScenario))),
+		noValue("no limit"), named("left", colored("blue"))))
+	b.place(5, 9, chart("Back-off and override",
 		"Part of the target rate that is sent while the target is spared, 100 % in normal times, and whether an override changes the rate.", ratio,
 		query("sent part", least(metric("traffic_back_off_ratio", ofScenario))),
 		query("overridden", maxOf("", metric("traffic_override_active", ofScenario))),

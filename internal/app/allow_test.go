@@ -97,3 +97,85 @@ func TestSendKeepsToTheAllowList(t *testing.T) {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 }
+
+// pairText are scenarios of which each slot is also sent to a candidate; the last one logs in there, too.
+const pairText = `  - name: pair
+    rate: 50/s
+    base_url: http://127.0.0.1:%[1]s
+    compare: {with: {base_url: "http://localhost:%[2]s"}, sample: 100%%}
+    requests: [{name: r, url: /}]
+  - name: members
+    rate: 50/s
+    base_url: http://127.0.0.1:%[1]s
+    session: {steps: [{name: login, url: /login, capture: {next: {json: next}}}]}
+    headers: {X-Next: "{{ next }}"}
+    compare: {with: {base_url: "http://localhost:%[2]s"}, sample: 100%%}
+    requests: [{name: r, url: /}]
+`
+
+func TestACandidateIsKeptToTheAllowList(t *testing.T) {
+	own, sent := counting(t, "/")
+	candidate, paired := counting(t, "/")
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	allow := func(other string) {
+		writeConfig(t, file, fmt.Sprintf(pairText, own, candidate), fmt.Sprintf("allow: [\"127.0.0.1:%s\", %q]\n", own, other))
+	}
+	allow("10.0.0.0/8")
+	var logs syncBuffer
+	r := startApp(t, options(file, &logs))
+	eventually(t, func() bool {
+		return pairs(t, r, `traffic_compare_candidate_failures_total{reason="denied",request="r",scenario="pair"} `) > 10
+	}, "the candidate is denied")
+	eventually(t, func() bool {
+		return pairs(t, r, `traffic_compare_skipped_total{reason="not_ready",scenario="members"} `) > 10
+	}, "the login at the candidate fails")
+	if sent.Load() == 0 || paired.Load() != 0 {
+		t.Errorf("%d requests to the own target, %d to the candidate", sent.Load(), paired.Load())
+	}
+	allow("localhost")
+	if err := r.app.reloader.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	for _, scenario := range []string{"pair", "members"} {
+		eventually(t, func() bool { return same(t, r, scenario) > 5 }, scenario+" is compared once the candidate is allowed")
+	}
+}
+
+// same returns how many requests of a scenario had the same response from both targets.
+func same(t *testing.T, r running, scenario string) float64 {
+	t.Helper()
+	return pairs(t, r, fmt.Sprintf(`traffic_compare_requests_total{request="r",result="same",scenario=%q} `, scenario))
+}
+
+// pairs returns the value of a series of pairs; 0 if there is none.
+func pairs(t *testing.T, r running, series string) float64 {
+	t.Helper()
+	_, body := r.get(t, "/metrics")
+	for line := range strings.Lines(body) {
+		if value, ok := strings.CutPrefix(line, series); ok {
+			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+func TestADryRunSendsNothingToACandidate(t *testing.T) {
+	own, sent := counting(t, "")
+	candidate, paired := counting(t, "")
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	writeConfig(t, file, fmt.Sprintf(pairText, own, candidate))
+	var logs syncBuffer
+	o := options(file, &logs)
+	o.DryRun = true
+	r := startApp(t, o)
+	for _, scenario := range []string{"pair", "members"} {
+		eventually(t, func() bool { return same(t, r, scenario) > 5 }, scenario+" is compared")
+	}
+	if n := sent.Load() + paired.Load(); n != 0 {
+		t.Errorf("%d requests have arrived", n)
+	}
+}

@@ -263,6 +263,9 @@ func (b *builder) spec(sc config.Scenario, m *mix, r *scenarioRate) telemetry.Sc
 	if r.found != nil {
 		spec.Followed = r.followed
 	}
+	if most := sc.Limits.MaxSlotsPerDay; most > 0 {
+		spec.DaySlotsLeft = func() float64 { return r.left(uint64(most), time.Now()) }
+	}
 	spec.ShareRate = func() float64 { return r.now() * b.arcs.Arc(time.Now()).Ratio() }
 	return spec
 }
@@ -280,6 +283,9 @@ func scenarioSpec(sc config.Scenario, m *mix) telemetry.ScenarioSpec {
 	}
 	if sc.Rate.Follow != nil {
 		spec.Followed = func() (rate, at float64) { return math.NaN(), 0 }
+	}
+	if most := sc.Limits.MaxSlotsPerDay; most > 0 {
+		spec.DaySlotsLeft = func() float64 { return float64(most) }
 	}
 	if sc.CallsGRPC() {
 		spec.Descriptors = m.descriptors.count

@@ -123,6 +123,7 @@ func add(sum *web.LiveFigures, f web.LiveFigures) {
 	sum.Ended += f.Ended
 	sum.Failed += f.Failed
 	sum.Dropped += f.Dropped
+	sum.DayLimited += f.DayLimited
 	for _, q := range []struct{ worst, other *web.Number }{{&sum.P50, &f.P50}, {&sum.P99, &f.P99}} {
 		if v := float64(*q.other); v > float64(*q.worst) {
 			*q.worst = *q.other
@@ -169,7 +170,7 @@ func (v *viewer) scenario(sc config.Scenario, shared shared, days map[string]dra
 func figures(f *history.Flow) web.LiveFigures {
 	return web.LiveFigures{
 		Target: web.Number(math.NaN()), Sent: web.Number(f.Sent), Ended: web.Number(f.Ended),
-		Failed: web.Number(f.FailedSum()), Dropped: web.Number(f.DroppedSum()),
+		Failed: web.Number(f.FailedSum()), Dropped: web.Number(f.DroppedSum()), DayLimited: web.Number(f.Dropped[engine.DropDailyLimit]),
 		P50: web.Number(f.Quantile(0.5)), P99: web.Number(f.Quantile(0.99)),
 	}
 }
@@ -177,6 +178,7 @@ func figures(f *history.Flow) web.LiveFigures {
 // trouble describes the worst problem of a scenario; empty if it has none.
 func trouble(s web.LiveScenario) string {
 	failed := float64(s.Failed / max(s.Ended, 1e-9))
+	unplanned := s.Dropped - s.DayLimited
 	allowed := 0.01
 	if s.Budget != nil {
 		allowed = 1 - s.Budget.Objective
@@ -188,7 +190,7 @@ func trouble(s web.LiveScenario) string {
 		return "out of budget"
 	case s.BackOffRatio < 1:
 		return "backing off"
-	case s.Dropped > web.Number(shortBy)*(s.Sent+s.Dropped):
+	case unplanned > web.Number(shortBy)*(s.Sent+unplanned):
 		return "dropping"
 	case s.Budget != nil && float64(s.P99) > s.Budget.Latency:
 		return "slow"

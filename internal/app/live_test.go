@@ -132,3 +132,17 @@ func TestWordsAreQuotedForTheShell(t *testing.T) {
 		}
 	}
 }
+
+func TestADayWhoseSlotsAreSentIsNoTrouble(t *testing.T) {
+	r, _ := controlled(t, scenarioText("s", "100/s", url, "    limits: {max_slots_per_day: 1}\n"))
+	eventually(t, func() bool {
+		s := data[web.Live](t, r, "/api/v1/live").Scenarios[0]
+		return s.DayLimited > 50 && s.Dropped >= s.DayLimited
+	}, "slots beyond the limit are told from others that are dropped")
+	if l := data[web.Live](t, r, "/api/v1/live"); l.Troubled != 0 || l.Scenarios[0].Trouble != "" {
+		t.Errorf("%d scenarios need a look: %q", l.Troubled, l.Scenarios[0].Trouble)
+	}
+	if _, body := r.get(t, "/metrics"); !strings.Contains(body, `traffic_day_slots_left{scenario="s"} 0`) {
+		t.Error("the metrics have no day without slots left")
+	}
+}

@@ -113,6 +113,13 @@ func changed(file *timeline.Timeline, c override.Change) (*timeline.Timeline, er
 // now returns the rate that the whole fleet should send.
 func (r *scenarioRate) now() float64 { return r.applied.Load().timeline.Rate(time.Now()) }
 
+// left returns how many of the slots that are sent on a day at most are due at this instant or later.
+func (r *scenarioRate) left(most uint64, now time.Time) float64 {
+	line := r.applied.Load().timeline
+	midnight, _ := line.Day(now)
+	return float64(most - min(most, line.Count(midnight, now)))
+}
+
 // backOff returns the share of the rate that is sent now.
 func (r *scenarioRate) backOff() float64 {
 	if r.guard == nil {

@@ -187,7 +187,7 @@ type Limits struct {
 	// back repeats and redirects beyond it. Left out, there is no limit.
 	MaxRate Rate `yaml:"max_rate"`
 	// How many slots of a day the whole fleet sends, from midnight to midnight in time_zone; slots beyond it are dropped and counted. Of
-	// journeys a slot is one, however many its requests. Left out, there is no limit.
+	// journeys a slot is one, however many its requests. Not beside a rate that follows. Left out, there is no limit.
 	MaxSlotsPerDay int `yaml:"max_slots_per_day" min:"1"`
 	// How late a slot may be sent. Slots that are overdue by more, after a stall or a step
 	// of the clock, are dropped and counted: there is no catch-up burst.

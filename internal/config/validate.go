@@ -42,6 +42,9 @@ func (v validator) unique(path string, n int, name func(int) string) {
 func (v validator) scenario(path string, s *Scenario) {
 	v.slo(path, *s)
 	v.backOff(path, *s)
+	if at := below(path, "limits.max_slots_per_day"); s.Rate.Follow != nil && v.given(at) {
+		v.fail(at, "found beside a rate that is followed, whose slots since midnight a replica that starts later cannot count: lower rate.max instead")
+	}
 	if at := below(path, "limits.max_rate"); v.given(at) && s.Limits.MaxRate == 0 {
 		v.fail(at, "found %s, expected a rate above 0: to pause the scenario write rate: 0/s", v.found(at))
 	}

@@ -76,7 +76,7 @@ type collector struct {
 	sessions    *sessions
 	descriptors *descriptors
 
-	targetDesc, shareDesc, overrideDesc, backOffDesc, silentDesc, objectiveDesc, latencyDesc, followedDesc, foundDesc *prometheus.Desc
+	targetDesc, shareDesc, overrideDesc, backOffDesc, silentDesc, objectiveDesc, latencyDesc, followedDesc, foundDesc, leftDesc *prometheus.Desc
 
 	rates   atomic.Pointer[rates]
 	current atomic.Pointer[Scenario]
@@ -89,6 +89,7 @@ type rates struct {
 	backOff       func() float64
 	silent        func() float64
 	followed      func() (rate, at float64)
+	left          func() float64
 }
 
 func newCollector(name string) *collector {
@@ -129,6 +130,8 @@ func newCollector(name string) *collector {
 			"Requests per second that were found for a rate that is followed, scaled and bounded; NaN while none holds."),
 		foundDesc: f.desc("traffic_follow_last_success_timestamp_seconds",
 			"When the rate was found last that is followed, by any replica, in seconds since 1970; 0 if never."),
+		leftDesc: f.desc("traffic_day_slots_left",
+			"Slots of today that the whole fleet may still send, of max_slots_per_day."),
 		objectiveDesc: f.desc("traffic_slo_objective_ratio",
 			"Part of the requests that must be good, from 0 to 1."),
 		latencyDesc: f.desc("traffic_slo_latency_seconds",
@@ -151,7 +154,7 @@ func (c *collector) services(bounds []float64) *prometheus.HistogramVec {
 
 // reshape makes the scenario what spec says. Calls must not overlap.
 func (c *collector) reshape(spec ScenarioSpec) *Scenario {
-	c.rates.Store(&rates{target: spec.TargetRate, share: spec.ShareRate, overridden: spec.Overridden, backOff: spec.BackOffRatio, silent: spec.SilentFor, followed: spec.Followed})
+	c.rates.Store(&rates{target: spec.TargetRate, share: spec.ShareRate, overridden: spec.Overridden, backOff: spec.BackOffRatio, silent: spec.SilentFor, followed: spec.Followed, left: spec.DaySlotsLeft})
 	c.sessions.reshape(spec)
 	c.descriptors.reshape(spec)
 	old := c.current.Load()
@@ -193,7 +196,7 @@ func (c *collector) prune(old, s *Scenario) {
 // Describe implements prometheus.Collector. It describes all that there may be,
 // whatever the shape: the registry knows the collector by it.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.targetDesc, c.shareDesc, c.overrideDesc, c.backOffDesc, c.silentDesc, c.objectiveDesc, c.latencyDesc, c.followedDesc, c.foundDesc} {
+	for _, d := range []*prometheus.Desc{c.targetDesc, c.shareDesc, c.overrideDesc, c.backOffDesc, c.silentDesc, c.objectiveDesc, c.latencyDesc, c.followedDesc, c.foundDesc, c.leftDesc} {
 		ch <- d
 	}
 	for _, part := range c.parts(c.current.Load()) {
@@ -224,6 +227,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		rate, at := r.followed()
 		gauge(c.followedDesc, rate)
 		gauge(c.foundDesc, at)
+	}
+	if r.left != nil {
+		gauge(c.leftDesc, r.left())
 	}
 	s := c.current.Load()
 	if s.slo != nil {

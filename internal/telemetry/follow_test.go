@@ -25,3 +25,24 @@ func TestAFollowedRateHasSeriesWhileItIsFollowed(t *testing.T) {
 		t.Errorf("series %v of a scenario that follows no rate any more", got)
 	}
 }
+
+func TestADayHasSlotsLeftWhileItHasALimit(t *testing.T) {
+	reg, m, _ := open(t, account(), plain())
+	left := func() (of []string) {
+		for _, s := range scrape(t, reg) {
+			if s.name == "traffic_day_slots_left" && s.value == 7 {
+				of = append(of, s.labels["scenario"])
+			}
+		}
+		return of
+	}
+	if got := left(); len(got) != 1 || got[0] != "account" {
+		t.Errorf("series of %v, want one of account", got)
+	}
+	without := account()
+	without.DaySlotsLeft = nil
+	add(t, m, without)
+	if got := left(); len(got) != 0 {
+		t.Errorf("series of %v without a limit", got)
+	}
+}

@@ -167,6 +167,7 @@ func account() telemetry.ScenarioSpec {
 		Sessions:     func() float64 { return 1 },
 		TokenExpires: func() float64 { return 2e9 },
 		Followed:     func() (rate, at float64) { return 40, 1e9 },
+		DaySlotsLeft: func() float64 { return 7 },
 	}
 }
 

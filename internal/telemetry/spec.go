@@ -50,6 +50,9 @@ type ScenarioSpec struct {
 	// in Unix time, 0 if never. It is called like those. The scenario has the series of a rate
 	// that is followed unless it is nil.
 	Followed func() (rate, at float64)
+	// DaySlotsLeft returns how many slots of the day the whole fleet may still send. It is called like
+	// those. The scenario has the series unless it is nil.
+	DaySlotsLeft func() float64
 	// Sessions returns how many sessions and tokens there are, and TokenExpires when the token
 	// expires in Unix time, 0 if nobody knows. They are called like those. The scenario has the
 	// series of sessions unless Sessions is nil, and that of a token unless TokenExpires is.
@@ -213,6 +216,9 @@ func SeriesCount(spec ScenarioSpec) Series {
 	}
 	if spec.Followed != nil {
 		s.Plain += 2
+	}
+	if spec.DaySlotsLeft != nil {
+		s.Plain++
 	}
 	if spec.TokenExpires != nil {
 		s.Plain++

@@ -113,8 +113,11 @@ type LiveFigures struct {
 	Ended   Number `json:"ended"`
 	Failed  Number `json:"failed"`
 	Dropped Number `json:"dropped"`
-	P50     Number `json:"p50"`
-	P99     Number `json:"p99"`
+	// DayLimited are those of the dropped that max_slots_per_day does not let through.
+	DayLimited Number `json:"day_limited"`
+
+	P50 Number `json:"p50"`
+	P99 Number `json:"p99"`
 }
 
 // LiveScenario is a scenario on the live page.

@@ -222,3 +222,12 @@ for (const colorScheme of ["light", "dark"]) {
     await check("fleet");
   });
 }
+
+test("a day whose slots are sent is a state of its own", async (t) => {
+  const e = await Exporter.start(t, `scenarios: ${scenario("shop", await target(t, ok), "50/s", "    limits: {max_slots_per_day: 1}")}`);
+  const page = await open(t, e.url);
+  await until(async () => (await page.locator("#scenarios .pill").innerText()) === "day's limit", "the day's limit");
+  assert.match(await page.locator("#scenarios .pill").getAttribute("class"), /new/);
+  assert.match(await page.locator('[data-figure="Scenarios"]').innerText(), /all as they should be/);
+  assert.doesNotMatch(await page.locator('[data-figure="Dropped"]').getAttribute("class"), /bad/);
+});

@@ -150,7 +150,7 @@ function summary(l) {
   figures($("summary"), [
     ["Scenarios", [count(l.count), ""], l.troubled ? `${l.troubled} need a look` : "all as they should be", l.troubled ? "warn" : ""],
     ["Delivered", rateParts(s.sent), `target ${rate(s.target)}`],
-    ["Dropped", rateParts(s.dropped), "slots that were not sent", s.dropped > 0.05 * s.target ? "bad" : ""],
+    ["Dropped", rateParts(s.dropped), "slots that were not sent", s.dropped - s.day_limited > 0.05 * s.target ? "bad" : ""],
     ["Failed", [percent(failed), ""], `${rate(s.failed)} of ${rate(s.ended)}`, failed > 0.05 ? "bad" : ""],
     ["Worst p99", durationParts(s.p99 || null), "from the due time"],
   ]);
@@ -189,8 +189,9 @@ function list(l) {
     write(line.children[0], `p50 ${duration(s.p50)}`);
     write(line.children[1], `p99 ${duration(s.p99)}`);
     write(line.children[2], `${percent(ratio(s.failed, s.ended))} failed`);
-    pill.className = `pill ${s.trouble ? troubleTone(s.trouble) : s.override?.active ? "new" : "ok"}`;
-    write(pill, s.trouble || (s.override?.active ? "override" : "ok"));
+    const planned = s.day_limited > 0 ? "day's limit" : s.override?.active ? "override" : "";
+    pill.className = `pill ${s.trouble ? troubleTone(s.trouble) : planned ? "new" : "ok"}`;
+    write(pill, s.trouble || planned || "ok");
     if (s.name === state.scenario) a.setAttribute("aria-current", "true");
     else a.removeAttribute("aria-current");
     const day = JSON.stringify(s.day) + canvas.clientWidth + state.theme;
