@@ -1,12 +1,19 @@
 package fleet
 
 import (
+	"bytes"
 	"context"
+	"encoding/gob"
+	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/golang/snappy"
 	"github.com/grafana/dskit/kv"
+	"github.com/grafana/dskit/kv/codec"
+	"github.com/grafana/dskit/kv/memberlist"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/membership"
 )
@@ -43,7 +50,7 @@ type Figures struct {
 	Buckets Buckets
 }
 
-// bound leaves out figures beyond those that a member may share.
+// bound leaves out what is more than a member may share.
 func (f *Figures) bound() {
 	f.Buckets = f.Buckets[:min(len(f.Buckets), 2*MaxFigureBuckets)]
 	for _, reasons := range []*map[string]float32{&f.DroppedFor, &f.FailedFor} {
@@ -62,45 +69,41 @@ type MemberFigures struct {
 	Figures map[string]Figures
 }
 
-// Totals are the figures that the members of the fleet share with each other, for people:
-// nothing that is sent depends on them. Safe for concurrent use.
+// Totals are the figures that the members of the fleet tell each other, for people: nothing that
+// is sent depends on them. Safe for concurrent use.
 type Totals struct {
 	fleet *Fleet
 	news  chan struct{}
 
 	mu     sync.Mutex
 	client kv.Client // nil before the fleet has started
-	// next is the report to share, and known the known figures of the members, by ID.
+	// next is what is to be told, and known what is known of all members.
 	next  *told
-	known map[string]known
+	known figures
 }
 
-// known are the figures of a member that were heard last, decoded.
-type known struct {
-	at  time.Time
-	all map[string]Figures
+// told is what a member has told.
+type told struct {
+	// At is when, by its clock, in milliseconds.
+	At      int64
+	Figures map[string]Figures
 }
 
-// Totals returns the figures that the members share with each other.
+// Totals returns the figures that the members tell each other.
 func (f *Fleet) Totals() *Totals { return f.totals }
 
 func newTotals(f *Fleet) *Totals {
-	return &Totals{fleet: f, news: make(chan struct{}, 1), known: map[string]known{}}
+	return &Totals{fleet: f, news: make(chan struct{}, 1), known: figures{}}
 }
 
-// Tell shares this replica's figures with the others, in the background: the store may take its time.
+// Tell tells the others this replica's figures, in the background: the store may take its time.
 func (t *Totals) Tell(now time.Time, all map[string]Figures) {
-	content, err := encodeFigures(all)
-	if err != nil {
-		t.fleet.logger.Debug("figures could not be shared", "err", err)
-		return
-	}
 	t.mu.Lock()
-	t.next = &told{at: now.UnixMilli(), content: content}
+	t.next = &told{At: now.UnixMilli(), Figures: all}
 	t.mu.Unlock()
 	select {
 	case t.news <- struct{}{}:
-	default: // It is being shared.
+	default: // It is being told.
 	}
 }
 
@@ -115,11 +118,11 @@ func (t *Totals) Of(now time.Time) (all []MemberFigures, missing []string) {
 			continue
 		}
 		one, ok := t.known[m.ID]
-		if !ok || one.all == nil || now.Sub(one.at).Abs() > figuresFor {
+		if !ok || now.Sub(time.UnixMilli(one.At)).Abs() > figuresFor {
 			missing = append(missing, m.Name)
 			continue
 		}
-		all = append(all, MemberFigures{ID: m.ID, Figures: one.all})
+		all = append(all, MemberFigures{ID: m.ID, Figures: one.Figures})
 	}
 	return all, missing
 }
@@ -130,7 +133,7 @@ func (t *Totals) connect(client kv.Client) {
 	t.client = client
 }
 
-// run shares and hears figures until ctx ends.
+// run tells and hears figures until ctx ends.
 func (t *Totals) run(ctx context.Context) {
 	var watches sync.WaitGroup
 	defer watches.Wait()
@@ -157,7 +160,7 @@ func (t *Totals) send(ctx context.Context) {
 		if v, ok := in.(*figures); ok && v != nil {
 			maps.Copy(all, *v)
 		}
-		all.forget(time.UnixMilli(next.at))
+		all.forget(time.UnixMilli(next.At))
 		all[t.fleet.id] = *next
 		return &all, true, nil
 	})
@@ -168,28 +171,112 @@ func (t *Totals) send(ctx context.Context) {
 	t.hear(&figures{t.fleet.id: *next})
 }
 
-// hear takes in figures, and decodes those that are news: copies come by the dozen.
 func (t *Totals) hear(value any) {
 	v, ok := value.(*figures)
 	if !ok || v == nil {
 		return
 	}
-	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	maps.DeleteFunc(t.known, func(_ string, k known) bool { return isStale(k.at, now) })
-	for id, one := range *v {
-		at := time.UnixMilli(one.at)
-		if isStale(at, now) || !at.After(t.known[id].at) {
-			continue
-		}
-		all, err := decodeFigures(one.content)
-		if err != nil {
-			t.fleet.logger.Debug("figures cannot be read", "id", id, "err", err) // And are not known.
-		}
-		t.known[id] = known{at: at, all: all}
-	}
+	t.known.merge(*v)
+	t.known.forget(time.Now())
 }
 
-// isStale reports whether figures are too old to be of use.
-func isStale(at, now time.Time) bool { return now.Sub(at).Abs() > 2*figuresFor }
+// figures are those of all members, by ID.
+type figures map[string]told
+
+var _ memberlist.Mergeable = (*figures)(nil)
+
+// merge takes in what is newer, and returns it.
+func (f figures) merge(others figures) figures {
+	changed := figures{}
+	for id, o := range others {
+		if own, ok := f[id]; (!ok && len(f) < maxFigureMembers) || (ok && own.At < o.At) {
+			f[id], changed[id] = o, o
+		}
+	}
+	return changed
+}
+
+// forget forgets what is older than anybody wants.
+func (f figures) forget(now time.Time) {
+	maps.DeleteFunc(f, func(_ string, o told) bool { return now.Sub(time.UnixMilli(o.At)).Abs() > 2*figuresFor })
+}
+
+// Merge implements memberlist.Mergeable.
+func (f *figures) Merge(other memberlist.Mergeable, _ bool) (memberlist.Mergeable, error) {
+	o, ok := other.(*figures)
+	if !ok {
+		return nil, fmt.Errorf("merge figures: found %T", other)
+	}
+	if o == nil {
+		return nil, nil //nolint:nilnil // No change is nil, by the interface's contract.
+	}
+	changed := f.merge(*o)
+	if len(changed) == 0 {
+		return nil, nil //nolint:nilnil // Likewise.
+	}
+	return &changed, nil
+}
+
+// MergeContent implements memberlist.Mergeable.
+func (f *figures) MergeContent() []string { return slices.Sorted(maps.Keys(*f)) }
+
+// RemoveTombstones implements memberlist.Mergeable.
+func (f *figures) RemoveTombstones(limit time.Time) (total, removed int) {
+	before := len(*f)
+	if !limit.IsZero() {
+		f.forget(time.Now())
+	}
+	return len(*f), before - len(*f)
+}
+
+// Clone implements memberlist.Mergeable. What a member told is not changed any more.
+func (f *figures) Clone() memberlist.Mergeable {
+	c := maps.Clone(*f)
+	return &c
+}
+
+// figuresCodec writes figures in gob, compressed.
+type figuresCodec struct{}
+
+var _ codec.Codec = figuresCodec{}
+
+// CodecID implements codec.Codec.
+func (figuresCodec) CodecID() string { return "trafficFigures" }
+
+// Encode implements codec.Codec.
+func (figuresCodec) Encode(value any) ([]byte, error) {
+	v, ok := value.(*figures)
+	if !ok {
+		return nil, fmt.Errorf("encode figures: found %T", value)
+	}
+	var b bytes.Buffer
+	if err := gob.NewEncoder(&b).Encode(map[string]told(*v)); err != nil {
+		return nil, fmt.Errorf("encode figures: %w", err)
+	}
+	return snappy.Encode(nil, b.Bytes()), nil
+}
+
+// Decode implements codec.Codec.
+func (figuresCodec) Decode(b []byte) (any, error) {
+	plain, err := snappy.Decode(nil, b)
+	v := map[string]told{}
+	if err == nil && len(plain) > 0 {
+		err = gob.NewDecoder(bytes.NewReader(plain)).Decode(&v)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("decode figures: %w", err)
+	}
+	f := figures{}
+	for id, o := range v {
+		if len(o.Figures) <= MaxFigures {
+			for name, one := range o.Figures {
+				one.bound()
+				o.Figures[name] = one
+			}
+			f[id] = o
+		}
+	}
+	return &f, nil
+}
