@@ -98,7 +98,7 @@ func TestSendKeepsToTheAllowList(t *testing.T) {
 	}
 }
 
-// pairText are scenarios of which each slot is also sent to a candidate; the last one logs in there, too.
+// pairText are scenarios whose slots also go to a candidate; the last one logs in there, too.
 const pairText = `  - name: pair
     rate: 50/s
     base_url: http://127.0.0.1:%[1]s

@@ -19,7 +19,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/record"
 )
 
-// RecordOptions say what is recorded and what becomes of it.
+// RecordOptions say which traffic is recorded and where it goes.
 type RecordOptions struct {
 	ImportOptions
 
@@ -125,7 +125,7 @@ func (a *archive) close() error {
 // recordGrace is how long requests may take that are in progress when a recording ends.
 const recordGrace = 5 * time.Second
 
-// serveUntil serves until ctx ends, and then finishes what is in progress for a while.
+// serveUntil serves until ctx ends, and then gives requests in progress some time to finish.
 func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
 	served := make(chan error, 1)
@@ -138,7 +138,7 @@ func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordGrace)
 	defer cancel()
 	if err := server.Shutdown(grace); err != nil {
-		_ = server.Close() // What is in progress now is given up.
+		_ = server.Close() // Requests still in progress are given up.
 	}
 	err := <-served
 	if errors.Is(err, http.ErrServerClosed) {

@@ -14,7 +14,7 @@ import (
 var errNotJSON = errors.New("no JSON")
 
 // canonical returns a body of JSON in the one way in which all bodies that count as equal are written: without
-// what is ignored, keys in order, numbers by their value, and lists whose order does not matter in order.
+// ignored places, keys in order, numbers by their value, and lists whose order does not matter in order.
 func (r *Rules) canonical(body string) ([]byte, error) {
 	d := json.NewDecoder(strings.NewReader(body))
 	d.UseNumber()
@@ -28,7 +28,7 @@ func (r *Rules) canonical(body string) ([]byte, error) {
 	return json.Marshal(clean(v, r.Ignore, r.Unordered))
 }
 
-// clean returns a value without what is ignored, with lists in order whose order does not matter.
+// clean returns a value without its ignored places, with lists in order whose order does not matter.
 func clean(v any, ignore, unordered paths) any {
 	if ignore.here() {
 		return nil

@@ -164,7 +164,7 @@ func FuzzNumber(f *testing.F) {
 	})
 }
 
-// isNumber reports whether a text is a number of JSON of a size that can be reckoned with.
+// isNumber reports whether a string is a number of JSON of a size that can be reckoned with.
 func isNumber(text string) bool {
 	var n json.Number
 	return len(text) < 40 && !strings.ContainsAny(text, "\" \t\r\n") && json.Unmarshal([]byte(text), &n) == nil && !hugeExponent(text)

@@ -17,7 +17,7 @@ import (
 
 const (
 	// maxBody is how long a body may be that is held until that of the other target has come, in bytes, and maxHeld
-	// bounds all of a Pairing together. Of others a hash is held, which tells that bodies differ and not where.
+	// bounds all of a Pairing together. Of others a hash is held, which shows that bodies differ and not where.
 	maxBody = 1 << 20
 	maxHeld = 64 << 20
 	// maxRequests bounds how many requests of a half are held.
@@ -120,7 +120,7 @@ type Verdict struct {
 type Recorder interface {
 	// Compared counts a request that was sent to one target or to both.
 	Compared(v Verdict)
-	// Skipped counts a slot that was to be compared and was sent to its own target alone.
+	// Skipped counts a sampled slot that was sent to its own target alone.
 	Skipped(why Skip)
 }
 
@@ -156,7 +156,7 @@ func (s Skip) String() string {
 
 // Options are what a Pairing is made from.
 type Options struct {
-	// Share is the part of the slots that are compared, from 0 to 1.
+	// Share is the share of the slots that are compared, from 0 to 1.
 	Share float64
 	Rules Rules
 	// Own and Candidate make the halves. They have the same steps.
@@ -213,7 +213,7 @@ func (p *Pairing) Begin(slot timeline.Slot) engine.Pair {
 	}
 }
 
-// The seeds of what is drawn from a slot here.
+// The seeds of the numbers drawn from a slot here.
 const (
 	seedSample = 0x9d1f0c5b7a3e6281
 	seedOrder  = 0x37c2e8d4f61b095a
@@ -237,7 +237,7 @@ func draw(hash uint64) uint64 {
 	return hash ^ hash>>33
 }
 
-// body is what is held of a body.
+// body is a body, or its hash.
 type body struct {
 	// text is nil where there is only a hash.
 	text []byte
@@ -245,7 +245,7 @@ type body struct {
 	json bool
 }
 
-// hold returns what is held of a body until the other one has come. release gives it back.
+// hold returns a body, or its hash, to keep until the other one has come. release gives it back.
 func (p *Pairing) hold(text string) body {
 	b := body{}
 	if p.o.Rules.Body == BodyIgnored {
@@ -288,7 +288,7 @@ func (b body) differs(o body) (detail string, differ bool) {
 	return "the body differs", true
 }
 
-// clip bounds a text that comes from a target.
+// clip bounds a string that comes from a target.
 func clip(text string) string {
 	const most = 200
 	if len(text) > most {

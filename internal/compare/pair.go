@@ -15,7 +15,7 @@ import (
 // place is which request of a journey is meant: the nth of a step.
 type place struct{ step, nth int }
 
-// seen is what is held of a request of the half that is first.
+// seen is a request of the first half, as it is kept for the second.
 type seen struct {
 	result  protocol.Result
 	headers []string
@@ -85,7 +85,7 @@ func (h *half) Saw(s journey.Seen) {
 func (q *pair) keep(at place, s journey.Seen) {
 	switch {
 	case len(q.first) == maxRequests:
-		q.broken = true // What is beyond is not missing.
+		q.broken = true // Requests beyond the bound are not missing.
 		return
 	case q.first == nil:
 		q.first = map[place]seen{}
@@ -93,7 +93,7 @@ func (q *pair) keep(at place, s journey.Seen) {
 	q.first[at] = q.see(s)
 }
 
-// see takes from a response what is compared. A request that failed has nothing to compare but that.
+// see takes the compared parts from a response. A request that failed has nothing to compare but that.
 func (q *pair) see(s journey.Seen) seen {
 	one := seen{result: s.Result}
 	one.result.Err = nil // It may hold on to much.

@@ -56,7 +56,7 @@ func ParsePath(text string) (Path, error) {
 	return p, nil
 }
 
-// paths are what is left of several paths at a place on the way through a body.
+// paths are the rests of several paths at a place on the way through a body.
 type paths []Path
 
 // here reports whether one of them leads to this place.

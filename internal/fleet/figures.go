@@ -50,7 +50,7 @@ type Figures struct {
 	Buckets Buckets
 }
 
-// bound leaves out what is more than a member may share.
+// bound cuts the figures to the size that a member may share.
 func (f *Figures) bound() {
 	f.Buckets = f.Buckets[:min(len(f.Buckets), 2*MaxFigureBuckets)]
 	for _, reasons := range []*map[string]float32{&f.DroppedFor, &f.FailedFor} {
@@ -69,41 +69,41 @@ type MemberFigures struct {
 	Figures map[string]Figures
 }
 
-// Totals are the figures that the members of the fleet tell each other, for people: nothing that
-// is sent depends on them. Safe for concurrent use.
+// Totals are the figures that the members of the fleet exchange, for people: no traffic
+// depends on them. Safe for concurrent use.
 type Totals struct {
 	fleet *Fleet
 	news  chan struct{}
 
 	mu     sync.Mutex
 	client kv.Client // nil before the fleet has started
-	// next is what is to be told, and known what is known of all members.
+	// next are the figures to send next, and known are the latest of all members.
 	next  *told
 	known figures
 }
 
-// told is what a member has told.
+// told are the figures of a member as it sent them.
 type told struct {
 	// At is when, by its clock, in milliseconds.
 	At      int64
 	Figures map[string]Figures
 }
 
-// Totals returns the figures that the members tell each other.
+// Totals returns the figures that the members exchange.
 func (f *Fleet) Totals() *Totals { return f.totals }
 
 func newTotals(f *Fleet) *Totals {
 	return &Totals{fleet: f, news: make(chan struct{}, 1), known: figures{}}
 }
 
-// Tell tells the others this replica's figures, in the background: the store may take its time.
+// Tell sends this replica's figures to the others, in the background: the store may take its time.
 func (t *Totals) Tell(now time.Time, all map[string]Figures) {
 	t.mu.Lock()
 	t.next = &told{At: now.UnixMilli(), Figures: all}
 	t.mu.Unlock()
 	select {
 	case t.news <- struct{}{}:
-	default: // It is being told.
+	default: // It is being sent.
 	}
 }
 
@@ -133,7 +133,7 @@ func (t *Totals) connect(client kv.Client) {
 	t.client = client
 }
 
-// run tells and hears figures until ctx ends.
+// run sends and receives figures until ctx ends.
 func (t *Totals) run(ctx context.Context) {
 	var watches sync.WaitGroup
 	defer watches.Wait()
@@ -187,7 +187,7 @@ type figures map[string]told
 
 var _ memberlist.Mergeable = (*figures)(nil)
 
-// merge takes in what is newer, and returns it.
+// merge takes in newer figures, and returns them.
 func (f figures) merge(others figures) figures {
 	changed := figures{}
 	for id, o := range others {
@@ -198,7 +198,7 @@ func (f figures) merge(others figures) figures {
 	return changed
 }
 
-// forget forgets what is older than anybody wants.
+// forget drops figures that are too old for any use.
 func (f figures) forget(now time.Time) {
 	maps.DeleteFunc(f, func(_ string, o told) bool { return now.Sub(time.UnixMilli(o.At)).Abs() > 2*figuresFor })
 }
@@ -231,7 +231,7 @@ func (f *figures) RemoveTombstones(limit time.Time) (total, removed int) {
 	return len(*f), before - len(*f)
 }
 
-// Clone implements memberlist.Mergeable. What a member told is not changed any more.
+// Clone implements memberlist.Mergeable. Figures that a member sent never change.
 func (f *figures) Clone() memberlist.Mergeable {
 	c := maps.Clone(*f)
 	return &c

@@ -1,9 +1,9 @@
 // Package follow finds out a rate for a scenario, such as production's, by asking for it
 // again and again, and writes down what it found as a change of the rate that holds for a
-// while. One replica asks for all: what is written is spread among them, and takes effect in
+// while. One replica asks for all: the change is spread among them, and takes effect in
 // the same second on each.
 //
-// It decides what becomes of what was found: it is scaled, held between limits, smoothed and
+// It decides how a found rate is used: it is scaled, held between limits, smoothed and
 // kept from jumping. Nothing is written when nothing was found, so that the last rate holds
 // until it expires, and then the file has the last word. All of it is beside the sending path.
 package follow
@@ -27,21 +27,21 @@ const (
 	// look is how often it is looked whether it is time to ask.
 	look = time.Second
 	// maxAhead is by how much a rate may take effect later and still be another replica's that was
-	// asked for at the same time. What is further ahead comes from a clock that was wrong.
+	// asked for at the same time. A rate further ahead comes from a clock that was wrong.
 	maxAhead = 5 * time.Second
 )
 
 // Ask asks for the rate, in requests per second. Its errors hold no secrets.
 type Ask func(ctx context.Context) (float64, error)
 
-// Store is where what was found is kept: override.Local, or the fleet's.
+// Store keeps found rates: override.Local, or the fleet's.
 type Store interface {
 	// Change replaces the history of a scenario by what f makes of it, unless that fails. f may
 	// be called several times.
 	Change(ctx context.Context, scenario string, f func(override.History) (override.History, error)) error
 }
 
-// Policy says what becomes of what is found. Rates are in requests per second.
+// Policy says how found rates are used. Rates are in requests per second.
 type Policy struct {
 	// Every is how often it is asked, at multiples of it since 1970.
 	Every time.Duration
@@ -49,7 +49,7 @@ type Policy struct {
 	Smooth time.Duration
 	// Hold is how long a rate holds that is not followed by another.
 	Hold time.Duration
-	// Scale is a factor, and Min and Max bound what is found times it.
+	// Scale is a factor, and Min and Max bound the found rate times it.
 	Scale, Min, Max float64
 	// MaxStep bounds by how much the rate changes at a time; 0 is no bound.
 	MaxStep float64
@@ -225,7 +225,7 @@ func (f *Follower) fails(why string) string {
 // errLater refuses a rate when another one takes effect as late.
 var errLater = errors.New("a later rate was found")
 
-// next returns the history with the rate that follows from what was found.
+// next returns the history with the rate that follows from the found one.
 func (f *Follower) next(h override.History, found float64, now time.Time) (override.History, error) {
 	from := override.Begin(now)
 	c := override.Change{Kind: override.Found, Until: from.Add(f.o.Policy.Hold), Replica: f.o.Replica, Began: from}
@@ -246,8 +246,8 @@ func (f *Follower) next(h override.History, found float64, now time.Time) (overr
 	return next, nil
 }
 
-// rate returns the rate that takes effect at an instant: that of what was found, but for what is
-// smoothed and held back by the last one, if that still holds.
+// rate returns the rate that takes effect at an instant: the found one, smoothed and held back by
+// the last one if that still holds.
 func (p Policy) rate(found float64, last override.Change, holds bool, from time.Time) float64 {
 	rate := min(max(found*p.Scale, p.Min), p.Max)
 	before := p.Otherwise(from)

@@ -15,7 +15,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/override"
 )
 
-// source is what is asked. It finds what it is set to.
+// source is a source of rates. It finds the rate that it is set to.
 type source struct {
 	mu    sync.Mutex
 	rate  float64
@@ -35,7 +35,7 @@ func (s *source) ask(ctx context.Context) (float64, error) {
 	return rate, err
 }
 
-// finds sets what is found.
+// finds sets the rate to find.
 func (s *source) finds(rate float64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -53,7 +53,7 @@ type Failure struct {
 	Exchange string
 }
 
-// kind returns what the failure is told apart from others by.
+// kind returns the properties that distinguish the failure from others.
 func (f *Failure) kind() kind { return kind{f.Scenario, f.Request, f.Reason, f.Mismatch} }
 
 // isSlow reports whether it is there for nothing but how long it took.

@@ -1,4 +1,4 @@
-// Package history keeps what the live page shows of the last day: for each scenario rings of
+// Package history keeps the last day for the live page: for each scenario ring buffers of
 // seconds and minutes, and the last requests that failed. It is fed by a recorder on the sending
 // path, whose calls are atomic additions; readers take the differences. It knows no network
 // and reads no clock: a tick has the time.

@@ -72,7 +72,7 @@ func New(o Options) *Script {
 type Watcher interface {
 	// Bodies reports whether it looks at the bodies of responses.
 	Bodies() bool
-	// Asked is called when a step is to be sent, and returns a number for Seen.Nth.
+	// Asked is called when a step is due, and returns a number for Seen.Nth.
 	Asked(step int) (nth int)
 	// Saw is called when its request has ended, after captures and checks.
 	Saw(s Seen)
@@ -273,7 +273,7 @@ func (r *run) end() {
 	r.journey.End()
 }
 
-// Values calls tell with each drawn and captured value so far, for people: secrets are hidden.
+// Values passes each drawn and captured value so far to a function, for people: secrets are hidden.
 func (r *run) Values(tell func(name, value string)) {
 	r.within(func() {
 		r.journey.Each(func(name string, v script.Value, secret bool) {

@@ -108,7 +108,7 @@ func parseRate(text string) (float64, error) {
 	return rate, nil
 }
 
-// add adds a point, unless it has no rate. The error says what is wrong with its time.
+// add adds a point, unless it has no rate. The error is about its time.
 func (b *builder) add(m moment, written string, rate float64) error {
 	if math.IsNaN(rate) {
 		return nil
@@ -133,7 +133,7 @@ func (b *builder) add(m moment, written string, rate float64) error {
 	return nil
 }
 
-// recording returns what has been added.
+// recording returns the recording of all added points.
 func (b *builder) recording() (Recording, error) {
 	switch {
 	case len(b.points) == 0:

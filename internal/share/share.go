@@ -1,4 +1,4 @@
-// Package share answers which member of a fleet owns a slot, from nothing but the
+// Package share finds the member of a fleet that owns a slot, from nothing but the
 // slot's sequence number and the list of live members. It keeps no state, reads no
 // clock and talks to nobody: every replica that has the same view computes the
 // same owner.

@@ -51,7 +51,7 @@ func (l *listener) accept() {
 	}
 }
 
-// keep keeps a connection that has sent nothing yet; false if there are to be none.
+// keep keeps a connection that has sent nothing yet; false if none is wanted.
 func (l *listener) keep(c net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -56,7 +56,7 @@ func New() (*Sink, error) {
 	s.http = &http.Server{Handler: http.HandlerFunc(serve), Protocols: versions, TLSConfig: config, ReadHeaderTimeout: time.Minute}
 	s.http3 = &quichttp.Server{Handler: http.HandlerFunc(serve), TLSConfig: quichttp.ConfigureTLSConfig(config)}
 	s.serving.Go(func() { _ = s.http.Serve(s.over) })     // It ends with Close.
-	s.serving.Go(func() { _ = s.http3.Serve(s.packets) }) // Likewise.
+	s.serving.Go(func() { _ = s.http3.Serve(s.packets) }) // It ends with Close, too.
 	return s, nil
 }
 

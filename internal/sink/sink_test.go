@@ -93,7 +93,7 @@ func TestAWebSocketHasMessages(t *testing.T) {
 	_ = c.CloseNow()
 }
 
-// TestASilentConnectionEndsWithTheSink has one of which nobody knows whether it is going to speak TLS.
+// TestASilentConnectionEndsWithTheSink has a connection that may speak TLS or may not.
 func TestASilentConnectionEndsWithTheSink(t *testing.T) {
 	s, err := sink.New()
 	if err != nil {

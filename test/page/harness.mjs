@@ -16,7 +16,7 @@ const executablePath = process.env.TRAFFIC_PAGE_CHROMIUM || "/usr/bin/chromium";
 
 const ends = new WeakMap();
 
-// atEnd does something when a test has ended, before what was to be done then until now: pages
+// atEnd does something when a test has ended, before everything registered earlier: pages
 // close before the servers that they poll.
 export function atEnd(t, f) {
   if (!ends.has(t)) {

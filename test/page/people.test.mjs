@@ -11,7 +11,7 @@ import { accessible, atEnd, closeBrowser, drawn, Exporter, freePort, ok, open, s
 
 after(closeBrowser);
 
-// focused returns what has the focus: its text or name, and whether that can be seen.
+// focused returns the element with the focus: its text or name, and whether that can be seen.
 const focused = (page) => page.evaluate(() => {
   const e = document.activeElement;
   const style = getComputedStyle(e);
@@ -22,7 +22,7 @@ test("everything is reached by keyboard, and seen to be", async (t) => {
   const e = await Exporter.start(t, `scenarios: ${Array.from({ length: 9 }, (_, i) => scenario(`shop-${i}`, "http://127.0.0.1:1/", "2/s")).join("")}`, { flags: ["--web.enable-control"] });
   const page = await open(t, e.url);
   await drawn(page, "chart-day");
-  await page.evaluate(() => { // What is reached is counted by the elements themselves, as the page may put others in their place.
+  await page.evaluate(() => { // The elements themselves count how they are reached, as the page may put others in their place.
     globalThis.wanted = () => [...document.querySelectorAll("a[href], button, input, select, [tabindex='0']")].filter((x) => x.checkVisibility() && !x.disabled);
     globalThis.reached = new Set();
     document.addEventListener("focusin", (x) => globalThis.reached.add(x.target));

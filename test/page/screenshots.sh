@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Draws the pictures of docs/page.md from a live run: three replicas share four scenarios, of which
-# one fails and one is overridden. Everything listens on loopback.
+# Draws the pictures of docs/page.md from a live run: three replicas share four scenarios.
+# One fails and one is overridden. Everything listens on loopback.
 #
 #   test/page/screenshots.sh [MINUTES] [FOLDER]     default 6 minutes, docs/images
 #

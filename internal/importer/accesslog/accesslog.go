@@ -32,10 +32,10 @@ type Parser interface {
 	String() string
 }
 
-// flaw is what is wrong with a line.
+// flaw is a mistake in a line.
 type flaw string
 
-// Error returns what is wrong.
+// Error returns the mistake.
 func (f flaw) Error() string { return string(f) }
 
 const (

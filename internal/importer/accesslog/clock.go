@@ -65,7 +65,7 @@ func parseZone(b []byte) (int64, bool) {
 	return offset, true
 }
 
-// parseUnix reads a number since 1970 whose size tells its unit.
+// parseUnix reads a number since 1970 whose size gives away its unit.
 func parseUnix(b []byte) (int64, bool) {
 	var n int64
 	i := 0

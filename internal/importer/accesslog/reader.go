@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// maxLine bounds lines, in bytes; what is longer is skipped.
+	// maxLine bounds lines, in bytes; longer ones are skipped.
 	maxLine = 1 << 20
-	// maxWindow bounds what is held of a file that is compressed with zstd.
+	// maxWindow bounds the window of a file that is compressed with zstd.
 	maxWindow = 128 << 20
 )
 

@@ -2,7 +2,7 @@ package accesslog
 
 import "bytes"
 
-// setRequest reads a request line such as "GET /items?page=2 HTTP/1.1". What is no request of HTTP/1
+// setRequest reads a request line such as "GET /items?page=2 HTTP/1.1". Anything that is not a request of HTTP/1
 // or later, such as "-" or the bytes of a handshake, leaves the entry without a method.
 func (e *Entry) setRequest(line []byte) {
 	first, last := bytes.IndexByte(line, ' '), bytes.LastIndexByte(line, ' ')
@@ -86,7 +86,7 @@ func orNone(b []byte) []byte {
 	return b
 }
 
-// method returns a method of HTTP that has an address; it is empty for what is none.
+// method returns a method of HTTP that has an address; it is empty for anything else.
 func method(b []byte) string {
 	switch string(b) {
 	case "GET":

@@ -110,7 +110,7 @@ func (t *text) Parse(line []byte, e *Entry) error {
 	return e.finish()
 }
 
-// cut returns the value at the start of a line and what is behind its end.
+// cut returns the value at the start of a line and the rest behind its end.
 func (s *step) cut(b []byte) (value, rest []byte, ok bool) {
 	at := s.find(b)
 	switch {

@@ -148,8 +148,8 @@ func (x *Index) isWord(value string) bool {
 	return strings.Trim(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_") == "" && !Traceable(value) && x.sends(value)
 }
 
-// leafOrMore adds a string or a number, or what is in an object or a list. An id is known by what it is
-// of: the name of the field around it, or what the request was about.
+// leafOrMore adds a string or a number, or the content of an object or a list. An id is known by the
+// thing that it names: the name of the field around it, or what the request was about.
 func (a *adder) leafOrMore(body string, v gjson.Result, path []string, key, context string) {
 	if v.IsObject() || v.IsArray() {
 		if key == "" {
@@ -269,7 +269,7 @@ func attributeOf(raw, key, value string) string {
 	return ""
 }
 
-// matches reports whether the first group of a regular expression is first that value in a text.
+// matches reports whether the first group of a regular expression is first that value in a string.
 func matches(text, expr, value string) bool {
 	re, err := regexp.Compile(expr)
 	if err != nil {
@@ -279,7 +279,7 @@ func matches(text, expr, value string) bool {
 	return len(m) == 2 && m[1] == value
 }
 
-// text adds what is opaque in a text, such as a token in a script.
+// text adds the opaque parts of a string, such as a token in a script.
 func (a *adder) text(body string) {
 	begin := -1
 	for i := 0; i <= len(body) && a.room > 0; i++ {
@@ -318,7 +318,7 @@ func wordByte(c byte) bool {
 // The lengths of what stands before a value in a pattern, in bytes.
 const shortestPrefix, longestPrefix = 4, 80
 
-// pattern returns a regular expression whose first group is the value at an offset of a text, by what
+// pattern returns a regular expression whose first group is the value at an offset of a string, by what
 // stands before it on its line, from an offset on. The shortest that finds it is taken, from the begin of a word.
 func (x *Index) pattern(text string, at, length, from int) (string, bool) {
 	group := `(.+)`

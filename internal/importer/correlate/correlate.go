@@ -133,7 +133,7 @@ type adder struct {
 	n       int
 	context string
 	room    int
-	// number says that what is added is a number of JSON.
+	// number says that the added value is a number of JSON.
 	number bool
 }
 

@@ -76,7 +76,7 @@ type request struct {
 	form    *multipart.Writer
 	body    bytes.Buffer
 	upload  []byte
-	// notes say what is not taken over.
+	// notes name the options that are not taken over.
 	notes []string
 	// json, get, head and follow are the options of these names.
 	json, get, head, follow bool
@@ -135,7 +135,7 @@ func parse(words []string, i *int, long map[string]option, short map[byte]string
 		name := strings.TrimPrefix(word, "--")
 		o, known := long[name]
 		if _, negated := long[strings.TrimPrefix(name, "no-")]; !known && negated {
-			return nil, nil // --no-compressed and others switch off what is off.
+			return nil, nil // --no-compressed and others switch off options that are off.
 		}
 		if !known {
 			return nil, fmt.Errorf("found the option %q, which is not known here: leave it out if it does not change the request", word)

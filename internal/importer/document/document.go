@@ -102,7 +102,7 @@ type Request struct {
 	Body      Body
 	// FollowRedirects has redirects followed.
 	FollowRedirects bool
-	// Status are those that are expected, none for what is expected anyway.
+	// Status are the expected ones, none for the default.
 	Status  []int
 	Capture []Capture
 }
@@ -130,7 +130,7 @@ type Body struct {
 	// Multipart are the parts of a form with files.
 	Multipart []Part
 	GraphQL   *GraphQL
-	// Random is how many random bytes stand for what was sent.
+	// Random is how many random bytes stand for the recorded body.
 	Random int
 }
 
@@ -280,7 +280,7 @@ func variables(all []Variable) *yaml.Node {
 	return m.Node()
 }
 
-// status returns what is expected; nil for what is expected anyway.
+// status returns the expected statuses; nil for the default.
 func status(all []int) *yaml.Node {
 	if len(all) == 0 {
 		return nil

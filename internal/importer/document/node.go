@@ -105,7 +105,7 @@ func comment(lines []string) string {
 // width is how many characters a mapping or a list may take to stand on one line.
 const width = 120
 
-// compact has what is short and without comments stand on one line. An element of a list with a
+// compact has short nodes without comments stand on one line. An element of a list with a
 // single key does not, as "- pause: 1s" reads better than "- {pause: 1s}".
 func compact(n *yaml.Node, element bool) {
 	for _, c := range n.Content {

@@ -122,7 +122,7 @@ func (b Body) node() *yaml.Node {
 	}
 }
 
-// body returns a text as a body. Braces that are no placeholders need no escapes there.
+// body returns a string as a body. Braces that are no placeholders need no escapes there.
 func (t Text) body() *yaml.Node {
 	text := t.String()
 	if t.Varies() || !strings.Contains(text, "{{") {

@@ -7,7 +7,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// The variables that stand for characters which cannot stand in a text by themselves. A scenario
+// The variables that stand for characters which cannot stand in a string by themselves. A scenario
 // has them if it needs them.
 const (
 	// BraceName stands for {, where two of them would begin a placeholder.
@@ -27,7 +27,7 @@ type part struct {
 	text, variable, env string
 }
 
-// Literal returns a text as it is. What is not UTF-8 in it is replaced.
+// Literal returns a string as it is. Bytes that are not UTF-8 are replaced.
 func Literal(s string) Text {
 	if s == "" {
 		return Text{}
@@ -73,7 +73,7 @@ func (t Text) Varies() bool {
 
 // String returns the text as the configuration has it, not yet as YAML.
 func (t Text) String() string {
-	// From its end, as what a character has to be written as depends on what is written behind it.
+	// From its end, as the way to write a character depends on the one behind it.
 	var pieces []string
 	behind := ""
 	for _, p := range slices.Backward(t.parts) {
@@ -95,7 +95,7 @@ func (t Text) String() string {
 	return strings.Join(pieces, "")
 }
 
-// escape returns a byte of literal text as it is written before what is behind it.
+// escape returns a byte of literal text as it is written before the text behind it.
 func escape(c byte, behind string) string {
 	switch {
 	case c == '{' && strings.HasPrefix(behind, "{"):

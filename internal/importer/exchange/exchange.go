@@ -15,7 +15,7 @@ import (
 
 // The bounds of a recording.
 const (
-	// MaxBody bounds what is kept of a body, in bytes.
+	// MaxBody bounds the kept part of a body, in bytes.
 	MaxBody = 1 << 20
 	// MaxCount bounds the exchanges of a recording.
 	MaxCount = 10_000
@@ -54,7 +54,7 @@ type Response struct {
 	Body   Body
 }
 
-// Body is what was kept of a body.
+// Body is the kept part of a body.
 type Body struct {
 	Data []byte
 	// Truncated says that Data is not all of it.
@@ -133,7 +133,7 @@ func FromHTTP(h http.Header) Header {
 	return all
 }
 
-// Keep returns a body of data, of which no more than MaxBody is kept.
+// Keep returns a body of data. It keeps no more than MaxBody.
 func Keep(data []byte) Body {
 	if len(data) > MaxBody {
 		return Body{Data: bytes.Clone(data[:MaxBody]), Truncated: true}

@@ -1,5 +1,5 @@
-// Package fold finds the requests behind many paths: /items/17 and /items/18 are one, of which a
-// segment varies. It takes streams of any length in bounded memory, and knows neither methods nor hosts:
+// Package fold finds the requests behind many paths: /items/17 and /items/18 are one, with a
+// segment that varies. It takes streams of any length in bounded memory, and knows neither methods nor hosts:
 // keep a Tree for each.
 package fold
 
@@ -37,9 +37,9 @@ func (o Options) withDefaults() Options {
 }
 
 const (
-	// maxDepth bounds the segments that are told apart: what is deeper belongs to the last one.
+	// maxDepth bounds the segments that are distinguished: deeper ones belong to the last one.
 	maxDepth = 24
-	// maxWord is how long a word may be, in bytes; what is longer is a value.
+	// maxWord is how long a word may be, in bytes; anything longer is a value.
 	maxWord = 100
 )
 
@@ -162,7 +162,7 @@ func (t *Tree) valueOf(n *node) *node {
 }
 
 // foldLight makes values of the rarer half of the words at a place: those that come often stand
-// out from what is tried once, as by scanners.
+// out from those that are tried once, as by scanners.
 func (t *Tree) foldLight(n *node) {
 	counts := make([]uint64, 0, len(n.words))
 	for _, c := range n.words {
@@ -184,7 +184,7 @@ func (t *Tree) fold(n *node, keep func(*node) bool) {
 	}
 }
 
-// merge adds what is known of one place to another, always in the same order, as it matters for the
+// merge adds the counts of one place to another, always in the same order, as it matters for the
 // bounds.
 func (t *Tree) merge(into, from *node) {
 	t.nodes--

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// leaf is what is known of the targets that end at a place.
+// leaf counts the targets that end at a place.
 type leaf struct {
 	targets []*kept
 	// others counts those that are not among them.
@@ -20,9 +20,9 @@ type Label struct {
 }
 
 const (
-	// maxLabels bounds the labels that are told apart for one route.
+	// maxLabels bounds the labels that are distinguished for one route.
 	maxLabels = 32
-	// maxForms bounds the sets of parameters that are told apart at one place.
+	// maxForms bounds the sets of parameters that are distinguished at one place.
 	maxForms = 16
 	// maxNames bounds the parameters of a query that are looked at, and maxName their names in bytes.
 	maxNames, maxName = 32, 64

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Route is a path of which some segments may vary.
+// Route is a path with segments that may vary.
 type Route struct {
 	// Segments are the parts of the path between slashes; Varies says of each whether it varies, its
 	// text is empty then. The last one is empty if the path ends with a slash.
@@ -17,7 +17,7 @@ type Route struct {
 	// Targets are those that were seen, the most frequent first.
 	Targets []Target
 	// Parameters are the names of the query's parameters in ascending order, if they matter. Mixed says that
-	// the targets have other ones, of which too many are there to tell them apart.
+	// the targets have other ones, too many to distinguish.
 	Parameters []string
 	Mixed      bool
 	// Labels are those that targets were counted with, the most frequent first.
@@ -150,7 +150,7 @@ func newRoute(segments []string, varies []bool, l *leaf) Route {
 	if len(r.Targets) == 0 {
 		return r
 	}
-	// The targets know whether the path ends with a slash, and what is the same in all of them.
+	// The targets know whether the path ends with a slash, and the parts that are the same in all of them.
 	paths := make([][]string, 0, len(r.Targets))
 	for _, target := range r.Targets {
 		paths = append(paths, strings.Split(pathOf(target.Text), "/"))

@@ -191,7 +191,7 @@ func header(all []pair) exchange.Header {
 	return h
 }
 
-// decode returns the bytes of a text, which may be in base64.
+// decode returns the bytes of a string, which may be in base64.
 func decode(text, encoding string) []byte {
 	if encoding == "base64" {
 		if plain, err := base64.StdEncoding.DecodeString(text); err == nil {
@@ -217,7 +217,7 @@ func (p *post) body(r *exchange.Request) exchange.Body {
 	default:
 		var pairs []string
 		for _, one := range p.Params {
-			// They are encoded already in some archives and not in others; what is encoded is seen by that.
+			// They are encoded already in some archives and not in others, which their escapes show.
 			pairs = append(pairs, encode(one.Name)+"="+encode(one.Value))
 		}
 		return exchange.Keep([]byte(strings.Join(pairs, "&")))
@@ -244,7 +244,7 @@ func (p *post) multipart(r *exchange.Request) exchange.Body {
 			}
 			continue
 		}
-		_ = w.WriteField(one.Name, one.Value) // Likewise.
+		_ = w.WriteField(one.Name, one.Value) // A buffer takes everything.
 	}
 	_ = w.Close()
 	for i, h := range r.Header {

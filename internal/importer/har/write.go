@@ -70,7 +70,7 @@ func pairs(h exchange.Header) []pair {
 	return all
 }
 
-// encodeText returns bytes as a text, in base64 if they are none.
+// encodeText returns bytes as a string, in base64 if they are none.
 func encodeText(data []byte) (text, encoding string) {
 	if utf8.Valid(data) {
 		return string(data), ""

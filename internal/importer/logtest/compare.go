@@ -31,7 +31,7 @@ func Load(file string) (*config.Config, error) {
 }
 
 // WorstWeight returns by how much the share of a request in a configuration is off at most, relative to that in
-// the log, and of which request. One that is missing is off by 1, as is one that the log does not have.
+// the log, and names that request. One that is missing is off by 1, as is one that the log does not have.
 func WorstWeight(entries []config.Request) (off float64, name string) {
 	shares := map[string]float64{}
 	var sum float64

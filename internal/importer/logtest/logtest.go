@@ -1,5 +1,4 @@
-// Package logtest writes access logs whose mix and rate are known, for tests and measurements of what is made
-// of them.
+// Package logtest writes access logs whose mix and rate are known, for tests and measurements of the import.
 package logtest
 
 import (

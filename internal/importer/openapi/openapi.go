@@ -170,7 +170,7 @@ func (a *api) comment(n int, server string) []string {
 	return lines
 }
 
-// env returns an environment variable for a secret, of which only the name is known.
+// env returns an environment variable for a secret. Only the name of the secret is known.
 func (a *api) env(word, of string) document.Text {
 	name := strings.ToUpper(strings.ReplaceAll(plan.CleanName(a.name()+"_"+word, "SECRET"), "-", "_"))
 	a.environment[name] = plan.Variable{Name: name, Of: of}

@@ -23,7 +23,7 @@ const (
 	maxValues = 300
 )
 
-// properties returns the properties of an object, of which all parts may have some.
+// properties returns the properties of an object. All parts of its schema may have some.
 func properties(s *openapi3.Schema) openapi3.Schemas {
 	all := maps.Clone(s.Properties)
 	for _, part := range s.AllOf {
@@ -164,7 +164,7 @@ func (w *writer) variable(name string, s *openapi3.Schema, examples []any) docum
 	return w.newVariable(name, v.Variable)
 }
 
-// literal takes back what document.JSON has done to a string, for it to be a text again.
+// literal takes back the escapes of document.JSON.
 func literal(s string) string { return strings.ReplaceAll(s, "$${", "${") }
 
 // invented is a variable that a schema describes; Of, if not empty, stands behind a number.

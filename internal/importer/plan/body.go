@@ -93,7 +93,7 @@ func goodKey(name string, d *sensitive.Detector) bool {
 // maxParts bounds the parts of a form.
 const maxParts = 1000
 
-// multipart takes a form with files apart. What was in the files is not kept.
+// multipart takes a form with files apart. The content of the files is not kept.
 func (b *body) multipart(contentType string, d *sensitive.Detector) bool {
 	_, parameters, err := mime.ParseMediaType(contentType)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/exchange"
 )
 
-// What is left out, for comments.
+// The kinds of requests that are left out, for comments.
 const (
 	dropStatic    = "static assets (--static keeps them)"
 	dropPreflight = "preflights of CORS"
@@ -115,7 +115,7 @@ func isStatic(e *exchange.Exchange) bool {
 // maxHosts is how many other hosts a comment names.
 const maxHosts = 20
 
-// leftOut says what was left out; empty if nothing was.
+// leftOut names the requests left out; empty if there are none.
 func (p *planner) leftOut() string {
 	var parts []string
 	for _, what := range slices.Sorted(maps.Keys(p.dropped)) {

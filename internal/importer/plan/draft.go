@@ -93,13 +93,13 @@ func (l *leaf) replace(find func(text string) []replacement) {
 	l.pieces = out
 }
 
-// replacement is what stands for a part of a text.
+// replacement stands for a part of a string.
 type replacement struct {
 	start, end int
 	by         document.Text
 }
 
-// text returns what is sent.
+// text returns the text to send.
 func (l *leaf) text() document.Text {
 	if l.place == inPath && l.literal() {
 		return document.Literal(escapeURL(l.raw))

@@ -63,7 +63,7 @@ func (p *planner) routes() map[string]fold.Route {
 	return all
 }
 
-// signature returns what has to be the same in requests that are folded.
+// signature returns the parts that are the same in requests that are folded.
 func (d *draft) signature(routes map[string]fold.Route) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s|%v|%s|%d|%d|", d.e.Request.Method, d.e.Request.FollowRedirects, d.origin, d.status(), d.body.kind)
@@ -121,8 +121,8 @@ func (p *planner) changed() map[string]bool {
 }
 
 // split divides drafts of one signature into those that are sent as one request. Values of requests that
-// only read are drawn, unless one of them is about what was changed: who looks at one item and then buys
-// it does not buy another. Others are sent as they were recorded: in turn where they follow each other, by a request of their own elsewhere.
+// only read are drawn, unless one of them is about a changed thing: a user who looks at one item and then
+// buys it does not buy another. Others are sent as they were recorded: in turn where they follow each other, by a request of their own elsewhere.
 func (p *planner) split(all []*draft, changed map[string]bool) []*group {
 	columns := varying(all)
 	g := &group{drafts: all, columns: columns}

@@ -38,7 +38,7 @@ func (n *names) unique(name string) string {
 // maxName bounds names, in bytes.
 const maxName = 64
 
-// cleanName returns a text as a name: letters, digits, _ and -, beginning with a letter. If nothing is
+// cleanName returns a string as a name: letters, digits, _ and -, beginning with a letter. If nothing is
 // left it is the other one.
 func cleanName(text, otherwise string) string {
 	var b strings.Builder
@@ -79,7 +79,7 @@ func snake(s string) string {
 	return strings.ToLower(b.String())
 }
 
-// CleanName returns a text as a name of the configuration: letters, digits, _ and -, beginning with a letter.
+// CleanName returns a string as a name of the configuration: letters, digits, _ and -, beginning with a letter.
 // If nothing is left it is the other one.
 func CleanName(text, otherwise string) string { return cleanName(text, otherwise) }
 

@@ -94,7 +94,7 @@ type planner struct {
 	secrets         *keeper
 	// origin is the one that most requests are sent to.
 	origin string
-	// dropped counts what was left out, by what it was; hosts counts requests to other hosts.
+	// dropped counts the requests left out, by their kind; hosts counts requests to other hosts.
 	dropped map[string]int
 	hosts   map[string]int
 

@@ -20,7 +20,7 @@ type tape struct {
 }
 
 // add records an exchange. request is a method and a target, or a URL; then headers and, behind an empty
-// line, the body. response is likewise, beginning with the status.
+// line, the body. response has the same form, beginning with the status.
 func (r *tape) add(request, response string) {
 	r.t.Helper()
 	first, header, body := split(request)
@@ -52,7 +52,7 @@ func split(text string) (first string, h exchange.Header, body string) {
 	return lines[0], h, body
 }
 
-// imported returns the configuration of what was recorded, which has to be one.
+// imported returns the configuration of the recording, which must be valid.
 func (r *tape) imported(o plan.Options) (string, plan.Plan) {
 	r.t.Helper()
 	if o.Rate == "" {

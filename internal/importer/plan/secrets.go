@@ -68,7 +68,7 @@ func trivial(value string) bool {
 	}
 }
 
-// learn notes what is sensitive in a value, so that it is known wherever it stands.
+// learn notes the sensitive parts of a value, so that they are known wherever they stand.
 func (k *keeper) learn(l *leaf) {
 	for _, p := range l.pieces {
 		if p.other != nil {
@@ -104,7 +104,7 @@ func describe(l *leaf) string {
 	}
 }
 
-// hide puts environment variables in the place of what is sensitive.
+// hide puts environment variables in the place of sensitive parts.
 func (k *keeper) hide(l *leaf) {
 	if !k.sorted {
 		slices.SortStableFunc(k.known, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
@@ -117,7 +117,7 @@ func (k *keeper) hide(l *leaf) {
 	l.replace(func(text string) []replacement { return k.within(text, l) })
 }
 
-// within returns what stands for the sensitive parts of a text.
+// within returns the replacements of the sensitive parts of a string.
 func (k *keeper) within(text string, l *leaf) []replacement {
 	var all []replacement
 	add := func(start, end int) {

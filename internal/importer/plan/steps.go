@@ -11,7 +11,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/fold"
 )
 
-// shortestPause is what is taken for the think time of a user; what is shorter is a browser at work.
+// shortestPause is the shortest think time of a user; a shorter pause is a browser at work.
 const shortestPause = 500 * time.Millisecond
 
 // steps returns the journey.

@@ -76,7 +76,7 @@ func (l *leaf) credentials() string {
 // maxSearched bounds the texts in which words are looked for, in bytes.
 const maxSearched = 64 << 10
 
-// wordPattern matches what a token may be within a text.
+// wordPattern matches possible tokens within a string.
 func wordPattern() *regexp.Regexp { return regexp.MustCompile(`[\w.~+/=-]{8,}`) }
 
 // words returns the parts of a value that may be tokens.

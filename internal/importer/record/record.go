@@ -1,5 +1,5 @@
 // Package record is a reverse proxy that keeps the exchanges that go through it. Responses are passed on
-// as they come; what is kept of them is bounded.
+// as they come; the kept parts are bounded.
 package record
 
 import (
@@ -33,7 +33,7 @@ type Recorder struct {
 	lost int
 }
 
-// New returns a recorder of what is sent to a target, an origin such as https://shop.example, through
+// New returns a recorder of the requests to a target, an origin such as https://shop.example, through
 // transport. keep, unless it is nil, is called for each exchange that has ended, from several goroutines
 // at once.
 func New(target *url.URL, transport http.RoundTripper, keep func(exchange.Exchange), logger *slog.Logger) *Recorder {
@@ -94,7 +94,7 @@ func (r *Recorder) begin(x *exchange.Exchange) bool {
 	return true
 }
 
-// end notes what was read of the bodies.
+// end notes the kept parts of the bodies.
 func (r *Recorder) end(rec *recording) {
 	if rec == nil {
 		return
@@ -152,7 +152,7 @@ func (r *Recorder) response(resp *http.Response) error {
 	}
 	base := r.target.Scheme + "://" + r.target.Host
 	if rest, ok := strings.CutPrefix(resp.Header.Get("Location"), base); ok && (rest == "" || strings.HasPrefix(rest, "/")) {
-		// Relative to the recorder, whatever it is called.
+		// Relative to the recorder, under any name.
 		resp.Header.Set("Location", "/"+strings.TrimPrefix(rest, "/"))
 	}
 	r.cookies(resp.Header)
@@ -183,7 +183,7 @@ func (r *Recorder) failed(w http.ResponseWriter, req *http.Request, err error) {
 	w.WriteHeader(http.StatusBadGateway)
 }
 
-// Exchanges returns what was recorded, in the order of the requests. Those in progress are left out.
+// Exchanges returns the recorded exchanges, in the order of the requests. Those in progress are left out.
 func (r *Recorder) Exchanges() []exchange.Exchange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -205,7 +205,7 @@ func Check(target *url.URL) error {
 	return nil
 }
 
-// bounded keeps the begin of what is read.
+// bounded keeps the beginning of the bytes read.
 type bounded struct {
 	r    *Recorder
 	data bytes.Buffer

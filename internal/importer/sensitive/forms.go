@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// apart sorts spans and joins those that overlap. What is a secret in part is one.
+// apart sorts spans and joins those that overlap. A partly secret span is secret.
 func apart(all []Span) []Span {
 	slices.SortFunc(all, func(a, b Span) int { return cmp.Or(a.Start-b.Start, b.End-a.End) })
 	var out []Span
@@ -25,7 +25,7 @@ func apart(all []Span) []Span {
 	return out
 }
 
-// luhn reports whether the digits of a text are a card number's: 13 to 19 with a right check digit
+// luhn reports whether the digits of a string are a card number's: 13 to 19 with a right check digit
 // (ISO/IEC 7812-1, annex B).
 func luhn(text string) bool {
 	sum, n := 0, 0
@@ -42,7 +42,7 @@ func luhn(text string) bool {
 	return 13 <= n && n <= 19 && sum%10 == 0
 }
 
-// iban reports whether a text is an account number with right check digits (ISO 13616).
+// iban reports whether a string is an account number with right check digits (ISO 13616).
 func iban(text string) bool {
 	text = strings.ReplaceAll(text, " ", "")
 	if len(text) < 15 || len(text) > 34 {
@@ -60,7 +60,7 @@ func iban(text string) bool {
 	return ok && n.Mod(n, big.NewInt(97)).Int64() == 1
 }
 
-// random reports whether a text of at least 20 characters looks drawn at random, as tokens are, and
+// random reports whether a string of at least 20 characters looks drawn at random, as tokens are, and
 // not made of words or numbers. UUIDs, which name things, are not counted.
 func random(text string) bool {
 	if IsUUID(text) {
@@ -110,7 +110,7 @@ func classOf(c byte) byte {
 	}
 }
 
-// IsUUID reports whether a text is a UUID as RFC 9562 writes it, in section 4.
+// IsUUID reports whether a string is a UUID as RFC 9562 writes it, in section 4.
 func IsUUID(text string) bool {
 	if len(text) != 36 {
 		return false

@@ -63,13 +63,13 @@ func containsAny(s string, words ...string) bool {
 	return false
 }
 
-// Span is a sensitive part of a text, from Start to before End in bytes.
+// Span is a sensitive part of a string, from Start to before End in bytes.
 type Span struct {
 	Start, End int
 	Kind       Kind
 }
 
-// pattern is a way to recognise values within a text; good, if not nil, has to agree.
+// pattern is a way to recognise values within a string; good, if not nil, has to agree.
 type pattern struct {
 	re   *regexp.Regexp
 	kind Kind
@@ -115,8 +115,8 @@ func (d *Detector) Value(value string) Kind {
 	return None
 }
 
-// Find returns the sensitive parts of a text, in order and apart from each other: what looks like
-// a secret or personal data, and what stands behind a name of such, as in password=... or "email": "...".
+// Find returns the sensitive parts of a string, in order and apart from each other: values that look like
+// secrets or personal data, and values behind the name of such, as in password=... or "email": "...".
 func (d *Detector) Find(text string) []Span {
 	var all []Span
 	for _, p := range d.patterns {

@@ -84,7 +84,7 @@ func (c *Counter) counts(e *accesslog.Entry) bool {
 // Total returns how many requests were counted.
 func (c *Counter) Total() uint64 { return c.total }
 
-// tree returns the tree of a method, of which there are few.
+// tree returns the tree of a method. There are few methods.
 func (c *Counter) tree(method string) *fold.Tree {
 	t := c.trees[method]
 	if t == nil {
@@ -94,7 +94,7 @@ func (c *Counter) tree(method string) *fold.Tree {
 	return t
 }
 
-// tally counts texts, of which it knows a bounded number.
+// tally counts a bounded number of distinct strings.
 type tally struct {
 	counts map[string]*uint64
 	others uint64

@@ -15,7 +15,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/sensitive"
 )
 
-// Options say what is written.
+// Options say how the configuration is written.
 type Options struct {
 	// Name is that of the scenario, BaseURL where its requests go.
 	Name, BaseURL string
@@ -38,7 +38,7 @@ const maxEntries = 100
 // weights is what the weights of a mix add up to.
 const weights = 100_000
 
-// Document returns a configuration with what was counted, and the curve that it replays, if it has
+// Document returns a configuration of the counts, and the curve that it replays, if it has
 // one in a file.
 func (c *Counter) Document(o Options) (document.File, curve.Curve) {
 	w := &writer{o: o, detector: sensitive.New(), requests: names{}, data: names{}}
@@ -132,7 +132,7 @@ func rate(perSecond float64) *yaml.Node {
 	return document.String(text + "/s")
 }
 
-// summary returns lines that say what was counted and what was not.
+// summary returns lines about the counted and the skipped requests.
 func (c *Counter) summary(rate curve.Curve) []string {
 	from, to := c.curve.Span()
 	lines := []string{fmt.Sprintf("%d requests from %s to %s, %.4g a second on average.", c.total, from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339), rate.Mean)}

@@ -30,8 +30,8 @@ func isStatic(target []byte) bool {
 	return false
 }
 
-// agents knows which user agents are bots. What was found of one is kept, as finding it takes longer
-// than all else that is done with a line.
+// agents knows which user agents are bots. The verdict on each is kept, as finding it takes longer
+// than all other work on a line.
 type agents struct {
 	known map[string]bool
 }

@@ -11,7 +11,7 @@ type names map[string]bool
 // maxName bounds names, in bytes; a number may be put behind them.
 const maxName = 56
 
-// unique returns a name made of a text: its letters, digits and underscores in lower case. If nothing is left of it, it
+// unique returns a name made of a string: its letters, digits and underscores in lower case. If nothing is left of it, it
 // is the other one.
 func (n names) unique(text, otherwise string) string {
 	name := clean(text)
@@ -26,7 +26,7 @@ func (n names) unique(text, otherwise string) string {
 	return candidate
 }
 
-// clean returns a text as a name.
+// clean returns a string as a name.
 func clean(text string) string {
 	mapped := strings.Map(func(r rune) rune {
 		switch {
