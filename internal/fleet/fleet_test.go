@@ -169,15 +169,20 @@ func TestOverridesReachTheFleetAndOutliveTheirAuthor(t *testing.T) {
 
 func TestAPortInUseFailsTheFleet(t *testing.T) {
 	o := gossip(t, 1)[0]
-	run(t, o)
+	counts(t, run(t, o), 1) // It has the port from then on: it takes it in the background.
 	second := o
 	second.Registerer = prometheus.NewRegistry()
 	f, err := New(second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err = services.StartAndAwaitRunning(t.Context(), f); err == nil {
-		err = f.AwaitTerminated(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err = services.StartAndAwaitRunning(ctx, f); err == nil {
+		err = f.AwaitTerminated(ctx)
+	}
+	if ctx.Err() != nil {
+		t.Fatal("it has not ended after a minute")
 	}
 	if err == nil || !strings.Contains(f.FailureCase().Error(), "address already in use") {
 		t.Errorf("it ended with %v (%v)", err, f.FailureCase())
