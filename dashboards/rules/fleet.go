@@ -30,7 +30,7 @@ and on (job, instance)
 last_over_time(traffic_exporter_build_info[1d])`,
 			wait:        5 * time.Minute,
 			summary:     "A replica cannot be scraped.",
-			description: "Replica {{ $labels.instance }} of {{ $labels.job }} has not answered Prometheus for 5 minutes.",
+			description: "Replica {{ $labels.instance }} of {{ $labels.job }} has not responded to Prometheus for 5 minutes.",
 		},
 		{
 			name: "TrafficReplicaSilent", severity: warning, concern: fleet,

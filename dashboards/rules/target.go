@@ -125,7 +125,7 @@ and
 	slow.name, slow.concern = "TrafficLatencyBudgetBurn", latency
 	slow.expr = expr(share("BAD - FAILED > BAD / 3"))
 	slow.summary = "Slow requests use up the error budget of a scenario."
-	slow.description = description(b, "Requests that were answered as expected, but slower than the SLO's latency, are at least a third of them.")
+	slow.description = description(b, "Requests with the expected response, but slower than the SLO's latency, are at least a third of them.")
 	return []alert{failures, slow}
 }
 

@@ -59,7 +59,7 @@ func (t *Target) answer(r *http.Request, n uint64) (answer, error) {
 	return a.override(r.URL.Query())
 }
 
-// override returns the answer changed by the query.
+// override applies the query to a response.
 func (a answer) override(query url.Values) (answer, error) {
 	if s := query.Get("latency"); s != "" {
 		d, err := time.ParseDuration(s)

@@ -51,10 +51,10 @@ func newComparison(f factory, spec ScenarioSpec) *Comparison {
 		extras: f.counters("traffic_compare_candidate_extras_total",
 			"Retries and redirects that were sent to the candidate.", "kind"),
 		skipped: f.counters("traffic_compare_skipped_total",
-			"Slots that were to be compared and were not, or not to their end, by reason.", "reason"),
+			"Sampled slots that were not compared, or not to their end, by reason.", "reason"),
 	}
 	c.durations = f.histograms("traffic_compare_duration_seconds",
-		"Time from a request's actual send to the last byte on either side, of pairs of requests neither of which failed.",
+		"Time from a request's actual send to the last byte on either side, of pairs without a failure.",
 		c.bounds, labelRequest, "side")
 	c.create()
 	return c

@@ -1,5 +1,5 @@
-// Package freeport hands out TCP ports for the programs that tests run, which have to be
-// told a port before they listen on it.
+// Package freeport hands out TCP ports for the programs that tests run and that take the port to
+// listen on as an argument.
 //
 // To listen on port 0, close, and hand that port on is not safe: the kernel may give it
 // out again at once, to the next caller or as the source port of any connection. These

@@ -118,8 +118,8 @@ func interopCases(t *testing.T, addr string) {
 	}
 }
 
-// TestAResponseIsReadWhileTheRequestIsSent has a server respond to each message with one as long, of which neither side's
-// windows and buffers hold all: one that did not read while it sends would wait forever for the other, which waits for it.
+// TestAResponseIsReadWhileTheRequestIsSent has a server respond to each message with one as long. Neither side's
+// windows and buffers hold all of them: one that did not read while it sends would wait forever for the other, which waits for it.
 func TestAResponseIsReadWhileTheRequestIsSent(t *testing.T) { readsWhileItSends(t, interopServer(t)) }
 
 func readsWhileItSends(t *testing.T, addr string) {

@@ -150,7 +150,7 @@ func talk(t *testing.T, turns []script.Turn) httpreq.Talk {
 	return &talk
 }
 
-// say and hear are turns with a text.
+// say and hear are turns with a string.
 func say(text string) script.Turn {
 	template := script.Literal(text)
 	return script.Send{Text: &template}

@@ -61,7 +61,7 @@ func own(c *cell) []string {
 
 // latencies returns the table of reported latencies beside the true ones, of one kind.
 func (r *results) latencies(k kind, p protocol, at rate) string {
-	t := table{head: []string{"", "p50", "p99", "answered p50", "p99"}}
+	t := table{head: []string{"", "p50", "p99", "response p50", "p99"}}
 	if k == stall {
 		t.head = []string{"", "p50", "p99", "sent during the stall"}
 	}
