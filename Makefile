@@ -194,7 +194,7 @@ generate: ## Generate the JSON schema, the reference documentation, the dashboar
 	cd test/chart && $(GO) generate ./...
 
 # A dependency that makes the binary much larger is to be seen. Raise it on purpose.
-MAX_MEGABYTES := 45
+MAX_MEGABYTES := 48
 
 .PHONY: check
 check: build generate ## Fail if generated files or go.mod are out of date, or the binary has grown.
