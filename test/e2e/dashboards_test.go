@@ -97,6 +97,7 @@ scenarios:
     rate: 60/s
     base_url: "http://%[3]s"
     compare: {with: {base_url: "http://%[3]s"}, sample: 20%%}
+    limits: {max_slots_per_day: 100000000}
     variables: {user: {row: users}}
     slo: {objective: 99%%, latency: 30ms}
     http_config: {keep_alive: false, oauth2: {client_id: id, client_secret: secret, token_url: "%[5]s"}}
