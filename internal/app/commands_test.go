@@ -145,7 +145,7 @@ func TestPreviewShowsAMinute(t *testing.T) {
 	})); err != nil || !strings.Contains(svg, "<polygon") || !strings.Contains(svg, ">minute<") {
 		t.Errorf("as SVG: %v\n%s", err, svg)
 	}
-	if err := Preview(io.Discard, PreviewOptions{File: file, Scenario: "other", From: time.Now()}); err == nil || !strings.Contains(err.Error(), "expected one of spiky, minute") {
+	if err := Preview(io.Discard, PreviewOptions{File: file, Scenario: "other", From: time.Now()}); err == nil || !strings.Contains(err.Error(), `no scenario "other": there is spiky, minute`) {
 		t.Errorf("a scenario that is not there: %v", err)
 	}
 }

@@ -102,14 +102,19 @@ func checkColumn(c config.Column, rows []script.Value) []config.Error {
 
 // readAll reads a configuration for a command. It may come from a pipe, which is waited for:
 // people end a command that takes too long.
-func readAll(file string) (content []byte, err error) {
+func readAll(file string) ([]byte, error) {
+	// One byte more than it may have, so that the parser sees that it is too large.
+	return readStart(file, config.MaxSize+1)
+}
+
+// readStart reads a file up to a limit in bytes.
+func readStart(file string, limit int64) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // It has only been read.
-	// One byte more than it may have, so that the parser sees that it is too large.
-	return io.ReadAll(io.LimitReader(f, config.MaxSize+1))
+	return io.ReadAll(io.LimitReader(f, limit))
 }
 
 // disk is where the files are that the configuration names.

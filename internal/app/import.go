@@ -61,12 +61,7 @@ func ImportCurl(w io.Writer, file string, o ImportOptions) error {
 
 // readSent reads a file that a command sends, or as much of it as is kept of bodies and a byte more.
 func readSent(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // It has only been read.
-	return io.ReadAll(io.LimitReader(f, exchange.MaxBody+1))
+	return readStart(name, exchange.MaxBody+1)
 }
 
 // ImportOpenAPIOptions say what becomes of the description of an API.

@@ -58,7 +58,7 @@ func Preview(w io.Writer, o PreviewOptions) error {
 		all = append(all, one)
 	}
 	if len(all) == 0 {
-		return fmt.Errorf("found no scenario %q in %s, expected one of %s", o.Scenario, o.File, scenarioNames(cfg))
+		return noScenario(cfg, o.Scenario)
 	}
 	switch o.Format {
 	case PreviewJSON:

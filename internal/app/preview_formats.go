@@ -7,18 +7,7 @@ import (
 	"io"
 	"strings"
 	"time"
-
-	"github.com/traffic-exporter/traffic_exporter/internal/config"
 )
-
-// scenarioNames lists the scenarios of a configuration.
-func scenarioNames(cfg *config.Config) string {
-	all := make([]string, 0, len(cfg.Scenarios))
-	for _, sc := range cfg.Scenarios {
-		all = append(all, sc.Name)
-	}
-	return strings.Join(all, ", ")
-}
 
 // outlookJSON is a scenario in a preview as JSON. Rates are in slots per second.
 type outlookJSON struct {

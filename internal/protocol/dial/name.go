@@ -427,11 +427,12 @@ func (n *name) resolve(ctx context.Context, byFamily bool) ([]string, error) {
 		return nil, &net.DNSError{Err: "too many lookups are on their way", Name: n.host, IsTimeout: true}
 	}
 	defer end()
-	lookup := n.dialer.net.lookup
+	var ips []netip.Addr
 	if byFamily {
-		lookup = n.dialer.net.lookupByFamily
+		ips, err = n.dialer.net.lookupByFamily(ctx, n.host)
+	} else {
+		ips, err = n.dialer.net.lookup(ctx, "ip", n.host)
 	}
-	ips, err := lookup(ctx, "ip", n.host)
 	if err == nil && len(ips) == 0 {
 		err = &net.DNSError{Err: "no addresses", Name: n.host, IsNotFound: true}
 	}
@@ -449,7 +450,7 @@ func (n *name) resolve(ctx context.Context, byFamily bool) ([]string, error) {
 
 // lookupByFamily returns the addresses of a host as lookup does, but once those of one family
 // are there it waits for the others no longer than resolutionDelay.
-func (n Net) lookupByFamily(ctx context.Context, _, host string) ([]netip.Addr, error) {
+func (n Net) lookupByFamily(ctx context.Context, host string) ([]netip.Addr, error) {
 	type response struct {
 		ips []netip.Addr
 		err error
