@@ -216,11 +216,11 @@ site-tools:
 	@command -v mkdocs >/dev/null || { apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mkdocs mkdocs-material >/dev/null; }
 
-# PLATFORM=linux/amd64 builds for one platform only. Images and signatures need a registry and an identity.
+# Images and signatures need a registry and an identity; bills of materials, another tool that takes long to build.
 .PHONY: snapshot
-snapshot: $(GORELEASER) $(SYFT) ## Build archives, packages and bills of materials as a release has them, in dist/.
+snapshot: $(GORELEASER) ## Build archives and packages as a release has them, in dist/.
 	$(GORELEASER) check
-	PATH="$(TOOLS)/bin:$$PATH" $(GORELEASER) release --snapshot --clean --parallelism 2 --skip docker,sign
+	$(GORELEASER) release --snapshot --clean --parallelism 2 --skip docker,sign,sbom
 
 .PHONY: packages
 packages: snapshot ## Install the packages of a snapshot into a copy of this system, run and remove them; as root, where there is dpkg.
