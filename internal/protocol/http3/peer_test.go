@@ -101,7 +101,7 @@ func TestAnotherImplementationOfQUICIsUnderstood(t *testing.T) {
 	var seen atomic.Int64
 	o := echo(t, &seen)
 	w := new(protocoltest.Wire)
-	o.Wire = w
+	o.Wire, o.MaxConns = w, 8
 	for _, size := range []int64{0, 1, 1000, 200_000} {
 		o.Entries = append(o.Entries, httpreq.Entry{Method: "POST", URL: o.Entries[0].URL, Source: protocoltest.Generated(size), Expect: protocoltest.OK(t)})
 	}
@@ -127,7 +127,9 @@ func TestAnotherImplementationOfQUICIsUnderstood(t *testing.T) {
 	if n := seen.Load(); n != 80 {
 		t.Errorf("the server saw %d requests", n)
 	}
-	if n, _ := w.Counts(); n > 8 {
+	// A connection is full until the server's credit for more streams is back, so that how many there
+	// are depends on time. What bounds them is MaxConns.
+	if n, _ := w.Counts(); n > o.MaxConns {
 		t.Errorf("%d connections", n)
 	}
 	c.Close()
