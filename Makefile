@@ -27,6 +27,11 @@ OPERATOR_CRDS := $(TOOLS)/prometheus-operator-crds-v0.95.1
 KUBERNETES    := v1.37.2
 KUBE          := $(addprefix $(TOOLS)/,$(addsuffix -$(KUBERNETES),kube-apiserver kube-controller-manager kube-scheduler kubectl))
 
+# The tools and tests in these folders have a go.mod each, so that the binary's names only the modules that it is built and tested with.
+MODULES := . $(patsubst %/go.mod,%,$(sort $(wildcard test/*/go.mod)))
+# $(call each,MODULES,COMMAND) runs a command in each of the modules, and stops at the first that fails.
+each = for module in $(1); do echo "$$module:"; (cd "$$module" && $(2)); done
+
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 BRANCH   ?= $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
@@ -55,8 +60,7 @@ test: test-unit rules chart examples grpc websocket page e2e ## Set up and run a
 
 .PHONY: test-unit
 test-unit: ## Run vet and the Go tests with the race detector.
-	$(GO) vet -tags e2e ./...
-	CGO_ENABLED=1 $(GO) test -race ./...
+	@$(call each,. test/bench test/preview,$(GO) vet -tags e2e ./... && CGO_ENABLED=1 $(GO) test -race ./...)
 	$(MAKE) explore EPISODES=10000
 
 EPISODES ?= 100000
@@ -153,12 +157,7 @@ page: build system-tools ## Run the tests of the live page in a real browser.
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) vulnerabilities ## Run golangci-lint with the project's configuration, and look for known vulnerabilities.
-	$(GOLANGCI_LINT) run ./...
-	cd test/chart && $(GOLANGCI_LINT) run ./...
-	cd test/examples && $(GOLANGCI_LINT) run ./...
-	cd test/grpc && $(GOLANGCI_LINT) run ./...
-	cd test/websocket && $(GOLANGCI_LINT) run ./...
-	cd test/cluster && $(GOLANGCI_LINT) run ./...
+	@$(call each,$(MODULES),$(GOLANGCI_LINT) run ./...)
 
 PROSE := README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md docs config.example.yaml examples internal cmd test dashboards deploy
 
@@ -179,16 +178,12 @@ vulnerabilities: $(GOVULNCHECK) ## Look for known vulnerabilities that the binar
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code.
-	$(GOLANGCI_LINT) fmt ./...
-	cd test/chart && $(GOLANGCI_LINT) fmt ./...
-	cd test/examples && $(GOLANGCI_LINT) fmt ./...
-	cd test/grpc && $(GOLANGCI_LINT) fmt ./...
-	cd test/websocket && $(GOLANGCI_LINT) fmt ./...
-	cd test/cluster && $(GOLANGCI_LINT) fmt ./...
+	@$(call each,$(MODULES),$(GOLANGCI_LINT) fmt ./...)
 
 .PHONY: generate
 generate: ## Generate the JSON schema, the reference documentation, the dashboards and the list of the binary's packages.
 	$(GO) generate ./...
+	cd test/bench && $(GO) generate ./...
 	GOOS=linux GOARCH=amd64 $(GO) list -deps -f '{{if not .Standard}}{{.ImportPath}}{{end}}' ./cmd/traffic_exporter | \
 		grep -v ^github.com/traffic-exporter/ | LC_ALL=C sort > cmd/traffic_exporter/packages.txt
 	cd test/chart && $(GO) generate ./...
@@ -198,12 +193,7 @@ MAX_MEGABYTES := 48
 
 .PHONY: check
 check: build generate ## Fail if generated files or go.mod are out of date, or the binary has grown.
-	$(GO) mod tidy -diff
-	cd test/chart && $(GO) mod tidy -diff
-	cd test/examples && $(GO) mod tidy -diff
-	cd test/grpc && $(GO) mod tidy -diff
-	cd test/websocket && $(GO) mod tidy -diff
-	cd test/cluster && $(GO) mod tidy -diff
+	@$(call each,$(MODULES),$(GO) mod tidy -diff)
 	git diff --exit-code
 	size=$$(($$(wc -c < traffic_exporter) / 1000000)); echo "the binary is $$size MB"; [ "$$size" -le "$(MAX_MEGABYTES)" ]
 
@@ -239,6 +229,11 @@ release-chart: release-tools ## Push the chart, signed, as an OCI artifact.
 	$(HELM) push dist/traffic-exporter-$(VERSION:v%=%).tgz oci://ghcr.io/traffic-exporter/charts 2>&1 | tee dist/chart.txt
 	$(COSIGN) sign --yes "ghcr.io/traffic-exporter/charts/traffic-exporter@$$(sed -n 's/^Digest: //p' dist/chart.txt)"
 
+.PHONY: previewer
+previewer: ## Build .tools/preview, which draws dashboards from a live Prometheus.
+	mkdir -p $(TOOLS)
+	$(GO) build -C test/preview -o $(TOOLS)/preview .
+
 .PHONY: bench
 bench: ## Run the micro-benchmarks of the sending path.
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
@@ -250,7 +245,7 @@ bench-fleet: build ## Measure what membership costs each of ten idle replicas.
 .PHONY: bench-fleet-size
 bench-fleet-size: build ## Form, replace and kill a fleet of 100 real replicas; ARGS='-replicas 60 -kill 18' for another.
 	mkdir -p $(TOOLS)
-	$(GO) build -o $(TOOLS)/fleetsize ./test/bench/fleetsize
+	$(GO) build -C test/bench -o $(TOOLS)/fleetsize ./fleetsize
 	$(TOOLS)/fleetsize -traffic_exporter ./traffic_exporter $(ARGS)
 
 # A generator that cannot be built is reported as missing, like those of the system.
@@ -258,7 +253,7 @@ bench-fleet-size: build ## Form, replace and kill a fleet of 100 real replicas; 
 bench-peers: build ## Measure other load generators beside ours and write docs/performance.md; ARGS=-quick for a look.
 	-$(MAKE) --keep-going $(VEGETA) $(HEY) $(FORTIO) $(K6) $(GHZ)
 	mkdir -p $(TOOLS)
-	$(GO) build -o $(TOOLS)/peers ./test/bench/peers
+	$(GO) build -C test/bench -o $(TOOLS)/peers ./peers
 	$(TOOLS)/peers -traffic_exporter ./traffic_exporter -revision '$(VERSION)' \
 		-vegeta $(VEGETA) -hey $(HEY) -fortio $(FORTIO) -k6 $(K6) -ghz $(GHZ) $(ARGS)
 
@@ -277,12 +272,14 @@ bench-variables: build ## Measure what variables in a request cost beside a fixe
 
 .PHONY: bench-import-log
 bench-import-log: build ## Import a log of ten million lines with a known mix and rate: time, memory, and by how much the result is off.
-	$(GO) run ./test/bench/importlog $(ARGS)
+	mkdir -p $(TOOLS)
+	$(GO) build -C test/bench -o $(TOOLS)/importlog ./importlog
+	$(TOOLS)/importlog $(ARGS)
 
 .PHONY: bench-soak
 bench-soak: build ## Send at a high rate for ten minutes: the binary must not grow. ARGS='-duration 2h' for longer.
 	mkdir -p $(TOOLS)
-	$(GO) build -o $(TOOLS)/peers ./test/bench/peers
+	$(GO) build -C test/bench -o $(TOOLS)/peers ./peers
 	$(TOOLS)/peers soak -traffic_exporter ./traffic_exporter $(ARGS)
 
 .PHONY: soak
@@ -317,11 +314,11 @@ $(GOVULNCHECK):
 # GoReleaser looks for this one by its name.
 $(SYFT):
 	$(call install,github.com/anchore/syft/cmd/syft@v1.57.1,)
-	ln -sf $@ $(TOOLS)/bin/syft
+	ln -sf ../$(notdir $@) $(TOOLS)/bin/syft
 
 $(COSIGN):
 	$(call install,github.com/sigstore/cosign/v3/cmd/cosign@v3.0.3,)
-	ln -sf $@ $(TOOLS)/bin/cosign
+	ln -sf ../$(notdir $@) $(TOOLS)/bin/cosign
 
 $(GORELEASER):
 	$(call install,github.com/goreleaser/goreleaser/v2@v2.15.1,,goreleaser)
