@@ -1,4 +1,4 @@
-"""Leaves out of the site what is no documentation, and makes links of the documentation that lead out of docs/ lead to the repository."""
+"""Leaves source code out of the site, and leads links out of docs/ to the repository."""
 
 import posixpath
 import re

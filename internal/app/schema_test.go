@@ -44,14 +44,14 @@ func TestTheSchemaPrintedIsAJSONSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := jsonschema.NewCompiler()
-	if err := c.AddResource("config.schema.json", document); err != nil {
+	if err = c.AddResource("config.schema.json", document); err != nil {
 		t.Fatal(err)
 	}
 	schema, err := c.Compile("config.schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := schema.Validate(map[string]any{"scenarioz": []any{}}); err == nil {
+	if err = schema.Validate(map[string]any{"scenarioz": []any{}}); err == nil {
 		t.Error("a misspelt key follows the schema")
 	}
 }
