@@ -45,7 +45,7 @@ export GOFLAGS     := -trimpath
 
 .PHONY: help
 help: ## Show this list.
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## Build ./traffic_exporter, a static binary.
@@ -213,8 +213,21 @@ snapshot: $(GORELEASER) ## Build archives and packages as a release has them, in
 	$(GORELEASER) release --snapshot --clean --parallelism 2 --skip docker,sign,sbom
 
 .PHONY: packages
-packages: snapshot ## Install the packages of a snapshot into a copy of this system, run and remove them; as root, where there is dpkg.
-	test/packages/test.sh dist/traffic-exporter_*_amd64.deb
+packages: snapshot release-test-tools ## Install the deb and the rpm of a snapshot into copies of this system under a systemd of their own; as root, on Debian or Ubuntu.
+	test/packages/test.sh dist/traffic-exporter_*_$$(dpkg --print-architecture).deb dist/traffic-exporter-*.$$(uname -m).rpm
+
+# All but the steps that need Docker or the identity of the workflow.
+.PHONY: release-test
+release-test: release-tools release-test-tools ## Build a whole release, with bills of materials, test its packages, and publish it to a registry on this machine; as root, on Debian or Ubuntu.
+	PATH="$(TOOLS)/bin:$$PATH" $(GORELEASER) release --snapshot --clean --parallelism 2 --skip docker,sign
+	test/packages/test.sh dist/traffic-exporter_*_$$(dpkg --print-architecture).deb dist/traffic-exporter-*.$$(uname -m).rpm
+	HELM=$(HELM) COSIGN=$(COSIGN) test/packages/registry.sh dist
+
+.PHONY: release-test-tools
+release-test-tools:
+	@for tool in rpm jq buildah skopeo docker-registry; do \
+		command -v $$tool >/dev/null || DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qq -y --no-install-recommends $$tool >/dev/null; \
+	done
 
 .PHONY: release-tools
 release-tools: $(GORELEASER) $(SYFT) $(COSIGN) $(HELM) ## Build what a release needs.
