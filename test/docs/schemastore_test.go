@@ -3,9 +3,7 @@ package docs
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,15 +30,6 @@ func readCatalogEntry(t *testing.T) catalogEntry {
 	return e
 }
 
-func read(t *testing.T, name string) []byte {
-	t.Helper()
-	content, err := os.ReadFile(filepath.Join(root, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return content
-}
-
 func TestTheEntryOfSchemaStoreNamesTheSchema(t *testing.T) {
 	e := readCatalogEntry(t)
 	var schema struct {
@@ -60,7 +49,7 @@ func TestTheEntryOfSchemaStoreNamesTheSchema(t *testing.T) {
 // TestEachReleaseIsAVersionInSchemaStore compares with the headings of the CHANGELOG and the version to be released.
 func TestEachReleaseIsAVersionInSchemaStore(t *testing.T) {
 	versions := readCatalogEntry(t).Versions
-	releases := []string{string(regexp.MustCompile(`(?m)^version: (\S+)$`).FindSubmatch(read(t, "deploy/helm/traffic-exporter/Chart.yaml"))[1])}
+	releases := []string{line(t, chartFile, "version")}
 	for _, m := range regexp.MustCompile(`(?m)^## ([0-9]\S*) `).FindAllSubmatch(read(t, "CHANGELOG.md"), -1) {
 		releases = append(releases, string(m[1]))
 	}
