@@ -82,7 +82,8 @@ version=$(sed -n 's/^version: //p' "$chart/Chart.yaml")
 # Signatures by a key, as the workflow's identity needs the Internet.
 (cd "$WORK" && "$COSIGN" generate-key-pair 2>/dev/null)
 signing=(--key "$WORK/cosign.key" --yes --use-signing-config=false --tlog-upload=false)
-verifying=(--key "$WORK/cosign.pub" --insecure-ignore-tlog=true)
+echo '{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}' >"$WORK/trusted.json" # It would be fetched.
+verifying=(--key "$WORK/cosign.pub" --insecure-ignore-tlog=true --trusted-root "$WORK/trusted.json")
 cosign() { "$COSIGN" "$@" >"$WORK/cosign.log" 2>&1; }
 cosign sign-blob "${signing[@]}" --bundle "$WORK/sums.sigstore.json" "$dist/sha256sums.txt" || fail "cosign sign-blob: $(cat "$WORK/cosign.log")"
 cosign verify-blob "${verifying[@]}" --bundle "$WORK/sums.sigstore.json" "$dist/sha256sums.txt" || fail "cosign verify-blob: $(cat "$WORK/cosign.log")"
