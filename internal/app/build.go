@@ -196,6 +196,7 @@ func (b *builder) exposeOne(sc config.Scenario, n built) (built, error) {
 		},
 		Witness: b.history.Failures.Witness(sc.Name, spec.Requests),
 	}
+	n.scenario.TraceShare = float64(sc.HTTPConfig.Traceparent.Sampled)
 	n.scenario.Needs = n.mix.needs
 	n.mix.begin(recorder, sc)
 	if t := n.mix.tokens; t != nil {

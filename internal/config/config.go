@@ -234,8 +234,9 @@ type HTTPConfig struct {
 	UserAgent string `yaml:"user_agent" format:"header"`
 	// Whether requests carry the identity of their slot in a Traffic-Slot header.
 	SlotHeader bool `yaml:"slot_header" default:"true"`
-	// Whether requests carry W3C trace context, with the sampled flag, without it, or not at all.
-	Traceparent Traceparent `yaml:"traceparent" default:"sampled" oneof:"sampled unsampled none"`
+	// The share of the slots whose requests ask for their trace to be kept, by the sampled flag of W3C trace context: sampled is 100%, unsampled is
+	// 0%, and none sends no traceparent header. All requests of a slot have the same flag.
+	Traceparent Traceparent `yaml:"traceparent" default:"1%"`
 	// Whether a TLS session is resumed where the server offers that, as browsers do. Otherwise each handshake is a full one.
 	TLSSessionResumption bool `yaml:"tls_session_resumption" default:"true"`
 	// Whether requests of safe methods (GET, HEAD, OPTIONS, TRACE) without a body go with the handshake of a resumed session (0-RTT), where the
@@ -271,16 +272,6 @@ const (
 	ProtocolHTTP2 Protocol = "http2"
 	ProtocolH2C   Protocol = "h2c"
 	ProtocolHTTP3 Protocol = "http3"
-)
-
-// Traceparent is how requests are marked for tracing.
-type Traceparent string
-
-// The ways to mark requests.
-const (
-	TraceparentSampled   Traceparent = "sampled"
-	TraceparentUnsampled Traceparent = "unsampled"
-	TraceparentNone      Traceparent = "none"
 )
 
 // TLSConfig is how TLS connections are made. Of a key and the same key with _file only one may be there.

@@ -46,9 +46,10 @@ func (l *lane) record() {
 	o := Outcome{
 		Entry: l.call.Request.Entry,
 		// Never negative, even if a failed request has no Sent.
-		Delay:  max(0, l.call.Result.Sent.Sub(l.due)),
-		Trace:  l.call.Request.Trace,
-		Result: l.call.Result,
+		Delay:   max(0, l.call.Result.Sent.Sub(l.due)),
+		Trace:   l.call.Request.Trace,
+		Sampled: l.call.Request.Sampled,
+		Result:  l.call.Result,
 	}
 	sc := &l.flight.runner.sc
 	sc.Recorder.Exchanged(o)

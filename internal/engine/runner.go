@@ -194,6 +194,7 @@ func (r *runner) send(t *turn) {
 		Scenario: r.sc.Name,
 		Segment:  t.slot.Segment,
 		Seq:      t.slot.Seq,
+		Sampled:  Sampled(t.slot.Hash, r.sc.TraceShare),
 	}
 	putRandom(f.call.Request.Trace[:8])
 	putRandom(f.call.Request.Trace[8:])
@@ -212,6 +213,13 @@ func (r *runner) send(t *turn) {
 	}
 	r.sc.Client.Start(&f.call)
 }
+
+// seedTrace is the seed of Sampled, for timeline.Draw.
+const seedTrace = 0x5b1d6e92c04fa873
+
+// Sampled reports whether the requests of a slot ask for their trace to be kept, by its hash: such a
+// share of all slots do, the same on every replica.
+func Sampled(hash uint64, share float64) bool { return timeline.Draw(hash, seedTrace) < share }
 
 // flush has the client write what it has put off so that requests that are due together
 // can share a write. The pacer calls it before it waits.

@@ -33,6 +33,8 @@ type Scenario struct {
 	Needs Needs
 	// Witness, if not nil, is shown the requests that fail.
 	Witness Witness
+	// TraceShare is the share of the slots whose requests are Sampled, from 0 to 1.
+	TraceShare float64
 }
 
 // equal reports whether what runs s can run o, perhaps with another timeline.
@@ -40,7 +42,7 @@ func (s *Scenario) equal(o *Scenario) bool {
 	return s.Name == o.Name && s.Pacing == o.Pacing &&
 		slices.Equal(s.Entries, o.Entries) && s.Client == o.Client && s.Recorder == o.Recorder &&
 		s.Limits == o.Limits && s.Sparing == o.Sparing && s.Needs == o.Needs &&
-		s.Witness == o.Witness
+		s.Witness == o.Witness && s.TraceShare == o.TraceShare
 }
 
 // Entry is one of a mix.
