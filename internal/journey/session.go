@@ -135,7 +135,7 @@ type Login struct {
 	Scenario string
 	// TraceShare is the share of the logins whose requests are Sampled, from 0 to 1.
 	TraceShare float64
-	Client   protocol.Client
+	Client     protocol.Client
 	// Admit is asked before each request is put on the wire; nil admits everything.
 	Admit func() bool
 }
