@@ -36,6 +36,8 @@ type Config struct {
 	// Where connections may go: hosts such as shop.example or *.staging.example, addresses and networks such as 10.0.0.0/8, each with a port if
 	// need be, as in 10.0.0.0/8:8080 or *:443. Left out, anywhere. What it does not allow fails with reason denied.
 	Allow []Allowed `yaml:"allow" min:"1" max:"1000"`
+	// Traces and metrics to push over OTLP, the protocol of OpenTelemetry. allow does not hold for it, and in a dry run nothing is pushed.
+	OTLP *OTLP `yaml:"otlp"`
 	// Rows of data by name, which variables and each refer to.
 	Data Named[Dataset] `yaml:"data" max:"1000" format:"names"`
 	// The scenarios. Their names must differ.
@@ -493,6 +495,7 @@ func Parse(filename string, content []byte, getenv func(string) (string, bool), 
 	v := validator{report: r, c: c, knots: new(int), disk: disk}
 	if !r.stopped {
 		v.fleet(c.Fleet)
+		v.otlp(c.OTLP)
 		v.datasets()
 		v.scenarios(c.Scenarios)
 	}
