@@ -213,7 +213,9 @@ func (a *App) Run(ctx context.Context) error {
 	for _, s := range a.services() {
 		watcher.WatchService(s)
 		if err := start(ctx, background, s); err != nil {
-			return errors.Join(err, stopAll(background, started), a.reloader.builder.pusher.end())
+			err = errors.Join(err, stopAll(background, started))
+			a.reloader.builder.pusher.end()
+			return err
 		}
 		started = append(started, s)
 		if ctx.Err() != nil {
@@ -292,7 +294,8 @@ func (a *App) stop(ctx context.Context) error {
 	a.setUnready("stopping")
 	a.logger.Info("stopping")
 	a.handOver(ctx)
-	errs := []error{stop(ctx, a.watchdog), stop(ctx, a.historian), stop(ctx, a.reloader), a.stopEngine(ctx), a.reloader.builder.pusher.end()}
+	errs := []error{stop(ctx, a.watchdog), stop(ctx, a.historian), stop(ctx, a.reloader), a.stopEngine(ctx)}
+	a.reloader.builder.pusher.end()
 	if a.fleet != nil {
 		errs = append(errs, stop(ctx, a.fleet))
 	}

@@ -81,30 +81,30 @@ func receiver(to config.Endpoint, h config.QueryHTTPConfig) (*otlp.Receiver, err
 }
 
 // apply pushes what prepare has returned, unless it is pushed already.
-func (p *pusher) apply(next pushes) error {
+func (p *pusher) apply(next pushes) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended || next.fingerprint == p.fingerprint {
-		return nil
+		return
 	}
 	p.fingerprint = next.fingerprint
-	return p.push(next)
+	p.push(next)
 }
 
 // push begins and ends pushes, both at once: an earlier receiver may not respond.
-func (p *pusher) push(next pushes) error {
+func (p *pusher) push(next pushes) {
 	var both sync.WaitGroup
-	defer both.Wait()
 	both.Go(func() { p.traces.Push(next.traces) })
-	return p.metrics.Push(next.metrics, next.every)
+	both.Go(func() { p.metrics.Push(next.metrics, next.every) })
+	both.Wait()
 }
 
 // end pushes for the last time.
-func (p *pusher) end() error {
+func (p *pusher) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended = true
-	return p.push(pushes{})
+	p.push(pushes{})
 }
 
 // tracer returns what has the spans exported of a scenario's slots.

@@ -327,10 +327,7 @@ func (r *reloader) apply(cfg *config.Config) outcome {
 	if err := r.builder.expose(cfg, next, running); err != nil {
 		return outcome{err: err}
 	}
-	if err := r.builder.pusher.apply(pushes); err != nil {
-		discard(next, running)
-		return outcome{err: err}
-	}
+	r.builder.pusher.apply(pushes)
 	r.replace(next)
 	closeFollowers(running, next)
 	unchanged := 0

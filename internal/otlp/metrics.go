@@ -24,23 +24,17 @@ func NewMetrics(p *Process, g prometheus.Gatherer) *Metrics {
 }
 
 // Push pushes the metrics to a receiver every so often from now on, and once more when that ends; nil
-// pushes nothing. The end of an earlier receiver is waited for in a bounded time. It fails if the
-// receiver's URL is none.
-func (m *Metrics) Push(r *Receiver, every time.Duration) error {
+// pushes nothing. The end of an earlier receiver is waited for in a bounded time.
+func (m *Metrics) Push(r *Receiver, every time.Duration) {
 	var next *push
 	if r != nil {
-		exporter, err := newExporter(*r)
-		if err != nil {
-			return err
-		}
-		next = &push{Metrics: m, receiver: *r, every: every, exporter: exporter, complaints: newComplaints(m.process.Logger)}
+		next = &push{Metrics: m, receiver: *r, every: every, complaints: newComplaints(m.process.Logger)}
 		next.background = begin(next.run)
 	}
 	old := m.push
 	if m.push = next; old != nil {
 		old.end()
 	}
-	return nil
 }
 
 func newExporter(r Receiver) (metric.Exporter, error) {
@@ -61,12 +55,17 @@ type push struct {
 
 	receiver   Receiver
 	every      time.Duration
-	exporter   metric.Exporter
 	complaints complaints
 }
 
 // run pushes until it is asked to end, and then once more.
 func (p *push) run(b *background) {
+	exporter, err := newExporter(p.receiver)
+	if err != nil {
+		p.failed(err)
+		<-b.ask
+		return
+	}
 	ticker := time.NewTicker(p.every)
 	defer ticker.Stop()
 	for asked := false; !asked; {
@@ -75,9 +74,8 @@ func (p *push) run(b *background) {
 		case <-b.ask:
 			asked = true
 		}
-		if err := p.once(b.ctx); err != nil {
-			p.process.Recorder.MetricsFailed()
-			p.complaints.failed("metrics cannot be pushed", p.receiver, err)
+		if err := p.once(b.ctx, exporter); err != nil {
+			p.failed(err)
 		} else {
 			p.process.Recorder.MetricsPushed()
 		}
@@ -85,11 +83,16 @@ func (p *push) run(b *background) {
 	p.receiver.Client.CloseIdleConnections()
 }
 
+func (p *push) failed(err error) {
+	p.process.Recorder.MetricsFailed()
+	p.complaints.failed("metrics cannot be pushed", p.receiver, err)
+}
+
 // once pushes the metrics as they are now.
-func (p *push) once(ctx context.Context) error {
+func (p *push) once(ctx context.Context, exporter metric.Exporter) error {
 	scopes, err := p.producer.Produce(ctx)
 	if err != nil {
 		return err
 	}
-	return p.exporter.Export(ctx, &metricdata.ResourceMetrics{Resource: p.process.resource(), ScopeMetrics: scopes})
+	return exporter.Export(ctx, &metricdata.ResourceMetrics{Resource: p.process.resource(), ScopeMetrics: scopes})
 }
