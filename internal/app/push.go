@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -112,7 +113,7 @@ func (p *pusher) tracer(sc config.Scenario, m *mix) *otlp.Scenario {
 	names := m.shownNames()
 	all := m.sent
 	if m.candidate != nil {
-		all = append(all[:len(all):len(all)], m.candidate.sent[len(all):]...)
+		all = append(slices.Clip(all), m.candidate.sent[len(all):]...)
 	}
 	requests := make([]otlp.Request, len(all))
 	for i, s := range all {

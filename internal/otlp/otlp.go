@@ -57,6 +57,7 @@ type Recorder interface {
 // DropReason is why a span was not exported: a closed set.
 type DropReason uint8
 
+// The reasons for not exporting a span.
 const (
 	// DropQueueFull: the receiver was slower than spans ended.
 	DropQueueFull DropReason = iota
