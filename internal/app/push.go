@@ -26,7 +26,7 @@ type pusher struct {
 	off bool
 
 	mu sync.Mutex
-	// fingerprint is that of what is pushed now, and ended says that nothing is any more.
+	// fingerprint is that of the block otlp in effect, and ended says that pushing has ended.
 	fingerprint string
 	ended       bool
 }
@@ -108,7 +108,7 @@ func (p *pusher) end() {
 	p.push(pushes{})
 }
 
-// tracer returns what has the spans exported of a scenario's slots.
+// tracer returns the tracer that exports the spans of a scenario.
 func (p *pusher) tracer(sc config.Scenario, m *mix) *otlp.Scenario {
 	names := m.shownNames()
 	all := m.sent

@@ -1,7 +1,7 @@
 package config
 
-// OTLP says where to push traces and metrics: to OpenTelemetry's collector, or whatever else receives OTLP over HTTP. What is left out is not
-// pushed, and costs nothing.
+// OTLP says where to push traces and metrics: to OpenTelemetry's collector, or whatever else receives OTLP over HTTP. A signal that is
+// left out is not pushed, and costs nothing.
 type OTLP struct {
 	// Spans of the slots that traceparent samples: one for each request, whose ids are those of its traceparent, and one for each journey, as the
 	// parent of its requests. They are dropped and counted while the receiver cannot keep up.

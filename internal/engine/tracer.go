@@ -9,8 +9,8 @@ import (
 // Tracer is shown the requests and journeys of sampled slots when they have ended. Implementations
 // are safe for concurrent use and comparable. They are called on the sending path and must not block.
 type Tracer interface {
-	// Exchanged is called with each request that has ended. What is sent of the span is its Request's
-	// Trace and Span.
+	// Exchanged is called with each request that has ended. The target was sent the Trace and the
+	// Span of its Request.
 	Exchanged(s Span, o Outcome)
 	// JourneyEnded is called with each journey that has ended, the candidate's half of a pair included.
 	// Its span is the Parent of those of its requests.

@@ -44,7 +44,7 @@ func (r Receiver) client() *http.Client {
 	return &c
 }
 
-// Recorder counts what is pushed. Implementations are safe for concurrent use and do not block.
+// Recorder counts pushed spans and metrics. Implementations are safe for concurrent use and do not block.
 type Recorder interface {
 	// SpansExported counts spans that a receiver has taken, and SpansDropped those that it has not.
 	SpansExported(n int)
