@@ -15,6 +15,19 @@ type Slot struct {
 	Hash uint64
 }
 
+// Draw returns a number in [0, 1) that follows from a slot's hash and a seed. With a seed of its own,
+// each use of it has nothing to do with the others, nor with what else the hash settles. The mixing is
+// the finaliser of MurmurHash3.
+func Draw(hash, seed uint64) float64 {
+	hash ^= seed
+	hash ^= hash >> 33
+	hash *= 0xff51afd7ed558ccd
+	hash ^= hash >> 33
+	hash *= 0xc4ceb9fe1a85ec53
+	hash ^= hash >> 33
+	return float64(hash>>11) / (1 << 53)
+}
+
 // Cursor walks along a timeline. It is not safe for concurrent use.
 type Cursor struct {
 	t *Timeline

@@ -32,6 +32,8 @@ func pattern(typ string) string {
 		return `^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?/[smhd]$`
 	case "Percent":
 		return `^[0-9]+(\.[0-9]+)?%$`
+	case "Traceparent":
+		return `^([0-9]+(\.[0-9]+)?%|sampled|unsampled|none)$`
 	case "Bytes":
 		return `^[0-9]+(KiB|MiB|GiB)?$`
 	case "URL":
