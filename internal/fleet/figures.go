@@ -72,20 +72,34 @@ type Totals struct {
 	client kv.Client // nil before the fleet has started
 	// next are the figures to send next, and known are the latest of all members, by ID.
 	next  *told
-	known map[string]known
+	known map[string]*known
 }
 
-// known are the latest figures of a member, decoded; nil if they could not be read.
+// known are the latest figures of a member. They are decoded when somebody first looks at
+// them.
 type known struct {
-	at  time.Time
+	at      time.Time
+	content []byte
+	read    bool
+	// all are the figures once they are read, nil if they could not be.
 	all map[string]Figures
+}
+
+// figures returns the figures by scenario, nil if they cannot be read, with the reason the
+// first time.
+func (k *known) figures() (all map[string]Figures, err error) {
+	if !k.read {
+		k.all, err = decodeFigures(k.content)
+		k.read, k.content = true, nil
+	}
+	return k.all, err
 }
 
 // Totals returns the figures that the members exchange.
 func (f *Fleet) Totals() *Totals { return f.totals }
 
 func newTotals(f *Fleet) *Totals {
-	return &Totals{fleet: f, news: make(chan struct{}, 1), known: map[string]known{}}
+	return &Totals{fleet: f, news: make(chan struct{}, 1), known: map[string]*known{}}
 }
 
 // Tell sends this replica's figures to the others, in the background: the store may take its time.
@@ -114,14 +128,26 @@ func (t *Totals) Of(now time.Time) (all []MemberFigures, missing []string) {
 		if m.State != membership.Live && m.State != membership.Leaving {
 			continue
 		}
-		one, ok := t.known[m.ID]
-		if !ok || one.all == nil || now.Sub(one.at).Abs() > figuresFor {
+		if figures := t.of(m.ID, now); figures != nil {
+			all = append(all, MemberFigures{ID: m.ID, Figures: figures})
+		} else {
 			missing = append(missing, m.Name)
-			continue
 		}
-		all = append(all, MemberFigures{ID: m.ID, Figures: one.all})
 	}
 	return all, missing
+}
+
+// of returns the figures of one member, nil if they are not known. The caller holds t.mu.
+func (t *Totals) of(id string, now time.Time) map[string]Figures {
+	one, ok := t.known[id]
+	if !ok || now.Sub(one.at).Abs() > figuresFor {
+		return nil
+	}
+	all, err := one.figures()
+	if err != nil {
+		t.fleet.logger.Debug("figures cannot be read", "id", id, "err", err)
+	}
+	return all
 }
 
 func (t *Totals) connect(client kv.Client) {
@@ -168,7 +194,7 @@ func (t *Totals) send(ctx context.Context) {
 	t.hear(&figures{t.fleet.id: *next})
 }
 
-// hear takes in figures, and decodes those that are news: copies come by the dozen.
+// hear takes in figures: copies come by the dozen.
 func (t *Totals) hear(value any) {
 	v, ok := value.(*figures)
 	if !ok || v == nil {
@@ -177,17 +203,12 @@ func (t *Totals) hear(value any) {
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	maps.DeleteFunc(t.known, func(_ string, k known) bool { return isStale(k.at, now) })
+	maps.DeleteFunc(t.known, func(_ string, k *known) bool { return isStale(k.at, now) })
 	for id, one := range *v {
 		at := time.UnixMilli(one.at)
-		if isStale(at, now) || !at.After(t.known[id].at) {
-			continue
+		if old, ok := t.known[id]; !isStale(at, now) && (!ok || at.After(old.at)) {
+			t.known[id] = &known{at: at, content: one.content}
 		}
-		all, err := decodeFigures(one.content)
-		if err != nil {
-			t.fleet.logger.Debug("figures cannot be read", "id", id, "err", err) // And are not known.
-		}
-		t.known[id] = known{at: at, all: all}
 	}
 }
 

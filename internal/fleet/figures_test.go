@@ -77,11 +77,11 @@ func TestFiguresThatCannotBeReadAreNotKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	totals.hear(&figures{"a": {at: now.UnixMilli(), content: good}, "b": {at: now.UnixMilli(), content: []byte("?")}, "c": {at: now.Add(-time.Hour).UnixMilli(), content: good}})
-	if a, b, c := totals.known["a"].all, totals.known["b"].all, totals.known["c"].all; a["shop"].Sent != 1 || b != nil || c != nil {
+	if a, b, c := totals.of("a", now), totals.of("b", now), totals.of("c", now); a["shop"].Sent != 1 || b != nil || c != nil {
 		t.Errorf("known are %v, %v and %v", a, b, c)
 	}
 	totals.hear(&figures{"a": {at: now.UnixMilli() - 1, content: []byte("older")}})
-	if got := totals.known["a"].all["shop"].Sent; got != 1 {
+	if got := totals.of("a", now)["shop"].Sent; got != 1 {
 		t.Errorf("older figures replace newer ones: %v", got)
 	}
 }
