@@ -112,10 +112,10 @@ var _ codec.Codec = figuresCodec{}
 
 // The numbers of the fields of a member's message, and of these in the whole.
 const (
-	fieldMember  protowire.Number = 1
-	fieldID      protowire.Number = 1
-	fieldAt      protowire.Number = 2
-	fieldContent protowire.Number = 3
+	fieldMember  = 1
+	fieldID      = 1
+	fieldAt      = 2
+	fieldContent = 3
 )
 
 // CodecID implements codec.Codec.
@@ -168,7 +168,7 @@ func (figuresCodec) Decode(b []byte) (any, error) {
 // memberOf returns the ID and the figures of an encoded member.
 func memberOf(entry []byte) (id string, t told, ok bool) {
 	ok = eachField(entry, func(number protowire.Number, value uint64, content []byte) bool {
-		switch number {
+		switch int(number) {
 		case fieldID:
 			id = string(content)
 		case fieldAt:
