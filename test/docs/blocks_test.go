@@ -12,7 +12,7 @@ import (
 type block struct {
 	line     int
 	language string // that of the fence, or hidden
-	title    string // the name of the file that it is to be saved as
+	title    string // the name of the file to save it as
 	text     string
 	notes    []note
 }

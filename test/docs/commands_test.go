@@ -13,7 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,7 +31,8 @@ func TestPagesDoWhatTheyShow(t *testing.T) {
 		}
 	}
 	target := startTarget(t)
-	var total counts
+	var mu sync.Mutex
+	total := map[outcome]int{}
 	t.Run("pages", func(t *testing.T) {
 		for _, page := range pages(t) {
 			if filepath.Base(page) == "CHANGELOG.md" {
@@ -44,40 +45,42 @@ func TestPagesDoWhatTheyShow(t *testing.T) {
 				if len(s.blocks) > 0 {
 					s.run(t)
 				}
-				total.add(&s.counts)
+				mu.Lock()
+				defer mu.Unlock()
+				for of, n := range s.outcomes {
+					total[of] += n
+				}
 			})
 		}
 	})
-	t.Logf("%d blocks of commands were run, %d checked in another way, %d listed; %d blocks of YAML and %d queries were checked, %d blocks of YAML listed",
-		total.ran.Load(), total.checked.Load(), total.listed.Load(), total.yaml.Load(), total.queries.Load(), total.foreign.Load())
+	t.Logf("blocks: %v", total)
 }
 
-// counts says what became of the blocks.
-type counts struct{ ran, checked, listed, yaml, queries, foreign atomic.Int64 }
+// outcome says what became of a block, or of a query of one.
+type outcome string
 
-func (c *counts) add(o *counts) {
-	c.ran.Add(o.ran.Load())
-	c.checked.Add(o.checked.Load())
-	c.listed.Add(o.listed.Load())
-	c.yaml.Add(o.yaml.Load())
-	c.queries.Add(o.queries.Load())
-	c.foreign.Add(o.foreign.Load())
-}
+const (
+	commandsRun     outcome = "commands run"
+	commandsChecked outcome = "commands checked in another way"
+	commandsListed  outcome = "commands only parsed"
+	yamlChecked     outcome = "YAML checked"
+	yamlListed      outcome = "YAML only parsed"
+	queriesChecked  outcome = "queries parsed"
+)
 
 // session is the shell that runs a page, in a folder of its own.
 type session struct {
-	counts
-
-	dir    string
-	target string            // the address of what stands for staging
-	ports  map[string]string // the page's ports and those in their places
-	script strings.Builder
-	blocks []block
+	dir      string
+	target   string            // the address of the target that stands for staging
+	ports    map[string]string // free ports by the page's own
+	script   strings.Builder
+	blocks   []block
+	outcomes map[outcome]int
 }
 
 func newSession(t *testing.T, target string) *session {
 	t.Helper()
-	s := &session{dir: t.TempDir(), target: target, ports: map[string]string{}}
+	s := &session{dir: t.TempDir(), target: target, ports: map[string]string{}, outcomes: map[outcome]int{}}
 	for _, port := range []string{"9870", "9871", "9872"} {
 		s.ports[port] = strconv.Itoa(freeport.Get(t))
 	}
@@ -166,35 +169,29 @@ func (s *session) page(t *testing.T, text string) {
 	for i := range blocks {
 		b := &blocks[i]
 		fmt.Fprintf(&s.script, "\necho '%s%d'\n", mark, i)
-		reason, needs := b.note("needs")
-		if needs && reasons[reason] == nil {
-			t.Fatalf("line %d: found the reason %q, which is not one of those in reasons_test.go", b.line, reason)
-		}
-		switch {
-		case needs && b.language == "yaml":
-			s.syntax(t, b)
-			s.foreign.Add(1)
-		case needs:
-			if reasons[reason](t, s, b) {
-				s.checked.Add(1)
-			} else {
-				s.listed.Add(1)
-			}
-		case b.language == hidden:
-			s.commands(b.text)
-		case b.language == "sh":
-			s.shell(b)
-			s.ran.Add(1)
-		case b.language == "console":
-			s.console(b)
-			s.ran.Add(1)
-		case b.language == "yaml":
-			s.yaml(t, b)
-		case b.language == "promql":
-			s.promql(b)
-		case b.title != "":
-			s.save(b.title, b.text)
-		}
+		s.block(t, b)
+	}
+}
+
+// block appends what runs or checks a block.
+func (s *session) block(t *testing.T, b *block) {
+	t.Helper()
+	reason, needs := b.note("needs")
+	switch {
+	case needs:
+		s.needs(t, b, reason)
+	case b.language == hidden:
+		s.commands(b.text)
+	case b.language == "sh":
+		s.shell(b)
+	case b.language == "console":
+		s.console(b)
+	case b.language == "yaml":
+		s.yaml(t, b)
+	case b.language == "promql":
+		s.promql(b)
+	case b.title != "":
+		s.save(b.title, b.text)
 	}
 }
 
@@ -224,8 +221,9 @@ func (s *session) commands(text string) {
 	}
 }
 
-// shell appends a block of commands, of which the last one fails if a note says so.
+// shell appends a block of commands. The last one fails if a note says so.
 func (s *session) shell(b *block) {
+	s.outcomes[commandsRun]++
 	if _, fails := b.note("fails"); !fails {
 		s.commands(b.text)
 		return
@@ -237,6 +235,7 @@ func (s *session) shell(b *block) {
 
 // console appends the commands of a block that shows their output too.
 func (s *session) console(b *block) {
+	s.outcomes[commandsRun]++
 	for line := range strings.Lines(b.text) {
 		if command, ok := strings.CutPrefix(line, "$ "); ok {
 			s.commands(command)
@@ -269,11 +268,8 @@ func (s *session) run(t *testing.T) {
 	if err != nil {
 		last := len(printed) - 1
 		servers, _ := os.ReadFile(filepath.Join(s.dir, "servers.log"))
-		if len(servers) > 4096 {
-			servers = servers[len(servers)-4096:]
-		}
 		b := &s.blocks[last]
-		t.Fatalf("line %d: %v\n%s\n---- prints\n%s\n---- servers\n%s", b.line, err, b.text, printed[last], servers)
+		t.Fatalf("line %d: %v\n%s\n---- prints\n%s\n---- servers\n%s", b.line, err, b.text, printed[last], servers[max(0, len(servers)-4096):])
 	}
 	s.compare(t, printed)
 }
@@ -327,7 +323,7 @@ func startTarget(t *testing.T) string {
 	t.Helper()
 	addr := freeport.Address(t)
 	var out bytes.Buffer
-	cmd := exec.Command(os.Getenv("TRAFFIC_E2E_BINARY"), "target", "--listen-address="+addr, "--error-ratio=0") //nolint:gosec // the binary under test
+	cmd := exec.Command(os.Getenv("TRAFFIC_E2E_BINARY"), "target", "--listen-address="+addr, "--error-ratio=0")
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

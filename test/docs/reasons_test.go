@@ -11,24 +11,37 @@ import (
 )
 
 // reasons are why a block cannot run in a test, and what checks it then. A check says whether there was anything that it could check.
-//
-//nolint:gochecknoglobals // a table
 var reasons = map[string]func(*testing.T, *session, *block) bool{
 	"docker":       docker,
 	"a cluster":    cluster,
 	"a release":    release,
-	"root":         packages,   // test/packages installs them
-	"minutes":      dryRun,     // it builds, tests or measures
-	"a system":     send,       // that the examples are for
-	"production":   syntaxOnly, // the Prometheus of production
-	"the shell":    syntaxOnly, // zsh or fish
-	"GitHub":       syntaxOnly,
+	"root":         packages, // test/packages installs them
+	"minutes":      dryRun,   // it builds, tests or measures
+	"a system":     send,     // that the examples are for
+	"GitHub":       dryRun,
 	"Grafana":      syntaxOnly,
 	"Flux":         syntaxOnly,
 	"Argo CD":      syntaxOnly,
 	"Kustomize":    syntaxOnly,
 	"Alertmanager": syntaxOnly, // test/e2e has one
 	"an editor":    syntaxOnly,
+}
+
+// needs appends what checks a block that cannot run.
+func (s *session) needs(t *testing.T, b *block, reason string) {
+	t.Helper()
+	check := reasons[reason]
+	switch {
+	case check == nil:
+		t.Fatalf("line %d: found the reason %q, which is not one of those in reasons_test.go", b.line, reason)
+	case b.language == "yaml":
+		s.syntax(t, b)
+		s.outcomes[yamlListed]++
+	case check(t, s, b):
+		s.outcomes[commandsChecked]++
+	default:
+		s.outcomes[commandsListed]++
+	}
 }
 
 // syntaxOnly has bash parse the commands.
@@ -51,7 +64,7 @@ func dryRun(t *testing.T, s *session, b *block) bool {
 	return strings.Contains(b.text, "make ")
 }
 
-// send runs the commands, of which those that send may fail for want of a target: then they have printed the slot and the failed connection.
+// send runs the commands. Those that send may fail without their target, once they have printed the slot or looked for descriptors.
 func send(t *testing.T, s *session, b *block) bool {
 	t.Helper()
 	for line := range strings.Lines(b.text) {

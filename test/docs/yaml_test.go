@@ -17,7 +17,7 @@ func (s *session) yaml(t *testing.T, b *block) {
 	if reference.MatchString(b.text) {
 		return // keys and the types of their values, which are generated
 	}
-	s.counts.yaml.Add(1)
+	s.outcomes[yamlChecked]++
 	kind, noted := b.note("as")
 	file := b.title
 	switch {
@@ -100,7 +100,7 @@ func (s *session) promql(b *block) {
 	rules := "groups:\n  - name: page\n    rules:\n"
 	for i, query := range statements(b.text) {
 		rules += fmt.Sprintf("      - record: page:query:%d\n        expr: |2\n%s\n", i, indent(query, 10))
-		s.queries.Add(1)
+		s.outcomes[queriesChecked]++
 	}
 	s.save("queries.yaml", rules)
 	s.script.WriteString("promtool check rules queries.yaml\n")
