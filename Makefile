@@ -122,7 +122,7 @@ websocket: ## Test WebSockets against gorilla's server, and through nginx where 
 # they say so and are skipped. RUNLEVEL has no server started that is installed.
 .PHONY: system-tools
 system-tools: ## Install what the tests need of the system, as root and where there is apt-get.
-	@for tool in chromium:chromium node:nodejs npm:npm nginx:nginx-light ip:iproute2 unshare:util-linux; do \
+	@for tool in chromium:chromium curl:curl jq:jq openssl:openssl yq:yq node:nodejs npm:npm nginx:nginx-light ip:iproute2 unshare:util-linux; do \
 		if PATH="$$PATH:/usr/sbin:/sbin" command -v "$${tool%%:*}" >/dev/null; then continue; fi; \
 		if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then continue; fi; \
 		export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
@@ -132,11 +132,11 @@ system-tools: ## Install what the tests need of the system, as root and where th
 	done
 
 E2E := TRAFFIC_E2E_BINARY=$(CURDIR)/traffic_exporter TRAFFIC_E2E_PROMETHEUS=$(PROMETHEUS) TRAFFIC_E2E_PROMTOOL=$(PROMTOOL) \
-	TRAFFIC_E2E_ALERTMANAGER=$(ALERTMANAGER) TRAFFIC_E2E_ETCD=$(ETCD)
+	TRAFFIC_E2E_ALERTMANAGER=$(ALERTMANAGER) TRAFFIC_E2E_ETCD=$(ETCD) TRAFFIC_E2E_HELM=$(HELM)
 
 .PHONY: e2e
-e2e: build system-tools $(PROMETHEUS) $(PROMTOOL) $(ALERTMANAGER) $(ETCD) ## Run the end-to-end tests: the real binary scraped by a real Prometheus.
-	$(E2E) $(GO) test -tags e2e -count=1 -parallel 4 -timeout 20m ./test/e2e
+e2e: build system-tools $(PROMETHEUS) $(PROMTOOL) $(ALERTMANAGER) $(ETCD) $(HELM) ## Run the end-to-end tests: the real binary scraped by a real Prometheus, and what the documentation shows.
+	$(E2E) $(GO) test -tags e2e -count=1 -parallel 4 -timeout 20m ./test/e2e ./test/docs
 
 # Of its own, as Consul takes longer to build than all other tools together.
 .PHONY: e2e-consul
