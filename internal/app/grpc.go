@@ -24,7 +24,7 @@ func newGRPC(sc config.Scenario, p part, in surroundings) (protocol.Client, erro
 	}
 	o.HTTP.Protocol = httpreq.AnyHTTP2
 	if files := sc.GRPCConfig.ProtoFiles; len(files) > 0 {
-		o.Files = func() (*grpc.Schema, error) { 
+		o.Files = func() (*grpc.Schema, error) {
 			return grpc.ReadFiles(files, sc.GRPCConfig.ImportPaths, reloading.ReadFile)
 		}
 	}

@@ -197,14 +197,14 @@ func TestFilesAreRead(t *testing.T) {
 	}
 	write := func(name, content string) string {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		if err = os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return path
 	}
 	pipe := func(name string) string {
 		path := filepath.Join(dir, name)
-		if err := syscall.Mkfifo(path, 0o600); err != nil {
+		if err = syscall.Mkfifo(path, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return path
