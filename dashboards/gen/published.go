@@ -38,7 +38,7 @@ func published(d grafana.Dashboard) grafana.Published {
 	}
 }
 
-// requirements lists what has to be installed: Grafana, the data source, and the types of the panels.
+// requirements lists the necessary parts: Grafana, the data source, and the types of the panels.
 func requirements(panels []grafana.Panel) []grafana.Requirement {
 	used := map[string]string{}
 	for _, p := range panels {

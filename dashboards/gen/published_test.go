@@ -11,7 +11,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/dashboards/grafana"
 )
 
-// publishedFiles are the dashboards for grafana.com as they are checked in: their text, and what is in it.
+// publishedFiles are the dashboards for grafana.com as they are checked in.
 func publishedFiles(t *testing.T) map[string]grafana.Published {
 	t.Helper()
 	all := map[string]grafana.Published{}
@@ -46,7 +46,7 @@ func TestPublishedDashboardsAskForTheirInputs(t *testing.T) {
 		for _, match := range regexp.MustCompile(`\$\{(DS_\w+)\}`).FindAllStringSubmatch(string(content), -1) {
 			used[match[1]] = true
 			if !declared[match[1]] {
-				t.Errorf("%s: nobody asks for %s", name, match[1])
+				t.Errorf("%s: no input is named %s", name, match[1])
 			}
 		}
 		for input := range declared {

@@ -44,7 +44,7 @@ type group struct {
 
 // rule is a recording rule or an alert. Its expression is PromQL, in which REPLICA
 // stands for the labels of replicas, BUILD for those of a release, OURS for reasons
-// of our own, and placeholders for what can be set. Annotations have placeholders, too.
+// of our own, and placeholders for settings. Annotations have placeholders, too.
 type rule struct {
 	record, alert      string
 	expr               string
@@ -95,7 +95,7 @@ func File(scale float64) ([]byte, error) {
 	return b.Bytes(), e.Close()
 }
 
-// Template returns the rules as JSON in which the placeholders of package settings stand for what can be set.
+// Template returns the rules as JSON with the placeholders of package settings in it.
 func Template() ([]byte, error) {
 	f, err := render(1, func(text, _ string) (string, error) { return text, nil })
 	if err != nil {
@@ -109,10 +109,10 @@ func Template() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// filler fills in the placeholders of a text of a rule that waits for a time.
+// filler fills in the placeholders of an expression or annotation. Alerts wait for a time before they fire.
 type filler func(text, wait string) (string, error)
 
-// render returns the rules with their times divided and their texts filled in.
+// render returns the rules with their times divided and their placeholders filled in.
 func render(s scaler, fill filler) (file, error) {
 	var f file
 	for _, g := range groups() {

@@ -1,4 +1,4 @@
-// Package settings holds what users of the rules and of the dashboards may set without editing Go: thresholds, a
+// Package settings holds the settings of the rules and of the dashboards, which need no editing of Go: thresholds, a
 // selector, and names of labels. Rules and dashboards write a placeholder for each; their files in dashboards/ have the
 // defaults in its place, and the mixin and the Helm chart the user's values.
 package settings
@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Placeholders, neither of which is PromQL, so that one that was forgotten is found by any check of the rules.
+// Placeholders are no PromQL, so any check of the rules finds a forgotten one.
 const (
 	// Matchers stands for the selector after a metric without matchers: {job="x"}, or nothing by default.
 	Matchers = "@{matchers}"
@@ -29,7 +29,7 @@ type Threshold struct {
 	// Name is in the style of Helm values and of Jsonnet fields. Its last word is the unit: Ratio is a share of 1.
 	Name    string
 	Default float64
-	// Doc is a sentence on what is compared with it.
+	// Doc is a sentence that names the alert and the value compared with the threshold.
 	Doc string
 }
 
@@ -80,8 +80,8 @@ func Labels() []Label {
 	}
 }
 
-// Fill replaces all placeholders by their defaults, and For by the time that an alert waits. It fails on one that it does
-// not know.
+// Fill replaces all placeholders by their defaults, and For by the time that an alert waits. It fails on an
+// unknown one.
 func Fill(text, wait string) (string, error) {
 	pairs := []string{Matchers, "", MoreMatchers, "", For, wait}
 	for _, l := range Labels() {

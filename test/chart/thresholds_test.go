@@ -25,7 +25,6 @@ func defaultThresholds(t *testing.T) map[string]float64 {
 	return values.Rules.Thresholds
 }
 
-// Each placeholder has a threshold, and each threshold a placeholder.
 func TestThresholdsAreThoseOfTheRules(t *testing.T) {
 	t.Parallel()
 	used := map[string]bool{}
@@ -91,7 +90,7 @@ func checkRules(t *testing.T, groups []monitoring.RuleGroup) {
 	}
 }
 
-func TestAlertsWaitAsLongAsTheUserSays(t *testing.T) {
+func TestAlertsWaitForTheTimeInTheValues(t *testing.T) {
 	t.Parallel()
 	groups := rendered(t, render(t, set(t, "rules: {enabled: true, expected: [{job: a}], forByAlert: {TrafficReplicaDown: 1h30m, TrafficFleetAbsent: 2m}}")))
 	checked := map[string]string{}

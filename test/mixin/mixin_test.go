@@ -214,7 +214,7 @@ func TestASelectorIsInEverySelector(t *testing.T) {
 	}
 }
 
-func TestLabelsHaveTheNamesThatTheUserSays(t *testing.T) {
+func TestLabelsHaveTheNamesOfTheConfiguration(t *testing.T) {
 	t.Parallel()
 	text, err := json.Marshal(mustRender(t, other))
 	if err != nil {
@@ -226,7 +226,7 @@ func TestLabelsHaveTheNamesThatTheUserSays(t *testing.T) {
 		}
 	}
 	if !strings.Contains(string(text), "by (k8s_cluster, ns, job") || !strings.Contains(string(text), "without (instance, pod, node, host)") {
-		t.Error("the labels of the user are not there")
+		t.Error("the configured labels are not there")
 	}
 }
 
