@@ -75,9 +75,10 @@ simulate: ## Simulate a fleet of REPLICAS (default 1000) that gossips: it forms,
 	$(GO) test -count=1 -timeout 120m -v -run TestAFleetThatGossips ./internal/membership -membership.gossiping=$(or $(REPLICAS),1000)
 
 .PHONY: rules
-rules: $(PROMTOOL) ## Check and test the rules for Prometheus.
+rules: $(PROMTOOL) ## Check and test the rules for Prometheus, and the mixin.
 	$(PROMTOOL) check rules --lint=all --lint-fatal dashboards/rules/*.yaml
 	printf '%s\n' dashboards/rules/tests/*.yaml | xargs -n 1 -P 2 $(PROMTOOL) test rules
+	cd test/mixin && $(GO) vet ./... && TRAFFIC_MIXIN_PROMTOOL=$(PROMTOOL) $(GO) test -count=1 ./...
 
 .PHONY: chart
 chart: build $(HELM) $(PROMTOOL) $(PROMETHEUS) $(ALERTMANAGER) ## Lint, render and run the Helm chart, and check deploy/compose.
