@@ -220,6 +220,7 @@ packages: snapshot release-test-tools ## Install the deb and the rpm of a snapsh
 # All but the steps that need Docker or the identity of the workflow.
 .PHONY: release-test
 release-test: release-tools release-test-tools ## Build a whole release, with bills of materials, test its packages, and publish it to a registry on this machine; as root, on Debian or Ubuntu.
+	$(GORELEASER) check
 	PATH="$(TOOLS)/bin:$$PATH" $(GORELEASER) release --snapshot --clean --parallelism 2 --skip docker,sign
 	test/packages/test.sh dist/traffic-exporter_*_$$(dpkg --print-architecture).deb dist/traffic-exporter-*.$$(uname -m).rpm
 	HELM=$(HELM) COSIGN=$(COSIGN) test/packages/registry.sh dist
