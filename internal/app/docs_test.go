@@ -23,11 +23,11 @@ func TestTheWorkedExamplesRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		files := regexp.MustCompile("(?ms)^```yaml\n((?:data|scenarios):\n.*?)^```$").FindAllSubmatch(text, -1)
+		files := regexp.MustCompile("(?ms)^```yaml[^\n]*\n((?:data|scenarios):\n.*?)^```$").FindAllSubmatch(text, -1)
 		if len(files) != want {
 			t.Errorf("%s has %d files, want %d", page, len(files), want)
 		}
-		rows := regexp.MustCompile("(?ms)^```csv\n(.*?)^```$").FindSubmatch(text)
+		rows := regexp.MustCompile("(?ms)^```csv[^\n]*\n(.*?)^```$").FindSubmatch(text)
 		for i, file := range files {
 			t.Run(fmt.Sprint(page, " ", i+1), func(t *testing.T) {
 				dir := t.TempDir()
