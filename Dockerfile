@@ -4,6 +4,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY cmd cmd
+COPY docs docs
 COPY internal internal
 ARG VERSION=unknown
 ARG REVISION=unknown

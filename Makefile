@@ -27,6 +27,11 @@ OPERATOR_CRDS := $(TOOLS)/prometheus-operator-crds-v0.95.1
 KUBERNETES    := v1.37.2
 KUBE          := $(addprefix $(TOOLS)/,$(addsuffix -$(KUBERNETES),kube-apiserver kube-controller-manager kube-scheduler kubectl))
 
+# The tools and tests in these folders have a go.mod each, so that the binary's names only the modules that it is built and tested with.
+MODULES := . $(patsubst %/go.mod,%,$(sort $(wildcard test/*/go.mod)))
+# $(call each,MODULES,COMMAND) runs a command in each of the modules, and stops at the first that fails.
+each = for module in $(1); do echo "$$module:"; (cd "$$module" && $(2)); done
+
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 BRANCH   ?= $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
@@ -40,7 +45,7 @@ export GOFLAGS     := -trimpath
 
 .PHONY: help
 help: ## Show this list.
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## Build ./traffic_exporter, a static binary.
@@ -55,8 +60,7 @@ test: test-unit rules chart examples grpc websocket page e2e ## Set up and run a
 
 .PHONY: test-unit
 test-unit: ## Run vet and the Go tests with the race detector.
-	$(GO) vet -tags e2e ./...
-	CGO_ENABLED=1 $(GO) test -race ./...
+	@$(call each,. test/bench test/preview,$(GO) vet -tags e2e ./... && CGO_ENABLED=1 $(GO) test -race ./...)
 	$(MAKE) explore EPISODES=10000
 
 EPISODES ?= 100000
@@ -71,9 +75,10 @@ simulate: ## Simulate a fleet of REPLICAS (default 1000) that gossips: it forms,
 	$(GO) test -count=1 -timeout 120m -v -run TestAFleetThatGossips ./internal/membership -membership.gossiping=$(or $(REPLICAS),1000)
 
 .PHONY: rules
-rules: $(PROMTOOL) ## Check and test the rules for Prometheus.
+rules: $(PROMTOOL) ## Check and test the rules for Prometheus, and the mixin.
 	$(PROMTOOL) check rules --lint=all --lint-fatal dashboards/rules/*.yaml
 	printf '%s\n' dashboards/rules/tests/*.yaml | xargs -n 1 -P 2 $(PROMTOOL) test rules
+	cd test/mixin && $(GO) vet ./... && TRAFFIC_MIXIN_PROMTOOL=$(PROMTOOL) $(GO) test -count=1 ./...
 
 .PHONY: chart
 chart: build $(HELM) $(PROMTOOL) $(PROMETHEUS) $(ALERTMANAGER) ## Lint, render and run the Helm chart, and check deploy/compose.
@@ -153,12 +158,7 @@ page: build system-tools ## Run the tests of the live page in a real browser.
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) vulnerabilities ## Run golangci-lint with the project's configuration, and look for known vulnerabilities.
-	$(GOLANGCI_LINT) run ./...
-	cd test/chart && $(GOLANGCI_LINT) run ./...
-	cd test/examples && $(GOLANGCI_LINT) run ./...
-	cd test/grpc && $(GOLANGCI_LINT) run ./...
-	cd test/websocket && $(GOLANGCI_LINT) run ./...
-	cd test/cluster && $(GOLANGCI_LINT) run ./...
+	@$(call each,$(MODULES),$(GOLANGCI_LINT) run ./...)
 
 PROSE := README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md docs config.example.yaml examples internal cmd test dashboards deploy
 
@@ -179,16 +179,12 @@ vulnerabilities: $(GOVULNCHECK) ## Look for known vulnerabilities that the binar
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code.
-	$(GOLANGCI_LINT) fmt ./...
-	cd test/chart && $(GOLANGCI_LINT) fmt ./...
-	cd test/examples && $(GOLANGCI_LINT) fmt ./...
-	cd test/grpc && $(GOLANGCI_LINT) fmt ./...
-	cd test/websocket && $(GOLANGCI_LINT) fmt ./...
-	cd test/cluster && $(GOLANGCI_LINT) fmt ./...
+	@$(call each,$(MODULES),$(GOLANGCI_LINT) fmt ./...)
 
 .PHONY: generate
 generate: ## Generate the JSON schema, the reference documentation, the dashboards and the list of the binary's packages.
 	$(GO) generate ./...
+	cd test/bench && $(GO) generate ./...
 	GOOS=linux GOARCH=amd64 $(GO) list -deps -f '{{if not .Standard}}{{.ImportPath}}{{end}}' ./cmd/traffic_exporter | \
 		grep -v ^github.com/traffic-exporter/ | LC_ALL=C sort > cmd/traffic_exporter/packages.txt
 	cd test/chart && $(GO) generate ./...
@@ -198,12 +194,7 @@ MAX_MEGABYTES := 48
 
 .PHONY: check
 check: build generate ## Fail if generated files or go.mod are out of date, or the binary has grown.
-	$(GO) mod tidy -diff
-	cd test/chart && $(GO) mod tidy -diff
-	cd test/examples && $(GO) mod tidy -diff
-	cd test/grpc && $(GO) mod tidy -diff
-	cd test/websocket && $(GO) mod tidy -diff
-	cd test/cluster && $(GO) mod tidy -diff
+	@$(call each,$(MODULES),$(GO) mod tidy -diff)
 	git diff --exit-code
 	size=$$(($$(wc -c < traffic_exporter) / 1000000)); echo "the binary is $$size MB"; [ "$$size" -le "$(MAX_MEGABYTES)" ]
 
@@ -223,8 +214,21 @@ snapshot: $(GORELEASER) ## Build archives and packages as a release has them, in
 	$(GORELEASER) release --snapshot --clean --parallelism 2 --skip docker,sign,sbom
 
 .PHONY: packages
-packages: snapshot ## Install the packages of a snapshot into a copy of this system, run and remove them; as root, where there is dpkg.
-	test/packages/test.sh dist/traffic-exporter_*_amd64.deb
+packages: snapshot release-test-tools ## Install the deb and the rpm of a snapshot into copies of this system under a systemd of their own; as root, on Debian or Ubuntu.
+	test/packages/test.sh dist/traffic-exporter_*_$$(dpkg --print-architecture).deb dist/traffic-exporter-*.$$(uname -m).rpm
+
+# All but the steps that need Docker or the identity of the workflow.
+.PHONY: release-test
+release-test: release-tools release-test-tools ## Build a whole release, with bills of materials, test its packages, and publish it to a registry on this machine; as root, on Debian or Ubuntu.
+	PATH="$(TOOLS)/bin:$$PATH" $(GORELEASER) release --snapshot --clean --parallelism 2 --skip docker,sign
+	test/packages/test.sh dist/traffic-exporter_*_$$(dpkg --print-architecture).deb dist/traffic-exporter-*.$$(uname -m).rpm
+	HELM=$(HELM) COSIGN=$(COSIGN) test/packages/registry.sh dist
+
+.PHONY: release-test-tools
+release-test-tools:
+	@for tool in rpm jq buildah skopeo docker-registry; do \
+		command -v $$tool >/dev/null || DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qq -y --no-install-recommends $$tool >/dev/null; \
+	done
 
 .PHONY: release-tools
 release-tools: $(GORELEASER) $(SYFT) $(COSIGN) $(HELM) ## Build what a release needs.
@@ -239,6 +243,11 @@ release-chart: release-tools ## Push the chart, signed, as an OCI artifact.
 	$(HELM) push dist/traffic-exporter-$(VERSION:v%=%).tgz oci://ghcr.io/traffic-exporter/charts 2>&1 | tee dist/chart.txt
 	$(COSIGN) sign --yes "ghcr.io/traffic-exporter/charts/traffic-exporter@$$(sed -n 's/^Digest: //p' dist/chart.txt)"
 
+.PHONY: previewer
+previewer: ## Build .tools/preview, which draws dashboards from a live Prometheus.
+	mkdir -p $(TOOLS)
+	$(GO) build -C test/preview -o $(TOOLS)/preview .
+
 .PHONY: bench
 bench: ## Run the micro-benchmarks of the sending path.
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
@@ -250,7 +259,7 @@ bench-fleet: build ## Measure what membership costs each of ten idle replicas.
 .PHONY: bench-fleet-size
 bench-fleet-size: build ## Form, replace and kill a fleet of 100 real replicas; ARGS='-replicas 60 -kill 18' for another.
 	mkdir -p $(TOOLS)
-	$(GO) build -o $(TOOLS)/fleetsize ./test/bench/fleetsize
+	$(GO) build -C test/bench -o $(TOOLS)/fleetsize ./fleetsize
 	$(TOOLS)/fleetsize -traffic_exporter ./traffic_exporter $(ARGS)
 
 # A generator that cannot be built is reported as missing, like those of the system.
@@ -258,7 +267,7 @@ bench-fleet-size: build ## Form, replace and kill a fleet of 100 real replicas; 
 bench-peers: build ## Measure other load generators beside ours and write docs/performance.md; ARGS=-quick for a look.
 	-$(MAKE) --keep-going $(VEGETA) $(HEY) $(FORTIO) $(K6) $(GHZ)
 	mkdir -p $(TOOLS)
-	$(GO) build -o $(TOOLS)/peers ./test/bench/peers
+	$(GO) build -C test/bench -o $(TOOLS)/peers ./peers
 	$(TOOLS)/peers -traffic_exporter ./traffic_exporter -revision '$(VERSION)' \
 		-vegeta $(VEGETA) -hey $(HEY) -fortio $(FORTIO) -k6 $(K6) -ghz $(GHZ) $(ARGS)
 
@@ -277,12 +286,14 @@ bench-variables: build ## Measure what variables in a request cost beside a fixe
 
 .PHONY: bench-import-log
 bench-import-log: build ## Import a log of ten million lines with a known mix and rate: time, memory, and by how much the result is off.
-	$(GO) run ./test/bench/importlog $(ARGS)
+	mkdir -p $(TOOLS)
+	$(GO) build -C test/bench -o $(TOOLS)/importlog ./importlog
+	$(TOOLS)/importlog $(ARGS)
 
 .PHONY: bench-soak
 bench-soak: build ## Send at a high rate for ten minutes: the binary must not grow. ARGS='-duration 2h' for longer.
 	mkdir -p $(TOOLS)
-	$(GO) build -o $(TOOLS)/peers ./test/bench/peers
+	$(GO) build -C test/bench -o $(TOOLS)/peers ./peers
 	$(TOOLS)/peers soak -traffic_exporter ./traffic_exporter $(ARGS)
 
 .PHONY: soak
@@ -317,11 +328,11 @@ $(GOVULNCHECK):
 # GoReleaser looks for this one by its name.
 $(SYFT):
 	$(call install,github.com/anchore/syft/cmd/syft@v1.57.1,)
-	ln -sf $@ $(TOOLS)/bin/syft
+	ln -sf ../$(notdir $@) $(TOOLS)/bin/syft
 
 $(COSIGN):
 	$(call install,github.com/sigstore/cosign/v3/cmd/cosign@v3.0.3,)
-	ln -sf $@ $(TOOLS)/bin/cosign
+	ln -sf ../$(notdir $@) $(TOOLS)/bin/cosign
 
 $(GORELEASER):
 	$(call install,github.com/goreleaser/goreleaser/v2@v2.15.1,,goreleaser)

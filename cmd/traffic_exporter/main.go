@@ -79,7 +79,7 @@ type commands map[string]command
 func addCommands(cli *kingpin.Application, stdout io.Writer, logger func() *slog.Logger) commands {
 	all := commands{}
 	for _, add := range []func(*kingpin.Application, io.Writer, func() *slog.Logger) commands{
-		addRun, addCheck, addPreview, addSend, addRate, addImport, addRecord, addDemo, addTarget,
+		addRun, addCheck, addSchema, addPreview, addSend, addRate, addImport, addRecord, addDemo, addTarget,
 	} {
 		maps.Copy(all, add(cli, stdout, logger))
 	}

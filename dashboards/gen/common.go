@@ -1,6 +1,9 @@
 package main
 
-import "github.com/traffic-exporter/traffic_exporter/dashboards/grafana"
+import (
+	"github.com/traffic-exporter/traffic_exporter/dashboards/grafana"
+	"github.com/traffic-exporter/traffic_exporter/dashboards/settings"
+)
 
 // The dashboards' addresses, which links from elsewhere rely on.
 const (
@@ -29,15 +32,15 @@ func newBoard(uid, title, description string, variables []grafana.Variable, anno
 // commonVariables choose the data source and the fleet.
 func commonVariables() []grafana.Variable {
 	const info = "traffic_exporter_build_info"
-	cluster := labelVariable("cluster", "Cluster", info, "cluster", ".*")
+	cluster := labelVariable("cluster", "Cluster", info+settings.Matchers, settings.ClusterLabel, ".*")
 	cluster.Hide = grafana.Hidden
 	cluster.Description = "For servers that hold several clusters: set it by var-cluster in the address."
 	return []grafana.Variable{
 		{Name: "datasource", Label: "Data source", Type: "datasource", Query: "prometheus"},
 		cluster,
 		// Outside of Kubernetes there is no such label, and .* matches that.
-		labelVariable("namespace", "Namespace", metric(info, `cluster=~"$cluster"`), "namespace", ".*"),
-		labelVariable("job", "Job", metric(info, `cluster=~"$cluster", namespace=~"$namespace"`), "job", ".+"),
+		labelVariable("namespace", "Namespace", metric(info, ofCluster), settings.NamespaceLabel, ".*"),
+		labelVariable("job", "Job", metric(info, ofNamespace), "job", ".+"),
 	}
 }
 
@@ -95,7 +98,7 @@ func annotation(name, color, expr, title, text, tags string) grafana.Annotation 
 // alerts are the times in which an alert fires. Alerts of the whole fleet have no
 // scenario, and are shown with any.
 func alerts(matchers ...string) grafana.Annotation {
-	selector := metric("ALERTS", `alertname=~"Traffic.*"`, append([]string{`alertstate="firing"`}, matchers...)...)
+	selector := metric("ALERTS", settings.MoreMatchers+`alertname=~"Traffic.*"`, append([]string{`alertstate="firing"`}, matchers...)...)
 	return annotation("Alerts", "red", selector, "{{alertname}}", "{{severity}} {{scenario}} {{instance}}", "alertname,severity,scenario")
 }
 

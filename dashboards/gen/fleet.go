@@ -157,6 +157,12 @@ func (b *board) cost() {
 		query("{{instance}}", eachSum("traffic_open_connections")), lines))
 	b.place(8, 9, chart("Open files", "Part of the file descriptors that the process may have: each connection needs one.", ratio,
 		query("{{instance}}", over0(each("process_open_fds"), each("process_max_fds"))), lines))
+	b.place(12, 9, chart("Spans over OTLP", "Spans of sampled slots that the receiver of OTLP has taken, and those that were dropped, by the reason.", perSecondOf,
+		query("exported", sum("", rate(metric("traffic_otlp_spans_exported_total", ofInstance)))),
+		query("dropped: {{reason}}", sum("reason", rate(metric("traffic_otlp_spans_dropped_total", ofInstance)))), lines))
+	b.place(12, 9, chart("Metrics over OTLP", "Pushes of all metrics to the receiver of OTLP, and those that failed.", perSecondOf,
+		query("pushed", sum("", rate(metric("traffic_otlp_metric_pushes_total", ofInstance)))),
+		query("failed", sum("", rate(metric("traffic_otlp_metric_push_failures_total", ofInstance)))), lines))
 }
 
 func (b *board) agreement() {

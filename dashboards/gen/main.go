@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/traffic-exporter/traffic_exporter/dashboards/settings"
 )
 
 //go:generate go run . ..
@@ -30,24 +32,53 @@ func boards() map[string]*board {
 	return map[string]*board{"overview.json": overview(), "scenario.json": scenario(), "fleet.json": fleet()}
 }
 
-// render returns the JSON of a dashboard.
-func render(b *board) ([]byte, error) {
+// outputs returns the contents of all files by their paths below dashboards/: those with the
+// defaults of all settings, those of the mixin with placeholders, and those for grafana.com.
+func outputs() (map[string][]byte, error) {
+	all := map[string][]byte{}
+	for name, b := range boards() {
+		template, err := render(b.Dashboard)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		public, err := render(published(b.Dashboard))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		all[filepath.Join("mixin", "dashboards", name)] = template
+		for path, content := range map[string][]byte{name: template, filepath.Join("grafana.com", name): public} {
+			filled, err := settings.Fill(string(content), "")
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
+			all[path] = []byte(filled)
+		}
+	}
+	return all, nil
+}
+
+// render returns the JSON of a document.
+func render(document any) ([]byte, error) {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false) // Comparisons in queries should be readable.
 	e.SetIndent("", "  ")
-	err := e.Encode(b.Dashboard)
+	err := e.Encode(document)
 	return buf.Bytes(), err
 }
 
-// write writes all dashboards to a folder.
+// write writes all files to a folder.
 func write(folder string) error {
-	for name, b := range boards() {
-		content, err := render(b)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+	all, err := outputs()
+	if err != nil {
+		return err
+	}
+	for name, content := range all {
+		path := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
 		}
-		if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil {
+		if err := os.WriteFile(path, content, 0o644); err != nil {
 			return err
 		}
 	}

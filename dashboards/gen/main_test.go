@@ -31,18 +31,24 @@ func files(t *testing.T) map[string]grafana.Dashboard {
 	return all
 }
 
-func TestDashboardsAreUpToDate(t *testing.T) {
-	made := boards()
-	for name := range files(t) {
-		if made[name] == nil {
-			t.Errorf("nobody makes dashboards/%s", name)
-		}
+func TestFilesAreUpToDate(t *testing.T) {
+	made, err := outputs()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, b := range made {
-		want, err := render(b)
+	for _, folder := range []string{"", "grafana.com", "mixin/dashboards"} {
+		paths, err := filepath.Glob(filepath.Join("..", folder, "*.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
+		for _, path := range paths {
+			name := filepath.Join(folder, filepath.Base(path))
+			if _, ok := made[name]; !ok {
+				t.Errorf("nobody makes dashboards/%s", name)
+			}
+		}
+	}
+	for name, want := range made {
 		got, err := os.ReadFile(filepath.Join("..", name))
 		if err != nil {
 			t.Fatal(err)
@@ -58,12 +64,16 @@ func TestWriteWritesTheFiles(t *testing.T) {
 	if err := write(folder); err != nil {
 		t.Fatal(err)
 	}
-	for name := range boards() {
+	made, err := outputs()
+	if err != nil || len(made) != 3*len(boards()) {
+		t.Fatalf("%d files, %v", len(made), err)
+	}
+	for name := range made {
 		if content, err := os.ReadFile(filepath.Join(folder, name)); err != nil || !json.Valid(content) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := write(filepath.Join(folder, "none")); err == nil {
-		t.Error("no error for a folder that is not there")
+	if err := write(filepath.Join(folder, "overview.json")); err == nil {
+		t.Error("no error for a folder that is a file")
 	}
 }

@@ -1,6 +1,9 @@
 package main
 
-import "github.com/traffic-exporter/traffic_exporter/dashboards/grafana"
+import (
+	"github.com/traffic-exporter/traffic_exporter/dashboards/grafana"
+	"github.com/traffic-exporter/traffic_exporter/dashboards/settings"
+)
 
 // overview shows at a glance: is the target met, what fails, how slow is it, who sends.
 func overview() *board {
@@ -68,7 +71,7 @@ func (b *board) overviewStats() {
 	b.place(3, 4, stat("Replicas that send", "Replicas that count as members of their fleet and send.", count,
 		query("", sum("", metric("traffic_fleet_live", ofJob))), noValue("0"), decimals(0), thresholds(bad, from(1, good))))
 	b.place(3, 4, stat("Alerts that fire", "Alerts of traffic_exporter's rules that fire now, at any severity.", count,
-		query("", `count(ALERTS{alertname=~"Traffic.*", alertstate="firing"}) or vector(0)`), decimals(0), thresholds(good, from(1, bad))))
+		query("", `count(ALERTS{`+settings.MoreMatchers+`alertname=~"Traffic.*", alertstate="firing"}) or vector(0)`), decimals(0), thresholds(good, from(1, bad))))
 }
 
 // burnThresholds are the factors of the usual burn rate alerts of a 30-day SLO.

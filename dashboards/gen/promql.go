@@ -1,15 +1,21 @@
 package main
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/traffic-exporter/traffic_exporter/dashboards/settings"
+)
 
 // fleetLabels name a fleet: replicas that agree in these share their rates. Gauges that
 // every replica shows of the whole fleet are taken once for each of them.
-const fleetLabels = "cluster, namespace, job"
+const fleetLabels = settings.ClusterLabel + ", " + settings.NamespaceLabel + ", job"
 
 // Matchers of the variables.
 const (
-	ofJob      = `cluster=~"$cluster", namespace=~"$namespace", job=~"$job"`
-	ofInstance = ofJob + `, instance=~"$instance"`
+	ofCluster   = settings.MoreMatchers + settings.ClusterLabel + `=~"$cluster"`
+	ofNamespace = ofCluster + `, ` + settings.NamespaceLabel + `=~"$namespace"`
+	ofJob       = ofNamespace + `, job=~"$job"`
+	ofInstance  = ofJob + `, instance=~"$instance"`
 
 	// Several scenarios, or one. Their histograms are never taken together, since classic
 	// buckets differ between scenarios.

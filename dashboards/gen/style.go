@@ -330,9 +330,7 @@ func reasons(p *grafana.Panel) {
 		protocol.ReasonCheck:          "yellow",
 		protocol.ReasonCanceled:       "text",
 	}
-	for r := protocol.ReasonNone + 1; int(r) < protocol.NumReasons; r++ {
-		named(r.String(), colored(mustHave(colors, r)))(p)
-	}
+	colorAll(p, protocol.ReasonNone+1, protocol.NumReasons, colors)
 	largestFirst(p)
 }
 
@@ -350,9 +348,7 @@ func drops(p *grafana.Panel) {
 		engine.DropNoDescriptors: "dark-orange",
 		engine.DropShutdown:      "text",
 	}
-	for r := range engine.DropReason(engine.NumDropReasons) {
-		named(r.String(), colored(mustHave(colors, r)))(p)
-	}
+	colorAll(p, engine.DropReason(0), engine.NumDropReasons, colors)
 	largestFirst(p)
 }
 
@@ -364,9 +360,7 @@ func outcomes(p *grafana.Panel) {
 		engine.JourneyWithheld: "purple",
 		engine.JourneyCanceled: "text",
 	}
-	for o := range engine.JourneyOutcome(engine.NumJourneyOutcomes) {
-		named(o.String(), colored(mustHave(colors, o)))(p)
-	}
+	colorAll(p, engine.JourneyOutcome(0), engine.NumJourneyOutcomes, colors)
 }
 
 // withheld gives each reason for not sending a retry, a redirect or a step its colour.
@@ -397,9 +391,7 @@ func mismatches(p *grafana.Panel) {
 		candidate.Body:       "blue",
 		candidate.Missing:    "purple",
 	}
-	for r := range candidate.Result(candidate.NumResults) {
-		named(r.String(), colored(mustHave(colors, r)))(p)
-	}
+	colorAll(p, candidate.Result(0), candidate.NumResults, colors)
 	largestFirst(p)
 }
 
@@ -411,6 +403,16 @@ func skips(p *grafana.Panel) {
 	}
 	named(engine.WithheldInFlight.String()+", not compared", colored("orange"))(p)
 	largestFirst(p)
+}
+
+// colorAll gives the series of each value, from the first to before the end, its colour.
+func colorAll[K interface {
+	~uint8
+	fmt.Stringer
+}](p *grafana.Panel, first K, end int, colors map[K]string) {
+	for k := first; int(k) < end; k++ {
+		named(k.String(), colored(mustHave(colors, k)))(p)
+	}
 }
 
 // mustHave finds a colour. One that is missing is a mistake in this package, which the

@@ -40,7 +40,7 @@ const mismatch = `
   sum without (REPLICA, result) (rate(traffic_compare_requests_total{result!~"same|base_failed"}[10m]))
 /
   sum without (REPLICA, result) (rate(traffic_compare_requests_total{result!="base_failed"}[10m]))
-> 0.01
+> @{compareMismatchRatio}
 and
   sum without (REPLICA, result) (increase(traffic_compare_requests_total{result!~"same|base_failed"}[10m])) >= 3
 )
@@ -52,9 +52,9 @@ const slower = `
     METRIC{side="candidate"}
   / ignoring (side)
     METRIC{side="base"}
-  > 1.25
+  > @{compareSlowerFactor}
 and
-  (METRIC{side="candidate"} - ignoring (side) METRIC{side="base"} > 0.005)
+  (METRIC{side="candidate"} - ignoring (side) METRIC{side="base"} > @{compareSlowerSeconds})
 and
   sum without (REPLICA, result) (increase(traffic_compare_requests_total{result!="base_failed"}[30m])) >= PAIRS
 )

@@ -10,7 +10,7 @@ func fleetAlerts() group {
 			expr:        `absent(traffic_exporter_build_info)`,
 			wait:        10 * time.Minute,
 			summary:     "No traffic_exporter is scraped: nothing is tested.",
-			description: "Prometheus has seen no traffic_exporter for 10 minutes.",
+			description: "Prometheus has seen no traffic_exporter for @{for}.",
 		},
 		{
 			name: "TrafficFleetAbsent", severity: critical, concern: fleet,
@@ -19,7 +19,7 @@ func fleetAlerts() group {
 			expr:        "max_over_time(" + replicas + "[1d])\nunless\n" + replicas,
 			wait:        10 * time.Minute,
 			summary:     "No replica of a fleet is scraped any more: its targets get nothing, or nobody sees it.",
-			description: "Prometheus has found no replica of {{ $labels.job }} for 10 minutes. Within the last day there were up to {{ $value }}.",
+			description: "Prometheus has found no replica of {{ $labels.job }} for @{for}. Within the last day there were up to {{ $value }}.",
 		},
 		{
 			name: "TrafficReplicaDown", severity: warning, concern: fleet,
@@ -30,14 +30,14 @@ and on (job, instance)
 last_over_time(traffic_exporter_build_info[1d])`,
 			wait:        5 * time.Minute,
 			summary:     "A replica cannot be scraped.",
-			description: "Replica {{ $labels.instance }} of {{ $labels.job }} has not responded to Prometheus for 5 minutes.",
+			description: "Replica {{ $labels.instance }} of {{ $labels.job }} has not responded to Prometheus for @{for}.",
 		},
 		{
 			name: "TrafficReplicaSilent", severity: warning, concern: fleet,
 			expr:        `traffic_fleet_live == 0`,
 			wait:        5 * time.Minute,
 			summary:     "A replica runs and sends nothing.",
-			description: "Replica {{ $labels.instance }} of {{ $labels.job }} has not counted as a member of its fleet for 5 minutes.",
+			description: "Replica {{ $labels.instance }} of {{ $labels.job }} has not counted as a member of its fleet for @{for}.",
 		},
 		{
 			name: "TrafficReplicaMissing", severity: warning, concern: fleet,
@@ -100,7 +100,7 @@ and
 )`,
 			wait:        10 * time.Minute,
 			summary:     "Replicas of a fleet run different configurations.",
-			description: "Replicas of {{ $labels.job }} have been running different configurations for 10 minutes.",
+			description: "Replicas of {{ $labels.job }} have been running different configurations for @{for}.",
 		},
 		{
 			name: "TrafficConfigReloadFailed", severity: warning, concern: configuration,
@@ -125,7 +125,7 @@ and
 		},
 		{
 			name: "TrafficClockSkew", severity: warning, concern: fleet,
-			expr:        `abs(traffic_fleet_clock_skew_seconds) > 0.5`,
+			expr:        `abs(traffic_fleet_clock_skew_seconds) > @{clockSkewSeconds}`,
 			wait:        5 * time.Minute,
 			summary:     "The clock of a replica is wrong.",
 			description: "The clock of replica {{ $labels.instance }} of {{ $labels.job }} is {{ $value | humanizeDuration }} from those of the others.",

@@ -16,7 +16,7 @@ func generatorAlerts() group {
 sum without (REPLICA, reason) (rate(traffic_slots_dropped_total{reason="late"}[2m]))
 /
 sum without (REPLICA) (rate(traffic_slots_due_total[2m]))
-> 0.01`,
+> @{lateRatio}`,
 			wait:        3 * time.Minute,
 			summary:     "The exporter is too busy to send on time: do not trust its latencies.",
 			description: "{{ $value | humanizePercentage }} of the requests of scenario {{ $labels.scenario }} are not sent, as the exporter is late for them.",
@@ -24,7 +24,7 @@ sum without (REPLICA) (rate(traffic_slots_due_total[2m]))
 		{
 			name: "TrafficGeneratorOverloaded", severity: warning, concern: generator,
 			labels:      map[string]string{"sign": "delay"},
-			expr:        `scenario:traffic_send_delay_seconds:p99_rate2m > 0.025`,
+			expr:        `scenario:traffic_send_delay_seconds:p99_rate2m > @{sendDelaySeconds}`,
 			wait:        3 * time.Minute,
 			summary:     "The exporter is too busy to send on time: do not trust its latencies.",
 			description: "One in a hundred requests of scenario {{ $labels.scenario }} is sent {{ $value | humanizeDuration }} after it was due, or later still.",
@@ -36,7 +36,7 @@ sum without (REPLICA) (rate(traffic_slots_due_total[2m]))
   sum without (REPLICA) (rate(traffic_slots_dropped_total{reason=~"in_flight|rate_cap"}[5m]))
 / ignoring (reason) group_left ()
   sum without (REPLICA) (rate(traffic_slots_due_total[5m]))
-> 0.01
+> @{droppedRatio}
 )
 and ignoring (reason)
 ` + sending,
@@ -68,7 +68,7 @@ and
   sum without (REPLICA, request) (rate(traffic_request_failures_total{reason=~"local|denied"}[5m]))
 / ignoring (reason) group_left ()
   sum without (REPLICA, request, code) (rate(traffic_requests_total[5m]))
-> 0.01
+> @{localFailureRatio}
 )
 and ignoring (reason)
 ` + sending,
@@ -90,7 +90,7 @@ and ignoring (reason)
   sum without (REPLICA, request, kind) (rate(traffic_requests_withheld_total{kind="step"}[10m]))
 / ignoring (reason) group_left
   sum without (REPLICA) (rate(traffic_slots_finished_total[10m]))
-> 0.01
+> @{withheldRatio}
 )
 and ignoring (reason)
 ` + sending,
@@ -112,7 +112,7 @@ and ignoring (reason)
     or
       sum without (REPLICA) (rate(traffic_connect_phase_seconds_count{phase="dns"}[10m]))
     )
-  > 0.25
+  > @{dnsFailureRatio}
   and
     sum without (REPLICA) (increase(traffic_dns_failures_total[10m])) >= 1.5
   )
@@ -121,7 +121,7 @@ or
     sum without (REPLICA) (rate(traffic_dns_outdated_connections_total[10m]))
   /
     sum without (REPLICA, protocol) (rate(traffic_connections_opened_total[10m]))
-  > 0.25
+  > @{dnsFailureRatio}
   )
 )
 and
@@ -134,7 +134,7 @@ and
 			name: "TrafficScenarioSilent", severity: warning, concern: delivery,
 			// A replica that does not send is missed by TrafficRateShort only if it has a good
 			// share, and by no counter: what nobody takes is not counted.
-			expr:        `max without (REPLICA) (traffic_silent_seconds) > 5`,
+			expr:        `max without (REPLICA) (traffic_silent_seconds) > @{silentSeconds}`,
 			wait:        time.Minute,
 			summary:     "A replica does not send a scenario, though its requests are due.",
 			description: "The sending of scenario {{ $labels.scenario }} has hung for {{ $value | humanizeDuration }} on a replica.",
@@ -158,7 +158,7 @@ and
   +
     sum without (REPLICA) (increase(traffic_session_renewals_total[10m]))
   )
-> 0.5
+> @{sessionFailureRatio}
 and
   sum without (REPLICA) (increase(traffic_session_failures_total[10m])) >= 3
 )
@@ -170,17 +170,17 @@ and
 		},
 		{
 			name: "TrafficFollowStale", severity: warning, concern: delivery,
-			expr:        `time() - max without (REPLICA) (traffic_follow_last_success_timestamp_seconds) > 600`,
+			expr:        `time() - max without (REPLICA) (traffic_follow_last_success_timestamp_seconds) > @{followStaleSeconds}`,
 			wait:        5 * time.Minute,
 			summary:     "The rate that a scenario follows is not found.",
-			description: "No rate has been found for scenario {{ $labels.scenario }} for 15 minutes. The last one holds for a while, then the rate is that of otherwise in the file.",
+			description: "No rate has been found for scenario {{ $labels.scenario }} for more than @{followStaleSeconds} seconds. The last one holds for a while, then the rate is that of otherwise in the file.",
 		},
 		{
 			name: "TrafficOverrideForgotten", severity: info, concern: delivery,
 			expr:        `max without (REPLICA) (traffic_override_active) == 1`,
 			wait:        12 * time.Hour,
-			summary:     "The rate of a scenario has been overridden for half a day.",
-			description: "Scenario {{ $labels.scenario }} has had another rate than its file's for 12 hours.",
+			summary:     "The rate of a scenario is still overridden.",
+			description: "Scenario {{ $labels.scenario }} has had another rate than its file's for @{for}.",
 		},
 	})
 }
@@ -214,7 +214,7 @@ func short() []string {
     /
     (min_over_time(scenario:traffic_target_rate:max[WINDOW]) > 0)
   <
-    clamp_max(1 - 3 / sqrt(min_over_time(scenario:traffic_target_rate:max[WINDOW]) * WINDOW), 0.95)CONDITION
+    clamp_max(1 - 3 / sqrt(min_over_time(scenario:traffic_target_rate:max[WINDOW]) * WINDOW), @{rateShortRatio})CONDITION
   )`))
 		slower = fmt.Sprintf("\n  and\n    scenario:traffic_target_rate:max * %s < %d", window, enough)
 	}

@@ -42,10 +42,10 @@ const latencyRegression = `
     ` + now + `
   /
     ` + then + `
-  > 1.25
+  > @{latencyRegressionFactor}
 )
 and
-(` + now + ` - ` + then + ` > 0.005)
+(` + now + ` - ` + then + ` > @{latencyRegressionSeconds})
 and
 (
     ` + now + ` - ` + then + `
@@ -57,9 +57,9 @@ sum without (REPLICA, request, code) (increase(traffic_requests_total[30m])) >= 
 and` + alike
 
 const errorRegression = `
-(` + now + ` > 2 * ` + then + `)
+(` + now + ` > @{errorRegressionFactor} * ` + then + `)
 and
-(` + now + ` - ` + then + ` > 0.01)
+(` + now + ` - ` + then + ` > @{errorRegressionRatio})
 and
 (
     ` + now + ` - ` + then + `
@@ -93,7 +93,7 @@ func regressionAlerts() group {
 		a.name, a.concern = "TrafficErrorRegression", errors
 		a.expr = strings.NewReplacer("METRIC", "scenario:traffic_request_failures_per_requests:ratio_rate5m", "PAST", p.offset).Replace(errorRegression)
 		a.summary = "More requests of a scenario fail than did."
-		a.description = fmt.Sprintf("For half an hour {{ $value | humanizePercentage }} of the requests of scenario {{ $labels.scenario }} have failed, at least twice as many as %s, at the same rate.", p.words)
+		a.description = fmt.Sprintf("For half an hour {{ $value | humanizePercentage }} of the requests of scenario {{ $labels.scenario }} have failed, more than @{errorRegressionFactor} times as many as %s, at the same rate.", p.words)
 		list = append(list, a)
 	}
 	list = append(list, compareAlerts()...)

@@ -1,7 +1,8 @@
 // Package rules is the source of the Prometheus rules that are shipped: recording
 // rules that dashboards and alerts build on, and alerts that serve every scenario of
-// every fleet as they are. Package gen writes them to traffic-exporter.yaml; the tests
-// write them with all times divided, so that hours pass in seconds.
+// every fleet as they are. Package gen writes them to traffic-exporter.yaml, and with
+// placeholders to the mixin; the tests write them with all times divided, so that hours
+// pass in seconds.
 //
 // Rules aggregate replicas away and keep every other label (job, namespace, cluster),
 // so that fleets that one server scrapes are kept apart. They work with native
@@ -10,13 +11,18 @@ package rules
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/traffic-exporter/traffic_exporter/dashboards/settings"
 )
 
-//go:generate go run ./gen -o .
+//go:generate go run ./gen -o . -mixin ../mixin
 
 // Name is the name of the file of rules, without its extension.
 const Name = "traffic-exporter"
@@ -24,10 +30,6 @@ const Name = "traffic-exporter"
 // ours matches the reasons of failures that say nothing about the target, as
 // protocol.Reason.Ours does: an expression writes OURS for them.
 const ours = "local|denied|canceled"
-
-// replica are the labels that distinguish replicas of a fleet: an expression writes
-// REPLICA for them.
-const replica = "instance, pod, node"
 
 // build are the labels of traffic_exporter_build_info that change with a release: an
 // expression writes BUILD for them.
@@ -41,8 +43,8 @@ type group struct {
 }
 
 // rule is a recording rule or an alert. Its expression is PromQL, in which REPLICA
-// stands for the labels of replicas, BUILD for those of a release, and OURS for reasons
-// of our own.
+// stands for the labels of replicas, BUILD for those of a release, OURS for reasons
+// of our own, and placeholders for settings. Annotations have placeholders, too.
 type rule struct {
 	record, alert      string
 	expr               string
@@ -50,24 +52,24 @@ type rule struct {
 	labels, annotation map[string]string
 }
 
-// The file as Prometheus reads it.
+// The file as Prometheus reads it. In JSON it is a template.
 type (
-	yamlFile struct {
-		Groups []yamlGroup `yaml:"groups"`
+	file struct {
+		Groups []fileGroup `yaml:"groups" json:"groups"`
 	}
-	yamlGroup struct {
-		Name     string     `yaml:"name"`
-		Interval string     `yaml:"interval"`
-		Rules    []yamlRule `yaml:"rules"`
+	fileGroup struct {
+		Name     string     `yaml:"name" json:"name"`
+		Interval string     `yaml:"interval" json:"interval"`
+		Rules    []fileRule `yaml:"rules" json:"rules"`
 	}
-	yamlRule struct {
-		Record        string            `yaml:"record,omitempty"`
-		Alert         string            `yaml:"alert,omitempty"`
-		Expr          string            `yaml:"expr"`
-		For           string            `yaml:"for,omitempty"`
-		KeepFiringFor string            `yaml:"keep_firing_for,omitempty"`
-		Labels        map[string]string `yaml:"labels,omitempty"`
-		Annotations   map[string]string `yaml:"annotations,omitempty"`
+	fileRule struct {
+		Record        string            `yaml:"record,omitempty" json:"record,omitempty"`
+		Alert         string            `yaml:"alert,omitempty" json:"alert,omitempty"`
+		Expr          string            `yaml:"expr" json:"expr"`
+		For           string            `yaml:"for,omitempty" json:"for,omitempty"`
+		KeepFiringFor string            `yaml:"keep_firing_for,omitempty" json:"keep_firing_for,omitempty"`
+		Labels        map[string]string `yaml:"labels,omitempty" json:"labels,omitempty"`
+		Annotations   map[string]string `yaml:"annotations,omitempty" json:"annotations,omitempty"`
 	}
 )
 
@@ -76,31 +78,86 @@ func groups() []group {
 	return []group{recording(), objectives(), targetAlerts(), regressionAlerts(), generatorAlerts(), fleetAlerts()}
 }
 
-// File returns the file of rules with every interval, window, offset and waiting time
-// divided by a scale of at least 1.
+// File returns the file of rules with the defaults of all settings, and with every interval, window, offset and waiting
+// time divided by a scale of at least 1.
 func File(scale float64) ([]byte, error) {
-	s := scaler(scale)
-	var file yamlFile
-	for _, g := range groups() {
-		out := yamlGroup{Name: g.name, Interval: s.format(g.interval)}
-		for _, r := range g.rules {
-			expr, err := s.expr(strings.NewReplacer("REPLICA", replica, "BUILD", build, "OURS", ours).Replace(strings.TrimSpace(r.expr)))
-			if err != nil {
-				return nil, err
-			}
-			out.Rules = append(out.Rules, yamlRule{
-				Record: r.record, Alert: r.alert, Expr: expr, For: s.format(r.wait), KeepFiringFor: s.format(r.keep),
-				Labels: r.labels, Annotations: r.annotation,
-			})
-		}
-		file.Groups = append(file.Groups, out)
+	f, err := render(scaler(scale), settings.Fill)
+	if err != nil {
+		return nil, err
 	}
 	var b bytes.Buffer
 	b.WriteString("# Generated from the Go package in this folder by `make generate`: do not edit by hand.\n")
 	e := yaml.NewEncoder(&b)
 	e.SetIndent(2)
-	if err := e.Encode(file); err != nil {
+	if err := e.Encode(f); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), e.Close()
+}
+
+// Template returns the rules as JSON with the placeholders of package settings in it.
+func Template() ([]byte, error) {
+	f, err := render(1, func(text, _ string) (string, error) { return text, nil })
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // Comparisons should be readable.
+	e.SetIndent("", "  ")
+	err = e.Encode(f)
+	return b.Bytes(), err
+}
+
+// filler fills in the placeholders of an expression or annotation. Alerts wait for a time before they fire.
+type filler func(text, wait string) (string, error)
+
+// render returns the rules with their times divided and their placeholders filled in.
+func render(s scaler, fill filler) (file, error) {
+	var f file
+	for _, g := range groups() {
+		out := fileGroup{Name: g.name, Interval: s.format(g.interval)}
+		for _, r := range g.rules {
+			rule, err := r.render(s, fill)
+			if err != nil {
+				return file{}, fmt.Errorf("%s%s: %w", r.record, r.alert, err)
+			}
+			out.Rules = append(out.Rules, rule)
+		}
+		f.Groups = append(f.Groups, out)
+	}
+	return f, nil
+}
+
+func (r rule) render(s scaler, fill filler) (fileRule, error) {
+	expr := strings.NewReplacer("REPLICA", settings.ReplicaLabels, "BUILD", build, "OURS", ours).Replace(strings.TrimSpace(r.expr))
+	expr, err := fill(selectable(expr), "")
+	if err == nil {
+		expr, err = s.expr(expr)
+	}
+	if err != nil {
+		return fileRule{}, err
+	}
+	out := fileRule{
+		Record: r.record, Alert: r.alert, Expr: expr, For: s.format(r.wait), KeepFiringFor: s.format(r.keep),
+		Labels: r.labels, Annotations: map[string]string{},
+	}
+	for name, text := range r.annotation {
+		if text, err = fill(text, out.For); err != nil {
+			return fileRule{}, err
+		}
+		out.Annotations[name] = text
+	}
+	return out, nil
+}
+
+// selectable makes room for the user's matchers in each selector, of metrics and of recorded series.
+func selectable(expr string) string {
+	selector := regexp.MustCompile(`\b(?:[a-z]+:)?traffic_[a-z0-9_]+(?::[a-z0-9_]+)?\b\{?`)
+	return selector.ReplaceAllStringFunc(expr, func(match string) string {
+		if strings.HasSuffix(match, "{") {
+			return match + settings.MoreMatchers
+		}
+		return match + settings.Matchers
+	})
 }

@@ -7,22 +7,21 @@ import (
 )
 
 // burn is a pair of windows. Over both, the error budget has to burn at least
-// so many times faster than it may: the long one shows that it matters, the short one
+// as many times faster than it may as a threshold says: the long one shows that it matters, the short one
 // that it still goes on. The table is that of the Site Reliability Workbook for an
 // objective over 30 days. All but the first wait until there is as much history as they
 // speak of: the troubles of a scenario's first hours are not those of its days.
 type burn struct {
 	severity, long, short string
-	factor                float64
 	wait                  time.Duration
 }
 
 func burns() []burn {
 	return []burn{
-		{critical, "1h", "5m", 14.4, 2 * time.Minute},
-		{critical, "6h", "30m", 6, 15 * time.Minute},
-		{warning, "1d", "2h", 3, time.Hour},
-		{warning, "3d", "6h", 1, 3 * time.Hour},
+		{critical, "1h", "5m", 2 * time.Minute},
+		{critical, "6h", "30m", 15 * time.Minute},
+		{warning, "1d", "2h", time.Hour},
+		{warning, "3d", "6h", 3 * time.Hour},
 	}
 }
 
@@ -55,7 +54,7 @@ and
   sum without (REPLICA) (rate(traffic_check_failures_total[10m]))
 / ignoring (check) group_left
   sum without (REPLICA, code) (rate(traffic_requests_total[10m]))
-> 0.05
+> @{checkFailureRatio}
 and
   sum without (REPLICA) (increase(traffic_check_failures_total[10m])) >= 3
 )
@@ -99,7 +98,7 @@ func (b burn) alerts() []alert {
 	expr := func(share string) string {
 		return strings.NewReplacer(
 			"BAD_LONG", badRatio(b.long), "BAD", badRatio(b.short), "FAILED", failedRatio(b.short),
-			"FACTOR", fmt.Sprint(b.factor), "LONG", b.long, "SHARE", share,
+			"FACTOR", "@{burn"+b.long+"Factor}", "LONG", b.long, "SHARE", share,
 		).Replace(`
 (
   BAD_LONG / (1 - scenario:traffic_slo_objective_ratio:max) > FACTOR

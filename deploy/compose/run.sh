@@ -42,7 +42,7 @@ done
 
 # Prometheus' file, with addresses in the place of names.
 list=$(IFS=,; echo "${targets[*]}")
-sed -e "s|/etc/prometheus/rules|$here/../helm/traffic-exporter/files/rules|" \
+sed -e "s|/etc/prometheus/rules|$here/../../dashboards/rules|" \
   -e "s|alertmanager:9093|$address:9093|" \
   -e "s|dns_sd_configs: .*|static_configs: [{targets: [$list]}]|" \
   "$here/prometheus.yml" >"$folder/prometheus.yml"

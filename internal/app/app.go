@@ -25,6 +25,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/fleet"
 	"github.com/traffic-exporter/traffic_exporter/internal/history"
+	"github.com/traffic-exporter/traffic_exporter/internal/otlp"
 	"github.com/traffic-exporter/traffic_exporter/internal/override"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
@@ -175,6 +176,8 @@ func (a *App) connect(r *reloader, metrics *telemetry.Metrics) (*controller, err
 	}
 	c.ratio = func() float64 { return arcs.Arc(time.Now()).Ratio() }
 	r.builder = &builder{metrics: metrics, arcs: arcs, descriptors: dial.ProcessDescriptors(), fence: dial.NewFence(nil), logger: a.logger, history: history.New(time.Now())}
+	p := a.process(c.replica, metrics.Pushes())
+	r.builder.pusher = &pusher{traces: otlp.NewTraces(p), metrics: otlp.NewMetrics(p, a.registry), off: a.dryRun != nil}
 	r.builder.followers = followers{store: r.followed, asks: asks, replica: c.replica, logger: a.logger}
 	a.historian = newHistorian(r.builder.history, r)
 	if a.fleet != nil {
@@ -210,7 +213,9 @@ func (a *App) Run(ctx context.Context) error {
 	for _, s := range a.services() {
 		watcher.WatchService(s)
 		if err := start(ctx, background, s); err != nil {
-			return errors.Join(err, stopAll(background, started))
+			err = errors.Join(err, stopAll(background, started))
+			a.reloader.builder.pusher.end()
+			return err
 		}
 		started = append(started, s)
 		if ctx.Err() != nil {
@@ -290,6 +295,7 @@ func (a *App) stop(ctx context.Context) error {
 	a.logger.Info("stopping")
 	a.handOver(ctx)
 	errs := []error{stop(ctx, a.watchdog), stop(ctx, a.historian), stop(ctx, a.reloader), a.stopEngine(ctx)}
+	a.reloader.builder.pusher.end()
 	if a.fleet != nil {
 		errs = append(errs, stop(ctx, a.fleet))
 	}

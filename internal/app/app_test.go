@@ -22,6 +22,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/demo/demotest"
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/history"
+	"github.com/traffic-exporter/traffic_exporter/internal/otlp"
 	"github.com/traffic-exporter/traffic_exporter/internal/telemetry"
 )
 
@@ -77,7 +78,7 @@ func TestABuildKeepsWhatDidNotChange(t *testing.T) {
 		"the HTTP settings": {scenarioText("s", "10/s", url, "    http_config: {keep_alive: false}\n"), false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := &builder{arcs: engine.Alone{}, metrics: telemetry.New(prometheus.NewRegistry()), logger: slog.New(slog.DiscardHandler), history: history.New(time.Now())}
+			b := &builder{arcs: engine.Alone{}, metrics: telemetry.New(prometheus.NewRegistry()), logger: slog.New(slog.DiscardHandler), history: history.New(time.Now()), pusher: &pusher{traces: otlp.NewTraces(&otlp.Process{})}}
 			one, err := build(b, parse(t, first), nil)
 			if err != nil {
 				t.Fatal(err)
@@ -108,7 +109,7 @@ func build(b *builder, cfg *config.Config, running map[string]built) (map[string
 
 func TestAFailedBuildTouchesNothing(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	b := &builder{arcs: engine.Alone{}, metrics: telemetry.New(reg), logger: slog.New(slog.DiscardHandler), history: history.New(time.Now())}
+	b := &builder{arcs: engine.Alone{}, metrics: telemetry.New(reg), logger: slog.New(slog.DiscardHandler), history: history.New(time.Now()), pusher: &pusher{traces: otlp.NewTraces(&otlp.Process{})}}
 	one, err := build(b, parse(t, scenarioText("s", "10/s", url, "")), nil)
 	if err != nil {
 		t.Fatal(err)

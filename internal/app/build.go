@@ -58,6 +58,8 @@ type builder struct {
 	logger *slog.Logger
 	// history is what the live page shows.
 	history *history.Store
+	// pusher pushes the spans of sampled slots.
+	pusher *pusher
 	// followers is what those have in common that follow rates.
 	followers followers
 	// admit reports whether a scenario may put one more request on the wire; nil admits all.
@@ -196,6 +198,8 @@ func (b *builder) exposeOne(sc config.Scenario, n built) (built, error) {
 		},
 		Witness: b.history.Failures.Witness(sc.Name, spec.Requests),
 	}
+	n.scenario.Tracer = b.pusher.tracer(sc, n.mix)
+	n.scenario.TraceShare = float64(sc.HTTPConfig.Traceparent.Sampled)
 	n.scenario.Needs = n.mix.needs
 	n.mix.begin(recorder, sc)
 	if t := n.mix.tokens; t != nil {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -229,6 +230,25 @@ func TestTheExamplesPassCheck(t *testing.T) {
 	var out bytes.Buffer
 	if err := Check(&out, files); err != nil || strings.Count(out.String(), ": ok, ") != len(files) {
 		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+func TestTheRequestOfSendIsSampledUnlessNoneAre(t *testing.T) {
+	addr := demotest.Start(t, demo.Options{})
+	for share, want := range map[string]string{
+		"0.001%": `(?m)^> traceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-01$`, "unsampled": `(?m)^> traceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-00$`,
+	} {
+		t.Run(share, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "config.yaml")
+			writeConfig(t, file, scenarioText("s", "10/s", "http://"+addr+"/a", "    http_config: {traceparent: "+share+"}\n"))
+			var out bytes.Buffer
+			if err := Send(t.Context(), &out, SendOptions{File: file}); err != nil {
+				t.Fatal(err)
+			}
+			if !regexp.MustCompile(want).MatchString(out.String()) {
+				t.Errorf("got %s, want %s", out.String(), want)
+			}
+		})
 	}
 }
 

@@ -159,32 +159,37 @@ func newFound(sc config.Scenario) *foundRates {
 
 // server translates how a Prometheus is asked.
 func server(p config.PrometheusServer, logger *slog.Logger) follow.Server {
-	h := p.HTTPConfig
-	s := follow.Server{URL: p.URL.String(), Header: http.Header{}, UserAgent: userAgent(""), Logger: logger}
-	for _, f := range h.Headers {
+	s := follow.Server{URL: p.URL.String(), HTTP: clientConfig(p.HTTPConfig), Header: http.Header{}, UserAgent: userAgent(""), Logger: logger}
+	for _, f := range p.HTTPConfig.Headers {
 		s.Header.Add(f.Name, f.Value)
 	}
+	return s
+}
+
+// clientConfig translates how a server is reached that is no target, but for its headers.
+func clientConfig(h config.QueryHTTPConfig) promconfig.HTTPClientConfig {
+	var c promconfig.HTTPClientConfig
 	if a := h.BasicAuth; a != nil {
-		s.HTTP.BasicAuth = &promconfig.BasicAuth{
+		c.BasicAuth = &promconfig.BasicAuth{
 			Username: a.Username, UsernameFile: a.UsernameFile, Password: promconfig.Secret(a.Password), PasswordFile: a.PasswordFile,
 		}
 	}
 	if a := h.Authorization; a != nil {
-		s.HTTP.Authorization = &promconfig.Authorization{
+		c.Authorization = &promconfig.Authorization{
 			Type: a.Type, Credentials: promconfig.Secret(a.Credentials), CredentialsFile: a.CredentialsFile,
 		}
 	}
-	s.HTTP.ProxyConfig = promconfig.ProxyConfig{
+	c.ProxyConfig = promconfig.ProxyConfig{
 		ProxyURL: promconfig.URL{URL: h.ProxyURL.URL}, NoProxy: h.NoProxy, ProxyFromEnvironment: h.ProxyFromEnvironment,
 	}
 	if t := h.TLSConfig; t != nil {
-		s.HTTP.TLSConfig = promconfig.TLSConfig{
+		c.TLSConfig = promconfig.TLSConfig{
 			CA: t.CA, CAFile: t.CAFile, Cert: t.Cert, CertFile: t.CertFile, Key: promconfig.Secret(t.Key), KeyFile: t.KeyFile,
 			ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify,
 			MinVersion: promconfig.TLSVersion(tlsVersion(t.MinVersion)), MaxVersion: promconfig.TLSVersion(tlsVersion(t.MaxVersion)),
 		}
 	}
-	return s
+	return c
 }
 
 // closeFollowers ends the followers that are not among others, and waits for that.

@@ -11,6 +11,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc/spec"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
+	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
@@ -23,7 +24,9 @@ func newGRPC(sc config.Scenario, p part, in surroundings) (protocol.Client, erro
 	}
 	o.HTTP.Protocol = httpreq.AnyHTTP2
 	if files := sc.GRPCConfig.ProtoFiles; len(files) > 0 {
-		o.Files = func() (*grpc.Schema, error) { return grpc.ReadFiles(files, sc.GRPCConfig.ImportPaths) }
+		o.Files = func() (*grpc.Schema, error) {
+			return grpc.ReadFiles(files, sc.GRPCConfig.ImportPaths, reloading.ReadFile)
+		}
 	}
 	if in.admit != nil {
 		o.Admit = func() bool { return in.admit(sc.Name) }

@@ -97,7 +97,7 @@ func httpOptions(sc config.Scenario, p part, in surroundings) httpreq.Options {
 		MaxConns:         maxConns(sc),
 		UserAgent:        userAgent(h.UserAgent),
 		SlotHeader:       h.SlotHeader,
-		Traceparent:      traceMode(h.Traceparent),
+		Traceparent:      h.Traceparent.Sent,
 		TLS:              tlsOptions(h.TLSConfig),
 		Descriptors:      in.descriptors,
 		Fence:            in.fence,
@@ -187,17 +187,6 @@ func userAgent(configured string) string {
 		v = "unknown"
 	}
 	return "traffic_exporter/" + v + " (+https://github.com/traffic-exporter/traffic_exporter)"
-}
-
-func traceMode(t config.Traceparent) httpreq.TraceMode {
-	switch t {
-	case config.TraceparentNone:
-		return httpreq.TraceNone
-	case config.TraceparentUnsampled:
-		return httpreq.TraceUnsampled
-	default:
-		return httpreq.TraceSampled
-	}
 }
 
 func tlsOptions(t *config.TLSConfig) dial.TLS {

@@ -162,6 +162,7 @@ func (l *logins) list(generation any) (users []string, now any, changed bool) {
 func (l *logins) login(ctx context.Context, key string, number int) (*journey.Session, error) {
 	how := journey.Login{
 		Names: l.sc.Kept(), For: l.sc.Session.For, Number: number, Scenario: l.sc.Name, Client: l.client, Admit: l.admit,
+		TraceShare: float64(l.sc.HTTPConfig.Traceparent.Sampled),
 	}
 	if l.table != nil {
 		rows := l.table()

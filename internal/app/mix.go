@@ -59,8 +59,9 @@ type mix struct {
 type sent struct {
 	httpreq.Entry
 
-	// to has the scheme that the file names.
-	to uri.URI
+	// to has the scheme that the file names, and path is the URL's with its placeholders.
+	to   uri.URI
+	path string
 	// call is what the entry calls if it is a call of gRPC.
 	call grpc.Call
 	// closings are the close codes that the entry expects if it is an exchange over a WebSocket.
@@ -176,7 +177,7 @@ func (x *mixer) follows(r *config.Request) bool {
 
 // add adds an entry of the client, which a request of the file is.
 func (x *mixer) add(e httpreq.Entry, r *config.Request, name string, checks []string) int {
-	one := sent{Entry: e, to: e.URL}
+	one := sent{Entry: e, to: e.URL, path: r.Target().Path.String()}
 	if r.IsCall() {
 		one.to, one.call = r.Target().Origin, x.call(r)
 	}

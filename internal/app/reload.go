@@ -318,10 +318,16 @@ func (r *reloader) apply(cfg *config.Config) outcome {
 		discard(next, running)
 		return outcome{err: errStopping}
 	}
+	pushes, err := r.builder.pusher.prepare(cfg.OTLP)
+	if err != nil {
+		discard(next, running)
+		return outcome{err: err}
+	}
 	r.builder.fence.Set(cfg.Allowed()) // Before new scenarios obtain tokens.
 	if err := r.builder.expose(cfg, next, running); err != nil {
 		return outcome{err: err}
 	}
+	r.builder.pusher.apply(pushes)
 	r.replace(next)
 	closeFollowers(running, next)
 	unchanged := 0

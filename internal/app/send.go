@@ -67,7 +67,8 @@ func Send(ctx context.Context, w io.Writer, o SendOptions) error {
 	}
 	s := sender{w: w, client: client, names: m.shownNames()}
 	s.call.Request = protocol.Request{Entry: entries[entry].Request, Scenario: sc.Name, Segment: slot.Segment, Seq: slot.Seq}
-	_, _ = rand.Read(s.call.Request.Trace[:]) // Never fails, as crypto/rand says.
+	s.call.Request.Sampled = sc.HTTPConfig.Traceparent.Sampled > 0 // Somebody wants to see this one.
+	_, _ = rand.Read(s.call.Request.Trace[:])                      // Never fails, as crypto/rand says.
 	fmt.Fprintf(w, "* slot %s/%s/%d, request %q\n", sc.Name, slot.Segment, slot.Seq, sc.Requests[entry].Name)
 	d := &differences{names: m.names}
 	pairs, err := m.pairing(ctx, sc, entry, slot, d)

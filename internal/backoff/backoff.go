@@ -109,18 +109,7 @@ func (g *Guard) Spares(slot timeline.Slot) bool {
 	if g.found.Load() == 0 {
 		return false
 	}
-	return draw(slot.Hash) >= g.Ratio(slot.Due)
-}
-
-// draw returns a number from 0 to 1 that has nothing to do with what else a slot's hash
-// settles. The mixing is the finaliser of MurmurHash3.
-func draw(hash uint64) float64 {
-	hash ^= hash >> 33
-	hash *= 0xff51afd7ed558ccd
-	hash ^= hash >> 33
-	hash *= 0xc4ceb9fe1a85ec53
-	hash ^= hash >> 33
-	return float64(hash>>11) / (1 << 53)
+	return timeline.Draw(slot.Hash, 0) >= g.Ratio(slot.Due)
 }
 
 // judge looks at the requests that ended before the second of now, once a second.

@@ -221,21 +221,11 @@ const (
 
 // Sampled reports whether a slot is compared, by its hash: so many of all slots are, the same on every replica.
 func Sampled(hash uint64, share float64) bool {
-	return float64(draw(hash^seedSample)>>11)/(1<<53) < share
+	return timeline.Draw(hash, seedSample) < share
 }
 
 // CandidateFirst reports whether a slot is sent to the candidate first, by its hash: every other one is.
-func CandidateFirst(hash uint64) bool { return draw(hash^seedOrder)>>63 == 1 }
-
-// draw returns a number that has nothing to do with what else a slot's hash settles. It is the finaliser of
-// MurmurHash3.
-func draw(hash uint64) uint64 {
-	hash ^= hash >> 33
-	hash *= 0xff51afd7ed558ccd
-	hash ^= hash >> 33
-	hash *= 0xc4ceb9fe1a85ec53
-	return hash ^ hash>>33
-}
+func CandidateFirst(hash uint64) bool { return timeline.Draw(hash, seedOrder) >= 0.5 }
 
 // body is a body, or its hash.
 type body struct {

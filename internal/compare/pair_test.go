@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"testing"
@@ -188,9 +189,9 @@ func TestRequestsOfJourneysArePairedByTheirStepsAndTurns(t *testing.T) {
 func TestSlotsAreSampledAndOrderedByTheirHashesAlone(t *testing.T) {
 	const n = 200_000
 	var sampled, first, both int
-	hash := uint64(1)
+	hashes := rand.New(rand.NewPCG(1, 2))
 	for range n {
-		hash = draw(hash + 0x9E3779B97F4A7C15)
+		hash := hashes.Uint64()
 		in, order := Sampled(hash, 0.1), CandidateFirst(hash)
 		if in {
 			sampled++

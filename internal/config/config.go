@@ -36,6 +36,8 @@ type Config struct {
 	// Where connections may go: hosts such as shop.example or *.staging.example, addresses and networks such as 10.0.0.0/8, each with a port if
 	// need be, as in 10.0.0.0/8:8080 or *:443. Left out, anywhere. What it does not allow fails with reason denied.
 	Allow []Allowed `yaml:"allow" min:"1" max:"1000"`
+	// Traces and metrics to push over OTLP, the protocol of OpenTelemetry. allow does not hold for it, and in a dry run nothing is pushed.
+	OTLP *OTLP `yaml:"otlp"`
 	// Rows of data by name, which variables and each refer to.
 	Data Named[Dataset] `yaml:"data" max:"1000" format:"names"`
 	// The scenarios. Their names must differ.
@@ -234,8 +236,9 @@ type HTTPConfig struct {
 	UserAgent string `yaml:"user_agent" format:"header"`
 	// Whether requests carry the identity of their slot in a Traffic-Slot header.
 	SlotHeader bool `yaml:"slot_header" default:"true"`
-	// Whether requests carry W3C trace context, with the sampled flag, without it, or not at all.
-	Traceparent Traceparent `yaml:"traceparent" default:"sampled" oneof:"sampled unsampled none"`
+	// The share of the slots whose requests ask for their trace to be kept, by the sampled flag of W3C trace context: sampled is 100%, unsampled is
+	// 0%, and none sends no traceparent header. All requests of a slot have the same flag.
+	Traceparent Traceparent `yaml:"traceparent" default:"1%"`
 	// Whether a TLS session is resumed where the server offers that, as browsers do. Otherwise each handshake is a full one.
 	TLSSessionResumption bool `yaml:"tls_session_resumption" default:"true"`
 	// Whether requests of safe methods (GET, HEAD, OPTIONS, TRACE) without a body go with the handshake of a resumed session (0-RTT), where the
@@ -271,16 +274,6 @@ const (
 	ProtocolHTTP2 Protocol = "http2"
 	ProtocolH2C   Protocol = "h2c"
 	ProtocolHTTP3 Protocol = "http3"
-)
-
-// Traceparent is how requests are marked for tracing.
-type Traceparent string
-
-// The ways to mark requests.
-const (
-	TraceparentSampled   Traceparent = "sampled"
-	TraceparentUnsampled Traceparent = "unsampled"
-	TraceparentNone      Traceparent = "none"
 )
 
 // TLSConfig is how TLS connections are made. Of a key and the same key with _file only one may be there.
@@ -502,6 +495,7 @@ func Parse(filename string, content []byte, getenv func(string) (string, bool), 
 	v := validator{report: r, c: c, knots: new(int), disk: disk}
 	if !r.stopped {
 		v.fleet(c.Fleet)
+		v.otlp(c.OTLP)
 		v.datasets()
 		v.scenarios(c.Scenarios)
 	}

@@ -40,7 +40,7 @@ func TestLeftOutKeysHaveTheirDefaults(t *testing.T) {
 	want := config.HTTPConfig{
 		Protocol: config.ProtocolAuto, ConnectTimeout: config.Duration(5 * time.Second), KeepAlive: true,
 		MaxConnAge: config.Duration(5 * time.Minute), DNSTTL: config.Duration(30 * time.Second),
-		MaxResponseBytes: 10 << 20, SlotHeader: true, TLSSessionResumption: true, Traceparent: config.TraceparentSampled,
+		MaxResponseBytes: 10 << 20, SlotHeader: true, TLSSessionResumption: true, Traceparent: config.Traceparent{Sent: true, Sampled: 0.01},
 	}
 	if !reflect.DeepEqual(s.HTTPConfig, want) {
 		t.Errorf("http_config %+v, want %+v", s.HTTPConfig, want)
@@ -79,7 +79,7 @@ func TestEveryValueArrives(t *testing.T) {
 	h := s.HTTPConfig
 	if h.Protocol != config.ProtocolHTTP2 || h.ConnectTimeout.String() != "1m30s" || h.KeepAlive ||
 		h.MaxConnAge.String() != "1h" || h.MaxConnRequests != 1000 || h.DNSTTL.String() != "1m" || h.FollowRedirects ||
-		h.MaxResponseBytes != 512 || h.UserAgent != "load/1.0 (mail@example.org)" || h.SlotHeader || h.Traceparent != config.TraceparentNone {
+		h.MaxResponseBytes != 512 || h.UserAgent != "load/1.0 (mail@example.org)" || h.SlotHeader || h.Traceparent != (config.Traceparent{}) {
 		t.Errorf("http_config %+v", h)
 	}
 	if got, want := *h.TLSConfig, (config.TLSConfig{

@@ -34,7 +34,8 @@ type PrometheusServer struct {
 	HTTPConfig QueryHTTPConfig `yaml:"http_config"`
 }
 
-// QueryHTTPConfig is how a Prometheus is asked. Names and meanings are those of http_config.
+// QueryHTTPConfig is how a server is reached that is no target: a Prometheus that is asked, or a receiver of OTLP. Names and meanings are those of
+// http_config.
 type QueryHTTPConfig struct {
 	// HTTP basic authentication. Not together with authorization.
 	BasicAuth *BasicAuth `yaml:"basic_auth"`
@@ -75,13 +76,13 @@ func (v validator) follow(path string, s *RateShape, depth int, loc *time.Locati
 	if step := join(at, "max_step"); f.MaxStep != nil && v.ok(step) && *f.MaxStep == 0 {
 		v.fail(step, "found %s, expected more than 0/s: to do without, leave the key out", v.found(step))
 	}
-	v.queryHTTP(join(at, "prometheus"), f.Prometheus)
+	v.queryHTTP(join(at, "prometheus"), f.Prometheus.URL, f.Prometheus.HTTPConfig)
 	v.rate(join(at, "otherwise"), &f.Otherwise, depth+1, loc)
 }
 
-// queryHTTP checks how a Prometheus is asked.
-func (v validator) queryHTTP(path string, p PrometheusServer) {
-	at, h := join(path, "http_config"), p.HTTPConfig
+// queryHTTP checks how a server is reached that is no target.
+func (v validator) queryHTTP(path string, to Endpoint, h QueryHTTPConfig) {
+	at := join(path, "http_config")
 	v.credentials(at, h.BasicAuth, h.Authorization)
 	for _, f := range h.Headers {
 		if one := join(join(at, "headers"), f.Name); !token(f.Name) || !headerValue(f.Value) {
@@ -93,7 +94,7 @@ func (v validator) queryHTTP(path string, p PrometheusServer) {
 		return
 	}
 	v.tls(join(at, "tls_config"), *h.TLSConfig)
-	if url := join(path, "url"); v.ok(url) && p.URL.Scheme == "http" && !h.ProxyFromEnvironment && !viaTLS(h.ProxyURL) {
+	if url := join(path, "url"); v.ok(url) && to.Scheme == "http" && !h.ProxyFromEnvironment && !viaTLS(h.ProxyURL) {
 		v.fail(join(at, "tls_config"), "found TLS settings, but url is no https URL: write https or leave them out")
 	}
 }

@@ -12,7 +12,7 @@ import (
 // are those of methods: grpc://host:port/package.Service/Method, or grpcs:// with TLS. Headers are metadata; the values of those whose names end in -bin are base64.
 type GRPCConfig struct {
 	// Files that describe the messages: sources, whose names end in .proto, and descriptor sets as protoc and buf write them. They are read again
-	// once a minute. Left out, servers are asked by reflection: ahead, every 10 minutes and when they do not know a method.
+	// once a minute. Sources and their imports have at most 4 MiB together, a descriptor set 16 MiB. Left out, servers are asked by reflection: ahead, every 10 minutes and when they do not know a method.
 	ProtoFiles []string `yaml:"proto_files" min:"1" max:"1000" format:"content"`
 	// Folders in which what sources import is looked for, beside their own folders.
 	ImportPaths []string `yaml:"import_paths" min:"1" max:"100" format:"folder"`

@@ -43,6 +43,11 @@ func TestWhatAFileCostsIsBounded(t *testing.T) {
 	}
 	var merged strings.Builder
 	merged.WriteString("<<: {k: 1}\n" + nested(10, 20, "{<<: [", "{k: 1}", ", ", "]}"))
+	var doubled strings.Builder
+	doubled.WriteString("v0: {text: a}")
+	for i := range 60 {
+		fmt.Fprintf(&doubled, ", v%d: {text: '{{ v%d }}{{ v%d }}'}", i+1, i, i)
+	}
 	long := strings.Repeat("x", 1<<17)
 	variable := func(string) (string, bool) { return long, true }
 	for name, tc := range map[string]struct{ text, want string }{
@@ -51,6 +56,8 @@ func TestWhatAFileCostsIsBounded(t *testing.T) {
 		"bytes by aliases":         {"scenarios:\n  - {name: s, rate: 1/s, requests: [{name: r, url: 'http://127.0.0.1/', body: &b '" + long + "'}" + strings.Repeat(", {name: r, url: 'http://127.0.0.1/', body: *b}", 40) + "]}\n", "aliases and environment variables make the file larger by more than 4194304 bytes"},
 		"bytes by variables":       {"scenarios:\n  - {name: s, rate: 1/s, requests: [{name: r, url: 'http://127.0.0.1/', body: '" + strings.Repeat("${A}", 40) + "'}]}\n", "aliases and environment variables make the file larger by more than 4194304 bytes"},
 		"bytes by more variables":  {"scenarios:\n  - {name: s, rate: 1/s, requests: [{name: r, url: 'http://127.0.0.1/'}" + strings.Repeat(", {name: r, url: 'http://127.0.0.1/', body: '${A}'}", 40) + "]}\n", "aliases and environment variables make the file larger by more than 4194304 bytes"},
+		"values of variables":      {"scenarios:\n  - {name: s, rate: 1/s, variables: {" + doubled.String() + "}, requests: [{name: r, url: 'http://127.0.0.1/'}]}\n", "found a variable that is made of more than 100000 values, expected fewer"},
+		"values of more variables": {"scenarios:\n  - {name: s, rate: 1/s, variables: {a: {text: x}, b: {text: '" + strings.Repeat("{{ a }}", 400) + "'}}, requests: [{name: r, url: 'http://127.0.0.1/{{ c }}', variables: {c: {text: '" + strings.Repeat("{{ b }}", 400) + "'}}}]}\n", "found a variable that is made of more than 100000 values, expected fewer"},
 		"knots of curves together": {"scenarios:\n" + curves.String(), "knots in all, expected at most 1000000"},
 	} {
 		t.Run(name, func(t *testing.T) {

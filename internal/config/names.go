@@ -15,6 +15,8 @@ type symbol struct {
 	variable *Variable
 	// data is what a row is of; empty if it is none.
 	data string
+	// made is how many values it is made of, with itself; 0 where that is not known.
+	made int
 	// what says what it is in messages.
 	what string
 }

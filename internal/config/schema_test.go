@@ -18,6 +18,7 @@ import (
 const (
 	schemaFile  = "../../docs/config.schema.json"
 	exampleFile = "../../config.example.yaml"
+	schemaURL   = "https://traffic-exporter.github.io/traffic_exporter/config.schema.json"
 )
 
 func schema(t *testing.T) *jsonschema.Schema {
@@ -66,6 +67,25 @@ func stringKeys(value any) any {
 		}
 	}
 	return value
+}
+
+// TestTheSchemaNamesItsURL compares the URL with that of the site, which has the schema at its root.
+func TestTheSchemaNamesItsURL(t *testing.T) {
+	var id struct {
+		ID string `json:"$id"`
+	}
+	if err := json.Unmarshal(contentOf(t, schemaFile), &id); err != nil {
+		t.Fatal(err)
+	}
+	var site struct {
+		URL string `yaml:"site_url"`
+	}
+	if err := yaml.Unmarshal(contentOf(t, "../../mkdocs.yml"), &site); err != nil {
+		t.Fatal(err)
+	}
+	if want := site.URL + filepath.Base(schemaFile); id.ID != want || want != schemaURL {
+		t.Errorf("$id is %q, want %q", id.ID, want)
+	}
 }
 
 func TestGoodFilesFollowTheSchema(t *testing.T) {
@@ -149,7 +169,7 @@ func TestTheExampleShowsEveryKey(t *testing.T) {
 
 func TestTheExampleIsHarmlessToTry(t *testing.T) {
 	example := string(contentOf(t, exampleFile))
-	if first, _, _ := strings.Cut(example, "\n"); first != "# yaml-language-server: $schema=./docs/config.schema.json" {
+	if first, _, _ := strings.Cut(example, "\n"); first != "# yaml-language-server: $schema="+schemaURL {
 		t.Errorf("first line %q", first)
 	}
 	var shapes []string

@@ -51,6 +51,12 @@ func TestTextsMeanWhatTheySayAndAreWrittenAgain(t *testing.T) {
 		{"0.001%", config.Percent(0.00001), ""},
 		{"0%", config.Percent(0), ""},
 		{"100%", config.Percent(1), ""},
+		{"sampled", config.Traceparent{Sent: true, Sampled: 1}, ""},
+		{"100%", config.Traceparent{Sent: true, Sampled: 1}, "sampled"},
+		{"unsampled", config.Traceparent{Sent: true}, ""},
+		{"0%", config.Traceparent{Sent: true}, "unsampled"},
+		{"0.1%", config.Traceparent{Sent: true, Sampled: 0.001}, ""},
+		{"none", config.Traceparent{}, ""},
 		{"512", config.Bytes(512), ""},
 		{"0", config.Bytes(0), ""},
 		{"64KiB", config.Bytes(64 << 10), ""},
@@ -98,6 +104,10 @@ func readText(like any, text string) (any, error) {
 		var v config.Percent
 		err := v.UnmarshalText([]byte(text))
 		return v, err
+	case config.Traceparent:
+		var v config.Traceparent
+		err := v.UnmarshalText([]byte(text))
+		return v, err
 	case config.Bytes:
 		var v config.Bytes
 		err := v.UnmarshalText([]byte(text))
@@ -135,6 +145,7 @@ func TestTextsThatMeanNothingAreRefused(t *testing.T) {
 			"", "/", "/s", "1", "1/", "1/x", "1/ms", "1 /s", "1/ s", "-1/s", "+1/s", ".5/s", "5./s", "1e/s", "1e+/s", "0x10/s", "1_000/s", "1,5/s", "inf/s", "NaN/s", "1k/s", "1/s/s", "1.2.3/s", "1e400/s", "1e13/s", "1/S",
 		}},
 		{config.Percent(0), []string{"", "%", "99.9", "-1%", "1e1%", "99,9%", "99.9 %", ".5%", "99.9%%"}},
+		{config.Traceparent{}, []string{"", "%", "1", "0.01", "-1%", "100.1%", "Sampled", "always", "sampled 1%"}},
 		{config.Bytes(0), []string{"", "KiB", "-1", "+1", "1.5MiB", "10MB", "10 MiB", "10mib", "1TiB", "9223372036854775808", "9007199254740992GiB"}},
 		{config.StatusRange{}, []string{"", "-", "2x", "2XX", "0xx", "6xx", "20", "5000", "0999", "20000", "1xxx", "599-1000", "1001-1000", "099", "600", "200-", "-200", "299-200", "2xx-3xx", "200 - 299", "+20", "20a"}},
 		{config.TimeOfDay(0), []string{"", "9:00", "09", "24:00", "09:60", "09:00:60", "9am", "09:00:00.5", "-1:00", "09.00"}},
@@ -160,6 +171,7 @@ func TestEveryValueSurvivesItsText(t *testing.T) {
 			config.Rate(float64(random.IntN(100_000)) / units[random.IntN(4)]),
 			config.Percent(random.Float64()),
 			config.Percent(1 - math.Pow(10, -10*random.Float64())),
+			config.Traceparent{Sent: true, Sampled: config.Percent(random.Float64())},
 			config.Bytes(random.Int64() >> random.IntN(63)),
 			config.TimeOfDay(time.Duration(random.IntN(86400)) * time.Second),
 			config.TimeOfWeek{Day: time.Weekday(random.IntN(7)), At: config.TimeOfDay(time.Duration(random.IntN(1440)) * time.Minute)},

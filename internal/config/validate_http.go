@@ -365,7 +365,7 @@ func refusal(name string, h HTTPConfig, ownAuth bool) string {
 			return "which is sent already: write http_config.slot_header: false to send your own"
 		}
 	case "Traceparent":
-		if h.Traceparent != TraceparentNone {
+		if h.Traceparent.Sent {
 			return "which is sent already: write http_config.traceparent: none to send your own"
 		}
 	}

@@ -30,7 +30,7 @@ func (t *traffic) declare(path string, variables Named[Variable], sc *scope, wha
 	for _, e := range variables {
 		t.variable(join(path, e.Name), e.Value, sc)
 	}
-	t.circles(path, variables)
+	t.circles(path, variables, sc)
 }
 
 func (t *traffic) variable(path string, x Variable, sc *scope) {
@@ -115,8 +115,12 @@ func (t *traffic) many(path string, m *Many, sc *scope) {
 	t.variable(join(path, "each"), *m.Each, inner)
 }
 
-// circles reports variables that are made of each other.
-func (t *traffic) circles(path string, variables Named[Variable]) {
+// maxMade bounds how many values one is made of, each counted as often as it is used: a few lines
+// can double a text sixty times, which a slot would be late by.
+const maxMade = 100_000
+
+// circles reports variables that are made of each other, or of too many.
+func (t *traffic) circles(path string, variables Named[Variable], sc *scope) {
 	uses := map[string][]string{}
 	for _, e := range variables {
 		uses[e.Name] = e.Value.refs()
@@ -136,10 +140,21 @@ func (t *traffic) circles(path string, variables Named[Variable]) {
 		done[name] = true
 		way = append(way, name)
 		defer func() { way = way[:len(way)-1] }()
+		made := 1
 		for _, used := range uses[name] {
 			if !visit(used) {
 				return false
 			}
+			other, _ := sc.lookup(used)
+			made += max(1, other.made)
+		}
+		if made > maxMade {
+			t.fail(join(path, name), "found a variable that is made of more than %d values, expected fewer", maxMade)
+			return false
+		}
+		if own, declared := sc.names[name]; declared {
+			own.made = made
+			sc.names[name] = own
 		}
 		return true
 	}

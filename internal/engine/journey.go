@@ -104,9 +104,9 @@ func (o JourneyOutcome) String() string {
 func (r *runner) begin(f *flight, paired bool) {
 	f.failed, f.admitted = false, true
 	if e := &r.sc.Entries[f.entry]; paired {
-		f.beginPair(e.Pairs.Begin(f.turn.slot))
+		f.beginPair(e.Pairs.Begin(f.slot))
 	} else {
-		f.journey = e.Script.Begin(f.turn.slot)
+		f.journey = e.Script.Begin(f.slot)
 		r.sc.Recorder.JourneyBegan(int(f.entry))
 	}
 	f.advance()
@@ -202,6 +202,7 @@ func (f *flight) leave(o JourneyOutcome) {
 	r := f.runner
 	f.release()
 	f.journey.Close(o)
+	f.traceJourney(o)
 	f.journey = nil
 	f.clear()
 	if f.pair != nil {
@@ -211,7 +212,7 @@ func (f *flight) leave(o JourneyOutcome) {
 		}
 		f.pair = nil
 	} else {
-		r.sc.Recorder.JourneyEnded(int(f.entry), o, max(0, f.last.Sub(f.turn.mono())))
+		r.sc.Recorder.JourneyEnded(int(f.entry), o, max(0, f.last.Sub(f.planned.mono)))
 	}
 	r.journeys.Add(-1)
 	r.finish(f)

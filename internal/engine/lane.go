@@ -46,15 +46,17 @@ func (l *lane) record() {
 	o := Outcome{
 		Entry: l.call.Request.Entry,
 		// Never negative, even if a failed request has no Sent.
-		Delay:  max(0, l.call.Result.Sent.Sub(l.due)),
-		Trace:  l.call.Request.Trace,
-		Result: l.call.Result,
+		Delay:   max(0, l.call.Result.Sent.Sub(l.due)),
+		Trace:   l.call.Request.Trace,
+		Sampled: l.call.Request.Sampled,
+		Result:  l.call.Result,
 	}
 	sc := &l.flight.runner.sc
 	sc.Recorder.Exchanged(o)
 	if sc.Witness != nil {
 		l.show(sc.Witness, o)
 	}
+	l.trace(o)
 	l.call.Result.Err = nil // It may hold on to much.
 }
 
@@ -62,8 +64,7 @@ func (l *lane) record() {
 func (l *lane) show(w Witness, o Outcome) {
 	f := l.flight
 	if o.Result.Failed() || w.Slow(o.Entry, o.Latency()) {
-		due := f.turn.now.wall.Add(l.due.Sub(f.turn.now.mono))
-		s := Sighting{Slot: f.turn.slot, Due: due, Tap: l.tap}
+		s := Sighting{Slot: f.slot, Due: f.planned.on(l.due), Tap: l.tap}
 		if j, ok := f.journey.(hider); ok {
 			s.Hide = j.Hide
 		}
@@ -103,7 +104,6 @@ func (l *lane) try() {
 		why, ok := r.admitStep(l.flight, now)
 		switch {
 		case ok:
-			putRandom(l.call.Request.Span[:])
 			l.admitted = true
 		case now.mono.Sub(l.due) <= r.sc.Limits.LateAfter && r.pauses.add(l, now.mono.Add(stepPatience)):
 			return
@@ -113,6 +113,7 @@ func (l *lane) try() {
 			return
 		}
 	}
+	putRandom(l.call.Request.Span[:])
 	r.sc.Client.Start(&l.call)
 }
 
@@ -129,6 +130,7 @@ func (l *lane) resume() {
 func (l *lane) unsent() {
 	now := time.Now()
 	l.call.Result.Sent, l.call.Result.Done = now, now
+	putRandom(l.call.Request.Span[:])
 	l.exchanged()
 }
 

@@ -15,8 +15,10 @@ type Outcome struct {
 	// slot's, rounded as PacingAuto does; that of a journey's other requests is the end of the
 	// one before, and of the pause between.
 	Delay time.Duration
-	// Trace is the trace id that the request carried.
-	Trace [16]byte
+	// Trace is the trace id that the request carried, and Sampled whether it asked for the trace to
+	// be kept.
+	Trace   [16]byte
+	Sampled bool
 	// Result is the exchange itself.
 	Result protocol.Result
 }

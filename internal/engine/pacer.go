@@ -256,63 +256,66 @@ func (p *pacer) due() time.Time {
 // drop drops this replica's slots whose time is over by now, if any, for a reason. It does
 // not walk them.
 func (p *pacer) drop(reason DropReason) {
-	if p.halted {
-		return
-	}
 	over := p.round.over(p.now.wall)
-	n := p.owned(p.seen, over)
-	if n == 0 {
+	if p.halted || !p.seen.Before(over) {
 		return
 	}
-	p.sc.Recorder.Due(n)
-	p.sc.Recorder.Dropped(reason, n)
-	p.cursor.Seek(over)
-	p.seen, p.taken = over, over
-	p.held = false
+	if n := p.pass(over); n > 0 {
+		p.sc.Recorder.Due(n)
+		p.sc.Recorder.Dropped(reason, n)
+	}
 }
 
 // skip drops this replica's slots that were due until now, if any, and goes on from
 // now.
 func (p *pacer) skip() {
-	if n := p.owned(p.seen, p.now.wall); n > 0 {
+	overdue := p.now.wall.Sub(p.seen)
+	if n := p.pass(p.now.wall); n > 0 {
 		p.sc.Recorder.Due(n)
 		p.sc.Recorder.Dropped(DropLate, n)
-		p.warn(n)
+		p.warn(n, overdue)
 	}
-	p.cursor.Seek(p.now.wall)
-	p.seen, p.taken = p.now.wall, p.now.wall
-	p.held = false
 }
 
-func (p *pacer) warn(n uint64) {
+func (p *pacer) warn(n uint64, overdue time.Duration) {
 	if p.now.mono.Sub(p.warned) < warnEvery {
 		return
 	}
 	p.warned = p.now.mono
 	p.logger.Warn("slots were overdue and dropped", "scenario", p.sc.Name, "slots", n,
-		"overdue_seconds", p.now.wall.Sub(p.seen).Seconds())
+		"overdue_seconds", overdue.Seconds())
 }
 
-// owned counts this replica's slots with from <= due < to. It does not walk them: a
-// month at a million a second takes less than a millisecond.
+// pass goes on from an instant and returns how many slots of this replica it has passed:
+// those before the instant that had not been dealt with. It does not walk them: a month at
+// a million a second takes less than a millisecond.
 //
 // What the replica owned may have changed meanwhile. For the first minute it looks at
 // every whole second, at which fleets change, so that the count is exact; after that
 // at every hour. A replica that was away for longer had been replaced by others
 // anyway, so that how many slots were its own is a matter of definition.
-func (p *pacer) owned(from, to time.Time) uint64 {
-	if !from.Before(to) {
+func (p *pacer) pass(to time.Time) uint64 {
+	from := p.seen
+	back := !from.Before(to)
+	switch {
+	case back:
+		p.cursor.Seek(to)
+	case p.held:
+		p.cursor.Seek(from) // It is past the slot in hand.
+	}
+	p.seen, p.taken, p.held = to, to, false
+	if back {
 		return 0
 	}
 	var n uint64
-	begin, arc := from, p.arcs.Arc(from)
-	for at := nextChange(begin, from); at.Before(to); at = nextChange(begin, at) {
+	arc := p.arcs.Arc(from)
+	for at := nextChange(from, from); at.Before(to); at = nextChange(from, at) {
 		if a := p.arcs.Arc(at); a != arc {
-			n += p.count(arc, from, at)
-			from, arc = at, a
+			n += p.count(arc, at)
+			arc = a
 		}
 	}
-	return n + p.count(arc, from, to)
+	return n + p.count(arc, to)
 }
 
 // nextChange returns the next instant after at to look for a change of ownership at,
@@ -325,10 +328,11 @@ func nextChange(begin, at time.Time) time.Time {
 	return at.Truncate(step).Add(step)
 }
 
-// count returns how many of the slots with from <= due < to belong to the arc.
-func (p *pacer) count(arc share.Arc, from, to time.Time) uint64 {
+// count moves the cursor on to an instant and returns how many of the slots it passes belong to
+// the arc.
+func (p *pacer) count(arc share.Arc, to time.Time) uint64 {
 	var n uint64
-	for r := range p.line.Ranges(from, to) {
+	for r, ok := p.cursor.Skip(to); ok; r, ok = p.cursor.Skip(to) {
 		n += arc.Count(r.From, r.To)
 	}
 	return n

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/share"
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
 
@@ -147,4 +148,27 @@ func BenchmarkFlatOut(b *testing.B) {
 	stop(b, e)
 	b.ReportMetric(float64(b.N)/elapsed.Seconds()/1000, "sent/ms")
 	b.ReportMetric(float64(used.Nanoseconds())/float64(b.N), "cpu-ns/op")
+}
+
+// BenchmarkDrop drops the slots of a millisecond, as a runner does that finds no room for them:
+// those of one of three replicas, at 13:00 of a day with a million slots a second. One iteration
+// is one millisecond.
+func BenchmarkDrop(b *testing.B) {
+	fleet := share.NewView([]share.Member{{ID: "a", Weight: 1}, {ID: "b", Weight: 1}, {ID: "c", Weight: 1}})
+	arcs := arcsFunc(func(time.Time) share.Arc { return fleet.Arc("b") })
+	for _, arrivals := range []timeline.Arrivals{timeline.Uniform, timeline.Poisson} {
+		b.Run(arrivals.String(), func(b *testing.B) {
+			tl := newLine(b, timeline.Options{Name: "drop", Shape: timeline.Steady{Rate: timeline.MaxRate}, Arrivals: arrivals})
+			p := newTestPacer(b, tl, arcs)
+			p.sc.Recorder = newCountdown(b.N)
+			p.round.coarse = true
+			p.now.wall = epoch().Add(13 * time.Hour)
+			p.skip()
+			b.ReportAllocs()
+			for b.Loop() {
+				p.now.wall = p.now.wall.Add(grid)
+				p.drop(DropInFlight)
+			}
+		})
+	}
 }

@@ -93,8 +93,7 @@ func (f *flight) leaveHalf(o JourneyOutcome) bool {
 	f.due = time.Now() // To look at the responses of the first half has taken time that is not the second's.
 	f.journey, p.candidate, p.due = second, !p.candidate, f.due
 	f.last, f.failed, f.ready = f.due, false, false
-	putRandom(f.call.Request.Trace[:8])
-	putRandom(f.call.Request.Trace[8:])
+	f.beginTrace()
 	f.beginHalf()
 	return true
 }

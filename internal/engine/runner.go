@@ -184,8 +184,8 @@ func (r *runner) hold(t *turn, few int64) bool {
 // send starts the request of a slot, or its journey.
 func (r *runner) send(t *turn) {
 	f, _ := r.flights.Get().(*flight)
-	f.turn = *t
-	f.due = t.mono()
+	f.slot, f.planned = t.slot, reading{wall: t.due, mono: t.mono(), era: t.now.era}
+	f.due = f.planned.mono
 	entry := r.mix.entry(t.slot.Hash)
 	f.entry = int32(entry)
 	e := &r.sc.Entries[entry]
@@ -194,10 +194,9 @@ func (r *runner) send(t *turn) {
 		Scenario: r.sc.Name,
 		Segment:  t.slot.Segment,
 		Seq:      t.slot.Seq,
+		Sampled:  Sampled(t.slot.Hash, r.sc.TraceShare),
 	}
-	putRandom(f.call.Request.Trace[:8])
-	putRandom(f.call.Request.Trace[8:])
-	putRandom(f.call.Request.Span[:])
+	f.beginTrace()
 	r.work.Add(1)
 	r.started = true
 	if paired := r.pairs(e, t); paired || e.Script != nil {
@@ -210,8 +209,16 @@ func (r *runner) send(t *turn) {
 		}
 		return
 	}
+	putRandom(f.call.Request.Span[:])
 	r.sc.Client.Start(&f.call)
 }
+
+// seedTrace is the seed of Sampled, for timeline.Draw.
+const seedTrace = 0x5b1d6e92c04fa873
+
+// Sampled reports whether the requests of a slot ask for their trace to be kept, by its hash: such a
+// share of all slots do, the same on every replica.
+func Sampled(hash uint64, share float64) bool { return timeline.Draw(hash, seedTrace) < share }
 
 // flush has the client write what it has put off so that requests that are due together
 // can share a write. The pacer calls it before it waits.
@@ -228,7 +235,9 @@ type flight struct {
 	lane
 
 	runner *runner
-	turn   turn
+	slot   timeline.Slot
+	// planned is the slot's planned time on both clocks.
+	planned reading
 
 	// The fields below are for journeys. journey is nil for a slot that is one fixed request, group
 	// unless requests are sent at once, and pair unless the slot is sent to two targets. last is
@@ -239,6 +248,8 @@ type flight struct {
 	pair    *halves
 	last    time.Time
 	failed  bool
+	// root is the span of the journey.
+	root [8]byte
 	// entry is the index in the mix.
 	entry int32
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Scenario is all that the engine needs to send one scenario's traffic. What stands
-// behind Client, Recorder, Sparing and Needs must be comparable: use pointers.
+// behind Client, Recorder, Sparing, Needs, Witness and Tracer must be comparable: use pointers.
 type Scenario struct {
 	// Name is unique among the scenarios of an engine.
 	Name string
@@ -33,6 +33,10 @@ type Scenario struct {
 	Needs Needs
 	// Witness, if not nil, is shown the requests that fail.
 	Witness Witness
+	// Tracer, if not nil, is shown the requests and journeys of sampled slots.
+	Tracer Tracer
+	// TraceShare is the share of the slots whose requests are Sampled, from 0 to 1.
+	TraceShare float64
 }
 
 // equal reports whether what runs s can run o, perhaps with another timeline.
@@ -40,7 +44,7 @@ func (s *Scenario) equal(o *Scenario) bool {
 	return s.Name == o.Name && s.Pacing == o.Pacing &&
 		slices.Equal(s.Entries, o.Entries) && s.Client == o.Client && s.Recorder == o.Recorder &&
 		s.Limits == o.Limits && s.Sparing == o.Sparing && s.Needs == o.Needs &&
-		s.Witness == o.Witness
+		s.Witness == o.Witness && s.Tracer == o.Tracer && s.TraceShare == o.TraceShare
 }
 
 // Entry is one of a mix.

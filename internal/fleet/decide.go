@@ -141,12 +141,7 @@ func (f *Fleet) hear(value any) {
 	defer f.mu.Unlock()
 	heartbeats := make([]*membership.Heartbeat, 0, len(desc.Ingesters))
 	for id, d := range desc.Ingesters {
-		p := profileOf(d)
-		if old, known := f.profiles[id]; known && p.sent.After(old.sent) && id != f.id {
-			f.clocks.add(id, now.Sub(p.sent))
-		}
-		f.profiles[id] = p
-		heartbeats = append(heartbeats, f.heartbeat(id, d))
+		heartbeats = append(heartbeats, f.hearOne(now, id, d))
 	}
 	for id := range f.profiles {
 		if _, listed := desc.Ingesters[id]; !listed {
@@ -158,6 +153,22 @@ func (f *Fleet) hear(value any) {
 	f.tracker.Hear(now.UnixMilli(), heartbeats)
 	f.retry(now)
 	f.compare()
+}
+
+// hearOne takes in what one replica says, if it is new, and returns its heartbeat.
+func (f *Fleet) hearOne(now time.Time, id string, d ring.InstanceDesc) *membership.Heartbeat {
+	old, known := f.profiles[id]
+	sent := sentAt(d)
+	if known && sent.Equal(old.sent) && old.heartbeat.Asked == int64(d.Versions[fieldAsked]) {
+		return old.heartbeat
+	}
+	if known && sent.After(old.sent) && id != f.id {
+		f.clocks.add(id, now.Sub(sent))
+	}
+	p := profileOf(d)
+	p.heartbeat = f.heartbeat(id, d)
+	f.profiles[id] = p
+	return p.heartbeat
 }
 
 // retry decides the last second again if too little was known, and may be known now.

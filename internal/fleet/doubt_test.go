@@ -109,11 +109,11 @@ func TestMembersThatDifferAreLoggedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.SetConfig(1)
-	for _, m := range []struct {
+	for sent, m := range []struct {
 		config, floor uint64
 		logged        int
 	}{{1, 1, 0}, {2, 1, 1}, {2, 1, 1}, {2, 3, 2}, {1, 1, 2}} {
-		other := ring.InstanceDesc{Addr: "127.0.0.1:1", Versions: ring.InstanceVersions{fieldConfig: m.config, fieldMinReplicas: m.floor}}
+		other := ring.InstanceDesc{Addr: "127.0.0.1:1", Versions: ring.InstanceVersions{fieldSent: uint64(sent) + 1, fieldConfig: m.config, fieldMinReplicas: m.floor}}
 		f.hear(&ring.Desc{Ingesters: map[string]ring.InstanceDesc{"other-1": other}})
 		if n := log.count("runs another configuration"); n != m.logged {
 			t.Errorf("config %d, min_replicas %d: logged %d times, want %d", m.config, m.floor, n, m.logged)

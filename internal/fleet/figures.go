@@ -1,19 +1,12 @@
 package fleet
 
 import (
-	"bytes"
 	"context"
-	"encoding/gob"
-	"fmt"
 	"maps"
-	"slices"
 	"sync"
 	"time"
 
-	"github.com/golang/snappy"
 	"github.com/grafana/dskit/kv"
-	"github.com/grafana/dskit/kv/codec"
-	"github.com/grafana/dskit/kv/memberlist"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/membership"
 )
@@ -77,29 +70,47 @@ type Totals struct {
 
 	mu     sync.Mutex
 	client kv.Client // nil before the fleet has started
-	// next are the figures to send next, and known are the latest of all members.
+	// next are the figures to send next, and known are the latest of all members, by ID.
 	next  *told
-	known figures
+	known map[string]*known
 }
 
-// told are the figures of a member as it sent them.
-type told struct {
-	// At is when, by its clock, in milliseconds.
-	At      int64
-	Figures map[string]Figures
+// known are the latest figures of a member. They are decoded when somebody first looks at
+// them.
+type known struct {
+	at      time.Time
+	content []byte
+	read    bool
+	// all are the figures once they are read, nil if they could not be.
+	all map[string]Figures
+}
+
+// figures returns the figures by scenario, nil if they cannot be read, with the reason the
+// first time.
+func (k *known) figures() (all map[string]Figures, err error) {
+	if !k.read {
+		k.all, err = decodeFigures(k.content)
+		k.read, k.content = true, nil
+	}
+	return k.all, err
 }
 
 // Totals returns the figures that the members exchange.
 func (f *Fleet) Totals() *Totals { return f.totals }
 
 func newTotals(f *Fleet) *Totals {
-	return &Totals{fleet: f, news: make(chan struct{}, 1), known: figures{}}
+	return &Totals{fleet: f, news: make(chan struct{}, 1), known: map[string]*known{}}
 }
 
 // Tell sends this replica's figures to the others, in the background: the store may take its time.
 func (t *Totals) Tell(now time.Time, all map[string]Figures) {
+	content, err := encodeFigures(all)
+	if err != nil {
+		t.fleet.logger.Debug("figures could not be shared", "err", err)
+		return
+	}
 	t.mu.Lock()
-	t.next = &told{At: now.UnixMilli(), Figures: all}
+	t.next = &told{at: now.UnixMilli(), content: content}
 	t.mu.Unlock()
 	select {
 	case t.news <- struct{}{}:
@@ -117,14 +128,26 @@ func (t *Totals) Of(now time.Time) (all []MemberFigures, missing []string) {
 		if m.State != membership.Live && m.State != membership.Leaving {
 			continue
 		}
-		one, ok := t.known[m.ID]
-		if !ok || now.Sub(time.UnixMilli(one.At)).Abs() > figuresFor {
+		if figures := t.of(m.ID, now); figures != nil {
+			all = append(all, MemberFigures{ID: m.ID, Figures: figures})
+		} else {
 			missing = append(missing, m.Name)
-			continue
 		}
-		all = append(all, MemberFigures{ID: m.ID, Figures: one.Figures})
 	}
 	return all, missing
+}
+
+// of returns the figures of one member, nil if they are not known. The caller holds t.mu.
+func (t *Totals) of(id string, now time.Time) map[string]Figures {
+	one, ok := t.known[id]
+	if !ok || now.Sub(one.at).Abs() > figuresFor {
+		return nil
+	}
+	all, err := one.figures()
+	if err != nil {
+		t.fleet.logger.Debug("figures cannot be read", "id", id, "err", err)
+	}
+	return all
 }
 
 func (t *Totals) connect(client kv.Client) {
@@ -160,7 +183,7 @@ func (t *Totals) send(ctx context.Context) {
 		if v, ok := in.(*figures); ok && v != nil {
 			maps.Copy(all, *v)
 		}
-		all.forget(time.UnixMilli(next.At))
+		all.forget(time.UnixMilli(next.at))
 		all[t.fleet.id] = *next
 		return &all, true, nil
 	})
@@ -171,112 +194,23 @@ func (t *Totals) send(ctx context.Context) {
 	t.hear(&figures{t.fleet.id: *next})
 }
 
+// hear takes in figures: copies come by the dozen.
 func (t *Totals) hear(value any) {
 	v, ok := value.(*figures)
 	if !ok || v == nil {
 		return
 	}
+	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.known.merge(*v)
-	t.known.forget(time.Now())
-}
-
-// figures are those of all members, by ID.
-type figures map[string]told
-
-var _ memberlist.Mergeable = (*figures)(nil)
-
-// merge takes in newer figures, and returns them.
-func (f figures) merge(others figures) figures {
-	changed := figures{}
-	for id, o := range others {
-		if own, ok := f[id]; (!ok && len(f) < maxFigureMembers) || (ok && own.At < o.At) {
-			f[id], changed[id] = o, o
+	maps.DeleteFunc(t.known, func(_ string, k *known) bool { return isStale(k.at, now) })
+	for id, one := range *v {
+		at := time.UnixMilli(one.at)
+		if old, ok := t.known[id]; !isStale(at, now) && (!ok || at.After(old.at)) {
+			t.known[id] = &known{at: at, content: one.content}
 		}
 	}
-	return changed
 }
 
-// forget drops figures that are too old for any use.
-func (f figures) forget(now time.Time) {
-	maps.DeleteFunc(f, func(_ string, o told) bool { return now.Sub(time.UnixMilli(o.At)).Abs() > 2*figuresFor })
-}
-
-// Merge implements memberlist.Mergeable.
-func (f *figures) Merge(other memberlist.Mergeable, _ bool) (memberlist.Mergeable, error) {
-	o, ok := other.(*figures)
-	if !ok {
-		return nil, fmt.Errorf("merge figures: found %T", other)
-	}
-	if o == nil {
-		return nil, nil //nolint:nilnil // No change is nil, by the interface's contract.
-	}
-	changed := f.merge(*o)
-	if len(changed) == 0 {
-		return nil, nil //nolint:nilnil // Likewise.
-	}
-	return &changed, nil
-}
-
-// MergeContent implements memberlist.Mergeable.
-func (f *figures) MergeContent() []string { return slices.Sorted(maps.Keys(*f)) }
-
-// RemoveTombstones implements memberlist.Mergeable.
-func (f *figures) RemoveTombstones(limit time.Time) (total, removed int) {
-	before := len(*f)
-	if !limit.IsZero() {
-		f.forget(time.Now())
-	}
-	return len(*f), before - len(*f)
-}
-
-// Clone implements memberlist.Mergeable. Figures that a member sent never change.
-func (f *figures) Clone() memberlist.Mergeable {
-	c := maps.Clone(*f)
-	return &c
-}
-
-// figuresCodec writes figures in gob, compressed.
-type figuresCodec struct{}
-
-var _ codec.Codec = figuresCodec{}
-
-// CodecID implements codec.Codec.
-func (figuresCodec) CodecID() string { return "trafficFigures" }
-
-// Encode implements codec.Codec.
-func (figuresCodec) Encode(value any) ([]byte, error) {
-	v, ok := value.(*figures)
-	if !ok {
-		return nil, fmt.Errorf("encode figures: found %T", value)
-	}
-	var b bytes.Buffer
-	if err := gob.NewEncoder(&b).Encode(map[string]told(*v)); err != nil {
-		return nil, fmt.Errorf("encode figures: %w", err)
-	}
-	return snappy.Encode(nil, b.Bytes()), nil
-}
-
-// Decode implements codec.Codec.
-func (figuresCodec) Decode(b []byte) (any, error) {
-	plain, err := snappy.Decode(nil, b)
-	v := map[string]told{}
-	if err == nil && len(plain) > 0 {
-		err = gob.NewDecoder(bytes.NewReader(plain)).Decode(&v)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("decode figures: %w", err)
-	}
-	f := figures{}
-	for id, o := range v {
-		if len(o.Figures) <= MaxFigures {
-			for name, one := range o.Figures {
-				one.bound()
-				o.Figures[name] = one
-			}
-			f[id] = o
-		}
-	}
-	return &f, nil
-}
+// isStale reports whether figures are too old for any use.
+func isStale(at, now time.Time) bool { return now.Sub(at).Abs() > 2*figuresFor }

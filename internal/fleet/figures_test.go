@@ -2,26 +2,46 @@ package fleet
 
 import (
 	"fmt"
+	"log/slog"
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/golang/snappy"
 )
 
 func TestFiguresAreReadAsTheyWereWritten(t *testing.T) {
-	in := &figures{"a-1": {At: 7, Figures: map[string]Figures{"shop": {Sent: 4.5, FailedFor: map[string]float32{"status": 1}, Good: 1e9, Since: 7, Buckets: Buckets{3, 9}}}}}
+	want := map[string]Figures{"shop": {Sent: 4.5, FailedFor: map[string]float32{"status": 1}, Good: 1e9, Since: 7, Buckets: Buckets{3, 9}}}
+	content, err := encodeFigures(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &figures{"a-1": {at: 7, content: content}, "b-1": {at: 8, content: content}}
 	b, err := figuresCodec{}.Encode(in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := (figuresCodec{}).Decode(b); err != nil || !reflect.DeepEqual(out, in) {
-		t.Errorf("got %+v, %v", out, err)
+	out, err := figuresCodec{}.Decode(b)
+	if err != nil || !reflect.DeepEqual(out, in) {
+		t.Fatalf("got %+v, %v", out, err)
 	}
-	if _, err := (figuresCodec{}).Decode([]byte("no figures")); err == nil {
-		t.Error("anything is read")
+	if got, err := decodeFigures((*out.(*figures))["b-1"].content); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
-func TestFiguresOfTooManyScenariosAreLeftOut(t *testing.T) {
+func TestWhatIsNoMessageOfFiguresIsAnError(t *testing.T) {
+	for _, b := range [][]byte{[]byte("no figures"), snappy.Encode(nil, []byte("no figures")), snappy.Encode(nil, []byte{0x0a, 9, 1})} {
+		if out, err := (figuresCodec{}).Decode(b); err == nil {
+			t.Errorf("%q is read as %v", b, out)
+		}
+	}
+	if all, err := decodeFigures([]byte("no figures")); err == nil || all != nil {
+		t.Errorf("got %v, %v", all, err)
+	}
+}
+
+func TestFiguresBeyondTheBoundsAreLeftOut(t *testing.T) {
 	many := map[string]Figures{}
 	for i := range MaxFigures + 1 {
 		many[fmt.Sprint(i)] = Figures{}
@@ -30,23 +50,45 @@ func TestFiguresOfTooManyScenariosAreLeftOut(t *testing.T) {
 	for i := range maxFigureReasons + 1 {
 		reasons[fmt.Sprint(i)] = 1
 	}
-	b, err := figuresCodec{}.Encode(&figures{"a-1": {Figures: many}, "b-1": {Figures: map[string]Figures{"shop": {Buckets: make(Buckets, 10_000), FailedFor: reasons}}}})
+	encoded := func(all map[string]Figures) []byte {
+		b, err := encodeFigures(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	if all, err := decodeFigures(encoded(many)); err == nil {
+		t.Errorf("the figures of %d scenarios are taken in", len(all))
+	}
+	all, err := decodeFigures(encoded(map[string]Figures{"shop": {Buckets: make(Buckets, 10_000), FailedFor: reasons}}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := figuresCodec{}.Decode(b)
-	got, _ := out.(*figures)
-	if err != nil || len(*got) != 1 {
-		t.Fatalf("got %d members, %v", len(*got), err)
-	}
-	if one := (*got)["b-1"].Figures["shop"]; len(one.Buckets) != 2*MaxFigureBuckets || one.FailedFor != nil {
+	if one := all["shop"]; len(one.Buckets) != 2*MaxFigureBuckets || one.FailedFor != nil {
 		t.Errorf("%d buckets and %d reasons are left", len(one.Buckets)/2, len(one.FailedFor))
+	}
+}
+
+func TestFiguresThatCannotBeReadAreNotKnown(t *testing.T) {
+	now := time.Now()
+	totals := newTotals(&Fleet{logger: slog.New(slog.DiscardHandler)})
+	good, err := encodeFigures(map[string]Figures{"shop": {Sent: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	totals.hear(&figures{"a": {at: now.UnixMilli(), content: good}, "b": {at: now.UnixMilli(), content: []byte("?")}, "c": {at: now.Add(-time.Hour).UnixMilli(), content: good}})
+	if a, b, c := totals.of("a", now), totals.of("b", now), totals.of("c", now); a["shop"].Sent != 1 || b != nil || c != nil {
+		t.Errorf("known are %v, %v and %v", a, b, c)
+	}
+	totals.hear(&figures{"a": {at: now.UnixMilli() - 1, content: []byte("older")}})
+	if got := totals.of("a", now)["shop"].Sent; got != 1 {
+		t.Errorf("older figures replace newer ones: %v", got)
 	}
 }
 
 func TestTheNewestFiguresOfEachMemberHold(t *testing.T) {
 	now := time.Now()
-	at := func(age time.Duration) told { return told{At: now.Add(-age).UnixMilli()} }
+	at := func(age time.Duration) told { return told{at: now.Add(-age).UnixMilli()} }
 	all := &figures{"a": at(5 * time.Second), "b": at(time.Second)}
 	changed, err := all.Merge(&figures{"a": at(0), "b": at(2 * time.Second), "c": at(0)}, false)
 	if err != nil {

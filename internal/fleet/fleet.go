@@ -215,7 +215,7 @@ func (f *Fleet) connect(ctx context.Context) error {
 }
 
 func (f *Fleet) makeClients() error {
-	members, err := f.store.client(ring.GetCodec())
+	members, err := f.store.heartbeats()
 	if err != nil {
 		return err
 	}

@@ -49,14 +49,19 @@ type profile struct {
 	sent        time.Time
 	ahead       time.Duration
 	votes       votes
+	// heartbeat is the rest.
+	heartbeat *membership.Heartbeat
 }
+
+// sentAt returns when a replica sent its description.
+func sentAt(d ring.InstanceDesc) time.Time { return time.UnixMilli(int64(d.Versions[fieldSent])) }
 
 func profileOf(d ring.InstanceDesc) profile {
 	return profile{
 		address:     d.Addr,
 		config:      d.Versions[fieldConfig],
 		minReplicas: int(d.Versions[fieldMinReplicas]),
-		sent:        time.UnixMilli(int64(d.Versions[fieldSent])),
+		sent:        sentAt(d),
 		ahead:       time.Duration(int64(d.Versions[fieldAhead])) * time.Millisecond,
 		votes:       votesOf(d),
 	}

@@ -103,7 +103,9 @@ func (f *Fleet) reunite(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if lost := f.lost(); len(lost) > 0 {
+		// Of a large fleet a few try, so that all of them together do so as often as a small one:
+		// the work of an exchange of all that is known grows with the fleet.
+		if lost := f.lost(); len(lost) > 0 && mathrand.IntN(1+f.known()/largeFleet) == 0 {
 			_ = f.store.reach(lost[mathrand.IntN(len(lost))]) // Mostly it is dead indeed.
 		}
 	}

@@ -142,7 +142,7 @@ func (s *store) useGossip(o Options, id string, refused *atomic.Uint64) error {
 	c.TCPTransport.BindAddrs, c.TCPTransport.BindPort = []string{listen.Addr().String()}, int(listen.Port())
 	// As many messages as some thousand members' heartbeats come as, in one burst.
 	c.ReceivedMessagesQueueSize, c.ProcessedMessagesQueueSize = maxQueued, maxQueued
-	c.Codecs = []codec.Codec{newCopyCodec(ring.GetCodec()), overridesCodec{}, figuresCodec{}}
+	c.Codecs = []codec.Codec{listingCodec{}, overridesCodec{}, figuresCodec{}}
 	if t := o.Memberlist.TLS; t != nil {
 		files, err := newCertificates(*t, o.Logger)
 		if err != nil {
@@ -242,6 +242,16 @@ func (s *store) failed() <-chan error { return s.watcher.Chan() }
 // client returns a client for values of one kind.
 func (s *store) client(c codec.Codec) (kv.Client, error) {
 	return kv.NewClient(s.config, c, nil, s.logger)
+}
+
+// heartbeats returns the client for the members' heartbeats, whose values are of type
+// *ring.Desc.
+func (s *store) heartbeats() (kv.Client, error) {
+	if s.gossip == nil {
+		return s.client(ring.GetCodec())
+	}
+	c, err := s.client(listingCodec{})
+	return listingClient{c}, err
 }
 
 // page shows the status of the gossip.

@@ -133,7 +133,9 @@ type Login struct {
 	Number int
 	// Scenario is the name of the scenario.
 	Scenario string
-	Client   protocol.Client
+	// TraceShare is the share of the logins whose requests are Sampled, from 0 to 1.
+	TraceShare float64
+	Client     protocol.Client
 	// Admit is asked before each request is put on the wire; nil admits everything.
 	Admit func() bool
 }
@@ -141,13 +143,14 @@ type Login struct {
 // Login runs the steps to their end, apart from any rate, and returns what they leave. It fails
 // with the first request that does. It ends soon after ctx does and the client is closed.
 func (s *Script) Login(ctx context.Context, l Login) (*Session, error) {
-	r := s.begin(timeline.Slot{Hash: rand.Uint64(), Seq: uint64(l.Number), Due: time.Now()})
+	slot := timeline.Slot{Hash: rand.Uint64(), Seq: uint64(l.Number), Due: time.Now()}
+	r := s.begin(slot)
 	defer r.Close(engine.JourneySuccess)
 	if at, ok := s.o.Program.Lookup(l.For); ok && l.For != "" {
 		r.journey.Give(at, l.User)
 	}
 	call := protocol.Call{
-		Request: protocol.Request{Scenario: l.Scenario, Segment: "session", Seq: uint64(l.Number)},
+		Request: protocol.Request{Scenario: l.Scenario, Segment: "session", Seq: slot.Seq, Sampled: engine.Sampled(slot.Hash, l.TraceShare)},
 		Admit:   func(protocol.Extra) bool { return l.Admit == nil || l.Admit() },
 	}
 	putRandom(call.Request.Trace[:])

@@ -51,8 +51,10 @@ type ballot struct {
 	// unknown vote was not cast if this replica hears all.
 	recent, now int
 	hearsAll    bool
-	// questions are the questions voted on, in the order of their keys.
+	// questions are the questions voted on, in the order of their keys, and unasked is any
+	// other.
 	questions []question
+	unasked   question
 }
 
 // question is how the seats stand to an incarnation.
@@ -84,15 +86,17 @@ type suspicion struct {
 }
 
 // ballot counts what the members of a view have voted by an instant. That is work by the
-// number of votes alone: all questions are counted in one pass over those of each seat.
+// number of votes alone: all questions are counted in one pass over those of each seat. The
+// next ballot takes its memory over.
 func (t *Tracker) ballot(members map[Key]*peer, at int64) *ballot {
-	b := &ballot{at: at, seats: len(members), hearsAll: t.hearsAll()}
+	b := &ballot{at: at, seats: len(members), hearsAll: t.hearsAll(), questions: t.questions[:0]}
 	for k, m := range members {
 		s := t.seat(k, m, at)
 		b.add(&s)
 		b.count(&s, s.votes)
 		b.count(&s, s.settled)
 	}
+	t.questions = b.questions
 	for i := range b.questions {
 		q := &b.questions[i]
 		if m := members[q.key]; m != nil {
@@ -188,7 +192,7 @@ func (b *ballot) stand(to *standing, s *seat, stamp int64) {
 func (b *ballot) on(k Key) *question {
 	i, ok := slices.BinarySearchFunc(b.questions, k, func(q question, k Key) int { return cmp.Compare(q.key, k) })
 	if !ok {
-		return &question{key: k}
+		return &b.unasked
 	}
 	return &b.questions[i]
 }

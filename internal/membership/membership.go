@@ -105,6 +105,8 @@ type Tracker struct {
 	latest map[string]*peer
 	// heardLast are those that were listed last, in that order.
 	heardLast []*peer
+	// questions is the memory of the last ballot.
+	questions []question
 	// lineage is that of the view, 0 if there is none. members are those in known, which is
 	// the last second that was agreed on.
 	lineage uint64

@@ -42,8 +42,11 @@ type node struct {
 	store  []*entry
 	dirty  bool
 	list   []*Heartbeat
-	inbox  []message
-	views  map[int64]View
+	// inbox has the messages on their way to it, by the look at which they have arrived, and
+	// received is the last look that was.
+	inbox    map[int64][]message
+	received int64
+	views    map[int64]View
 	// lineages are those of the views.
 	lineages map[int64]uint64
 	last     int64
@@ -60,7 +63,6 @@ type entry struct {
 }
 
 type message struct {
-	at      int64
 	from    *node
 	entries []*entry
 }
@@ -98,7 +100,7 @@ func (w *world) add(id, addr string) *node {
 	n := &node{
 		id: id, addr: addr, weight: o.Weight, tracker: New(o), born: w.now, running: true,
 		phase:  BeatAt + w.rng.Int64N(BeatSpread/quantum)*quantum,
-		number: w.started, views: map[int64]View{}, lineages: map[int64]uint64{}, up: map[int64]bool{}, whole: map[int64]bool{},
+		number: w.started, inbox: map[int64][]message{}, received: w.now, views: map[int64]View{}, lineages: map[int64]uint64{}, up: map[int64]bool{}, whole: map[int64]bool{},
 	}
 	w.started++
 	w.nodes = append(w.nodes, n)
@@ -137,7 +139,13 @@ func (w *world) sync(n *node) {
 
 func (w *world) send(from, to *node, entries []*entry) {
 	at := w.now + w.from + w.rng.Int64N(w.to-w.from+1) + w.lag[from.id]
-	to.inbox = append(to.inbox, message{at, from, entries})
+	to.post(at, message{from, entries})
+}
+
+// post puts a message on its way that arrives at an instant.
+func (n *node) post(at int64, m message) {
+	look := (at + quantum - 1) / quantum * quantum
+	n.inbox[look] = append(n.inbox[look], m)
 }
 
 // run lets time pass until an instant.
@@ -204,23 +212,27 @@ func (w *world) isUnsure(n *node) bool {
 }
 
 func (w *world) receive(n *node) {
-	n.inbox = slices.DeleteFunc(n.inbox, func(m message) bool {
-		if m.at > w.now {
-			return false
-		}
-		if m.from.side != n.side {
-			return true
-		}
-		for _, e := range m.entries {
-			if e == nil || e.number == n.number {
-				continue
-			}
-			if old := n.entry(e.number); old == nil || e.Sent > old.Sent || e.gone && e.Sent == old.Sent {
-				n.put(e)
+	for look := n.received; look <= w.now; look += quantum {
+		for _, m := range n.inbox[look] {
+			if m.from.side == n.side {
+				n.take(m.entries)
 			}
 		}
-		return true
-	})
+		delete(n.inbox, look)
+	}
+	n.received = w.now
+}
+
+// take takes in entries that are news.
+func (n *node) take(entries []*entry) {
+	for _, e := range entries {
+		if e == nil || e.number == n.number {
+			continue
+		}
+		if old := n.entry(e.number); old == nil || e.Sent > old.Sent || e.gone && e.Sent == old.Sent {
+			n.put(e)
+		}
+	}
 }
 
 // entry returns what the gossip of a replica knows of another one, nil if that is nothing.
@@ -273,7 +285,7 @@ func (w *world) tell(n *node, e *entry) {
 		entries := []*entry{e}
 		for i, at := range w.gossip.spread(w, n) {
 			if at > w.now {
-				w.nodes[i].inbox = append(w.nodes[i].inbox, message{at, n, entries})
+				w.nodes[i].post(at, message{n, entries})
 			}
 		}
 		return
@@ -317,8 +329,10 @@ func (w *world) unregister(n *node) {
 	w.end(n)
 }
 
+// end ends a replica, of which no more than its past remains.
 func (w *world) end(n *node) {
 	n.running, n.ended = false, w.now
+	n.tracker, n.store, n.list, n.inbox = nil, nil, nil, map[int64][]message{}
 	n.whole[w.now/1000] = false
 }
 

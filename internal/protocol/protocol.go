@@ -135,6 +135,8 @@ type Request struct {
 	// Trace and Span identify the request in W3C trace context.
 	Trace [16]byte
 	Span  [8]byte
+	// Sampled asks the target to keep the trace.
+	Sampled bool
 }
 
 // Result is the outcome of one exchange.

@@ -1,7 +1,6 @@
 package reloading
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -30,12 +29,12 @@ func ReadFile(path string, limit int) ([]byte, error) {
 func Read(path string, limit int) ([]byte, error) { return system{}.read(path, limit) }
 
 func readFile(d disk, path string, limit int) ([]byte, error) {
-	content, err := within(Patience, func() ([]byte, error) { return d.read(path, limit) })
-	return content, describe(err, path)
+	return Within(func() ([]byte, error) { return d.read(path, limit) }, path)
 }
 
-// within returns what f returns, or errHangs if that takes too long.
-func within[T any](limit time.Duration, f func() (T, error)) (T, error) {
+// Within returns what f returns, which reads these files, or an error that names them when f has
+// not returned within Patience; a goroutine then waits for it.
+func Within[T any](f func() (T, error), paths ...string) (T, error) {
 	type result struct {
 		value T
 		err   error
@@ -45,23 +44,15 @@ func within[T any](limit time.Duration, f func() (T, error)) (T, error) {
 		v, err := f()
 		done <- result{v, err}
 	}()
-	timer := time.NewTimer(limit)
+	timer := time.NewTimer(Patience)
 	defer timer.Stop()
 	select {
 	case r := <-done:
 		return r.value, r.err
 	case <-timer.C:
 		var zero T
-		return zero, errHangs
+		return zero, &fs.PathError{Op: "read", Path: strings.Join(paths, ", "), Err: errHangs}
 	}
-}
-
-// describe names the files of a look that has not ended.
-func describe(err error, paths ...string) error {
-	if errors.Is(err, errHangs) {
-		return &fs.PathError{Op: "read", Path: strings.Join(paths, ", "), Err: err}
-	}
-	return err
 }
 
 // Alarm calls ring, once, unless it is stopped before that time is over. When stop returns,

@@ -74,8 +74,8 @@ func newValue[T any](o Options, build func(Files) (T, error), d disk) (*Value[T]
 		r.failed = func() {}
 	}
 	r.next.Store(int64(recheck))
-	if _, err := within(Patience, r.reload); err != nil {
-		return nil, describe(err, r.paths...)
+	if _, err := Within(r.reload, r.paths...); err != nil {
+		return nil, err
 	}
 	return r, nil
 }

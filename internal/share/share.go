@@ -139,24 +139,25 @@ func (a Arc) Ratio() float64 {
 	return (float64(a.last-a.start) + 1) / (1 << 64)
 }
 
-// Count returns how many of the slots with from <= seq < to belong to the arc, in
-// a time that does not grow with their number (at most about a hundred divisions).
+// Count returns how many of the slots with from <= seq < to belong to the arc, in a
+// time that grows with the logarithm of their number only (at most about a hundred
+// divisions).
+//
+// With M = 2^64, offset = u(from) - start and width = last - start + 1, the k-th of them
+// belongs to the arc if (k*golden + offset) mod M < width. Exactly then
+// floor((k*golden + offset)/M) is one greater than floor((k*golden + offset - width)/M).
+// floorSum takes its offset modulo M, so that each term comes out one too great where
+// offset - width is negative.
 func (a Arc) Count(from, to uint64) uint64 {
 	if !a.some || from >= to {
 		return 0
 	}
-	return a.countBelow(to) - a.countBelow(from)
-}
-
-// countBelow returns how many k < n have u(k) in the arc. With M = 2^64, the floor
-// of (kg - x)/M is one greater for u(k) >= x than for u(k) < x, so the count is the
-// sum of floor((kg - start)/M) - floor((kg - last - 1)/M). floorSum takes its
-// offset modulo M, so each term of a non-zero offset comes out one too great: in
-// the difference that cancels, unless start is 0 and last is not, or the arc is
-// the whole circle. All is modulo 2^64, which the difference does not notice.
-func (a Arc) countBelow(n uint64) uint64 {
-	count := floorSum(n, -a.start) - floorSum(n, -(a.last+1))
-	if a.start == 0 {
+	n, offset, width := to-from, from*golden-a.start, a.last-a.start+1
+	if width == 0 { // The whole circle.
+		return n
+	}
+	count := floorSum(n, offset) - floorSum(n, offset-width)
+	if offset < width {
 		count += n
 	}
 	return count

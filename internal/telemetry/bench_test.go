@@ -18,7 +18,7 @@ func record(s *telemetry.Scenario, o engine.Outcome) {
 // typical is an outcome with a trace id. Some of these get an exemplar.
 func typical() engine.Outcome {
 	o := ok(0)
-	o.Trace = [16]byte{1, 2, 3}
+	o.Trace, o.Sampled = [16]byte{1, 2, 3}, true
 	return o
 }
 

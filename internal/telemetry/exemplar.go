@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 )
 
 const (
@@ -35,13 +37,14 @@ func newTimed(o prometheus.Observer, every time.Duration, base time.Time) *timed
 	}
 }
 
-// observe counts the latency of a request that ended at end. A zero trace has none.
-func (t *timed) observe(latency time.Duration, end time.Time, trace [16]byte) {
-	if trace == [16]byte{} || !t.sampler.take(end, latency) {
+// observe counts the latency of a request. Only one that asked for its trace to be kept becomes an exemplar,
+// which would lead nowhere otherwise.
+func (t *timed) observe(latency time.Duration, o engine.Outcome) {
+	if !o.Sampled || !t.sampler.take(o.Result.Done, latency) {
 		t.plain.Observe(seconds(latency))
 		return
 	}
-	t.example.ObserveWithExemplar(seconds(latency), prometheus.Labels{labelTrace: hex.EncodeToString(trace[:])})
+	t.example.ObserveWithExemplar(seconds(latency), prometheus.Labels{labelTrace: hex.EncodeToString(o.Trace[:])})
 }
 
 // sampler chooses the requests that are worth an exemplar: one each time that every

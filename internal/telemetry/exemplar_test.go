@@ -83,7 +83,7 @@ func TestExemplars(t *testing.T) {
 	// Latencies fall, so that only the first is the slowest one.
 	at := func(after time.Duration, latency time.Duration, reason protocol.Reason, tr byte) engine.Outcome {
 		o := outcome(reason, "200", 0, latency)
-		o.Trace = trace(tr)
+		o.Trace, o.Sampled = trace(tr), tr > 0
 		o.Result.Done = start.Add(after)
 		o.Result.Sent = o.Result.Done.Add(-latency)
 		return o
@@ -91,7 +91,7 @@ func TestExemplars(t *testing.T) {
 	const ms = time.Millisecond
 	reg, _, scenarios := open(t, plain())
 	for _, o := range []engine.Outcome{
-		at(0, 900*ms, protocol.ReasonNone, 0), // Without a trace.
+		at(0, 900*ms, protocol.ReasonNone, 0), // Not sampled.
 		at(0, 90*ms, protocol.ReasonNone, 1),
 		at(500*ms, 40*ms, protocol.ReasonNone, 2), // Too soon.
 		at(500*ms, 90*ms, protocol.ReasonStatus, 3),

@@ -261,7 +261,7 @@ func (e *entry) record(o engine.Outcome, slo *SLO) {
 		}
 		series = e.failure
 	}
-	series.observe(latency, o.Result.Done, o.Trace)
+	series.observe(latency, o)
 	e.service.Observe(seconds(o.Result.Service()))
 	if slo != nil {
 		e.judge(slo.good(o.Result.Failed(), latency))

@@ -32,6 +32,7 @@ type Metrics struct {
 	dryRun           prometheus.Gauge
 	fleet            *fleetCollector
 	data             *dataCollector
+	pushes           *pushes
 
 	// mu serialises changes of the set of scenarios; recording takes no part.
 	mu        sync.Mutex
@@ -55,9 +56,10 @@ func New(reg prometheus.Registerer) *Metrics {
 		panic(err) // As promauto does.
 	}
 	return &Metrics{
-		reg:   reg,
-		fleet: fleet,
-		data:  data,
+		reg:    reg,
+		fleet:  fleet,
+		data:   data,
+		pushes: newPushes(auto),
 		reloadSuccessful: gauge("traffic_config_last_reload_successful",
 			"Whether the last attempt to load the configuration succeeded (1) or not (0)."),
 		reloadTimestamp: gauge("traffic_config_last_reload_success_timestamp_seconds",

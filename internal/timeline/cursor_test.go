@@ -167,3 +167,24 @@ func TestTheTimelineDoesNotChange(t *testing.T) {
 		}
 	}
 }
+
+func TestNumbersDrawnWithDifferentSeedsHaveNothingToDoWithEachOther(t *testing.T) {
+	const n, bins = 100_000, 10
+	var both [bins][bins]int
+	seg := newTimeline(t, timeline.Options{Name: "x", Shape: timeline.Steady{Rate: 100}}).Segment(start)
+	for seq := range uint64(n) {
+		hash := seg.Slot(seq).Hash
+		x, y := timeline.Draw(hash, 1), timeline.Draw(hash, 2)
+		if x < 0 || x >= 1 || y < 0 || y >= 1 {
+			t.Fatalf("slot %d: %v and %v are not in [0, 1)", seq, x, y)
+		}
+		both[int(x*bins)][int(y*bins)]++
+	}
+	for i, row := range both {
+		for j, got := range row {
+			if want := n / bins / bins; got < want*8/10 || got > want*12/10 {
+				t.Errorf("%d slots fall into square %d, %d, want about %d", got, i, j, want)
+			}
+		}
+	}
+}

@@ -60,6 +60,12 @@ func (s *Segment) Slot(seq uint64) Slot {
 
 // Count returns how many of the segment's slots are due before the instant.
 func (s *Segment) Count(at time.Time) uint64 {
+	var b block
+	return s.count(at, &b)
+}
+
+// count is Count with a block to keep: nil will do where arrivals are uniform.
+func (s *Segment) count(at time.Time, b *block) uint64 {
 	if !at.After(s.Start) || s.n == 0 {
 		return s.first
 	}
@@ -67,8 +73,7 @@ func (s *Segment) Count(at time.Time) uint64 {
 		return s.n
 	}
 	x := s.curve.integral(at.Sub(s.Start))
-	var b block
-	return s.correct(s.estimate(x, &b), at, &b)
+	return s.correct(s.estimate(x, b), at, b)
 }
 
 // estimate returns how many points are less than x.
@@ -117,9 +122,7 @@ func (s *Segment) point(seq uint64, b *block) units {
 // random returns the place of a slot of Poisson arrivals.
 func (s *Segment) random(seq uint64, b *block) units {
 	number := min(seq/blockSize, s.blocks()-1)
-	if b.n == 0 || b.number != number {
-		s.load(b, number)
-	}
+	s.load(b, number)
 	start := number * blockSize
 	return units{whole: start}.add(unitsOf(b.points[seq-start]))
 }
@@ -127,8 +130,11 @@ func (s *Segment) random(seq uint64, b *block) units {
 // blocks returns the number of blocks of a segment, at least 1.
 func (s *Segment) blocks() uint64 { return max(1, s.n/blockSize) }
 
-// load fills the block with the points of the block of that number.
+// load fills the block with the points of the block of that number, unless it has them.
 func (s *Segment) load(b *block, number uint64) {
+	if b.n > 0 && b.number == number {
+		return
+	}
 	b.number = number
 	n, width := uint64(blockSize), float64(blockSize)
 	if number == s.blocks()-1 {

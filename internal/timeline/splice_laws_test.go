@@ -48,6 +48,7 @@ func checkSplice(t *testing.T, seed uint64) bool {
 	}
 	s.walk(t)
 	s.ranges(t)
+	s.skip(t)
 	s.identities(t)
 	s.segments(t)
 	for _, at := range s.instants() {
@@ -266,6 +267,44 @@ func (s splice) ranges(t *testing.T) {
 	}
 	if i != len(s.slots) {
 		t.Errorf("%v: %d slots in ranges, want %d", s, i, len(s.slots))
+	}
+}
+
+// skip checks that a cursor which skips some slots and finds the others passes each of them
+// once, in their order.
+func (s splice) skip(t *testing.T) {
+	t.Helper()
+	c := s.tl.Cursor(s.from)
+	i := 0
+	for at := s.from; at.Before(s.to); {
+		if s.IntN(2) == 0 {
+			if slot, ok := c.Next(s.to); ok {
+				if i >= len(s.slots) || slot != s.slots[i] {
+					t.Errorf("%v: after skipping, slot %v is not the %dth that a cursor finds", s, slot, i)
+					return
+				}
+				at, i = slot.Due.Add(1), i+1
+			}
+		}
+		at = at.Add(1 + time.Duration(s.Int64N(int64(s.to.Sub(s.from)/10)+1)))
+		if at.After(s.to) {
+			at = s.to
+		}
+		for r, ok := c.Skip(at); ok; r, ok = c.Skip(at) {
+			for seq := r.From; seq < r.To; seq, i = seq+1, i+1 {
+				if i >= len(s.slots) || s.slots[i].Segment != r.Segment || s.slots[i].Seq != seq || !s.slots[i].Due.Before(at) {
+					t.Errorf("%v: slot %d of %s, skipped until %v, is not the %dth that a cursor finds", s, seq, r.Segment, at, i)
+					return
+				}
+			}
+		}
+		if i < len(s.slots) && s.slots[i].Due.Before(at) {
+			t.Errorf("%v: skipping until %v leaves %v", s, at, s.slots[i])
+			return
+		}
+	}
+	if i != len(s.slots) {
+		t.Errorf("%v: %d slots skipped or found, want %d", s, i, len(s.slots))
 	}
 }
 

@@ -12,10 +12,17 @@ import (
 	"golang.org/x/time/rate"
 )
 
+// grace is how long a connection is open at least before it may be closed for another one. A
+// handshake of TLS and a request fit in.
+const grace = 200 * time.Millisecond
+
 // conns bounds the connections of a server: for a new one beyond the limit it closes the
 // one that has been without a request for the longest time, so that a client that holds
 // connections keeps out neither scrapes nor probes. Requests that are being served are
 // cut off only if all connections have one.
+//
+// Each connection has time for its first request. Until it is over, new ones wait in the queue of
+// the listener, so that clients that come back at once keep nobody out either.
 //
 // It hooks into http.Server and not into its listeners, since the exporter-toolkit opens
 // some of them itself. Safe for concurrent use.
@@ -25,19 +32,20 @@ type conns struct {
 	// sometimes bounds how often the log reports that connections are closed.
 	sometimes rate.Sometimes
 
-	mu sync.Mutex
-	// events counts what happens on connections; it stands for the time.
-	events uint64
-	open   map[net.Conn]*conn
+	// closed has an element after a connection was closed.
+	closed chan struct{}
+
+	mu   sync.Mutex
+	open map[net.Conn]*conn
 }
 
 // conn is a connection that is open.
 type conn struct {
 	net.Conn
-	// serving is the number of requests that handlers are at, and last the event at which
-	// a request began or ended. The conns' mutex guards them.
+	// opened is when there was room for it, and last when a request began or ended.
+	opened, last time.Time
+	// serving is the number of requests that handlers are at. The conns' mutex guards all of this.
 	serving int
-	last    uint64
 }
 
 // connKey is the key of the *conn in the context of a request.
@@ -47,6 +55,7 @@ func newConns(limit int, logger *slog.Logger) *conns {
 	return &conns{
 		limit: limit, logger: logger,
 		sometimes: rate.Sometimes{First: 1, Interval: time.Minute},
+		closed:    make(chan struct{}, 1),
 		open:      map[net.Conn]*conn{},
 	}
 }
@@ -58,17 +67,37 @@ func (c *conns) bound(s *http.Server) {
 	s.Handler = c.serve(s.Handler)
 }
 
-// opened is the server's ConnContext: a connection has been accepted.
+// opened is the server's ConnContext: a connection has been accepted. The next one is not, until
+// there is room for it.
 func (c *conns) opened(ctx context.Context, nc net.Conn) context.Context {
 	n := &conn{Conn: nc}
+	for wait := c.enter(n); wait > 0; wait = c.enter(n) {
+		timer := time.NewTimer(wait)
+		select {
+		case <-c.closed:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	return context.WithValue(ctx, connKey{}, n)
+}
+
+// enter adds a connection, if need be in the place of another one, or returns how long to wait
+// before the next attempt.
+func (c *conns) enter(n *conn) (wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := time.Now()
 	if len(c.open) >= c.limit {
-		c.closeOne()
+		worst := c.worst()
+		if wait = worst.opened.Add(grace).Sub(now); wait > 0 {
+			return wait
+		}
+		c.close(worst)
 	}
-	c.open[nc] = n
-	c.touch(n)
-	return context.WithValue(ctx, connKey{}, n)
+	c.open[n.Conn] = n
+	n.opened, n.last = now, now
+	return 0
 }
 
 // changed is the server's ConnState.
@@ -78,9 +107,13 @@ func (c *conns) changed(nc net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateClosed, http.StateHijacked:
 		delete(c.open, nc)
+		select {
+		case c.closed <- struct{}{}:
+		default: // There is one.
+		}
 	case http.StateIdle:
 		if n, ok := c.open[nc]; ok {
-			c.touch(n)
+			n.last = time.Now()
 		}
 	default: // Part of a request is none yet: a client that sends no more is as good as idle.
 	}
@@ -101,30 +134,26 @@ func (c *conns) count(n *conn, more int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n.serving += more
-	c.touch(n)
+	n.last = time.Now()
 }
 
-// touch notes that something has happened on the connection just now.
-func (c *conns) touch(n *conn) {
-	c.events++
-	n.last = c.events
-}
-
-// closeOne closes the connection that can be missed best.
-func (c *conns) closeOne() {
+// worst returns the connection that can be missed best; there is one.
+func (c *conns) worst() *conn {
 	var worst *conn
 	for _, n := range c.open {
 		if worst == nil || n.before(worst) {
 			worst = n
 		}
 	}
-	if worst == nil {
-		return
-	}
-	delete(c.open, worst.Conn)
-	worst.cut()
+	return worst
+}
+
+// close closes a connection to make room.
+func (c *conns) close(n *conn) {
+	delete(c.open, n.Conn)
+	n.cut()
 	c.sometimes.Do(func() {
-		c.logger.Warn("too many connections, the longest idle ones are closed", "limit", c.limit, "remote_address", worst.RemoteAddr().String())
+		c.logger.Warn("too many connections, the longest idle ones are closed", "limit", c.limit, "remote_address", n.RemoteAddr().String())
 	})
 }
 
@@ -133,7 +162,7 @@ func (n *conn) before(o *conn) bool {
 	if idle := n.serving == 0; idle != (o.serving == 0) {
 		return idle
 	}
-	return n.last < o.last
+	return n.last.Before(o.last)
 }
 
 // cut closes the connection at once. TLS would say goodbye first, and wait for that.

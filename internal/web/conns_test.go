@@ -3,12 +3,14 @@ package web
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -57,9 +59,10 @@ func TestConnectionsThatAskForNothingKeepNobodyOut(t *testing.T) {
 		"idle after a request":     asked,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var logs syncBuffer
 			base := start(t, &stubs{maxConns: 8, control: true, logs: &logs})
-			for range 400 {
+			for range 40 {
 				c := connect(t, base, text)
 				if text == asked {
 					readResponse(t, c)
@@ -74,6 +77,50 @@ func TestConnectionsThatAskForNothingKeepNobodyOut(t *testing.T) {
 				t.Errorf("logged %d times that there are too many connections", n)
 			}
 		})
+	}
+}
+
+func TestClientsThatComeBackAtOnceKeepNobodyOut(t *testing.T) {
+	for name, text := range map[string]string{
+		"nothing sent":             "",
+		"a header that never ends": "GET /-/healthy HTTP/1.1\r\nHost: a\r\n",
+		"idle after a request":     "GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\n",
+		"responses that pile up":   strings.Repeat("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", 100),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			base := start(t, &stubs{maxConns: 8})
+			ctx, cancel := context.WithCancel(t.Context())
+			var clients sync.WaitGroup
+			for range 24 {
+				clients.Go(func() { comeBack(ctx, strings.TrimPrefix(base, "http://"), text) })
+			}
+			defer clients.Wait()
+			defer cancel()
+			for path, want := range map[string]string{"/metrics": "answer_total 42", "/-/healthy": "healthy"} {
+				if code, body := ask(t, "GET", base+path, nil); code != http.StatusOK || !strings.Contains(body, want) {
+					t.Errorf("%s: got %d %q", path, code, body)
+				}
+			}
+		})
+	}
+}
+
+// comeBack connects to a server, sends a string and waits, again and again when the server closes
+// the connection, until the context ends.
+func comeBack(ctx context.Context, addr, text string) {
+	var d net.Dialer
+	for ctx.Err() == nil {
+		c, err := d.DialContext(ctx, "tcp", addr)
+		if err != nil {
+			continue
+		}
+		stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+		if _, err = io.WriteString(c, text); err == nil {
+			_, _ = io.Copy(io.Discard, c)
+		}
+		stop()
+		_ = c.Close()
 	}
 }
 

@@ -2,6 +2,8 @@ package web
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -15,6 +17,8 @@ const (
 	// maxScrapes bounds the scrapes that are gathered, and those that are sent, at one
 	// time. Each that is sent takes the memory of its text.
 	maxScrapes = 20
+	// maxScrapeWait bounds how long a scrape waits until fewer are gathered.
+	maxScrapeWait = 5 * time.Second
 	// scrapeChunk is how much is written of a scrape at a time, in bytes.
 	scrapeChunk = 64 << 10
 )
@@ -25,7 +29,9 @@ const (
 type scrapes struct {
 	// gather writes the metrics without waiting for anybody.
 	gather http.Handler
-	places int
+	// gathering has an element for each scrape that is gathered.
+	gathering chan struct{}
+	places    int
 
 	mu sync.Mutex
 	// writes counts the writes that have ended; it stands for the time.
@@ -45,20 +51,23 @@ func newScrapes(o Options) *scrapes {
 		gather: promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{
 			ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
 			// A scrape with most of the series beats none, and the error is counted.
-			ErrorHandling:       promhttp.ContinueOnError,
-			Registry:            o.Registry,
-			EnableOpenMetrics:   true,
-			MaxRequestsInFlight: maxScrapes,
+			ErrorHandling:     promhttp.ContinueOnError,
+			Registry:          o.Registry,
+			EnableOpenMetrics: true,
 		}),
-		places:  maxScrapes,
-		sending: map[*scrape]struct{}{},
+		gathering: make(chan struct{}, maxScrapes),
+		places:    maxScrapes,
+		sending:   map[*scrape]struct{}{},
 	}
 }
 
 // ServeHTTP implements http.Handler.
 func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := page{header: w.Header(), status: http.StatusOK}
-	s.gather.ServeHTTP(&p, r)
+	if !s.gathered(&p, r) {
+		http.Error(w, fmt.Sprintf("%d scrapes are being gathered", maxScrapes), http.StatusServiceUnavailable)
+		return
+	}
 	w.Header().Set("Content-Length", strconv.Itoa(p.body.Len()))
 	w.WriteHeader(p.status)
 	if r.Method == http.MethodHead {
@@ -72,6 +81,21 @@ func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.wrote(sc)
 	}
+}
+
+// gathered gathers a scrape when fewer than maxScrapes are gathered, in turn. It reports false
+// when that takes too long, or the client is gone.
+func (s *scrapes) gathered(p *page, r *http.Request) bool {
+	ctx, cancel := context.WithTimeout(r.Context(), maxScrapeWait)
+	defer cancel()
+	select {
+	case s.gathering <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
+	defer func() { <-s.gathering }()
+	s.gather.ServeHTTP(p, r)
+	return true
 }
 
 // enter takes a place, if need be that of the scrape that has written nothing for the

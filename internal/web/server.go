@@ -149,14 +149,8 @@ func (s *Server) Addrs() []net.Addr {
 // listen opens the TCP listeners itself, so that a port in use fails the start and
 // port 0 can be asked for. Other kinds of listeners are left to the toolkit.
 func (s *Server) listen(ctx context.Context) error {
-	if file := *s.flags.WebConfigFile; file != "" {
-		// The toolkit would wait for a pipe, or a file system, for ever.
-		if _, err := reloading.ReadFile(file, reloading.MaxSize); err != nil {
-			return fmt.Errorf("web configuration: %w", err)
-		}
-	}
-	if err := toolkit.Validate(*s.flags.WebConfigFile); err != nil {
-		return fmt.Errorf("web configuration %q: %w", *s.flags.WebConfigFile, err)
+	if err := validate(*s.flags.WebConfigFile); err != nil {
+		return err
 	}
 	if s.leftToToolkit() {
 		return nil
@@ -168,6 +162,22 @@ func (s *Server) listen(ctx context.Context) error {
 			return fmt.Errorf("listen on %q: %w", address, err)
 		}
 		s.listeners = append(s.listeners, l)
+	}
+	return nil
+}
+
+// validate reads the web configuration, if there is one, and the certificates that it names. The
+// toolkit alone would wait for a pipe, or a file system, for ever.
+func validate(file string) error {
+	if file == "" {
+		return nil
+	}
+	if _, err := reloading.ReadFile(file, reloading.MaxSize); err != nil {
+		return fmt.Errorf("web configuration: %w", err)
+	}
+	_, err := reloading.Within(func() (struct{}, error) { return struct{}{}, toolkit.Validate(file) }, "a file that it names")
+	if err != nil {
+		return fmt.Errorf("web configuration %q: %w", file, err)
 	}
 	return nil
 }

@@ -10,9 +10,12 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -257,15 +260,32 @@ func TestAPortInUseFailsTheStart(t *testing.T) {
 }
 
 func TestABadWebConfigurationFailsTheStart(t *testing.T) {
-	o := options("127.0.0.1:0", &stubs{})
-	missing := "testdata/missing.yaml"
-	o.Flags.WebConfigFile = &missing
-	s, err := New(o)
-	if err != nil {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err = services.StartAndAwaitRunning(t.Context(), s)
-	if err == nil || !strings.Contains(err.Error(), missing) {
-		t.Errorf("start = %v, want an error that names %s", err, missing)
+	certificate := filepath.Join(dir, "web.yaml")
+	if err := os.WriteFile(certificate, []byte("tls_server_config: {cert_file: pipe, key_file: pipe}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct{ file, want string }{
+		"a file that is not there":     {"testdata/missing.yaml", "testdata/missing.yaml"},
+		"a pipe":                       {pipe, "found a pipe, expected a regular file"},
+		"a certificate that is a pipe": {certificate, "web.yaml\": read a file that it names: no response from the file system within 5s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := options("127.0.0.1:0", &stubs{})
+			o.Flags.WebConfigFile = &tc.file
+			s, err := New(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = services.StartAndAwaitRunning(t.Context(), s)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("start = %v, want an error with %s", err, tc.want)
+			}
+		})
 	}
 }

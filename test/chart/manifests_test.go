@@ -206,6 +206,7 @@ func TestTheGracePeriodIsLongerThanHandingOver(t *testing.T) {
 		"with a short timeout":     {"config: {scenarios: [{name: a, rate: 1/s, timeout: 500ms, requests: [{name: a, url: 'http://a/'}]}]}", 30},
 		"with timeouts":            {"demo: {enabled: false}\nconfig: {scenarios: [{name: a, rate: 1/s, timeout: 1m30s, requests: [{name: a, url: 'http://a/'}]}, {name: b, rate: 1/s, timeout: 1h1ms, requests: [{name: a, url: 'http://a/'}]}]}", 3600 + 1 + 20},
 		"with a file of the users": {"existingConfig: {name: mine}", 60},
+		"with pushes over OTLP":    {"config: {otlp: {metrics: {url: 'http://a/v1/metrics'}}, scenarios: [{name: a, rate: 1/s, requests: [{name: a, url: 'http://a/'}]}]}", 35},
 		"as asked for":             {"terminationGracePeriodSeconds: 45", 45},
 		"a journey":                {"config: {scenarios: [{name: a, rate: 1/s, requests: [{name: j, steps: [{name: x, url: \"http://a/\"}]}]}]}", 45},
 		"its own grace":            {"config: {scenarios: [{name: a, rate: 1/s, shutdown_grace: 1m, requests: [{name: j, steps: [{name: x, url: \"http://a/\"}]}]}]}", 90},

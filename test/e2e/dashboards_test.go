@@ -100,7 +100,7 @@ scenarios:
     limits: {max_slots_per_day: 100000000}
     variables: {user: {row: users}}
     slo: {objective: 99%%, latency: 30ms}
-    http_config: {keep_alive: false, oauth2: {client_id: id, client_secret: secret, token_url: "%[5]s"}}
+    http_config: {traceparent: sampled, keep_alive: false, oauth2: {client_id: id, client_secret: secret, token_url: "%[5]s"}}
     requests:
       - {name: get, weight: 5, url: "/"}
       - {name: post, weight: 4, method: POST, body: x, url: "/"}
@@ -115,14 +115,16 @@ scenarios:
   - name: wave.1
     rate: {sine: {mean: 20/s, amplitude: 10/s, period: 1m}}
     slo: {objective: 99.9%%, latency: 300ms}
-    http_config: {protocol: h2c}
+    http_config: {protocol: h2c, traceparent: sampled}
     requests: [{name: get, url: "http://%[3]s/"}]
   - name: dropping
     rate: 30/s
     limits: {max_in_flight: 1}
+    http_config: {traceparent: sampled}
     requests: [{name: get, url: "http://%[3]s/?latency=300ms"}]
   - name: %[6]s
     rate: {follow: {query: shop, prometheus: {url: "%[7]s"}, every: 5s, otherwise: 1/s}, max: 2/s}
+    http_config: {traceparent: sampled}
     requests: [{name: call, url: "grpc://%[3]s/shop.v1.Catalogue/List", body: {message: {}}}]
 `, gossip(places), steady, target, reserve(t).addr, tokens.URL, calling, production.URL))
 	return f

@@ -34,6 +34,7 @@ scenarios:
   - name: steady
     rate: 100/s
     slo: {objective: 99%%, latency: 60ms}
+    http_config: {traceparent: 10%%}
     requests: [{name: get, url: "http://%[1]s/"}]
   - name: wave
     rate: {sine: {mean: 100/s, amplitude: 50/s, period: 2m}}

@@ -1,75 +1,62 @@
 #!/usr/bin/env bash
-# Installs a package into a copy of this system that is thrown away, runs what its unit runs, and removes it:
-# test.sh FILE.deb. Needs root, for an overlay file system and namespaces of its own; nothing of it is left over.
+# Installs packages into copies of this system that are thrown away, each with a systemd of its own as its
+# first process, and does there what check.sh says: test.sh FILE.deb FILE.rpm. Needs root, dpkg, rpm and systemd.
 set -euo pipefail
+here=$(realpath "$(dirname "$0")")
 
-package=$(realpath "$1")
-if [ "${2:-}" != inside ]; then
-	work=$(mktemp -d)
-	trap 'rm -rf "$work"' EXIT
-	export WORK=$work
-	unshare --mount --net --pid --fork --propagation private "$0" "$package" inside
+if [ "${1:-}" != boot ]; then
+	for package in "$@"; do
+		work=$(mktemp -d)
+		trap 'rm -rf "$work"' EXIT
+		cp "$package" "$here/check.sh" "$work"
+		# unshare ignores SIGTERM, and its first process cannot be sent one from within.
+		WORK=$work PACKAGE=$(basename "$package") timeout --signal=KILL 180 \
+			unshare --mount --net --pid --ipc --uts --cgroup --fork --kill-child --propagation private "$0" boot || failed=$?
+		cat "$work/log"
+		[ -z "${failed:-}" ] || { echo "FAIL: $(basename "$package"), with $failed" >&2; exit 1; }
+		rm -rf "$work"
+	done
 	exit
 fi
 
-fail() {
-	echo "FAIL: $*" >&2
-	exit 1
-}
-
-# A file system of its own for what changes, as an overlay cannot lie on one.
-mount -t tmpfs tmpfs "$WORK"
-mkdir "$WORK"/{upper,scratch,root}
-mount -t overlay overlay -o "lowerdir=/,upperdir=$WORK/upper,workdir=$WORK/scratch" "$WORK/root"
-root=$WORK/root
-mkdir -p "$root"/{proc,dev,tmp}
+# An overlay cannot lie on another, so what changes has a file system of its own.
+memory=$(mktemp -d)
+mount -t tmpfs tmpfs "$memory"
+root=$memory/root
+mkdir "$memory"/{upper,scratch,root}
+mount -t overlay overlay -o "lowerdir=/,upperdir=$memory/upper,workdir=$memory/scratch" "$root"
+mkdir -p "$root"/{proc,sys,dev,run,check,outside}
 mount -t proc proc "$root/proc"
-mount --rbind /dev "$root/dev"
-cp "$package" "$root/tmp/package.deb"
+mount -t sysfs sysfs "$root/sys"
+mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
+mount -t tmpfs tmpfs "$root/run"
+mount --bind "$WORK" "$root/check"
+
+# Devices that reach no terminal of this machine.
+mount -t tmpfs tmpfs "$root/dev"
+for device in null zero full random urandom tty; do
+	touch "$root/dev/$device"
+	mount --bind "/dev/$device" "$root/dev/$device"
+done
+mkdir "$root"/dev/{shm,pts}
+ln -s /proc/self/fd "$root/dev/fd"
+ln -s pts/ptmx "$root/dev/ptmx"
 ip link set lo up
-in_root() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 
-in_root dpkg --install /tmp/package.deb
-for file in $(in_root dpkg --listfiles traffic-exporter); do
-	[ -e "$root$file" ] || fail "$file is not there"
-done
-
-# What the unit starts, with its environment.
-unit=$root/usr/lib/systemd/system/traffic_exporter.service
-if command -v systemd-analyze >/dev/null; then
-	in_root systemd-analyze verify --man=no /usr/lib/systemd/system/traffic_exporter.service
-	in_root systemd-analyze security --offline=true --threshold=20 /usr/lib/systemd/system/traffic_exporter.service >/dev/null
-fi
-# Without in_root, whose process would be a shell of its own.
-chroot "$root" /usr/bin/env -i PATH=/usr/bin:/bin sh -c '. /etc/default/traffic_exporter; exec '"$(sed -n 's/^ExecStart=//p' "$unit")" &
-exporter=$!
-sends() { curl -sf http://127.0.0.1:9870/metrics | grep -q '^traffic_requests_total{code="200",request="healthy",scenario="itself"} [1-9]'; }
-deadline=$((SECONDS + 30))
-until sends; do
-	kill -0 "$exporter" || fail "the service has ended"
-	[ "$SECONDS" -lt "$deadline" ] || fail "there are no metrics of a request after 30 s"
-	sleep 0.2
-done
-kill -HUP "$exporter" # What ExecReload sends.
-kill "$exporter"
-wait "$exporter" || fail "the service ended with $?"
-
-# The manual page and completions.
-in_root man --warnings=all traffic_exporter >"$WORK/man" 2>"$WORK/warnings" || fail "man: $(cat "$WORK/warnings")"
-grep -q 'always-on synthetic load' "$WORK/man" || fail "the manual page has no description"
-[ ! -s "$WORK/warnings" ] || fail "the manual page has mistakes: $(head -3 "$WORK/warnings")"
-completed=$(in_root bash -c '
-	. /usr/share/bash-completion/completions/traffic_exporter
-	COMP_WORDS=(traffic_exporter prev) COMP_CWORD=1
-	_traffic_exporter
-	echo "${COMPREPLY[*]}"')
-[ "$completed" = preview ] || fail "bash completes \"prev\" to \"$completed\""
-if command -v fish >/dev/null; then
-	completed=$(in_root env HOME=/tmp fish --command 'complete --do-complete "traffic_exporter prev"')
-	[ "$completed" = preview ] || fail "fish completes \"prev\" to \"$completed\""
-fi
-
-in_root dpkg --purge traffic-exporter
-left=$(find "$root"/{etc,usr} -path '*traffic[-_]exporter*' | sed "s|^$root||")
-[ -z "$left" ] || fail "left over: $left"
-echo "ok: $(basename "$package") installs, runs and leaves nothing"
+: >"$root/etc/fstab"
+cat >"$root/etc/systemd/system/check.service" <<EOF
+[Unit]
+DefaultDependencies=no
+SuccessAction=exit
+FailureAction=exit
+[Service]
+Environment=PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+ExecStart=/check/check.sh /check/$PACKAGE
+StandardOutput=append:/check/log
+StandardError=append:/check/log
+EOF
+# Units get file systems of their own, for which the root must be a mount and not only a folder.
+cd "$root"
+pivot_root . outside
+exec chroot . /usr/bin/env --ignore-environment PATH=/usr/sbin:/usr/bin:/sbin:/bin container=other \
+	/bin/sh -c 'umount --lazy /outside && exec /lib/systemd/systemd --system --unit=check.service --log-target=null'

@@ -8,7 +8,7 @@
 # SVG, and PNG by the browser $CHROMIUM (default chromium, empty for none). With HOLD=1 it
 # all goes on running afterwards.
 #
-# Needs the binary ./traffic_exporter (`make build`), Prometheus in $PROMETHEUS or in
+# Needs ./traffic_exporter and .tools/preview (`make build previewer`), Prometheus in $PROMETHEUS or in
 # .tools (`make e2e` builds it) and free ports from 23000 on.
 set -euo pipefail
 minutes=${1:-12}
@@ -17,6 +17,7 @@ out=$(realpath "${2:-.}")
 cd "$(dirname "$0")/../.."
 
 binary=$PWD/traffic_exporter
+previewer=$PWD/.tools/preview
 prometheus=${PROMETHEUS:-$(ls "$PWD"/.tools/prometheus-* | head -1)}
 dir=$(mktemp -d)
 declare -A pids
@@ -111,7 +112,7 @@ replica 2
 sed -i 's/{rate: 12/{rate: 14/' "$dir/config.yaml"
 sleep $((2 * quarter - 20))
 draw() {
-  go run ./test/preview --prometheus=http://127.0.0.1:23090 --out="$out" --range="${minutes}m" --scrape-interval=5s --day=40s \
+  "$previewer" --prometheus=http://127.0.0.1:23090 --out="$out" --range="${minutes}m" --scrape-interval=5s --day=40s \
     --chromium="${CHROMIUM-chromium}" "$@"
 }
 draw dashboards/overview.json dashboards/fleet.json

@@ -12,6 +12,9 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc/spec"
 )
 
+// schemaID is where the documentation's site has the schema; mkdocs.yml has the site's URL.
+const schemaID = "https://traffic-exporter.github.io/traffic_exporter/config.schema.json"
+
 // object is a JSON object; its keys come out sorted.
 type object = map[string]any
 
@@ -29,6 +32,8 @@ func pattern(typ string) string {
 		return `^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?/[smhd]$`
 	case "Percent":
 		return `^[0-9]+(\.[0-9]+)?%$`
+	case "Traceparent":
+		return `^([0-9]+(\.[0-9]+)?%|sampled|unsampled|none)$`
 	case "Bytes":
 		return `^[0-9]+(KiB|MiB|GiB)?$`
 	case "URL":
@@ -76,6 +81,7 @@ func (m *model) schema() ([]byte, error) {
 	}
 	root := m.structure(m.types["Config"])
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	root["$id"] = schemaID
 	root["title"] = "Configuration of traffic_exporter"
 	root["$defs"] = defs
 

@@ -13,7 +13,6 @@ import (
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
@@ -110,7 +109,7 @@ func respondAlike(c net.Conn, head, trailers string) {
 func benchClient(tb testing.TB, server func(net.Conn)) *grpc.Client {
 	tb.Helper()
 	o := protocoltest.Options(tb, "http://"+protocoltest.Raw(tb, server))
-	o.SlotHeader, o.Traceparent = true, httpreq.TraceSampled
+	o.SlotHeader, o.Traceparent = true, true
 	return open(tb, optionsOf(o, "Unary", `{"text": "hi"}`))
 }
 

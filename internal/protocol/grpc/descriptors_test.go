@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -18,6 +20,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
+	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 )
 
 // service returns a file with a service of one method, and what it imports.
@@ -194,10 +197,27 @@ func TestFilesAreRead(t *testing.T) {
 	}
 	write := func(name, content string) string {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		if err = os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return path
+	}
+	pipe := func(name string) string {
+		path := filepath.Join(dir, name)
+		if err = syscall.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	if err = os.Symlink("/dev/zero", filepath.Join(dir, "zero.proto")); err != nil {
+		t.Fatal(err)
+	}
+	half := "syntax = \"proto3\";" + strings.Repeat("\n", 2<<20)
+	large := service("large.proto", "Echo", "Unary")
+	large.MessageType[0].NestedType = slices.Repeat([]*descriptorpb.DescriptorProto{{Name: new("M")}}, 200_000)
+	many, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{large}})
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, test := range []struct {
 		name    string
@@ -212,10 +232,18 @@ func TestFilesAreRead(t *testing.T) {
 		{"a source with a mistake", []string{write("bad.proto", "syntax = \"proto3\"; mesage A {}")}, nil, "bad.proto:1:"},
 		{"a text as a descriptor set", []string{write("text.pb", "hello")}, nil, "it is no descriptor set"},
 		{"an empty descriptor set", []string{write("empty.pb", "")}, nil, "it is no descriptor set"},
+		{"a pipe as a descriptor set", []string{pipe("pipe.pb")}, nil, "found a pipe, expected a regular file"},
+		{"a source that is a pipe", []string{pipe("pipe.proto")}, nil, "found a pipe, expected a regular file"},
+		{"an import that is a pipe", []string{write("pipes.proto", `syntax = "proto3"; import "pipe.proto";`)}, nil, "found a pipe, expected a regular file"},
+		{"an import without an end", []string{write("zeros.proto", `syntax = "proto3"; import "zero.proto";`)}, nil, "found a device, expected a regular file"},
+		{"a large source", []string{write("large.proto", strings.Repeat("\n", 4<<20+1))}, nil, "found more than 4194304 bytes, expected fewer"},
+		{"sources that are large together", []string{write("half1.proto", half), write("half2.proto", half)}, nil, "sources and their imports have more than 4194304 bytes, expected fewer"},
+		{"a large descriptor set", []string{write("large.pb", strings.Repeat("x", 16<<20+1))}, nil, "found more than 16777216 bytes, expected fewer"},
+		{"a schema of too many messages", []string{write("many.pb", string(many))}, nil, "found more than 200000 messages, fields and other declarations, expected fewer"},
 		{"a file that is not there", []string{filepath.Join(dir, "nothing.pb")}, nil, "no such file"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := grpc.ReadFiles(test.files, test.imports)
+			_, err := grpc.ReadFiles(test.files, test.imports, reloading.ReadFile)
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}

@@ -1,12 +1,13 @@
 package grpc
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/bufbuild/protocompile"
 	"google.golang.org/protobuf/reflect/protodesc"
@@ -14,14 +15,23 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// maxFile bounds a file with descriptors, in bytes.
-const maxFile = 64 << 20
+const (
+	// maxFile bounds a file with descriptors, and the response of a server, in bytes.
+	maxFile = 16 << 20
+	// maxSources bounds sources and their imports together, in bytes. Compiling them takes
+	// up to a hundred times as much memory.
+	maxSources = 4 << 20
+)
+
+// readFile returns the content of a file of at most limit bytes.
+type readFile func(path string, limit int) ([]byte, error)
 
 // ReadFiles returns the schema of files: sources, whose names end in .proto, and descriptor sets as
 // protoc --include_imports --descriptor_set_out and buf build write them. What a source imports is
 // looked for in the folders of imports, beside the sources themselves, and among the files that
-// protobuf has.
-func ReadFiles(files, imports []string) (*Schema, error) {
+// protobuf has. Everything is read by read, which returns the content of a file of at most limit
+// bytes, and which is called concurrently.
+func ReadFiles(files, imports []string, read func(path string, limit int) ([]byte, error)) (*Schema, error) {
 	all := map[string]*descriptorpb.FileDescriptorProto{}
 	var sources []string
 	for _, path := range files {
@@ -29,7 +39,7 @@ func ReadFiles(files, imports []string) (*Schema, error) {
 			sources = append(sources, path)
 			continue
 		}
-		content, err := readFile(path)
+		content, err := read(path, maxFile)
 		if err == nil {
 			err = addSet(all, content)
 		}
@@ -37,28 +47,14 @@ func ReadFiles(files, imports []string) (*Schema, error) {
 			return nil, fmt.Errorf("descriptors %q: %w", path, err)
 		}
 	}
-	if err := compile(all, sources, imports); err != nil {
+	if err := compile(all, sources, imports, read); err != nil {
 		return nil, err
 	}
 	return newSchema(all)
 }
 
-// readFile returns the content of a file that is not too long.
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path) //nolint:gosec // The configuration names it.
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // It is only read.
-	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(content) > maxFile {
-		err = fmt.Errorf("it is longer than %d bytes", maxFile)
-	}
-	return content, err
-}
-
 // compile adds what sources and all that they import compile to.
-func compile(to map[string]*descriptorpb.FileDescriptorProto, sources, imports []string) error {
+func compile(to map[string]*descriptorpb.FileDescriptorProto, sources, imports []string, read readFile) error {
 	if len(sources) == 0 {
 		return nil
 	}
@@ -69,7 +65,7 @@ func compile(to map[string]*descriptorpb.FileDescriptorProto, sources, imports [
 		names[i] = name
 		folders = append(folders, folder)
 	}
-	c := protocompile.Compiler{Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{ImportPaths: folders})}
+	c := protocompile.Compiler{Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{ImportPaths: folders, Accessor: read.bounded()})}
 	compiled, err := c.Compile(context.Background(), names...)
 	if err != nil {
 		return err
@@ -78,6 +74,22 @@ func compile(to map[string]*descriptorpb.FileDescriptorProto, sources, imports [
 		addFile(to, f)
 	}
 	return nil
+}
+
+// bounded returns the compiler's way to open files, which it does concurrently. It fails when
+// they are too large together.
+func (read readFile) bounded() func(path string) (io.ReadCloser, error) {
+	var total atomic.Int64
+	return func(path string) (io.ReadCloser, error) {
+		content, err := read(path, maxSources)
+		if err != nil {
+			return nil, err
+		}
+		if total.Add(int64(len(content))) > maxSources {
+			return nil, fmt.Errorf("sources and their imports have more than %d bytes, expected fewer", maxSources)
+		}
+		return io.NopCloser(bytes.NewReader(content)), nil
+	}
 }
 
 // nameOf returns what a source is called where it is imported, and the folder that this is

@@ -12,10 +12,13 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/grpc/spec"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
+	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 )
 
 // echo reads the schema of the tests.
-func echo() (*grpc.Schema, error) { return grpc.ReadFiles([]string{"testdata/echo.proto"}, nil) }
+func echo() (*grpc.Schema, error) {
+	return grpc.ReadFiles([]string{"testdata/echo.proto"}, nil, reloading.ReadFile)
+}
 
 // optionsOf makes options of HTTP those of calls of a method with a message.
 func optionsOf(o httpreq.Options, method, message string, expect ...spec.Code) grpc.Options {

@@ -14,7 +14,7 @@ import (
 // sendLate makes a call that has a late tap. asked are the reasons with which the client asked for that tap.
 func sendLate(c protocol.Client, tap, late protocol.Tap) (r protocol.Result, asked []protocol.Reason) {
 	done := make(chan struct{})
-	call := &protocol.Call{Request: protocol.Request{Scenario: "s", Segment: "g", Seq: 7, Trace: [16]byte{1}, Span: [8]byte{2}}, Tap: tap, Done: func() { close(done) }}
+	call := &protocol.Call{Request: protocol.Request{Scenario: "s", Segment: "g", Seq: 7, Trace: [16]byte{1}, Span: [8]byte{2}, Sampled: true}, Tap: tap, Done: func() { close(done) }}
 	call.Late = func(r protocol.Reason, _ time.Time) protocol.Tap {
 		asked = append(asked, r)
 		return late

@@ -22,6 +22,12 @@ type Schema struct {
 // newSchema returns a schema of files, in any order. What they import has to be among them or
 // among the types that protobuf itself has.
 func newSchema(files map[string]*descriptorpb.FileDescriptorProto) (*Schema, error) {
+	declared := 0
+	for _, f := range files {
+		if declared += declaredIn(f); declared > maxDeclared {
+			return nil, fmt.Errorf("found more than %d messages, fields and other declarations, expected fewer", maxDeclared)
+		}
+	}
 	s := &Schema{files: new(protoregistry.Files)}
 	b := schemaBuilder{from: files, to: s.files}
 	for path := range files {
@@ -31,6 +37,30 @@ func newSchema(files map[string]*descriptorpb.FileDescriptorProto) (*Schema, err
 	}
 	s.types = dynamicpb.NewTypes(s.files)
 	return s, nil
+}
+
+// maxDeclared bounds the declarations of a schema. One of a few bytes takes a kilobyte and some 20 µs.
+const maxDeclared = 200_000
+
+// declaredIn counts the declarations in a file.
+func declaredIn(f *descriptorpb.FileDescriptorProto) int {
+	n := len(f.GetExtension())
+	for _, s := range f.GetService() {
+		n += 1 + len(s.GetMethod())
+	}
+	return n + declaredBy(f.GetMessageType(), f.GetEnumType())
+}
+
+// declaredBy counts messages, enumerations and what they declare.
+func declaredBy(messages []*descriptorpb.DescriptorProto, enums []*descriptorpb.EnumDescriptorProto) int {
+	n := 0
+	for _, e := range enums {
+		n += 1 + len(e.GetValue())
+	}
+	for _, m := range messages {
+		n += 1 + len(m.GetField()) + len(m.GetOneofDecl()) + len(m.GetExtension()) + declaredBy(m.GetNestedType(), m.GetEnumType())
+	}
+	return n
 }
 
 // schemaBuilder registers files after those that they import.

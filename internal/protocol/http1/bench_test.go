@@ -46,7 +46,7 @@ func benchOptions(tb testing.TB, secure bool) httpreq.Options {
 		o = protocoltest.Options(tb, "http://"+protocoltest.Raw(tb, responder))
 	}
 	o.Protocol, o.MaxConns = httpreq.HTTP1, benchConns
-	o.SlotHeader, o.Traceparent = true, httpreq.TraceSampled
+	o.SlotHeader, o.Traceparent = true, true
 	return o
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 func TestNoTraceOfZerosIsSent(t *testing.T) {
-	w := writer{Varying: httpreq.Varying{Trace: httpreq.TraceSampled}}
+	w := writer{Varying: httpreq.Varying{Trace: true}}
 	if b := w.append(nil, &entry{Prepared: &httpreq.Prepared{}, head: []byte("GET / HTTP/1.1\r\n")}, protocol.Request{}, time.Now()); string(b) != "GET / HTTP/1.1\r\n\r\n" {
 		t.Errorf("got %q", b)
 	}

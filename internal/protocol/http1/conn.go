@@ -87,6 +87,7 @@ type conn struct {
 	// response has come. over says that the response is complete and the connection is not
 	// yet free: result is reported then.
 	response response
+	recent   recentHead
 	begun    bool
 	over     bool
 	result   protocol.Result
@@ -333,7 +334,7 @@ func (k *conn) take(n int) bool {
 	}
 	k.have += n
 	k.looked = time.Time{}
-	used, err := k.response.feed(k.in[:k.have])
+	used, err := k.recent.feed(&k.response, k.in[:k.have])
 	if err != nil {
 		k.finish(protocol.ReasonProtocol, err)
 		return false

@@ -193,7 +193,7 @@ func TestAnExchangeAllocatesNothing(t *testing.T) {
 	o := protocoltest.Options(t, "http://"+echo(t))
 	token := []string{"Bearer token"}
 	o.Token = func() []string { return token }
-	o.SlotHeader, o.Traceparent = true, httpreq.TraceSampled
+	o.SlotHeader, o.Traceparent = true, true
 	c := client(t, o)
 	done := make(chan struct{}, 1)
 	call := &protocol.Call{Done: func() { done <- struct{}{} }}

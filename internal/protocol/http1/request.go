@@ -102,9 +102,9 @@ func (w writer) append(b []byte, e *entry, r protocol.Request, now time.Time) []
 		b = httpreq.AppendSlot(b, r)
 		b = append(b, "\r\n"...)
 	}
-	if w.Trace.Traced(r) {
+	if w.Traced(&r) {
 		b = append(b, httpreq.TraceHeader+": "...)
-		b = httpreq.AppendTraceparent(b, r, w.Trace)
+		b = httpreq.AppendTraceparent(b, r)
 		b = append(b, "\r\n"...)
 	}
 	if auth := w.Auth.Get(now); len(auth) > 0 && !e.Authorized {

@@ -134,6 +134,18 @@ func (r *response) feed(p []byte) (used int, err error) {
 	return used, nil
 }
 
+// feedHead is feed, but takes no more than the head and any interim responses before it.
+func (r *response) feedHead(p []byte) (used int, err error) {
+	for used < len(p) && !r.headed() {
+		n, err := r.line(p[used:])
+		if err != nil || n == 0 {
+			return used, err
+		}
+		used += n
+	}
+	return used, nil
+}
+
 // step takes the next line, or the next piece of a body.
 func (r *response) step(p []byte) (int, error) {
 	switch r.stage {

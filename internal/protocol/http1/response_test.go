@@ -261,6 +261,7 @@ func FuzzResponse(f *testing.F) {
 		if (p.err == nil) != (q.err == nil) || p.err == nil && (p.status != q.status || p.body != q.body || p.done != q.done || p.keep != q.keep || p.rest != q.rest) {
 			t.Fatalf("in pieces %+v, whole %+v", q, p)
 		}
+		sameAgain(t, text, head)
 		if !p.done || p.status == http.StatusSwitchingProtocols {
 			return
 		}
@@ -280,6 +281,21 @@ func FuzzResponse(f *testing.F) {
 			t.Errorf("net/http would close the connection: %+v", p)
 		}
 	})
+}
+
+// sameAgain fails the test unless a response that comes twice is read as the first one.
+func sameAgain(t *testing.T, text string, head bool) {
+	t.Helper()
+	m := methodAny
+	if head {
+		m = methodHead
+	}
+	var h recentHead
+	first, used, err := through(h.feed, text, m, whole)
+	second, usedAgain, errAgain := through(h.feed, text, m, whole)
+	if first != second || used != usedAgain || (err == nil) != (errAgain == nil) {
+		t.Fatalf("first %+v, %v, then %+v, %v", first, err, second, errAgain)
+	}
 }
 
 // deliberate reports whether a response may have something that net/http refuses and we

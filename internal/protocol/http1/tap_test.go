@@ -37,7 +37,7 @@ func TestATapSeesWhatIsOnTheWire(t *testing.T) {
 			seen <- head.String()
 			_, _ = io.WriteString(c, empty)
 		}))
-		o.KeepAlive, o.SlotHeader, o.Traceparent = keep, true, httpreq.TraceSampled
+		o.KeepAlive, o.SlotHeader, o.Traceparent = keep, true, true
 		o.Authorization = &httpreq.Authorization{Credentials: "x"}
 		o.Entries[0].Method = "POST"
 		o.Entries[0].Fields = []protocol.Field{{Name: "x-b", Value: "1"}, {Name: "X-A", Value: "2"}}

@@ -63,7 +63,7 @@ func responder(body int) func(net.Conn) {
 func benchOptions(tb testing.TB, body int) httpreq.Options {
 	tb.Helper()
 	o := h2cOptions(tb, "http://"+protocoltest.Raw(tb, responder(body)))
-	o.SlotHeader, o.Traceparent = true, httpreq.TraceSampled
+	o.SlotHeader, o.Traceparent = true, true
 	o.MaxConns = 200
 	return o
 }

@@ -11,7 +11,6 @@ import (
 	lib "golang.org/x/net/http2"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
-	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 )
 
@@ -55,7 +54,7 @@ func misbehave(s *server, seed uint64) {
 func TestEveryCallEndsOnceWhateverTheServerDoes(t *testing.T) {
 	w := new(protocoltest.Wire)
 	o := scripted(t, func(s *server) { misbehave(s, 7) }, lib.Setting{ID: lib.SettingMaxConcurrentStreams, Val: 20})
-	o.Wire, o.Timeout, o.SlotHeader, o.Traceparent, o.MaxConns, o.MaxConnRequests = w, 2*short, true, httpreq.TraceSampled, 30, 70
+	o.Wire, o.Timeout, o.SlotHeader, o.Traceparent, o.MaxConns, o.MaxConnRequests = w, 2*short, true, true, 30, 70
 	post := o.Entries[0]
 	post.Method, post.Body = "POST", bytes.Repeat([]byte("x"), 3000)
 	o.Entries = append(o.Entries, post)

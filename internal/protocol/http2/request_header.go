@@ -48,8 +48,8 @@ func (h *headerEncoder) append(b []byte, j *job, id uint32, most int) ([]byte, b
 		h.scratch = httpreq.AppendSlot(h.scratch[:0], *request)
 		b = h.encoder.varying(b, slotName, h.scratch, &h.encoder.slot)
 	}
-	if h.varying.Trace.Traced(*request) {
-		h.scratch = httpreq.AppendTraceparent(h.scratch[:0], *request, h.varying.Trace)
+	if h.varying.Traced(request) {
+		h.scratch = httpreq.AppendTraceparent(h.scratch[:0], *request)
 		b = h.encoder.varying(b, traceName, h.scratch, &h.encoder.trace)
 	}
 	for _, value := range auth {

@@ -44,11 +44,11 @@ func TestHeadersSayWhatIsMeant(t *testing.T) {
 	tables := newTables()
 	set := fieldSet{tables: tables, ids: make(map[[2]string]uint32)}
 	x := set.entry(0, &p, nil)
-	h := newHeaderEncoder(set.fields, 1, httpreq.Varying{Slot: true, Trace: httpreq.TraceSampled})
+	h := newHeaderEncoder(set.fields, 1, httpreq.Varying{Slot: true, Trace: true})
 	d := hpack.NewDecoder(tableSize, nil)
 	for i := range 3 {
 		id := uint32(1 + 2*i)
-		j := &job{call: &protocol.Call{Request: protocol.Request{Scenario: "s", Segment: "g", Seq: uint64(i), Trace: [16]byte{1}, Span: [8]byte{2}}}, entry: &x, upload: p.Upload()}
+		j := &job{call: &protocol.Call{Request: protocol.Request{Scenario: "s", Segment: "g", Seq: uint64(i), Trace: [16]byte{1}, Span: [8]byte{2}, Sampled: true}}, entry: &x, upload: p.Upload()}
 		b, ok := h.append([]byte("before"), j, id, maxWindow)
 		if !ok || string(b[:6]) != "before" {
 			t.Fatal("not appended")

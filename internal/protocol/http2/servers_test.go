@@ -137,7 +137,7 @@ func realOptions(t *testing.T, ca *protocoltest.Authority, secure bool, port int
 		o = protocoltest.Options(t, fmt.Sprintf("https://127.0.0.1:%d", port))
 		o.Protocol, o.TLS.CA = httpreq.HTTP2, ca.PEM
 	}
-	o.SlotHeader, o.Traceparent, o.MaxConns = true, httpreq.TraceSampled, 50
+	o.SlotHeader, o.Traceparent, o.MaxConns = true, true, 50
 	root := o.Entries[0]
 	o.Entries = nil
 	for _, path := range paths {

@@ -52,8 +52,8 @@ func (x *exchange) head(more int) (frame []byte, size uint64) {
 	if v.Slot {
 		s.add("traffic-slot", string(httpreq.AppendSlot(nil, *request)))
 	}
-	if v.Trace.Traced(*request) {
-		s.add(httpreq.TraceHeader, string(httpreq.AppendTraceparent(nil, *request, v.Trace)))
+	if v.Traced(request) {
+		s.add(httpreq.TraceHeader, string(httpreq.AppendTraceparent(nil, *request)))
 	}
 	if !e.Authorized {
 		for _, value := range v.Auth.Get(x.start) {

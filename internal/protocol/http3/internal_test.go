@@ -56,7 +56,7 @@ func TestTheHeadHasItsFieldsInTheOrderOfTheFile(t *testing.T) {
 	}
 	o := httpreq.Options{
 		Protocol: httpreq.HTTP3, ConnectTimeout: time.Second, Timeout: time.Second, MaxResponseBytes: 1, MaxConns: 1,
-		SlotHeader: true, Token: func() []string { return []string{"Bearer b"} }, UserAgent: "agent",
+		SlotHeader: true, Traceparent: true, Token: func() []string { return []string{"Bearer b"} }, UserAgent: "agent",
 		Entries: []httpreq.Entry{{
 			Method: "POST", URL: u, Body: []byte("body"), Expect: all,
 			Fields: []protocol.Field{{Name: "Zeta", Value: "1"}, {Name: "alpha", Value: "2"}, {Name: "ZETA", Value: "3"}, {Name: "X-Empty"}},
@@ -68,7 +68,7 @@ func TestTheHeadHasItsFieldsInTheOrderOfTheFile(t *testing.T) {
 	}
 	defer m.Dialer.Close()
 	e := newEntry(&m.Prepared[0], nil)
-	call := &protocol.Call{Request: protocol.Request{Scenario: "s", Segment: "g", Seq: 7, Trace: [16]byte{1}, Span: [8]byte{2}}}
+	call := &protocol.Call{Request: protocol.Request{Scenario: "s", Segment: "g", Seq: 7, Trace: [16]byte{1}, Span: [8]byte{2}, Sampled: true}}
 	x := exchange{client: &client{varying: m.Varying}, call: call, entry: &e}
 	b, size := x.head(0)
 	want := []qpack.HeaderField{

@@ -23,19 +23,14 @@ func AppendSlot(b []byte, r protocol.Request) []byte {
 	return strconv.AppendUint(b, r.Seq, 10)
 }
 
-// Traced reports whether requests carry their trace.
-func (m TraceMode) Traced(r protocol.Request) bool {
-	return m != TraceNone && r.Trace != [16]byte{}
-}
-
 // AppendTraceparent appends the request's place in a trace as W3C Trace Context writes
 // it, version 00: 55 bytes.
-func AppendTraceparent(b []byte, r protocol.Request, m TraceMode) []byte {
+func AppendTraceparent(b []byte, r protocol.Request) []byte {
 	b = append(b, "00-"...)
 	b = hex.AppendEncode(b, r.Trace[:])
 	b = append(b, '-')
 	b = hex.AppendEncode(b, r.Span[:])
-	if m == TraceSampled {
+	if r.Sampled {
 		return append(b, "-01"...)
 	}
 	return append(b, "-00"...)

@@ -46,19 +46,6 @@ const (
 	HTTP3
 )
 
-// TraceMode says what to send the target's tracing about our requests.
-type TraceMode uint8
-
-// The modes of tracing.
-const (
-	// TraceSampled sends a traceparent header that asks for the trace to be kept.
-	TraceSampled TraceMode = iota
-	// TraceUnsampled sends a traceparent header that leaves the trace's fate alone.
-	TraceUnsampled
-	// TraceNone sends no traceparent header.
-	TraceNone
-)
-
 // Options is what a Client is made from. New takes what it needs out of it; it may
 // be changed afterwards, except for the URLs, headers and bodies of its entries.
 type Options struct {
@@ -100,8 +87,8 @@ type Options struct {
 	UserAgent string
 	// SlotHeader sends the slot's identity: Traffic-Slot: <scenario>/<segment>/<seq>.
 	SlotHeader bool
-	// Traceparent says which W3C trace context to send.
-	Traceparent TraceMode
+	// Traceparent sends requests' places in traces as W3C Trace Context has them.
+	Traceparent bool
 	// TLS is for https URLs.
 	TLS dial.TLS
 	// FullHandshakes makes each TLS connection begin with a full handshake; otherwise sessions
@@ -243,7 +230,6 @@ func (o Options) Validate() error {
 	refuse(o.Protocol == HTTP3 && (o.Proxy.URL != nil || o.Proxy.FromEnvironment), "a proxy carries no HTTP/3")
 	refuse(o.EarlyData && o.Protocol != HTTP3, "early data needs HTTP/3")
 	refuse(o.EarlyData && o.FullHandshakes, "early data needs sessions that are resumed")
-	refuse(o.Traceparent > TraceNone, "unknown trace mode %d", o.Traceparent)
 	refuse(o.ConnectTimeout <= 0, "connect timeout %s is not positive", o.ConnectTimeout)
 	refuse(o.Timeout <= 0, "timeout %s is not positive", o.Timeout)
 	refuse(o.MaxResponseBytes <= 0, "longest response of %d bytes is not positive", o.MaxResponseBytes)

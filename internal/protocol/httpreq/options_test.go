@@ -26,7 +26,6 @@ func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
 		{"no response", func(o *httpreq.Options) { o.MaxResponseBytes = 0 }, "longest response of 0 bytes is not positive"},
 		{"no connections", func(o *httpreq.Options) { o.MaxConns = 0 }, "0 connections are not enough"},
 		{"unknown protocol", func(o *httpreq.Options) { o.Protocol = 9 }, "unknown protocol 9"},
-		{"unknown trace mode", func(o *httpreq.Options) { o.Traceparent = 9 }, "unknown trace mode 9"},
 		{"two credentials", func(o *httpreq.Options) {
 			o.BasicAuth, o.Authorization = &httpreq.BasicAuth{}, &httpreq.Authorization{}
 		}, "basic auth and authorization exclude each other"},

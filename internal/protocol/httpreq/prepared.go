@@ -183,8 +183,8 @@ func (p *Prepared) OnWire(v Varying, r protocol.Request, now time.Time, more ...
 	if v.Slot {
 		fields = append(fields, protocol.Field{Name: SlotHeader, Value: string(AppendSlot(nil, r))})
 	}
-	if v.Trace.Traced(r) {
-		fields = append(fields, protocol.Field{Name: TraceHeader, Value: string(AppendTraceparent(nil, r, v.Trace))})
+	if v.Traced(&r) {
+		fields = append(fields, protocol.Field{Name: TraceHeader, Value: string(AppendTraceparent(nil, r))})
 	}
 	if auth := v.Auth.Get(now); len(auth) > 0 && !p.Authorized {
 		fields = append(fields, protocol.Field{Name: "Authorization", Value: auth[0], Secret: true})

@@ -1,12 +1,16 @@
 package httpreq
 
-import "log/slog"
+import (
+	"log/slog"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+)
 
 // Varying is what differs between the headers of an entry's requests. Safe for concurrent
 // use.
 type Varying struct {
 	Slot  bool
-	Trace TraceMode
+	Trace bool
 	Auth  *Credential
 }
 
@@ -14,4 +18,9 @@ type Varying struct {
 func NewVarying(o Options, logger *slog.Logger) (Varying, error) {
 	auth, err := NewCredential(o, logger)
 	return Varying{Slot: o.SlotHeader, Trace: o.Traceparent, Auth: auth}, err
+}
+
+// Traced reports whether a request carries its place in a trace.
+func (v *Varying) Traced(r *protocol.Request) bool {
+	return v.Trace && r.Trace != [16]byte{}
 }

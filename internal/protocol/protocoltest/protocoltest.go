@@ -55,7 +55,6 @@ func Options(tb testing.TB, target string) httpreq.Options {
 		MaxResponseBytes: 1 << 20,
 		MaxConns:         64,
 		UserAgent:        "traffic_exporter/test",
-		Traceparent:      httpreq.TraceNone,
 	}
 }
 

@@ -290,20 +290,22 @@ func (s Suite) tellsTheSlotAndTheTrace(t *testing.T) {
 	for _, test := range []struct {
 		name       string
 		slot       bool
-		mode       httpreq.TraceMode
+		trace      bool
+		sampled    bool
 		wantSlot   string
 		wantParent string
 	}{
-		{"both, sampled", true, httpreq.TraceSampled, "shop/1700000000-ab12/18446744073709551615", trace + "01"},
-		{"both, unsampled", true, httpreq.TraceUnsampled, "shop/1700000000-ab12/18446744073709551615", trace + "00"},
-		{"only the slot", true, httpreq.TraceNone, "shop/1700000000-ab12/18446744073709551615", ""},
-		{"only the trace", false, httpreq.TraceSampled, "", trace + "01"},
-		{"nothing", false, httpreq.TraceNone, "", ""},
+		{"both, sampled", true, true, true, "shop/1700000000-ab12/18446744073709551615", trace + "01"},
+		{"both, unsampled", true, true, false, "shop/1700000000-ab12/18446744073709551615", trace + "00"},
+		{"only the slot", true, false, true, "shop/1700000000-ab12/18446744073709551615", ""},
+		{"only the trace", false, true, true, "", trace + "01"},
+		{"nothing", false, false, true, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got http.Header
 			o := s.plain().Serve(t, func(_ http.ResponseWriter, r *http.Request) { got = r.Header })
-			o.SlotHeader, o.Traceparent = test.slot, test.mode
+			o.SlotHeader, o.Traceparent = test.slot, test.trace
+			r.Sampled = test.sampled
 			if res := s.client(t, o).do(r); res.Failed() {
 				t.Fatal(res.Err)
 			}
@@ -480,7 +482,7 @@ func (s Suite) isSafeForConcurrentUse(t *testing.T) {
 				_, _ = io.Copy(io.Discard, r.Body)
 			})
 			w := new(Wire)
-			o.SlotHeader, o.Traceparent, o.MaxConns, o.Wire = true, httpreq.TraceSampled, 16, w
+			o.SlotHeader, o.Traceparent, o.MaxConns, o.Wire = true, true, 16, w
 			o.BasicAuth = &httpreq.BasicAuth{Username: "u", Password: "p"}
 			o.Entries[0].Method, o.Entries[0].Body = "POST", []byte(strings.Repeat("x", 5000))
 			c := s.client(t, o)

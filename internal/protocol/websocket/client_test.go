@@ -312,7 +312,7 @@ func TestTheHandshakeIsSentAsConfigured(t *testing.T) {
 				accept(echo)(w, r)
 			}))
 			o.Subprotocols = []string{"other", "chat"}
-			o.HTTP.SlotHeader, o.HTTP.Traceparent = true, httpreq.TraceSampled
+			o.HTTP.SlotHeader, o.HTTP.Traceparent = true, true
 			o.HTTP.Authorization = &httpreq.Authorization{Credentials: "hush"}
 			e := &o.HTTP.Entries[0]
 			e.URL = protocoltest.At(t, e.URL, "/chat?room=1")
@@ -320,7 +320,7 @@ func TestTheHandshakeIsSentAsConfigured(t *testing.T) {
 			c := open(t, o)
 			done := make(chan struct{})
 			var seen transcript.Transcript
-			call := &protocol.Call{Request: protocol.Request{Scenario: "s", Segment: "x", Seq: 7, Trace: [16]byte{1}, Span: [8]byte{2}}, Tap: &seen, Done: func() { close(done) }}
+			call := &protocol.Call{Request: protocol.Request{Scenario: "s", Segment: "x", Seq: 7, Trace: [16]byte{1}, Span: [8]byte{2}, Sampled: true}, Tap: &seen, Done: func() { close(done) }}
 			c.Start(call)
 			<-done
 			check(t, call.Result, "1000", protocol.ReasonNone, "")

@@ -47,7 +47,7 @@ func Changes(root string) ([]Change, error) {
 		return nil, err
 	}
 	for _, c := range []struct{ sources, to string }{
-		{"dashboards/rules/*.yaml", "files/rules"},
+		{"dashboards/mixin/rules.json", "files/rules"},
 		{"dashboards/*.json", "files/dashboards"},
 	} {
 		more, copyErr := copies(filepath.Join(root, c.sources), filepath.Join(chart, c.to))

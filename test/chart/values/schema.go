@@ -95,6 +95,8 @@ func common() object {
 	return object{
 		"strings":  object{"type": "object", "additionalProperties": object{"type": "string"}},
 		"port":     object{"type": "integer", "minimum": 1, "maximum": 65535},
+		"ratio":    object{"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+		"positive": object{"type": "number", "exclusiveMinimum": 0},
 		"duration": object{"type": "string", "pattern": "^([0-9]+(ms|[smhdwy]))+$"},
 		"reference": object{
 			"type": "object", "additionalProperties": false, "required": []any{"name"},

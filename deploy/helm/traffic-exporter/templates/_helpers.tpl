@@ -255,7 +255,7 @@ requests:
 {{- end }}
 {{- $longest = max $longest (add $timeout $journeys) }}
 {{- end }}
-{{- add $longest 20 }}
+{{- add $longest 20 (ternary 5 0 (hasKey .Values.config "otlp")) }}
 {{- end }}
 {{- end }}
 

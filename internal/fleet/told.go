@@ -1,0 +1,182 @@
+package fleet
+
+import (
+	"bytes"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/golang/snappy"
+	"github.com/grafana/dskit/kv/codec"
+	"github.com/grafana/dskit/kv/memberlist"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// told are the figures of a member as it sent them. They are passed on unread.
+type told struct {
+	// at is when, by its clock, in Unix milliseconds.
+	at int64
+	// content are its figures, encoded. It is not modified.
+	content []byte
+}
+
+// encodeFigures writes the figures of one member, by scenario, in gob.
+func encodeFigures(all map[string]Figures) ([]byte, error) {
+	var b bytes.Buffer
+	if err := gob.NewEncoder(&b).Encode(all); err != nil {
+		return nil, fmt.Errorf("encode figures: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// decodeFigures reads the output of encodeFigures, within the bounds that others have to
+// keep to. It returns nil with an error.
+func decodeFigures(b []byte) (map[string]Figures, error) {
+	all := map[string]Figures{}
+	if err := gob.NewDecoder(bytes.NewReader(b)).Decode(&all); err != nil {
+		return nil, fmt.Errorf("decode figures: %w", err)
+	}
+	if len(all) > MaxFigures {
+		return nil, fmt.Errorf("decode figures: %d scenarios, more than %d", len(all), MaxFigures)
+	}
+	for name, one := range all {
+		one.bound()
+		all[name] = one
+	}
+	return all, nil
+}
+
+// figures are those of all members, by ID.
+type figures map[string]told
+
+var _ memberlist.Mergeable = (*figures)(nil)
+
+// merge takes in newer figures, and returns them.
+func (f figures) merge(others figures) figures {
+	changed := figures{}
+	for id, o := range others {
+		if own, ok := f[id]; (!ok && len(f) < maxFigureMembers) || (ok && own.at < o.at) {
+			f[id], changed[id] = o, o
+		}
+	}
+	return changed
+}
+
+// forget drops figures that are too old for any use.
+func (f figures) forget(now time.Time) {
+	maps.DeleteFunc(f, func(_ string, o told) bool { return isStale(time.UnixMilli(o.at), now) })
+}
+
+// Merge implements memberlist.Mergeable.
+func (f *figures) Merge(other memberlist.Mergeable, _ bool) (memberlist.Mergeable, error) {
+	o, ok := other.(*figures)
+	if !ok {
+		return nil, fmt.Errorf("merge figures: found %T", other)
+	}
+	if o == nil {
+		return nil, nil //nolint:nilnil // No change is nil, by the interface's contract.
+	}
+	changed := f.merge(*o)
+	if len(changed) == 0 {
+		return nil, nil //nolint:nilnil // Likewise.
+	}
+	return &changed, nil
+}
+
+// MergeContent implements memberlist.Mergeable.
+func (f *figures) MergeContent() []string { return slices.Sorted(maps.Keys(*f)) }
+
+// RemoveTombstones implements memberlist.Mergeable.
+func (f *figures) RemoveTombstones(limit time.Time) (total, removed int) {
+	before := len(*f)
+	if !limit.IsZero() {
+		f.forget(time.Now())
+	}
+	return len(*f), before - len(*f)
+}
+
+// Clone implements memberlist.Mergeable. Figures that a member sent never change.
+func (f *figures) Clone() memberlist.Mergeable {
+	c := maps.Clone(*f)
+	return &c
+}
+
+// figuresCodec writes figures as messages of protocol buffers, compressed: one for each
+// member, whose figures it leaves as they are.
+type figuresCodec struct{}
+
+var _ codec.Codec = figuresCodec{}
+
+// The numbers of the fields of a member's message, and of these in the whole.
+const (
+	fieldMember  = 1
+	fieldID      = 1
+	fieldAt      = 2
+	fieldContent = 3
+)
+
+// CodecID implements codec.Codec.
+func (figuresCodec) CodecID() string { return "trafficFigures" }
+
+// Encode implements codec.Codec.
+func (figuresCodec) Encode(value any) ([]byte, error) {
+	v, ok := value.(*figures)
+	if !ok {
+		return nil, fmt.Errorf("encode figures: found %T", value)
+	}
+	var all, one []byte
+	for id, t := range *v {
+		one = protowire.AppendTag(one[:0], fieldID, protowire.BytesType)
+		one = protowire.AppendString(one, id)
+		one = protowire.AppendTag(one, fieldAt, protowire.VarintType)
+		one = protowire.AppendVarint(one, uint64(t.at))
+		one = protowire.AppendTag(one, fieldContent, protowire.BytesType)
+		one = protowire.AppendBytes(one, t.content)
+		all = protowire.AppendTag(all, fieldMember, protowire.BytesType)
+		all = protowire.AppendBytes(all, one)
+	}
+	return snappy.Encode(nil, all), nil
+}
+
+// errNoFigures is returned for bytes that are no message.
+var errNoFigures = errors.New("decode figures: not a message of figures")
+
+// Decode implements codec.Codec.
+func (figuresCodec) Decode(b []byte) (any, error) {
+	plain, err := snappy.Decode(nil, b)
+	if err != nil {
+		return nil, fmt.Errorf("decode figures: %w", err)
+	}
+	f := figures{}
+	whole := eachField(plain, func(number protowire.Number, _ uint64, entry []byte) bool {
+		if number != fieldMember {
+			return true
+		}
+		id, t, ok := memberOf(entry)
+		f[id] = t
+		return ok
+	})
+	if !whole {
+		return nil, errNoFigures
+	}
+	return &f, nil
+}
+
+// memberOf returns the ID and the figures of an encoded member.
+func memberOf(entry []byte) (id string, t told, ok bool) {
+	ok = eachField(entry, func(number protowire.Number, value uint64, content []byte) bool {
+		switch int(number) {
+		case fieldID:
+			id = string(content)
+		case fieldAt:
+			t.at = int64(value)
+		case fieldContent:
+			t.content = content
+		}
+		return true
+	})
+	return id, t, ok
+}
