@@ -2,10 +2,8 @@ package docs
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
-	"testing"
 )
 
 // block is a fenced block of a page, or a script that the page hides from its readers.
@@ -34,7 +32,7 @@ func (b *block) note(verb string) (string, bool) {
 }
 
 // languages are those that a fence may name.
-var languages = regexp.MustCompile("^(sh|console|yaml|promql|text|ini|csv|python|javascript)$")
+var languages = regexp.MustCompile("^(sh|console|yaml|promql|text|ini|csv|jsonnet|python|javascript)$")
 
 // verbs are those of notes.
 var verbs = regexp.MustCompile("^(run|needs|fails|prints|printed|as)$")
@@ -107,13 +105,4 @@ func statements(text string) []string {
 		before = line
 	}
 	return found
-}
-
-func read(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }

@@ -10,14 +10,24 @@ import (
 
 const chartFile = "deploy/helm/traffic-exporter/Chart.yaml"
 
+// read returns the content of a file of the project.
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
 // line returns the value of a key at the top of a file in YAML.
 func line(t *testing.T, name, key string) string {
 	t.Helper()
-	m := regexp.MustCompile(`(?m)^` + key + `: "?([^"\n]+)"?$`).FindStringSubmatch(read(t, filepath.Join(root, name)))
+	m := regexp.MustCompile(`(?m)^` + key + `: "?([^"\n]+)"?$`).FindSubmatch(read(t, name))
 	if m == nil {
 		t.Fatalf("%s has no %q", name, key)
 	}
-	return m[1]
+	return string(m[1])
 }
 
 func TestTheSiteHasTheIconOfTheChart(t *testing.T) {
@@ -32,7 +42,7 @@ func TestTheSiteHasTheIconOfTheChart(t *testing.T) {
 }
 
 func TestArtifactHubShowsTheImageThatTheChartRuns(t *testing.T) {
-	if want := "traffic_exporter:" + line(t, chartFile, "appVersion") + "\n"; !strings.Contains(read(t, filepath.Join(root, chartFile)), want) {
+	if want := "traffic_exporter:" + line(t, chartFile, "appVersion") + "\n"; !strings.Contains(string(read(t, chartFile)), want) {
 		t.Errorf("the annotations of %s name another image than %q", chartFile, want)
 	}
 }

@@ -38,10 +38,11 @@ func TestPagesDoWhatTheyShow(t *testing.T) {
 			if filepath.Base(page) == "CHANGELOG.md" {
 				continue
 			}
-			t.Run(strings.TrimPrefix(page, root+"/"), func(t *testing.T) {
+			name := strings.TrimPrefix(page, root+"/")
+			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				s := newSession(t, target)
-				s.page(t, s.move(t, read(t, page)))
+				s.page(t, s.move(t, string(read(t, name))))
 				if len(s.blocks) > 0 {
 					s.run(t)
 				}
@@ -121,20 +122,23 @@ esac
 exec "$binary" "$@" "${more[@]}"
 `
 
-// prelude begins each session. A process that the page starts is waited for until it listens; ctrl_c ends the last one, as
-// its terminal's user would.
+// prelude begins each session. A process that the page starts is waited for: a server until it listens, an exporter until it has
+// applied its configuration. ctrl_c ends the last one, as its terminal's user would.
 const prelude = `set -euo pipefail
 trap 'kill $(jobs -p) 2>/dev/null || true; wait || true' EXIT
 started=
-up() {
-  started=$2
+until_alive() { # PID COMMAND...
+  started=$1
+  shift
   for _ in $(seq 300); do
-    if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then return; fi
-    kill -0 "$2" || return 1
+    if "$@" 2>/dev/null; then return; fi
+    kill -0 "$started" || return 1
     sleep 0.1
   done
   return 1
 }
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1"); }
+applied() { listens "$1" && curl -s "http://127.0.0.1:$1/metrics" | grep -c '^traffic_config_last_reload_successful 1' >/dev/null; }
 ctrl_c() { kill "$started"; wait "$started" || [ $? = 143 ]; }
 make() { command make --dry-run -C "$ROOT" "$@" >/dev/null; }
 `
@@ -210,14 +214,18 @@ func (s *session) commands(text string) {
 			continue
 		}
 		line, _, _ = strings.Cut(strings.TrimSuffix(line, "\n"), "  #")
-		port := s.ports[map[string]string{"target": "9871", "record": "9872", "run": "9870"}[m[1]]]
-		if port == "" {
-			port = s.ports["9870"]
+		port, ready := s.ports["9870"], "applied"
+		switch m[1] {
+		case "target":
+			port, ready = s.ports["9871"], "listens"
+		case "record":
+			port, ready = s.ports["9872"], "listens"
 		}
 		if explicit := regexp.MustCompile(`listen[a-z-]*=127\.0\.0\.1:(\d+)`).FindStringSubmatch(line); explicit != nil {
 			port = explicit[1]
 		}
-		fmt.Fprintf(&s.script, "%s >>servers.log 2>&1 &\nup %s $!\n", strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(line), "&")), port)
+		line = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(line), "&"))
+		fmt.Fprintf(&s.script, "%s >>servers.log 2>&1 &\nuntil_alive $! %s %s\n", line, ready, port)
 	}
 }
 
@@ -294,8 +302,8 @@ func (s *session) compare(t *testing.T, printed []string) {
 	}
 }
 
-// varies are the parts of an output that are others each time: times of day, spans of time, and who it was.
-var varies = regexp.MustCompile(`\d\d:\d\d:\d\d( [A-Z]{3,4})?|\b(\d+(\.\d+)?(ms|µs|h|m|s))+\b|\b[\w.-]+@[\w.-]+`)
+// varies are the parts of an output that are others each time: times, spans of time, and who it was.
+var varies = regexp.MustCompile(`(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d( [A-Z]{3,4})?|\b(\d+(\.\d+)?(ms|µs|h|m|s))+\b|\b[\w.-]+@[\w.-]+`)
 
 // shows fails the test unless the lines of the block that are no commands are in the output, one after the other. "..." stands for any lines.
 func shows(t *testing.T, b *block, output string) {

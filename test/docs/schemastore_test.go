@@ -1,9 +1,9 @@
 package docs
 
 import (
+	"bytes"
 	"encoding/json"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,7 +21,7 @@ type catalogEntry struct {
 
 func readCatalogEntry(t *testing.T) catalogEntry {
 	t.Helper()
-	d := json.NewDecoder(strings.NewReader(read(t, filepath.Join(root, "deploy/schemastore/catalog-entry.json"))))
+	d := json.NewDecoder(bytes.NewReader(read(t, "deploy/schemastore/catalog-entry.json")))
 	d.DisallowUnknownFields()
 	var e catalogEntry
 	if err := d.Decode(&e); err != nil {
@@ -35,7 +35,7 @@ func TestTheEntryOfSchemaStoreNamesTheSchema(t *testing.T) {
 	var schema struct {
 		ID string `json:"$id"`
 	}
-	if err := json.Unmarshal([]byte(read(t, filepath.Join(root, "docs/config.schema.json"))), &schema); err != nil {
+	if err := json.Unmarshal(read(t, "docs/config.schema.json"), &schema); err != nil {
 		t.Fatal(err)
 	}
 	if e.URL != schema.ID {
@@ -50,8 +50,8 @@ func TestTheEntryOfSchemaStoreNamesTheSchema(t *testing.T) {
 func TestEachReleaseIsAVersionInSchemaStore(t *testing.T) {
 	versions := readCatalogEntry(t).Versions
 	releases := []string{line(t, chartFile, "version")}
-	for _, m := range regexp.MustCompile(`(?m)^## ([0-9]\S*) `).FindAllStringSubmatch(read(t, filepath.Join(root, "CHANGELOG.md")), -1) {
-		releases = append(releases, m[1])
+	for _, m := range regexp.MustCompile(`(?m)^## ([0-9]\S*) `).FindAllSubmatch(read(t, "CHANGELOG.md"), -1) {
+		releases = append(releases, string(m[1]))
 	}
 	for _, release := range releases {
 		want := "https://raw.githubusercontent.com/traffic-exporter/traffic_exporter/v" + release + "/docs/config.schema.json"

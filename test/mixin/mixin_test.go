@@ -304,3 +304,37 @@ func TestWrongSettingsAreRefusedByName(t *testing.T) {
 		}
 	}
 }
+
+func TestTheReadmesCommandsRender(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(folder, "mixin/README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := regexp.MustCompile("(?s)```jsonnet\n(.*?)```").FindSubmatch(readme)
+	expressions := regexp.MustCompile(`(?m)^jsonnet .*'([^'\n]+)'`).FindAllSubmatch(readme, -1)
+	if settings == nil || len(expressions) != 3 {
+		t.Fatalf("found the settings %q and %d commands, expected 3", settings, len(expressions))
+	}
+	dir := t.TempDir()
+	if err = os.WriteFile(filepath.Join(dir, "traffic.libsonnet"), settings[1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	project, err := filepath.Abs(filepath.Join(folder, ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	vendored := filepath.Join(dir, "vendor/github.com/traffic-exporter")
+	if err = os.MkdirAll(vendored, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err = os.Symlink(project, filepath.Join(vendored, "traffic_exporter")); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range expressions {
+		vm := jsonnet.MakeVM()
+		vm.Importer(&jsonnet.FileImporter{JPaths: []string{dir, filepath.Join(dir, "vendor")}})
+		if _, err := vm.EvaluateAnonymousSnippet("command.jsonnet", string(e[1])); err != nil {
+			t.Errorf("%s: %v", e[1], err)
+		}
+	}
+}
