@@ -36,8 +36,8 @@ func TestAHeadThatComesAgainSaysTheSame(t *testing.T) {
 		cuts := func() func() int { return whole }
 		if seed := rng.Uint64(); seed%4 == 0 {
 			cuts = func() func() int {
-				rng := rand.New(rand.NewPCG(seed, 5))
-				return func() int { return 1 + rng.IntN(1+len(a.text)/3) }
+				same := rand.New(rand.NewPCG(seed, 5))
+				return func() int { return 1 + same.IntN(1+len(a.text)/3) }
 			}
 		}
 		for range 1 + rng.IntN(3) {

@@ -7,6 +7,9 @@ type streamTable struct {
 	// slots are as many as a power of two, at most half of them taken.
 	slots []*stream
 	n     int
+	// strays are the streams that are not in their home slots. As ids follow each other there
+	// are none, unless a stream outlives half as many others as there are slots.
+	strays int
 	// free are the streams that are not used, linked by their next.
 	free *stream
 }
@@ -36,7 +39,19 @@ func (t *streamTable) open(id uint32) *stream {
 func (t *streamTable) home(id uint32) int { return int(id>>1) & (len(t.slots) - 1) }
 
 // put puts a stream into the first slot from its home that is free.
-func (t *streamTable) put(s *stream) { t.slots[t.find(s.id)] = s }
+func (t *streamTable) put(s *stream) {
+	i := t.find(s.id)
+	t.slots[i] = s
+	t.strays += t.stray(i)
+}
+
+// stray returns 1 if the stream in a slot is not at home, and else 0.
+func (t *streamTable) stray(i int) int {
+	if t.home(t.slots[i].id) != i {
+		return 1
+	}
+	return 0
+}
 
 // find returns the slot of the stream with the id, or the free one where it would be.
 func (t *streamTable) find(id uint32) int {
@@ -50,6 +65,7 @@ func (t *streamTable) find(id uint32) int {
 // grow doubles the slots.
 func (t *streamTable) grow() {
 	before := t.slots
+	t.strays = 0
 	t.slots = make([]*stream, max(fewSlots, 2*len(before)))
 	for _, s := range before {
 		if s != nil {
@@ -68,17 +84,27 @@ func (t *streamTable) get(id uint32) *stream {
 
 // close forgets a stream, which may then be used again.
 func (t *streamTable) close(s *stream) {
-	mask := len(t.slots) - 1
 	i := t.find(s.id)
+	t.strays -= t.stray(i)
 	t.slots[i] = nil
 	t.n--
-	// What stands behind it without a gap may have wanted its slot.
-	for j := (i + 1) & mask; t.slots[j] != nil; j = (j + 1) & mask {
-		if home := t.home(t.slots[j].id); (j-home)&mask >= (j-i)&mask {
-			t.slots[i], t.slots[j] = t.slots[j], nil
-			i = j
-		}
+	if t.strays > 0 {
+		t.closeUp(i)
 	}
 	*s = stream{}
 	s.links[0].next, t.free = t.free, s
+}
+
+// closeUp moves streams to a slot that has become free: what stands behind it without a gap may
+// have wanted it.
+func (t *streamTable) closeUp(i int) {
+	mask := len(t.slots) - 1
+	for j := (i + 1) & mask; t.slots[j] != nil; j = (j + 1) & mask {
+		if home := t.home(t.slots[j].id); (j-home)&mask >= (j-i)&mask {
+			t.strays -= t.stray(j)
+			t.slots[i], t.slots[j] = t.slots[j], nil
+			t.strays += t.stray(i)
+			i = j
+		}
+	}
 }
