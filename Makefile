@@ -189,7 +189,7 @@ generate: ## Generate the JSON schema, the reference documentation, the dashboar
 		grep -v ^github.com/traffic-exporter/ | LC_ALL=C sort > cmd/traffic_exporter/packages.txt
 	cd test/chart && $(GO) generate ./...
 
-# A dependency that makes the binary much larger is to be seen. Raise it on purpose.
+# A dependency that makes the binary much larger must be noticed. Raise it on purpose.
 MAX_MEGABYTES := 48
 
 .PHONY: check
@@ -310,7 +310,7 @@ fuzz: ## Fuzz each target for FUZZTIME (default 30s).
 	done
 
 .PHONY: clean
-clean: ## Remove what was built, tools included.
+clean: ## Remove everything built, tools included.
 	rm -rf traffic_exporter $(TOOLS)
 
 # It asks for a version of a module that the module proxy does not have.
@@ -394,7 +394,7 @@ $(ETCD):
 		$(GO) get -tool go.etcd.io/etcd/server/v3@v3.7.3; \
 		CGO_ENABLED=0 $(GO) build -trimpath -o $@ go.etcd.io/etcd/server/v3
 
-# Likewise. Later versions need modules that are under another licence.
+# The same goes for Consul. Later versions need modules that are under another licence.
 $(CONSUL):
 	mkdir -p $(TOOLS)
 	dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; cd "$$dir"; export GOFLAGS= GOWORK=off; \

@@ -51,7 +51,7 @@ func ImportLog(ctx context.Context, w io.Writer, o ImportLogOptions) error {
 	if l.counter.Total() == 0 {
 		return fmt.Errorf("found no requests that count in %s", plural(l.lines, "line"))
 	}
-	o.Comment = append(o.Comment, fmt.Sprintf("From %s of access logs, of which %d could not be read.", plural(l.lines, "line"), l.broken))
+	o.Comment = append(o.Comment, fmt.Sprintf("From %s of access logs; %d could not be read.", plural(l.lines, "line"), l.broken))
 	return l.write(w)
 }
 

@@ -78,7 +78,7 @@ func (r *report) syntax(err error, line int) {
 	}
 	if strings.HasPrefix(problem, "unknown anchor") {
 		// Its name may be a secret that begins with * and lacks quotes.
-		problem = "an alias without its anchor: a text that begins with * needs quotes"
+		problem = "an alias without its anchor: a string that begins with * needs quotes"
 	}
 	r.at(place{line: line}, "", "not YAML: %s", problem)
 }

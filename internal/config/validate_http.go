@@ -95,7 +95,7 @@ func (v validator) proxy(at string, h HTTPConfig) {
 func (v validator) connectHeader(at string, f Header) {
 	switch name := textproto.CanonicalMIMEHeaderKey(f.Name); {
 	case !token(f.Name) || !headerValue(f.Value):
-		v.fail(at, "found what is no header: line breaks, other control characters or spaces around the value")
+		v.fail(at, "found an invalid header: line breaks, other control characters or spaces around the value")
 	case name == "Host":
 		v.fail(at, "found the header Host, which follows from the URL: leave it out")
 	case name == "Content-Length" || name == "Transfer-Encoding":

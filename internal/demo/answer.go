@@ -20,7 +20,7 @@ const (
 // about is the body of the root, for people who look at it with a browser. Its responses
 // follow the script as all others do.
 const about = `This is the demo target of traffic_exporter. It responds to any method and path with
-latencies and errors that follow a script. The query changes a single answer:
+latencies and errors that follow a script. The query changes a single response:
 
   ?latency=50ms   its latency, up to 1m
   ?status=404     its status, 200 to 599

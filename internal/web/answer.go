@@ -33,7 +33,7 @@ func fail(w http.ResponseWriter, err error) {
 func writeJSON(w http.ResponseWriter, status int, a answer) {
 	body, err := json.Marshal(a)
 	if err != nil {
-		fail(w, fmt.Errorf("encode the answer: %w", err))
+		fail(w, fmt.Errorf("encode the response: %w", err))
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

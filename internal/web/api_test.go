@@ -147,9 +147,9 @@ func TestEveryRefusal(t *testing.T) {
 		"for and until":             {method: "PUT", body: `{"rate": "1/s", "for": "1h", "until": "2026-03-29T12:00:00Z", "reason": "x"}`, code: 400, want: "found both for and until, expected one of them"},
 		"an empty object": {
 			method: "PUT", body: `{}`, code: 400,
-			want: "found neither rate nor factor, expected one of them; found neither for nor until, expected one of them; reason: missing, expected a text of at most 200 characters",
+			want: "found neither rate nor factor, expected one of them; found neither for nor until, expected one of them; reason: missing, expected a string of at most 200 characters",
 		},
-		"a blank reason":         {method: "PUT", body: `{"rate": "1/s", "for": "1h", "reason": " \t"}`, code: 400, want: "reason: missing, expected a text of at most 200 characters"},
+		"a blank reason":         {method: "PUT", body: `{"rate": "1/s", "for": "1h", "reason": " \t"}`, code: 400, want: "reason: missing, expected a string of at most 200 characters"},
 		"a long reason":          {method: "PUT", body: `{"rate": "1/s", "for": "1h", "reason": "` + strings.Repeat("ä", 201) + `"}`, code: 400, want: "reason: found 201 characters, expected at most 200"},
 		"a reason of two lines":  {method: "PUT", body: `{"rate": "1/s", "for": "1h", "reason": "a\nb"}`, code: 400, want: "reason: found the control character U+000A, expected a line of text"},
 		"a reason turned round":  {method: "PUT", body: `{"rate": "1/s", "for": "1h", "reason": "a\u202eb"}`, code: 400, want: "reason: found the control character U+202E, expected a line of text"},

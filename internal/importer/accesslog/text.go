@@ -64,7 +64,7 @@ func newText(name string, tokens []token) (*text, error) {
 		case !tok.value:
 			t.steps[len(t.steps)-1].end = tok.literal
 		case len(t.steps) > 0 && tokens[i-1].value && tok.field != target && tok.field != path:
-			return nil, fmt.Errorf("format %q: value %d begins where the one before it ends, with nothing to tell them apart", name, len(t.steps)+1)
+			return nil, fmt.Errorf("format %q: value %d begins where the one before it ends, with nothing between them", name, len(t.steps)+1)
 		default:
 			if len(t.steps) > 0 && tokens[i-1].value {
 				t.steps[len(t.steps)-1].end, t.steps[len(t.steps)-1].keep = "/", true

@@ -66,7 +66,7 @@ func TestFailuresOfHTTP2OnTheWire(t *testing.T) {
 		want   protocol.Reason
 		code   string
 	}{
-		{"closes without an answer", "", true, protocol.ReasonReset, ""},
+		{"closes without a response", "", true, protocol.ReasonReset, ""},
 		{"closes in the body", head + frame(frameData, 0, 1, "half"), true, protocol.ReasonReset, "200"},
 		{"closes in a frame", head[:9], true, protocol.ReasonReset, ""},
 		{"says nothing", "", false, protocol.ReasonTimeout, ""},
@@ -163,7 +163,7 @@ func TestFailuresOfHTTP2OnTheWire(t *testing.T) {
 }
 
 // byHand returns options for a server that speaks HTTP/2 by hand, with TLS or
-// without. With TLS it closes in order, so that only TLS sees the end.
+// without. With TLS it closes gracefully, so that only TLS sees the end.
 func byHand(t *testing.T, secure bool, serve func(net.Conn)) httpreq.Options {
 	t.Helper()
 	if !secure {

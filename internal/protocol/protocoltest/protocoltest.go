@@ -277,7 +277,7 @@ func Answer(text string) func(net.Conn) {
 	}
 }
 
-// AnswerAndClose reads a request's head, writes the text and closes in order.
+// AnswerAndClose reads a request's head, writes the text and closes gracefully.
 func AnswerAndClose(text string) func(net.Conn) {
 	return func(c net.Conn) {
 		ReadHead(c)

@@ -36,11 +36,11 @@ func (s Suite) succeed(w http.ResponseWriter, r *http.Request) {
 // RunFailures runs the tests of the suite about targets that cannot be reached or trusted, which
 // clients of all protocols have to pass.
 func (s Suite) RunFailures(t *testing.T) {
-	t.Run("tells failures of connecting", s.tellsFailuresOfConnecting)
-	t.Run("tells failures of the handshake", s.tellsFailuresOfTheHandshake)
+	t.Run("reports failures of connecting", s.tellsFailuresOfConnecting)
+	t.Run("reports failures of the handshake", s.tellsFailuresOfTheHandshake)
 	t.Run("checks certificates", s.checksCertificates)
 	t.Run("keeps to the allow list", s.keepsToTheAllowList)
-	t.Run("tells of servers that break off", s.tellsOfServersThatBreakOff)
+	t.Run("reports servers that break off", s.tellsOfServersThatBreakOff)
 }
 
 // Run runs the tests of the suite.
@@ -53,14 +53,14 @@ func (s Suite) Run(t *testing.T) {
 		{"speaks the protocol that is asked for", s.speaksTheProtocolThatIsAskedFor},
 		{"sends the entry as configured", s.sendsTheEntryAsConfigured},
 		{"adds nothing that nobody asked for", s.addsNothingThatNobodyAskedFor},
-		{"tells the slot and the trace", s.tellsTheSlotAndTheTrace},
+		{"sends the slot and the trace", s.tellsTheSlotAndTheTrace},
 		{"keeps connections or not", s.keepsConnectionsOrNot},
 		{"reads the body and reuses the connection", s.readsTheBodyAndReusesTheConnection},
 		{"limits the body", s.limitsTheBody},
 		{"needs no body", s.needsNoBody},
 		{"judges the status", s.judgesTheStatus},
 		{"refuses an entry that is not there", s.refusesAnEntryThatIsNotThere},
-		{"tells when a request was written", s.tellsWhenARequestWasWritten},
+		{"reports when a request was written", s.tellsWhenARequestWasWritten},
 		{"is safe for concurrent use", s.isSafeForConcurrentUse},
 		{"sends credentials", s.sendsCredentials},
 		{"sends the token that there is", s.sendsTheTokenThatThereIs},
@@ -69,11 +69,11 @@ func (s Suite) Run(t *testing.T) {
 		{"sends certificates and follows their files", s.sendsCertificatesAndFollowsTheirFiles},
 		{"follows the file of the CA", s.followsTheFileOfTheCA},
 		{"checks certificates", s.checksCertificates},
-		{"tells the phases", s.tellsThePhases},
-		{"tells failures of connecting", s.tellsFailuresOfConnecting},
+		{"reports the phases", s.tellsThePhases},
+		{"reports failures of connecting", s.tellsFailuresOfConnecting},
 		{"keeps to the allow list", s.keepsToTheAllowList},
-		{"follows no redirect to what is not allowed", s.followsNoRedirectToWhatIsNotAllowed},
-		{"tells failures of HTTP/2", s.tellsFailuresOfHTTP2},
+		{"follows no redirect that is not allowed", s.followsNoRedirectToWhatIsNotAllowed},
+		{"reports failures of HTTP/2", s.tellsFailuresOfHTTP2},
 		{"uploads to a slow reader", s.uploadsToASlowReader},
 		{"takes an early response", s.takesAnEarlyResponse},
 		{"generates bodies", s.generatesBodies},
@@ -103,18 +103,18 @@ func (s Suite) Run(t *testing.T) {
 	if !s.plain().packets() {
 		tests = append(tests, []test{
 			{"counts what the server counts", s.countsWhatTheServerCounts},
-			{"tells of connections that the server drops", s.tellsOfConnectionsThatTheServerDrops},
-			{"tells failures of the handshake", s.tellsFailuresOfTheHandshake},
+			{"reports connections that the server drops", s.tellsOfConnectionsThatTheServerDrops},
+			{"reports failures of the handshake", s.tellsFailuresOfTheHandshake},
 			{"sends once on connections that are gone", s.sendsOnceOnConnectionsThatAreGone},
 		}...)
 	}
 	if s.plain().Major == 1 {
 		tests = append(tests, []test{
-			{"tells failures of the answer", s.tellsFailuresOfTheAnswer},
-			{"tells a reset", s.tellsAReset},
-			{"tells a reset in the body", s.tellsAResetInTheBody},
+			{"reports failures of the response", s.tellsFailuresOfTheAnswer},
+			{"reports a reset", s.tellsAReset},
+			{"reports a reset in the body", s.tellsAResetInTheBody},
 			{"repeats a GET where a connection died, and no POST", s.repeatsOnAConnectionThatDied},
-			{"tells of a TLS port", s.tellsOfATLSPort},
+			{"reports a TLS port", s.tellsOfATLSPort},
 			{"sends the bytes as configured", s.sendsTheBytesAsConfigured},
 			{"reads what servers send", s.readsWhatServersSend},
 			{"reads the end with the response", s.readsTheEndWithTheResponse},

@@ -61,7 +61,7 @@ func (s Suite) tellsFailuresOfTheAnswer(t *testing.T) {
 		want  protocol.Reason
 		code  string
 	}{
-		{"closes without an answer", AnswerAndClose(""), protocol.ReasonReset, ""},
+		{"closes without a response", AnswerAndClose(""), protocol.ReasonReset, ""},
 		{"closes in the head", AnswerAndClose(head[:20]), protocol.ReasonReset, ""},
 		{"closes in the body", AnswerAndClose(head + "half"), protocol.ReasonReset, "200"},
 		{"closes in a chunk", AnswerAndClose("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhalf"), protocol.ReasonReset, "200"},

@@ -167,5 +167,5 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 
 // missingOutput is the error of a tool whose usual output is missing.
 func missingOutput(tool, what string) error {
-	return fmt.Errorf("the output of %s does not tell %s", tool, what)
+	return fmt.Errorf("the output of %s does not state %s", tool, what)
 }
