@@ -41,7 +41,7 @@ func TestPagesDoWhatTheyShow(t *testing.T) {
 			t.Run(strings.TrimPrefix(page, root+"/"), func(t *testing.T) {
 				t.Parallel()
 				s := newSession(t, target)
-				s.page(t, s.move(t, read(t, page)))
+				s.page(t, s.move(t, readText(t, page)))
 				if len(s.blocks) > 0 {
 					s.run(t)
 				}

@@ -104,7 +104,7 @@ func docker(t *testing.T, s *session, b *block) bool {
 		s.script.WriteString("test -s " + m[1] + "\n")
 	}
 	for _, m := range regexp.MustCompile(`ghcr\.io/[a-z_/-]+`).FindAllString(b.text, -1) {
-		if !strings.Contains(read(t, filepath.Join(root, ".goreleaser.yaml")), m) {
+		if !strings.Contains(readText(t, filepath.Join(root, ".goreleaser.yaml")), m) {
 			t.Errorf("line %d: a release has no image %s", b.line, m)
 		}
 	}
@@ -114,7 +114,7 @@ func docker(t *testing.T, s *session, b *block) bool {
 // release compares the names of files with those that a release has.
 func release(t *testing.T, s *session, b *block) bool {
 	t.Helper()
-	releases := read(t, filepath.Join(root, ".goreleaser.yaml"))
+	releases := readText(t, filepath.Join(root, ".goreleaser.yaml"))
 	for _, m := range regexp.MustCompile(`\S*(?:/download/v\$version/|\bverify-blob )(\S+)`).FindAllStringSubmatch(b.text, -1) {
 		archive := regexp.MustCompile(`^traffic_exporter-\$version\.(linux|darwin)-(amd64|arm64|armv7)\.tar\.gz$`).MatchString(m[1])
 		if !archive && !strings.Contains(releases, m[1]) {
