@@ -115,7 +115,7 @@ func (l *logImport) parser(lines *accesslog.Lines) (accesslog.Parser, error) {
 
 // count counts lines until they end, or ctx does.
 func (l *logImport) count(ctx context.Context, file string, lines *accesslog.Lines, parser accesslog.Parser) error {
-	var e accesslog.Entry
+	var e accesslog.Record
 	for {
 		line, number, err := lines.Next()
 		if errors.Is(err, io.EOF) {

@@ -300,9 +300,9 @@ func (v validator) headers(path string, headers Headers, h HTTPConfig, ownAuth b
 
 // header checks the value at the path one of a header field, and returns its template.
 func (v validator) header(at, one, name string, f Header) []located {
-	raw := v.place(one).text
+	raw := v.location(one).text
 	if inner := join(one, "secret"); v.given(inner) {
-		raw = v.place(inner).text
+		raw = v.location(inner).text
 	}
 	hint := ""
 	if f.Secret {
@@ -331,7 +331,7 @@ func (v validator) hostHeader(at, value string) {
 		return
 	}
 	if host, ok := errors.AsType[*uri.HostError](err); ok {
-		v.fail(at, "%s", hostProblem(v.place(at).text, host))
+		v.fail(at, "%s", hostProblem(v.location(at).text, host))
 	}
 }
 

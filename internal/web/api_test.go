@@ -24,7 +24,7 @@ const override = "/api/v1/scenarios/storefront/override"
 // good is the body of a request that is carried out.
 const good = `{"rate": "600/s", "for": "30m", "reason": "spike", "by": "ada"}`
 
-func TestTheAPITellsTheScenarios(t *testing.T) {
+func TestTheAPIListsTheScenarios(t *testing.T) {
 	code, body := ask(t, "GET", start(t, &stubs{})+"/api/v1/scenarios", nil)
 	want := `{"status":"success","data":[{"name":"storefront","file_rate":200,"target_rate":500,"share_rate":250,"back_off_ratio":0.1,"max_rate":500,` +
 		`"override":{"rate":600,"from":"2001-09-09T01:46:40Z","until":"2001-09-09T02:46:40Z","active":true,"capped":true,` +
@@ -34,7 +34,7 @@ func TestTheAPITellsTheScenarios(t *testing.T) {
 	}
 }
 
-func TestTheAPITellsTheFleet(t *testing.T) {
+func TestTheAPIShowsTheFleet(t *testing.T) {
 	code, body := ask(t, "GET", start(t, &stubs{})+"/api/v1/fleet", nil)
 	for _, want := range []string{`"self":"traffic-exporter-0-3f9a1c"`, `"store_up":true`, `"clock_skew_seconds":-0.0021`, `"state":"taken over"`, `"same_config":false`} {
 		if code != http.StatusOK || !strings.Contains(body, want) {
@@ -200,7 +200,7 @@ func TestEveryRefusal(t *testing.T) {
 // message returns the error of a response.
 func message(t *testing.T, body string) string {
 	t.Helper()
-	var a answer
+	var a response
 	if err := json.Unmarshal([]byte(body), &a); err != nil || a.Status != "error" || a.Data != nil {
 		t.Fatalf("the answer is %q", body)
 	}

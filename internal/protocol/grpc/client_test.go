@@ -25,7 +25,7 @@ import (
 // hello is the message Text with text "hi", encoded.
 const hello = "\x0a\x02hi"
 
-func TestFailuresOfTargetsAreTold(t *testing.T) {
+func TestFailuresOfTargetsAreReported(t *testing.T) {
 	protocoltest.Suite{
 		New: func(o httpreq.Options) (protocol.Client, error) { return grpc.New(optionsOf(o, "Unary", "")) },
 		Flavours: []protocoltest.Flavour{

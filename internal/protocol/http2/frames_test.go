@@ -184,7 +184,7 @@ func byHand(t *testing.T, secure bool, serve func(net.Conn)) httpreq.Options {
 }
 
 func TestAnHTTP1ServerToAnHTTP2Client(t *testing.T) {
-	addr := protocoltest.Raw(t, protocoltest.Answer("HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\n\r\n"))
+	addr := protocoltest.Raw(t, protocoltest.Respond("HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\n\r\n"))
 	o := protocoltest.Options(t, "http://"+addr)
 	o.Protocol = httpreq.H2C
 	wantReason(t, client(t, o), protocol.ReasonProtocol)
@@ -192,9 +192,9 @@ func TestAnHTTP1ServerToAnHTTP2Client(t *testing.T) {
 
 func TestADeadConnectionIsNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := new(protocoltest.Wire)
+		w := new(protocoltest.ConnRecorder)
 		o := piped(t, func(*server) {})
-		o.Wire, o.Timeout = w, time.Hour
+		o.Observer, o.Timeout = w, time.Hour
 		c := client(t, o)
 		r := wantReason(t, c, protocol.ReasonReset)
 		if took := r.Service(); took != c.health.pingAfter+c.health.pingTimeout {

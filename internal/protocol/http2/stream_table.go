@@ -4,19 +4,19 @@ package http2
 // which are odd and follow each other, as their hashes. It also keeps streams that are
 // not used, so that normally it allocates nothing. The zero streamTable is empty.
 type streamTable struct {
-	// slots are as many as a power of two, at most half of them taken.
-	slots []*stream
+	// cells are as many as a power of two, at most half of them taken.
+	cells []*stream
 	n     int
 	// free are the streams that are not used, linked by their next.
 	free *stream
 }
 
-// fewSlots are the slots to begin with.
-const fewSlots = 64
+// fewCells are the slots to begin with.
+const fewCells = 64
 
 // open returns a new stream with the id.
 func (t *streamTable) open(id uint32) *stream {
-	if 2*(t.n+1) > len(t.slots) {
+	if 2*(t.n+1) > len(t.cells) {
 		t.grow()
 	}
 	s := t.free
@@ -33,24 +33,24 @@ func (t *streamTable) open(id uint32) *stream {
 }
 
 // home is where a stream is looked for first.
-func (t *streamTable) home(id uint32) int { return int(id>>1) & (len(t.slots) - 1) }
+func (t *streamTable) home(id uint32) int { return int(id>>1) & (len(t.cells) - 1) }
 
 // put puts a stream into the first slot from its home that is free.
-func (t *streamTable) put(s *stream) { t.slots[t.find(s.id)] = s }
+func (t *streamTable) put(s *stream) { t.cells[t.find(s.id)] = s }
 
 // find returns the slot of the stream with the id, or the free one where it would be.
 func (t *streamTable) find(id uint32) int {
 	i := t.home(id)
-	for t.slots[i] != nil && t.slots[i].id != id {
-		i = (i + 1) & (len(t.slots) - 1)
+	for t.cells[i] != nil && t.cells[i].id != id {
+		i = (i + 1) & (len(t.cells) - 1)
 	}
 	return i
 }
 
 // grow doubles the slots.
 func (t *streamTable) grow() {
-	before := t.slots
-	t.slots = make([]*stream, max(fewSlots, 2*len(before)))
+	before := t.cells
+	t.cells = make([]*stream, max(fewCells, 2*len(before)))
 	for _, s := range before {
 		if s != nil {
 			t.put(s)
@@ -63,19 +63,19 @@ func (t *streamTable) get(id uint32) *stream {
 	if t.n == 0 {
 		return nil
 	}
-	return t.slots[t.find(id)]
+	return t.cells[t.find(id)]
 }
 
 // close forgets a stream, which may then be used again.
 func (t *streamTable) close(s *stream) {
-	mask := len(t.slots) - 1
+	mask := len(t.cells) - 1
 	i := t.find(s.id)
-	t.slots[i] = nil
+	t.cells[i] = nil
 	t.n--
 	// What stands behind it without a gap may have wanted its slot.
-	for j := (i + 1) & mask; t.slots[j] != nil; j = (j + 1) & mask {
-		if home := t.home(t.slots[j].id); (j-home)&mask >= (j-i)&mask {
-			t.slots[i], t.slots[j] = t.slots[j], nil
+	for j := (i + 1) & mask; t.cells[j] != nil; j = (j + 1) & mask {
+		if home := t.home(t.cells[j].id); (j-home)&mask >= (j-i)&mask {
+			t.cells[i], t.cells[j] = t.cells[j], nil
 			i = j
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 )
 
-func (s Suite) tellsFailuresOfConnecting(t *testing.T) {
+func (s Suite) reportsFailuresOfConnecting(t *testing.T) {
 	t.Run("nothing listens there", func(t *testing.T) {
 		l := Listen(t)
 		_ = l.Close()
