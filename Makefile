@@ -157,14 +157,23 @@ page: build system-tools ## Run the tests of the live page in a real browser.
 	fi
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) vulnerabilities ## Run golangci-lint with the project's configuration, and look for known vulnerabilities.
+lint: $(GOLANGCI_LINT) prose vulnerabilities ## Run golangci-lint with the project's configuration, check the English, and look for known vulnerabilities.
 	@$(call each,$(MODULES),$(GOLANGCI_LINT) run ./...)
 
 PROSE := README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md docs config.example.yaml examples internal cmd test dashboards deploy
 
 .PHONY: prose
-prose: $(VALE) ## Check the English of documentation and comments by the style guide in CONTRIBUTING.md.
-	$(VALE) --output=line $(PROSE)
+prose: ## Check the English of documentation, comments and messages by the style guide in CONTRIBUTING.md.
+	$(GO) test -count=1 -run 'Prose|StyleGuide' ./test/docs
+
+# Vale contains parsers in C that take minutes to build.
+.PHONY: vale
+vale: ## Check documentation and comments with Vale, by the same rules; needs a C compiler.
+	@if command -v "$$($(GO) env CC)" >/dev/null; then \
+		$(MAKE) $(VALE) && $(VALE) --output=line $(PROSE); \
+	else \
+		echo "Vale is not run: there is no C compiler, which building it needs"; \
+	fi
 
 # Without the database of vulnerabilities, as on a machine without the Internet, nothing can be said.
 VULNDB ?= https://vuln.go.dev
