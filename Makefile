@@ -157,14 +157,23 @@ page: build system-tools ## Run the tests of the live page in a real browser.
 	fi
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) vulnerabilities ## Run golangci-lint with the project's configuration, and look for known vulnerabilities.
+lint: $(GOLANGCI_LINT) prose vulnerabilities ## Run golangci-lint with the project's configuration, check the English, and look for known vulnerabilities.
 	@$(call each,$(MODULES),$(GOLANGCI_LINT) run ./...)
 
 PROSE := README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md docs config.example.yaml examples internal cmd test dashboards deploy
 
 .PHONY: prose
-prose: $(VALE) ## Check the English of documentation and comments by the style guide in CONTRIBUTING.md.
-	$(VALE) --output=line $(PROSE)
+prose: ## Check the English of documentation, comments and messages by the style guide in CONTRIBUTING.md.
+	$(GO) test -count=1 -run 'Prose|StyleGuide' ./test/docs
+
+# Vale contains parsers in C that take minutes to build.
+.PHONY: vale
+vale: ## Check documentation and comments with Vale, by the same rules; needs a C compiler.
+	@if command -v "$$($(GO) env CC)" >/dev/null; then \
+		$(MAKE) $(VALE) && $(VALE) --output=line $(PROSE); \
+	else \
+		echo "Vale is not run: there is no C compiler, which building it needs"; \
+	fi
 
 # Without the database of vulnerabilities, as on a machine without the Internet, nothing can be said.
 VULNDB ?= https://vuln.go.dev
@@ -189,7 +198,7 @@ generate: ## Generate the JSON schema, the reference documentation, the dashboar
 		grep -v ^github.com/traffic-exporter/ | LC_ALL=C sort > cmd/traffic_exporter/packages.txt
 	cd test/chart && $(GO) generate ./...
 
-# A dependency that makes the binary much larger is to be seen. Raise it on purpose.
+# A dependency that makes the binary much larger must be noticed. Raise it on purpose.
 MAX_MEGABYTES := 48
 
 .PHONY: check
@@ -311,7 +320,7 @@ fuzz: ## Fuzz each target for FUZZTIME (default 30s).
 	done
 
 .PHONY: clean
-clean: ## Remove what was built, tools included.
+clean: ## Remove everything built, tools included.
 	rm -rf traffic_exporter $(TOOLS)
 
 # It asks for a version of a module that the module proxy does not have.
@@ -395,7 +404,7 @@ $(ETCD):
 		$(GO) get -tool go.etcd.io/etcd/server/v3@v3.7.3; \
 		CGO_ENABLED=0 $(GO) build -trimpath -o $@ go.etcd.io/etcd/server/v3
 
-# Likewise. Later versions need modules that are under another licence.
+# The same goes for Consul. Later versions need modules that are under another licence.
 $(CONSUL):
 	mkdir -p $(TOOLS)
 	dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; cd "$$dir"; export GOFLAGS= GOWORK=off; \

@@ -40,7 +40,7 @@ func targetFlags(cmd *kingpin.CmdClause, prefix string, o *app.TargetOptions) {
 		Default("20ms").DurationVar(&o.P50)
 	cmd.Flag(prefix+"latency-p99", "99th percentile of the target's latency.").
 		Default("80ms").DurationVar(&o.P99)
-	cmd.Flag(prefix+"error-ratio", "Part of the answers that are errors (status 503), 0 to 1.").
+	cmd.Flag(prefix+"error-ratio", "Share of the responses that are errors (status 503), 0 to 1.").
 		Default("0.01").Float64Var(&o.ErrorRatio)
 	cmd.Flag(prefix+"stall-every", "Stall once in this time; 0 to never stall.").
 		Default(time.Duration(0).String()).DurationVar(&o.StallEvery)

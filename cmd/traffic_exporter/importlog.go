@@ -30,7 +30,7 @@ func addImportLog(parent *kingpin.CmdClause, all commands, stdout io.Writer, log
 	cmd.Flag("bots", "Keep requests of robots and health checks.").BoolVar(&o.Bots)
 	cmd.Flag("min-share", "The least share of all requests that one needs to be in the mix, in percent.").Default("0.1").Float64Var(&o.MinShare)
 	cmd.Flag("secrets", "Write secrets such as tokens into the configuration, in place of random text.").BoolVar(&o.Secrets)
-	cmd.Flag("personal-data", "Write personal data such as e-mail addresses into the configuration, likewise.").BoolVar(&o.Personal)
+	cmd.Flag("personal-data", "Write personal data such as e-mail addresses into the configuration too.").BoolVar(&o.Personal)
 	all[cmd.FullCommand()] = func(ctx context.Context) error {
 		o.Logger = logger()
 		return app.ImportLog(ctx, stdout, o)

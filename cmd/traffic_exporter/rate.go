@@ -22,7 +22,7 @@ func addRate(cli *kingpin.Application, stdout io.Writer, _ func() *slog.Logger) 
 		Default("http://localhost:9870").Envar("TRAFFIC_EXPORTER_URL").StringVar(&o.URL)
 	cmd.Flag("http.config.file", "HTTP client configuration file with TLS and authentication, as Prometheus' http_config.").
 		PlaceHolder("FILE").StringVar(&o.HTTPConfigFile)
-	cmd.Flag("timeout", "How long to wait for the answer.").
+	cmd.Flag("timeout", "How long to wait for the response.").
 		Default("10s").DurationVar(&o.Timeout)
 
 	all := commands{}

@@ -121,7 +121,7 @@ func replicaTable() grafana.Panel {
 
 func (b *board) shares() {
 	b.place(8, 9, chart("Share of each replica",
-		"The part of the rate that each replica has, by its weight. All together are 100 %.", ratio,
+		"Each replica's share of the rate, by its weight. All together are 100 %.", ratio,
 		query("{{instance}}", each("traffic_fleet_weight_ratio")), stacked, reaching(1)))
 	b.place(8, 9, chart("Rate of each replica",
 		"Requests per second that each replica sent and that have ended. The dashed line is what all of them should send.", perSecond,

@@ -154,7 +154,7 @@ func (b *board) journeys() {
 
 func (b *board) sessions() {
 	b.place(6, 9, chart("Tokens and sessions that are there",
-		"Tokens of the service account and sessions of users, over all replicas, each of which has its own.", count,
+		"Tokens of the service account and sessions of users, over all replicas. Each has its own.", count,
 		query("there", sum("", metric("traffic_sessions", ofScenario))), noValue("none needed"), named("there", colored("blue"))))
 	b.place(6, 9, chart("Renewals",
 		"Attempts to obtain tokens and sessions per second, those that succeeded and those that failed.", perSecondOf,
@@ -177,7 +177,7 @@ func (b *board) candidate() {
 	requests := metric("traffic_compare_requests_total", ofRequest, `result!="base_failed"`)
 	differing := metric("traffic_compare_requests_total", ofRequest, `result!~"same|base_failed"`)
 	b.place(12, 9, chart("Latency of both sides",
-		"From the actual send to the last byte, of the same requests at both targets. Pairs of which one failed do not count.", seconds,
+		"From the actual send to the last byte, of the same requests at both targets. Pairs with a failed request do not count.", seconds,
 		query("{{side}} p50", quantile("0.5", "side", duration, ofRequest)),
 		query("{{side}} p99", quantile("0.99", "side", duration, ofRequest)), noValue("no candidate"), logarithmic,
 		named("base p50", colored("blue")), named("base p99", dashed("blue")...),
@@ -217,7 +217,7 @@ func (b *board) traffic() {
 		query("target", target(ofScenario, "")),
 		compare(func(ago string) string { return deliveredAgo(ofScenario, "", ago) }), lines, named("target", dashed("green")...)))
 	b.place(5, 9, chart("Rate that is followed",
-		"What was found for a rate that the file follows, scaled and bounded, and the age of it. Without a value the rate is that of otherwise.", perSecond,
+		"The rate found for a scenario with follow, scaled and bounded, and its age. Without a value the rate of otherwise is sent.", perSecond,
 		query("followed", maxOf("", metric("traffic_followed_rate", ofScenario))),
 		query("age", "time() - "+maxOf("", metric("traffic_follow_last_success_timestamp_seconds", ofScenario)+" > 0")),
 		noValue("follows none"), lines, named("followed", colored("green")), named("age", colored("purple"), grafana.Property{ID: "unit", Value: seconds})))
@@ -272,7 +272,7 @@ func (b *board) slots() {
 		"Slots that came due and were dropped, by reason.", perSecondOf,
 		query("{{reason}}", sum("reason", rate(metric("traffic_slots_dropped_total", ofScenario)))), stacked, drops))
 	b.place(8, 9, chart("Send delay",
-		"From the due time to the actual send: the generator's own lateness. Up to some 0.1 ms are usual, and below 15 us nothing is told apart. Silent is for how long a replica whose sending hangs has sent nothing that was due.", seconds,
+		"From the due time to the actual send: the generator's own lateness. Up to some 0.1 ms is usual; differences below 15 us do not show. Silent is for how long a replica whose sending hangs has sent nothing that was due.", seconds,
 		query("p50", quantile("0.5", "", "traffic_send_delay_seconds", ofScenario)),
 		query("p99", quantile("0.99", "", "traffic_send_delay_seconds", ofScenario)),
 		query("silent", maxOf("", metric("traffic_silent_seconds", ofScenario))),

@@ -92,7 +92,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-func TestResolveTellsWhatIsWrong(t *testing.T) {
+func TestResolveReportsMistakes(t *testing.T) {
 	for want, v := range map[string]grafana.Variable{
 		"variable x: no value for y":       {Type: "query", Query: "label_values(m{y=~\"$y\"}, x)"},
 		"variable x: a query of no known":  {Type: "query", Query: "metrics(x)"},

@@ -357,7 +357,7 @@ func (a *App) handOver(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
 	if err := a.fleet.Leave(ctx); err != nil {
-		a.logger.Warn("the fleet could not be told of the leave, it will miss this replica", "err", err)
+		a.logger.Warn("the fleet could not be notified of the leave, it will miss this replica", "err", err)
 	}
 }
 

@@ -342,7 +342,7 @@ func TestAMissingFileIsABadReload(t *testing.T) {
 	r.eventually(t, "traffic_config_last_reload_successful 1")
 }
 
-func TestABadStartTellsWhyAndStartsNothing(t *testing.T) {
+func TestABadStartReportsWhyAndStartsNothing(t *testing.T) {
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml")
 	writeConfig(t, good, scenarioText("s", "10/s", url, ""))

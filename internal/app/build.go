@@ -26,7 +26,7 @@ type built struct {
 	// whole and client are the fingerprints of the scenario and of what its client is
 	// made from.
 	whole, client string
-	wire          *lateWire
+	observer      *lateObserver
 	mix           *mix
 	rate          *scenarioRate
 	// guard is nil without back_off.
@@ -38,9 +38,9 @@ type built struct {
 	scenario engine.Scenario
 }
 
-// lateWire is a Wire that is named after the client that it is for has been made, and
+// lateObserver is a ConnObserver that is named after the client that it is for has been made, and
 // before that is used: making a client may fail, and naming a wire shows in metrics.
-type lateWire struct{ protocol.Wire }
+type lateObserver struct{ protocol.ConnObserver }
 
 // builder makes scenarios out of the configuration.
 type builder struct {
@@ -124,11 +124,11 @@ func (b *builder) prepareOne(sc config.Scenario, data *tables, old built) (built
 		return n, err
 	}
 	if old.client == n.client {
-		n.scenario.Client, n.wire, n.mix = old.scenario.Client, old.wire, old.mix
+		n.scenario.Client, n.observer, n.mix = old.scenario.Client, old.observer, old.mix
 		return n, nil
 	}
-	n.wire = &lateWire{}
-	in := surroundings{wire: n.wire, descriptors: b.descriptors, fence: b.fence, sink: b.sink, logger: b.logger, tables: data, admit: b.admit}
+	n.observer = &lateObserver{}
+	in := surroundings{observer: n.observer, descriptors: b.descriptors, fence: b.fence, sink: b.sink, logger: b.logger, tables: data, admit: b.admit}
 	n.mix, n.scenario.Client, err = newTraffic(sc, in)
 	if err != nil {
 		return n, err
@@ -178,8 +178,8 @@ func (b *builder) exposeOne(sc config.Scenario, n built) (built, error) {
 		return n, err
 	}
 	n.due = recorder.SlotsDue
-	if n.wire.Wire == nil {
-		n.wire.Wire = recorder
+	if n.observer.ConnObserver == nil {
+		n.observer.ConnObserver = recorder
 	}
 	n.scenario = engine.Scenario{
 		Name:     sc.Name,

@@ -143,12 +143,12 @@ func TestTheTargetSeesNoMoreThanMaxRate(t *testing.T) {
 				t.Fatal(err)
 			}
 			all := gather(t, r.app, "traffic_")
-			var wire float64
+			var observer float64
 			for _, name := range []string{"slots_finished", "request_retries", "request_redirects"} {
-				wire += all[name]
+				observer += all[name]
 			}
-			if n := seen.Load(); float64(n) != wire {
-				t.Errorf("the target saw %d requests, and %g are counted: %v", n, wire, all)
+			if n := seen.Load(); float64(n) != observer {
+				t.Errorf("the target saw %d requests, and %g are counted: %v", n, observer, all)
 			}
 			if all["requests_withheld"] == 0 {
 				t.Error("nothing was withheld")

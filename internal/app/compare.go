@@ -23,7 +23,7 @@ import (
 // addCandidate adds the candidate's entries to a mix, behind the mix's own, and returns a client for both. It closes
 // own if it fails.
 func (m *mix) addCandidate(sc config.Scenario, own protocol.Client, in surroundings) (protocol.Client, error) {
-	in.wire = candidateWire{own: in.wire}
+	in.observer = candidateObserver{own: in.observer}
 	other, c, err := newTrafficFrom(sc, len(m.sent), in)
 	if err != nil {
 		own.Close()
@@ -60,15 +60,15 @@ func (m *mix) shift(from int) {
 	}
 }
 
-// candidateWire is the Wire of a candidate's client: the connections that are counted are those to the scenario's own
+// candidateObserver is the observer of a candidate's client: the connections that are counted are those to the scenario's own
 // target.
-type candidateWire struct {
+type candidateObserver struct {
 	protocol.Discard
-	own protocol.Wire
+	own protocol.ConnObserver
 }
 
-// FileFailed implements protocol.Wire.
-func (w candidateWire) FileFailed() { w.own.FileFailed() }
+// FileFailed implements protocol.ConnObserver.
+func (w candidateObserver) FileFailed() { w.own.FileFailed() }
 
 // watched returns what makes the journeys of an entry of the mix that are compared: one that is always the same is a
 // journey of one request.

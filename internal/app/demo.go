@@ -51,7 +51,7 @@ func (o TargetOptions) listen(ctx context.Context) (*demo.Target, net.Listener, 
 
 // script describes the target's behaviour.
 func (o TargetOptions) script() string {
-	text := fmt.Sprintf("answers in %v (median) to %v (99th percentile), %g %% of them with status 503", o.P50, o.P99, 100*o.ErrorRatio)
+	text := fmt.Sprintf("responds in %v (median) to %v (99th percentile), %g %% of them with status 503", o.P50, o.P99, 100*o.ErrorRatio)
 	if o.StallEvery > 0 {
 		text += fmt.Sprintf(", and stalls for %v in every %v", o.StallFor, o.StallEvery)
 	}

@@ -123,10 +123,10 @@ type descriptors struct {
 	*grpc.Descriptors
 
 	// entries are the engine's, and calls says which of them make calls.
-	entries    []engine.Entry
-	calls      []bool
-	recorder   grpc.Recorder
-	told, asks sync.Once
+	entries         []engine.Entry
+	calls           []bool
+	recorder        grpc.Recorder
+	recording, asks sync.Once
 }
 
 var _ engine.Needs = (*descriptors)(nil)
@@ -142,7 +142,7 @@ func (noDescriptors) DescriptorsFailed() {}
 
 // begin has the descriptors asked for from now on, if slots are due soon; otherwise when one is.
 func (d *descriptors) begin(r grpc.Recorder, line *timeline.Timeline) {
-	d.told.Do(func() { d.recorder = r })
+	d.recording.Do(func() { d.recorder = r })
 	if dueSoon(line) {
 		d.ask()
 	}

@@ -101,7 +101,7 @@ func httpOptions(sc config.Scenario, p part, in surroundings) httpreq.Options {
 		TLS:              tlsOptions(h.TLSConfig),
 		Descriptors:      in.descriptors,
 		Fence:            in.fence,
-		Wire:             in.wire,
+		Observer:         in.observer,
 		Logger:           in.logger.With("scenario", sc.Name),
 	}
 	if in.sink != nil {

@@ -51,7 +51,7 @@ func ImportLog(ctx context.Context, w io.Writer, o ImportLogOptions) error {
 	if l.counter.Total() == 0 {
 		return fmt.Errorf("found no requests that count in %s", plural(l.lines, "line"))
 	}
-	o.Comment = append(o.Comment, fmt.Sprintf("From %s of access logs, of which %d could not be read.", plural(l.lines, "line"), l.broken))
+	o.Comment = append(o.Comment, fmt.Sprintf("From %s of access logs; %d could not be read.", plural(l.lines, "line"), l.broken))
 	return l.write(w)
 }
 
@@ -115,7 +115,7 @@ func (l *logImport) parser(lines *accesslog.Lines) (accesslog.Parser, error) {
 
 // count counts lines until they end, or ctx does.
 func (l *logImport) count(ctx context.Context, file string, lines *accesslog.Lines, parser accesslog.Parser) error {
-	var e accesslog.Entry
+	var e accesslog.Record
 	for {
 		line, number, err := lines.Next()
 		if errors.Is(err, io.EOF) {

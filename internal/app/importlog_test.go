@@ -99,7 +99,7 @@ func TestSeveralLogsAreOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"url: /a", "url: /b", "url: /c", "From 4 lines of access logs, of which 1 could not be read.", "# 3 requests from 2026-03-02T00:00:00Z to 2026-03-02T00:00:02Z", "rate: 1/s"} {
+	for _, want := range []string{"url: /a", "url: /b", "url: /c", "From 4 lines of access logs; 1 could not be read.", "# 3 requests from 2026-03-02T00:00:00Z to 2026-03-02T00:00:02Z", "rate: 1/s"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%s is not in\n%s", want, text)
 		}

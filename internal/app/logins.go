@@ -37,8 +37,8 @@ type logins struct {
 	who      *script.Program
 	journeys sync.Pool
 
-	recorder   session.Recorder
-	told, asks sync.Once
+	recorder        session.Recorder
+	recording, asks sync.Once
 }
 
 var _ engine.Needs = (*logins)(nil)
@@ -197,7 +197,7 @@ func (l *logins) Lacks(slot timeline.Slot, _ time.Time) (engine.DropReason, bool
 
 // begin has users log in from now on, if slots are due soon; otherwise when one is.
 func (l *logins) begin(r session.Recorder, line *timeline.Timeline) {
-	l.told.Do(func() { l.recorder = r })
+	l.recording.Do(func() { l.recorder = r })
 	if dueSoon(line) {
 		l.ask()
 	}

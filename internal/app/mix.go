@@ -88,10 +88,10 @@ type mixer struct {
 
 // newMix translates the requests of a scenario. It reads the files with data and bodies.
 func newMix(sc config.Scenario, in surroundings) (*mix, error) {
-	x := &mixer{sc: sc, rehearses: in.sink != nil, files: &feeds{failed: in.wire.FileFailed, logger: in.logger.With("scenario", sc.Name), offline: in.offline}, tables: map[string]script.Table{}, methods: map[string]*grpc.Method{}, signers: map[*config.JWT]*jwt.Signer{}}
+	x := &mixer{sc: sc, rehearses: in.sink != nil, files: &feeds{failed: in.observer.FileFailed, logger: in.logger.With("scenario", sc.Name), offline: in.offline}, tables: map[string]script.Table{}, methods: map[string]*grpc.Method{}, signers: map[*config.JWT]*jwt.Signer{}}
 	x.signer = newSigner(sc.HTTPConfig.SigV4, x.files)
 	for _, d := range sc.Data() {
-		table, err := in.tables.get(d.Name, d.Value, in.wire.FileFailed)
+		table, err := in.tables.get(d.Name, d.Value, in.observer.FileFailed)
 		if err != nil {
 			return nil, err
 		}

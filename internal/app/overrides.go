@@ -168,7 +168,7 @@ func expiry(o web.OverrideRequest, now time.Time) (time.Time, error) {
 	case !until.After(from):
 		return until, fmt.Errorf("until: found %s, expected a time after %s, when the override takes effect", o.Until.Format(time.RFC3339), from.Format(time.RFC3339))
 	case until.Sub(from) > longestOverride:
-		return until, fmt.Errorf("it would expire in %d days, expected at most %d: write what is meant to stay into the file",
+		return until, fmt.Errorf("it would expire in %d days, expected at most %d: write a rate that should stay into the file",
 			int(until.Sub(from).Hours()/24), int(longestOverride.Hours()/24))
 	}
 	return until.UTC(), nil

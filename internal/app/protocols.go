@@ -14,7 +14,7 @@ import (
 
 // surroundings are what a client needs beside its scenario.
 type surroundings struct {
-	wire protocol.Wire
+	observer protocol.ConnObserver
 	// descriptors are shared by all clients of the process; nil is no bound.
 	descriptors *dial.Descriptors
 	// fence says where connections may go; nil allows all.
@@ -34,13 +34,13 @@ type surroundings struct {
 // apart are the surroundings of a client that the commands use for a moment.
 func apart(cfg *config.Config) surroundings {
 	logger := slog.New(slog.DiscardHandler)
-	return surroundings{wire: protocol.Discard{}, fence: dial.NewFence(cfg.Allowed()), logger: logger, tables: newTables(cfg.Columns(), logger, false)}
+	return surroundings{observer: protocol.Discard{}, fence: dial.NewFence(cfg.Allowed()), logger: logger, tables: newTables(cfg.Columns(), logger, false)}
 }
 
 // offline are the surroundings of a configuration that is only checked.
 func offline() surroundings {
 	logger := slog.New(slog.DiscardHandler)
-	return surroundings{wire: protocol.Discard{}, logger: logger, tables: newTables(nil, logger, true), offline: true}
+	return surroundings{observer: protocol.Discard{}, logger: logger, tables: newTables(nil, logger, true), offline: true}
 }
 
 // family is a family of protocols, with options of its own.

@@ -54,11 +54,11 @@ func Record(ctx context.Context, w io.Writer, o RecordOptions) error {
 	o.Logger.Info("recording", "address", "http://"+l.Addr().String(), "target", o.Target, "archive", a.name)
 	err = errors.Join(serveUntil(ctx, l, r), a.close())
 	all := r.Exchanges()
-	return o.settle(a, len(all) == 0, errors.Join(err, o.write(w, all)))
+	return o.cleanUp(a, len(all) == 0, errors.Join(err, o.write(w, all)))
 }
 
-// settle removes the archive, unless it was asked for or is all that is left of the recording after err.
-func (o RecordOptions) settle(a *archive, empty bool, err error) error {
+// cleanUp removes the archive, unless it was asked for or is all that is left of the recording after err.
+func (o RecordOptions) cleanUp(a *archive, empty bool, err error) error {
 	switch {
 	case a.name == "", o.HAR != "":
 		return err

@@ -204,7 +204,7 @@ var _ journey.Player = (*player)(nil)
 // known is a journey that shows the values that it drew and captured.
 type known interface {
 	// Values calls the function with each name and its value, if it may be shown.
-	Values(tell func(name, value string))
+	Values(show func(name, value string))
 	// Hide returns a string without its secrets.
 	Hide(text string) string
 }
@@ -237,7 +237,7 @@ func (p *player) Ended(c *protocol.Call) error {
 	if p.known != nil {
 		hide = p.known.Hide
 	}
-	err := p.end(x.Running, p.journey.Took, hide)
+	err := p.end(x.Running, p.journey.RequestEnded, hide)
 	if p.ctx.Err() != nil {
 		return p.ctx.Err()
 	}

@@ -37,7 +37,7 @@ func (s *sums) share(now time.Time) {
 			figures[sc.Name] = figuresOf(h, now)
 		}
 	}
-	s.fleet.Totals().Tell(now, figures)
+	s.fleet.Totals().Publish(now, figures)
 }
 
 // others returns a function that returns what the other members that send do for a scenario; nil

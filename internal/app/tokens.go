@@ -21,8 +21,8 @@ type tokens struct {
 	// fingerprint shows whether another configuration asks for the same.
 	fingerprint string
 	// recorder receives renewals. It is set once, before slots are due.
-	recorder   session.Recorder
-	told, asks sync.Once
+	recorder        session.Recorder
+	recording, asks sync.Once
 }
 
 var _ engine.Needs = (*tokens)(nil)
@@ -34,7 +34,7 @@ func newTokens(sc config.Scenario, in surroundings) (*tokens, error) {
 		return nil, nil //nolint:nilnil // No tokens are what most scenarios have.
 	}
 	logger := in.logger.With("scenario", sc.Name)
-	account := credentials(sc, in.wire, logger)
+	account := credentials(sc, in.observer, logger)
 	account.Fence = in.fence
 	grant, err := account.Grant()
 	if err != nil {
@@ -44,7 +44,7 @@ func newTokens(sc config.Scenario, in surroundings) (*tokens, error) {
 }
 
 // credentials translates how tokens are obtained.
-func credentials(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) session.ClientCredentials {
+func credentials(sc config.Scenario, observer protocol.ConnObserver, logger *slog.Logger) session.ClientCredentials {
 	o := *sc.HTTPConfig.OAuth2
 	params := map[string][]string{}
 	for _, e := range o.EndpointParams {
@@ -57,13 +57,13 @@ func credentials(sc config.Scenario, wire protocol.Wire, logger *slog.Logger) se
 		Proxy: proxyOptions(config.HTTPConfig{
 			ProxyURL: o.ProxyURL, NoProxy: o.NoProxy, ProxyFromEnvironment: o.ProxyFromEnvironment, ProxyConnectHeader: o.ProxyConnectHeader,
 		}),
-		UserAgent: userAgent(sc.HTTPConfig.UserAgent), FileFailed: wire.FileFailed, Logger: logger,
+		UserAgent: userAgent(sc.HTTPConfig.UserAgent), FileFailed: observer.FileFailed, Logger: logger,
 	}
 }
 
 // begin has the tokens asked for from now on, if slots are due soon; otherwise when one is.
 func (t *tokens) begin(r session.Recorder, line *timeline.Timeline) {
-	t.told.Do(func() { t.recorder = r })
+	t.recording.Do(func() { t.recorder = r })
 	if dueSoon(line) {
 		t.ask()
 	}

@@ -65,7 +65,7 @@ func (r *room) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 			_ = c.Close(websocket.StatusPolicyViolation, "as you wish")
 			return
 		}
-		r.tell(q.Context(), kind, data)
+		r.send(q.Context(), kind, data)
 	}
 }
 
@@ -79,7 +79,7 @@ func (r *room) enter(c *websocket.Conn, there bool) {
 	}
 }
 
-func (r *room) tell(ctx context.Context, kind websocket.MessageType, data []byte) {
+func (r *room) send(ctx context.Context, kind websocket.MessageType, data []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for c := range r.there {

@@ -125,7 +125,7 @@ func (g *Guard) judge(now time.Time) {
 	}
 	g.second.Store(second)
 	g.learn(now)
-	g.tell(now)
+	g.logChange(now)
 }
 
 // learn finds out whether the target is failing: from the others, or by itself.
@@ -156,8 +156,8 @@ func (g *Guard) find(at time.Time) {
 	g.window.clear()
 }
 
-// tell logs when the target begins to be spared, and when it no longer is.
-func (g *Guard) tell(now time.Time) {
+// logChange logs when the target begins to be spared, and when it no longer is.
+func (g *Guard) logChange(now time.Time) {
 	sparing := g.Ratio(now) < 1
 	switch {
 	case sparing && !g.sparing:

@@ -12,8 +12,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
 
-// place is which request of a journey is meant: the nth of a step.
-type place struct{ step, nth int }
+// occurrence is which request of a journey is meant: the nth of a step.
+type occurrence struct{ step, nth int }
 
 // seen is a request of the first half, as it is kept for the second.
 type seen struct {
@@ -28,7 +28,7 @@ type pair struct {
 	p    *Pairing
 	slot timeline.Slot
 	// first is what the half that is first has seen, and ended says that it has ended.
-	first map[place]seen
+	first map[occurrence]seen
 	ended bool
 	// failed says that a request to the scenario's own target has failed, and broken that a half was broken off, or
 	// is too long to be held.
@@ -61,7 +61,7 @@ func (h *half) Asked(step int) int {
 func (h *half) Saw(s journey.Seen) {
 	q := h.pair
 	q.failed = q.failed || h.base && s.Result.Failed()
-	at := place{s.Step, s.Nth}
+	at := occurrence{s.Step, s.Nth}
 	if !q.ended {
 		q.keep(at, s)
 		return
@@ -82,13 +82,13 @@ func (h *half) Saw(s journey.Seen) {
 }
 
 // keep holds what a request of the half that is first came to.
-func (q *pair) keep(at place, s journey.Seen) {
+func (q *pair) keep(at occurrence, s journey.Seen) {
 	switch {
 	case len(q.first) == maxRequests:
 		q.broken = true // Requests beyond the bound are not missing.
 		return
 	case q.first == nil:
-		q.first = map[place]seen{}
+		q.first = map[occurrence]seen{}
 	}
 	q.first[at] = q.see(s)
 }
@@ -144,7 +144,7 @@ func (q *pair) missing(step int) {
 	case q.failed:
 		v.Result, v.Detail = BaseFailed, ""
 	}
-	q.tell(step, v)
+	q.record(step, v)
 }
 
 // compared counts a request that both targets were sent.
@@ -157,10 +157,10 @@ func (q *pair) compared(step int, base, candidate seen) {
 	if !base.result.Failed() && !candidate.result.Failed() {
 		v.Base, v.Candidate = base.result.Service(), candidate.result.Service()
 	}
-	q.tell(step, v)
+	q.record(step, v)
 }
 
-func (q *pair) tell(step int, v Verdict) {
+func (q *pair) record(step int, v Verdict) {
 	v.Slot, v.Request, v.At = q.slot, q.p.o.Requests[step], time.Now()
 	q.p.o.Recorder.Compared(v)
 }

@@ -66,7 +66,7 @@ func instead(typeName, key string) string {
 	case "Compare.base_url", "Compare.url", "Compare.target", "Compare.candidate":
 		return "write with: {base_url: ...} instead"
 	case "Candidate.http_config", "Candidate.authorization", "Candidate.basic_auth":
-		return "the scenario's http_config holds for the candidate too; write headers or tls_config for what is different"
+		return "the scenario's http_config holds for the candidate too; write headers or tls_config for the differences"
 	case "Scenario.shadow", "Scenario.mirror", "Scenario.candidate", "Request.compare", "TrafficStep.compare", "Config.compare":
 		return "write compare: {with: {base_url: ...}, sample: 10%} in the scenario instead"
 	case "Request.parallel":

@@ -9,7 +9,7 @@ import (
 
 // Allowed is where connections may go: a host, *.domain, an address or a network, each with a port if need be, or the port of all hosts.
 type Allowed struct {
-	allow.Entry
+	allow.Rule
 }
 
 func (Allowed) expectation() string { return allow.ErrSyntax.Error() }
@@ -23,7 +23,7 @@ func (a *Allowed) UnmarshalText(text []byte) error {
 	case err != nil:
 		return expectedError(err.Error())
 	}
-	a.Entry = e
+	a.Rule = e
 	return nil
 }
 

@@ -58,7 +58,7 @@ type Config struct {
 func (c *Config) Allowed() allow.List {
 	var l allow.List
 	for _, a := range c.Allow {
-		l = append(l, a.Entry)
+		l = append(l, a.Rule)
 	}
 	return l
 }

@@ -34,12 +34,12 @@ type Column struct {
 	Data, Name string
 
 	file, path string
-	place      place
+	location   location
 }
 
-// Problem returns an error with the place where the column is used.
+// Problem returns an error with the location where the column is used.
 func (c Column) Problem(format string, args ...any) Error {
-	return Error{File: c.file, Line: c.place.line, Column: c.place.column, Path: c.path, Problem: fmt.Sprintf(format, args...)}
+	return Error{File: c.file, Line: c.location.line, Column: c.location.column, Path: c.path, Problem: fmt.Sprintf(format, args...)}
 }
 
 // Missing returns the error for data that lacks the column.
@@ -63,10 +63,10 @@ type File struct {
 	Data string
 
 	file, path string
-	place      place
+	place      location
 }
 
-// Problem returns an error with the place where the file is named.
+// Problem returns an error with the location where the file is named.
 func (f File) Problem(format string, args ...any) Error {
 	return Error{File: f.file, Line: f.place.line, Column: f.place.column, Path: f.path, Problem: fmt.Sprintf(format, args...)}
 }

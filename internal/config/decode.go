@@ -50,7 +50,7 @@ func (d *decoder) value(n *yaml.Node, path string, f field, v reflect.Value) {
 	if n == nil {
 		return
 	}
-	d.places[path] = place{n.Line, n.Column, n.Value}
+	d.locations[path] = location{n.Line, n.Column, n.Value}
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
@@ -133,7 +133,7 @@ func leaveOut(f field) string {
 	return ": to do without, leave the key out"
 }
 
-func position(n *yaml.Node) place { return place{line: n.Line, column: n.Column, text: n.Value} }
+func position(n *yaml.Node) location { return location{line: n.Line, column: n.Column, text: n.Value} }
 
 // fieldsOf returns the fields of a struct, which it computes once.
 func (d *decoder) fieldsOf(t reflect.Type) []field {

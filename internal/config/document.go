@@ -30,7 +30,7 @@ const (
 // or nil when the report says why not.
 func (r *report) readDocument(content []byte) *yaml.Node {
 	if len(content) > MaxSize {
-		r.at(place{line: 1, column: 1}, "", "found more than %d bytes, expected fewer in a configuration file", MaxSize)
+		r.at(location{line: 1, column: 1}, "", "found more than %d bytes, expected fewer in a configuration file", MaxSize)
 		return nil
 	}
 	source := &slowReader{content: content}
@@ -39,7 +39,7 @@ func (r *report) readDocument(content []byte) *yaml.Node {
 	err := decodeNode(decoder, &document)
 	switch {
 	case errors.Is(err, io.EOF), err == nil && isNull(document.Content[0]):
-		r.at(place{line: 1, column: 1}, "", "the file is empty, expected a mapping with the key scenarios")
+		r.at(location{line: 1, column: 1}, "", "the file is empty, expected a mapping with the key scenarios")
 		return nil
 	case err != nil:
 		r.syntax(err, source.line())
@@ -48,7 +48,7 @@ func (r *report) readDocument(content []byte) *yaml.Node {
 	err = decodeNode(decoder, &second)
 	switch {
 	case err == nil:
-		r.at(place{line: second.Line, column: second.Column}, "", "a second document starts here, expected only one in the file")
+		r.at(location{line: second.Line, column: second.Column}, "", "a second document starts here, expected only one in the file")
 		return nil
 	case !errors.Is(err, io.EOF):
 		r.syntax(err, source.line())
@@ -78,9 +78,9 @@ func (r *report) syntax(err error, line int) {
 	}
 	if strings.HasPrefix(problem, "unknown anchor") {
 		// Its name may be a secret that begins with * and lacks quotes.
-		problem = "an alias without its anchor: a text that begins with * needs quotes"
+		problem = "an alias without its anchor: a string that begins with * needs quotes"
 	}
-	r.at(place{line: line}, "", "not YAML: %s", problem)
+	r.at(location{line: line}, "", "not YAML: %s", problem)
 }
 
 // slowReader hands out content byte by byte, so that it knows how far the parser

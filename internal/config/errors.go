@@ -55,17 +55,17 @@ func (e Errors) Unwrap() []error {
 	return all
 }
 
-// place is where a value stands in the file, and how it is written there.
-type place struct {
+// location is where a value stands in the file, and how it is written there.
+type location struct {
 	line, column int
 	text         string
 }
 
 // report collects the errors of one file and remembers where everything stands.
 type report struct {
-	file   string
-	errs   Errors
-	places map[string]place
+	file      string
+	errs      Errors
+	locations map[string]location
 	// bad holds the paths of wrong values, tainted those and all paths above them.
 	bad, tainted map[string]bool
 	// noted holds the paths about which something has been said that leaves them fit.
@@ -75,11 +75,11 @@ type report struct {
 }
 
 func newReport(file string) *report {
-	return &report{file: file, places: map[string]place{}, bad: map[string]bool{}, tainted: map[string]bool{}, noted: map[string]bool{}}
+	return &report{file: file, locations: map[string]location{}, bad: map[string]bool{}, tainted: map[string]bool{}, noted: map[string]bool{}}
 }
 
 // at reports a problem at a position. The value at path is not judged any further.
-func (r *report) at(p place, path, format string, args ...any) {
+func (r *report) at(p location, path, format string, args ...any) {
 	r.bad[path] = true
 	for up := path; up != ""; up = parent(up) {
 		r.tainted[up] = true
@@ -88,7 +88,7 @@ func (r *report) at(p place, path, format string, args ...any) {
 }
 
 // note reports a problem that leaves the value at path fit to be judged further.
-func (r *report) note(p place, path, format string, args ...any) {
+func (r *report) note(p location, path, format string, args ...any) {
 	if r.stopped {
 		return
 	}
@@ -113,18 +113,18 @@ func (r *report) fail(path, format string, args ...any) {
 			break
 		}
 	}
-	r.at(r.place(path), path, format, args...)
+	r.at(r.location(path), path, format, args...)
 }
 
-// place returns where the value at path stands, or what it would be part of.
-func (r *report) place(path string) place {
+// location returns where the value at path stands, or what it would be part of.
+func (r *report) location(path string) location {
 	for path != "" {
-		if p, ok := r.places[path]; ok {
+		if p, ok := r.locations[path]; ok {
 			return p
 		}
 		path = parent(path)
 	}
-	return r.places[""]
+	return r.locations[""]
 }
 
 // ok reports whether nothing is known to be wrong with these values, so that they can
@@ -139,13 +139,13 @@ func (r *report) complete(path string) bool { return r.ok(path) && !r.noted[path
 
 // given reports whether the file has a value at path.
 func (r *report) given(path string) bool {
-	_, ok := r.places[path]
+	_, ok := r.locations[path]
 	return ok
 }
 
 // found returns the value at path as it is written in the file, quoted: what the
 // environment put into it is not shown.
-func (r *report) found(path string) string { return quote(r.place(path).text) }
+func (r *report) found(path string) string { return quote(r.location(path).text) }
 
 func (r *report) sorted() error {
 	if len(r.errs) == 0 {

@@ -92,7 +92,7 @@ func (v validator) unused(path string, s *Scenario) {
 		{below(path, "http_config.keep_alive"), !f.grpc && h.KeepAlive != usual.KeepAlive, ownConnection},
 		{below(path, "http_config.max_conn_age"), !f.grpc && h.MaxConnAge != usual.MaxConnAge, ownConnection},
 		{below(path, "http_config.max_conn_requests"), !f.grpc && h.MaxConnRequests != usual.MaxConnRequests, ownConnection},
-		{join(path, "allow"), true, "none of which comes from a response"},
+		{join(path, "allow"), true, "and none comes from a response"},
 	} {
 		if setting.there && v.ok(setting.at) && v.given(setting.at) {
 			v.fail(setting.at, "found together with %s, %s: leave it out", f.urls(), setting.why)

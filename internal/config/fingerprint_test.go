@@ -22,7 +22,7 @@ func fingerprints(t *testing.T, text string) (all, client string) {
 	return s.Fingerprint(), s.ClientFingerprint()
 }
 
-func TestFingerprintsTellWhatHasChanged(t *testing.T) {
+func TestFingerprintsShowWhatHasChanged(t *testing.T) {
 	all, client := fingerprints(t, with(fingerprinted))
 	for _, test := range []struct {
 		name, old, new string

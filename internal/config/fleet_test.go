@@ -183,7 +183,7 @@ func TestBracketsAroundAnIPv4AddressAreLeftOut(t *testing.T) {
 	}
 }
 
-func TestTheFleetsFingerprintTellsWhatHasChanged(t *testing.T) {
+func TestTheFleetsFingerprintShowsWhatHasChanged(t *testing.T) {
 	const section = `{store: etcd, etcd: {endpoints: ["a:1"], username: u, password: "${TEST_PASSWORD}"}}`
 	fingerprint := func(text string) string { return parse(t, text).FleetFingerprint() }
 	before := fingerprint(withFleet(section))

@@ -63,7 +63,7 @@ func (v validator) follow(path string, s *RateShape, depth int, loc *time.Locati
 	highest := join(path, "max")
 	switch {
 	case !v.given(highest):
-		v.fail(at, "found no max beside follow, expected the highest rate to follow: what is found has no bound of its own")
+		v.fail(at, "found no max beside follow, expected the highest rate to follow: rates that are found have no bound of their own")
 	case s.Max != nil && v.ok(highest) && *s.Max > timeline.MaxRate:
 		v.fail(highest, "found %s, expected at most 1000000/s", v.found(highest))
 	}
@@ -86,7 +86,7 @@ func (v validator) queryHTTP(path string, to Endpoint, h QueryHTTPConfig) {
 	v.credentials(at, h.BasicAuth, h.Authorization)
 	for _, f := range h.Headers {
 		if one := join(join(at, "headers"), f.Name); !token(f.Name) || !headerValue(f.Value) {
-			v.fail(one, "found what is no header: line breaks, other control characters or spaces around the value")
+			v.fail(one, "found an invalid header: line breaks, other control characters or spaces around the value")
 		}
 	}
 	v.proxy(at, HTTPConfig{ProxyURL: h.ProxyURL, NoProxy: h.NoProxy, ProxyFromEnvironment: h.ProxyFromEnvironment})

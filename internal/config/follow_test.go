@@ -42,7 +42,7 @@ func TestMistakesInFollowAreReported(t *testing.T) {
 		strings.Replace(follow(""), "1/s", follow(""), 1): `rate.follow.otherwise.follow: found follow within another rate`,
 		strings.Replace(follow(""), "1/s", "{steady: 1/s, sine: {mean: 1/s, amplitude: 1/s, period: 1h}}", 1):                             `rate.follow.otherwise: found steady and sine`,
 		strings.Replace(follow(""), `9090"`, `9090", http_config: {tls_config: {}}`, 1):                                                   `http_config.tls_config: found TLS settings, but url is no https URL`,
-		strings.Replace(follow(""), `9090"`, `9090", http_config: {headers: {"a b": c}}`, 1):                                              `found what is no header`,
+		strings.Replace(follow(""), `9090"`, `9090", http_config: {headers: {"a b": c}}`, 1):                                              `found an invalid header`,
 		strings.Replace(follow(""), `9090"`, `9090", http_config: {basic_auth: {username: u}, authorization: {credentials: hunter2}}`, 1): `found together with basic_auth`,
 		strings.Replace(follow(""), `9090"`, `9090", http_config: {no_proxy: x}`, 1):                                                      `found without proxy_url`,
 	} {

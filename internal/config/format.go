@@ -15,7 +15,7 @@ func checkFormat(format, text string) error {
 		}
 	case "cluster":
 		if !clusterName(text) {
-			return expectedError("1 to 255 letters, digits, _, ., - and /, of which the first and the one after each / is a letter or digit")
+			return expectedError("1 to 255 letters, digits, _, ., - and /, with a letter or digit at the start and after each /")
 		}
 	case "listen", "advertise", "host:port", "member", "endpoint":
 		return checkAddress(format, text)

@@ -122,7 +122,7 @@ func (v validator) metadata(path string, headers Headers) {
 			v.fail(at, "found the header %s, which belongs to gRPC: leave it out", h.Name)
 		case spec.Binary(h.Name) && !h.Varies():
 			if _, err := spec.DecodeBinary(h.Value); err != nil {
-				v.fail(at, "found what is no base64, which the values of headers are whose names end in -bin")
+				v.fail(at, "found invalid base64, expected base64 in a header whose name ends in -bin")
 			}
 		}
 	}

@@ -113,7 +113,7 @@ func (d *decoder) valuesOfHeader(n *yaml.Node, path string, h Header, all *heade
 		d.at(position(n), path, "found an empty list, expected values")
 		return
 	}
-	d.places[path] = position(n)
+	d.locations[path] = position(n)
 	for i, one := range n.Content {
 		d.header(one, element(path, i), h, all)
 	}

@@ -2,11 +2,11 @@ package config
 
 // What several words of other tools have in common.
 const (
-	adviceUsers    = "slots come at a rate, whoever waits: N users who pause w between requests are a rate of N / (w + latency)"
+	adviceUsers    = "slots come at a rate, however long users wait: N users who pause w between requests are a rate of N / (w + latency)"
 	adviceRate     = "write rate: 10/s instead"
 	adviceForever  = "traffic goes on until it is stopped: leave it out"
 	advicePhases   = "write rate: {steps: [{rate: 10/s, for: 5m}, ...]} or {ramp: ...} instead"
-	adviceScripts  = "there are no scripts: write variables for what is sent, capture and expect for what comes back"
+	adviceScripts  = "there are no scripts: write variables for requests, capture and expect for responses"
 	adviceData     = "write data: {NAME: {file: ...}} beside scenarios, and a variable such as {row: NAME}"
 	advicePause    = "write a step of its own: - pause: 2s"
 	adviceRepeat   = "write a step with steps in it: - {repeat: 3, steps: [...]}"

@@ -196,7 +196,7 @@ func (d *decoder) flatten(n *yaml.Node, path string, depth int, all *[]TrafficSt
 			return
 		}
 		if target.Kind == yaml.SequenceNode && depth < maxNesting {
-			d.places[at] = position(target)
+			d.locations[at] = position(target)
 			d.flatten(target, at, depth+1, all)
 		} else {
 			s := TrafficStep{path: at}
@@ -210,7 +210,7 @@ func (d *decoder) flatten(n *yaml.Node, path string, depth int, all *[]TrafficSt
 // step sets a step: the keys say what it is.
 func (d *decoder) step(n *yaml.Node, path string, s *TrafficStep) {
 	v := reflect.ValueOf(s).Elem()
-	d.places[path] = position(n)
+	d.locations[path] = position(n)
 	switch {
 	case !plainTag(n):
 		d.at(position(n), path, "found the tag %s, expected none", quote(n.Tag))

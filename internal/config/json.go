@@ -64,7 +64,7 @@ func (w *jsonWriter) value(n *yaml.Node, path string) {
 	if n == nil {
 		return
 	}
-	w.places[path] = place{n.Line, n.Column, n.Value}
+	w.locations[path] = location{n.Line, n.Column, n.Value}
 	if !plainTag(n) {
 		w.at(position(n), path, "found the tag %s, expected none", quote(n.Tag))
 		return

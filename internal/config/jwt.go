@@ -75,10 +75,10 @@ type SigningKey struct {
 	File string
 
 	file, path string
-	place      place
+	place      location
 }
 
-// Problem returns an error with the place of the key. Nothing of the key may be in it.
+// Problem returns an error with the location of the key. Nothing of the key may be in it.
 func (k SigningKey) Problem(format string, args ...any) Error {
 	return Error{File: k.file, Line: k.place.line, Column: k.place.column, Path: k.path, Problem: fmt.Sprintf(format, args...)}
 }
@@ -111,9 +111,9 @@ func (t *traffic) jwt(path string, j *JWT, sc *scope) {
 	case !t.given(at) && t.complete(path):
 		t.fail(path, "found no key, expected key_file or key")
 	case t.given(at) && t.ok(at, join(path, "algorithm")):
-		p := t.place(at)
-		t.c.keys = append(t.c.keys, SigningKey{ // Without the place's text, which may be the key.
-			Algorithm: j.Algorithm, Key: j.Key, File: j.KeyFile, file: t.file, path: at, place: place{line: p.line, column: p.column},
+		p := t.location(at)
+		t.c.keys = append(t.c.keys, SigningKey{ // Without the text there, which may be the key.
+			Algorithm: j.Algorithm, Key: j.Key, File: j.KeyFile, file: t.file, path: at, place: location{line: p.line, column: p.column},
 		})
 	}
 }

@@ -219,7 +219,7 @@ func (t *traffic) column(l located, ref script.Ref, data string) {
 // uses notes a column of data in a file.
 func (v validator) uses(data, column, path string) {
 	if !slices.ContainsFunc(v.c.columns, func(c Column) bool { return c.Data == data && c.Name == column }) {
-		v.c.columns = append(v.c.columns, Column{Data: data, Name: column, file: v.file, path: path, place: v.place(path)})
+		v.c.columns = append(v.c.columns, Column{Data: data, Name: column, file: v.file, path: path, location: v.location(path)})
 	}
 }
 

@@ -79,7 +79,7 @@ func TestGoodFilesLoad(t *testing.T) {
 	}
 }
 
-func TestEveryMistakeIsToldAsPinned(t *testing.T) {
+func TestEveryMistakeIsReportedAsPinned(t *testing.T) {
 	names := files(t, "invalid-*.yaml")
 	if len(names) < 60 {
 		t.Errorf("only %d invalid files", len(names))

@@ -155,7 +155,7 @@ func (t *traffic) remoteWrite(at string, r *Request, sc *scope) {
 	case perSlot > maxSamples:
 		t.fail(at, "found %d samples in a request, expected at most %d: write shards", perSlot, maxSamples)
 	case w.Shards > series && t.complete(at):
-		t.fail(join(at, "shards"), "found more shards than series, of which there are %d: some requests would have none", series)
+		t.fail(join(at, "shards"), "found more shards than series (%d): some requests would have none", series)
 	}
 }
 

@@ -64,6 +64,6 @@ func (t *traffic) signed(path string, r *Request) {
 		t.fail(at, "found together with http_config's sigv4, but a signature is for one URL: leave it out")
 	}
 	if at := below(path, "body.random"); r.Body.Random != 0 && t.ok(at) {
-		t.fail(at, "found together with http_config's sigv4, but what is generated while it is sent cannot be signed before: write file or text")
+		t.fail(at, "found together with http_config's sigv4, but a body generated while it is sent cannot be signed beforehand: write file or text")
 	}
 }

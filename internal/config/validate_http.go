@@ -95,7 +95,7 @@ func (v validator) proxy(at string, h HTTPConfig) {
 func (v validator) connectHeader(at string, f Header) {
 	switch name := textproto.CanonicalMIMEHeaderKey(f.Name); {
 	case !token(f.Name) || !headerValue(f.Value):
-		v.fail(at, "found what is no header: line breaks, other control characters or spaces around the value")
+		v.fail(at, "found an invalid header: line breaks, other control characters or spaces around the value")
 	case name == "Host":
 		v.fail(at, "found the header Host, which follows from the URL: leave it out")
 	case name == "Content-Length" || name == "Transfer-Encoding":
@@ -300,9 +300,9 @@ func (v validator) headers(path string, headers Headers, h HTTPConfig, ownAuth b
 
 // header checks the value at the path one of a header field, and returns its template.
 func (v validator) header(at, one, name string, f Header) []located {
-	raw := v.place(one).text
+	raw := v.location(one).text
 	if inner := join(one, "secret"); v.given(inner) {
-		raw = v.place(inner).text
+		raw = v.location(inner).text
 	}
 	hint := ""
 	if f.Secret {
@@ -331,7 +331,7 @@ func (v validator) hostHeader(at, value string) {
 		return
 	}
 	if host, ok := errors.AsType[*uri.HostError](err); ok {
-		v.fail(at, "%s", hostProblem(v.place(at).text, host))
+		v.fail(at, "%s", hostProblem(v.location(at).text, host))
 	}
 }
 

@@ -91,7 +91,7 @@ func (t *traffic) pause(path string, p Pause) {
 	from, to, mean := join(path, "from"), join(path, "to"), join(path, "mean")
 	switch {
 	case !t.given(from) && !t.given(to) && !t.given(mean):
-		if _, isMapping := t.places[path]; isMapping && t.complete(path) && p == (Pause{}) && t.place(path).text == "" {
+		if _, isMapping := t.locations[path]; isMapping && t.complete(path) && p == (Pause{}) && t.location(path).text == "" {
 			t.fail(path, "found no time, expected from and to, or mean")
 		}
 	case t.given(mean) && (t.given(from) || t.given(to)):

@@ -38,7 +38,7 @@ func (t *traffic) baseURL(path string) {
 // urlFails reports the mistake in the URL at path.
 func (v validator) urlFails(path string, err error) {
 	found := v.found(path)
-	if strings.Contains(v.place(path).text, "${") {
+	if strings.Contains(v.location(path).text, "${") {
 		found += " from the environment"
 	}
 	masked, isMasked := errors.AsType[maskedError](err)
@@ -47,7 +47,7 @@ func (v validator) urlFails(path string, err error) {
 	case isMasked:
 		v.fail(path, "%s", masked)
 	case isHost:
-		v.fail(path, "%s", hostProblem(v.place(path).text, host))
+		v.fail(path, "%s", hostProblem(v.location(path).text, host))
 	case errors.Is(err, errRelative):
 		v.fail(path, "found %s, expected %s", found, URL{}.expectation())
 	default:
@@ -171,7 +171,7 @@ func (t *traffic) auth(path string, r *Request) []located {
 	if r.BasicAuth != nil || r.Authorization != nil {
 		own := func(h Header) bool { return strings.EqualFold(h.Name, "Authorization") }
 		if slices.ContainsFunc(t.s.Headers, own) && !slices.ContainsFunc(r.Headers, own) {
-			t.note(t.place(path), path, "found basic_auth or authorization together with the scenario's header Authorization, expected only one of them")
+			t.note(t.location(path), path, "found basic_auth or authorization together with the scenario's header Authorization, expected only one of them")
 		}
 	}
 	if b, at := r.BasicAuth, join(path, "basic_auth"); b != nil {
@@ -194,7 +194,7 @@ func (t *traffic) target(path string, r *Request) {
 	at, base := join(path, "url"), below(scenarioOf(path), "base_url")
 	if !t.given(at) {
 		if !t.bad[at] {
-			t.at(t.place(path), at, "missing, expected %s", URL{}.expectation())
+			t.at(t.location(path), at, "missing, expected %s", URL{}.expectation())
 		}
 		return
 	}

@@ -123,7 +123,7 @@ func (v validator) check(path string, c Check, what string) []located {
 		v.regex(at, c.Matches)
 	}
 	if low, high := join(path, "at_least"), join(path, "at_most"); c.AtLeast != nil && c.AtMost != nil && v.ok(low, high) && *c.AtLeast > *c.AtMost {
-		v.fail(low, "found %s, expected at most at_most, which is %s", v.found(low), v.place(high).text)
+		v.fail(low, "found %s, expected at most at_most, which is %s", v.found(low), v.location(high).text)
 	}
 	if what == "body" || what == "message" {
 		hint := ""
@@ -184,6 +184,6 @@ func (v validator) size(path string, s SizeCheck) {
 		v.fail(path, "found no condition, expected one such as {at_most: 1MiB}")
 	}
 	if low, high := join(path, "at_least"), join(path, "at_most"); s.AtLeast != nil && s.AtMost != nil && v.ok(low, high) && *s.AtLeast > *s.AtMost {
-		v.fail(low, "found %s, expected at most at_most, which is %s", v.found(low), v.place(high).text)
+		v.fail(low, "found %s, expected at most at_most, which is %s", v.found(low), v.location(high).text)
 	}
 }

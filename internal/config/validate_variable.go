@@ -76,7 +76,7 @@ func (t *traffic) variable(path string, x Variable, sc *scope) {
 func atMost[T int | float64 | Duration](v validator, path string, from, to T) {
 	low, high := join(path, "from"), join(path, "to")
 	if v.ok(low, high) && from > to {
-		v.fail(low, "found %s, expected at most to, which is %v", v.found(low), v.place(high).text)
+		v.fail(low, "found %s, expected at most to, which is %v", v.found(low), v.location(high).text)
 	}
 }
 
@@ -116,7 +116,7 @@ func (t *traffic) many(path string, m *Many, sc *scope) {
 }
 
 // maxMade bounds how many values one is made of, each counted as often as it is used: a few lines
-// can double a text sixty times, which a slot would be late by.
+// can double a string sixty times, which a slot would be late by.
 const maxMade = 100_000
 
 // circles reports variables that are made of each other, or of too many.

@@ -220,7 +220,7 @@ func (t *traffic) send(path string, s Send, sc *scope) {
 	if at := join(path, "binary"); s.Binary != nil && t.ok(at) {
 		if text, constant := s.Binary.Constant(); constant {
 			if _, err := base64.StdEncoding.DecodeString(text); err != nil {
-				t.fail(at, "found what is no base64, which binary is written in: write text for a text message, or {file: ...} for the content of a file")
+				t.fail(at, "found invalid base64, expected binary in base64: write text for text messages, or {file: ...} for the content of a file")
 			}
 		}
 	}

@@ -111,7 +111,7 @@ func TestRequestsAreAsTheAPIWantsThem(t *testing.T) {
 	}
 }
 
-func TestAnswersOtherThanSuccessAreErrors(t *testing.T) {
+func TestResponsesOtherThanSuccessAreErrors(t *testing.T) {
 	for name, tc := range map[string]struct {
 		code     int
 		response string
@@ -190,7 +190,7 @@ func TestAServerThatIsNotThereIsAnError(t *testing.T) {
 	}
 }
 
-func TestAServerThatDoesNotAnswerIsAnError(t *testing.T) {
+func TestAServerThatDoesNotRespondIsAnError(t *testing.T) {
 	release := make(chan struct{})
 	ts := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	defer ts.Close()

@@ -63,7 +63,7 @@ func (t *Target) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if t.script.Observe != nil {
 		t.script.Observe(r)
 	}
-	a, err := t.answer(r, t.requests.Add(1))
+	a, err := t.response(r, t.requests.Add(1))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

@@ -24,7 +24,7 @@ func TestAnyStretchOfRequestsFollowsTheLaw(t *testing.T) {
 		latencies := make([]time.Duration, n)
 		failed := 0
 		for i := range latencies {
-			a, err := target.answer(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody), first+uint64(i))
+			a, err := target.response(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody), first+uint64(i))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -162,7 +162,7 @@ func serve(t *testing.T, o Options) string {
 	return "http://" + l.Addr().String()
 }
 
-func TestAnswers(t *testing.T) {
+func TestResponses(t *testing.T) {
 	base := serve(t, Options{})
 	for query, want := range map[string]struct {
 		status, size int
@@ -199,7 +199,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-func TestTheRootTellsWhatThisIs(t *testing.T) {
+func TestTheRootSaysWhatThisIs(t *testing.T) {
 	resp, body := get(t, http.DefaultTransport, serve(t, Options{ErrorRatio: 1})+"/")
 	if resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("status %d: the root does not follow the script", resp.StatusCode)
@@ -209,7 +209,7 @@ func TestTheRootTellsWhatThisIs(t *testing.T) {
 	}
 }
 
-func TestAnOrderlyStopAnswersWhatIsOpen(t *testing.T) {
+func TestAGracefulStopRespondsToOpenRequests(t *testing.T) {
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

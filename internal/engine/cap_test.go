@@ -90,7 +90,7 @@ func TestSlotsBeyondTheCapAreDroppedAndCounted(t *testing.T) {
 		sc, client, book := scenario(t, 500) // Its timeline was not clamped.
 		sc.Limits.MaxRate = 100
 		due := run(t, sc, time.Minute)
-		book.settled(t, due)
+		book.balances(t, due)
 		n := len(client.all())
 		if most := 60*100 + burstSlack; n > most || n < most-2 {
 			t.Errorf("%d requests in a minute, want 100 a second and a burst: %d", n, most)
@@ -277,7 +277,7 @@ func TestWhatIsNoSlotsPassesTheSameGate(t *testing.T) {
 		}
 		due := sc.Timeline.Count(begin, time.Now())
 		stop(t, e)
-		book.settled(t, due)
+		book.balances(t, due)
 		// 10/s are left of 20/s, and a second's worth may come at once.
 		if admitted < 95 || admitted > 125 {
 			t.Errorf("%d requests were admitted in 10 s, want about 100", admitted)

@@ -90,7 +90,7 @@ func TestADayWithFewSlotsIsSentAsAWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, _, book := scenario(t, 0.1)
 		sc.Limits.MaxPerDay = 8640
-		book.settled(t, run(t, sc, 25*time.Hour))
+		book.balances(t, run(t, sc, 25*time.Hour))
 		if n := book.drops(DropDailyLimit); n > 0 {
 			t.Errorf("%d slots are dropped", n)
 		}

@@ -88,7 +88,7 @@ func (e *Engine) Apply(scenarios []Scenario) {
 			old.follow(sc.Timeline)
 		default:
 			e.retire(old)
-			next[sc.Name] = e.start(sc, old.pacer.answer())
+			next[sc.Name] = e.start(sc, old.pacer.awaitHalt())
 		}
 	}
 	for _, old := range e.running {

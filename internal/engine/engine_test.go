@@ -36,7 +36,7 @@ func TestApplyChangesTheRateAtOneInstant(t *testing.T) {
 			t.Errorf("%d requests after the change, want %d", n, after)
 		}
 		uniqueSlots(t, client.all())
-		book.settled(t, before+after)
+		book.balances(t, before+after)
 		client.wasClosed(t, 1)
 	})
 }
@@ -58,7 +58,7 @@ func TestAChangeAtTheInstantOfASlotBelongsToTheNewOne(t *testing.T) {
 		time.Sleep(950 * time.Millisecond)
 		end := time.Now()
 		stop(t, e)
-		book.settled(t, sc.Timeline.Count(begin, end))
+		book.balances(t, sc.Timeline.Count(begin, end))
 		uniqueSlots(t, append(old.all(), next.all()...))
 		// The old leader and Apply woke at the same instant: whichever was first, the
 		// slot is sent once, and the two take nothing else of each other's.
@@ -82,7 +82,7 @@ func TestStopAtTheInstantOfASlot(t *testing.T) {
 			if n := uint64(len(client.all())); n != before && n != before+1 {
 				t.Fatalf("%d requests, %d were due before", n, before)
 			}
-			book.settled(t, uint64(len(client.all())))
+			book.balances(t, uint64(len(client.all())))
 		}
 	})
 }
@@ -109,7 +109,7 @@ func TestManyChangesOfARunningScenarioLoseAndDoubleNothing(t *testing.T) {
 	last := e.running["test"].pacer
 	stop(t, e)
 	uniqueSlots(t, client.all())
-	book.settled(t, sc.Timeline.Count(begin.wall, last.answer().wall))
+	book.balances(t, sc.Timeline.Count(begin.wall, last.awaitHalt().wall))
 	client.wasClosed(t, 1)
 }
 
@@ -118,7 +118,7 @@ func TestApplyLeavesTheUnchangedAloneAndDrainsTheRemoved(t *testing.T) {
 		stays, staysClient, staysBook := scenario(t, 10)
 		goes, goesClient, book := scenario(t, 10)
 		goes.Name = "goes"
-		goesClient.answer = func(protocol.Request) time.Duration { return 5 * time.Second }
+		goesClient.respondAfter = func(protocol.Request) time.Duration { return 5 * time.Second }
 		e := newEngine(Options{})
 		begin := time.Now()
 		e.Apply([]Scenario{stays, goes})
@@ -135,19 +135,19 @@ func TestApplyLeavesTheUnchangedAloneAndDrainsTheRemoved(t *testing.T) {
 		goesClient.wasClosed(t, 0)
 		time.Sleep(4 * time.Second)
 		goesClient.wasClosed(t, 1)
-		book.settled(t, goes.Timeline.Count(begin, removed))
+		book.balances(t, goes.Timeline.Count(begin, removed))
 		staysClient.wasClosed(t, 0)
 		end := time.Now()
 		stop(t, e)
 		staysClient.wasClosed(t, 1)
-		staysBook.settled(t, stays.Timeline.Count(begin, end))
+		staysBook.balances(t, stays.Timeline.Count(begin, end))
 	})
 }
 
 func TestAnotherTimelineAloneKeepsTheRunnerWithinItsLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book := scenario(t, 10)
-		client.answer = func(protocol.Request) time.Duration { return 20 * time.Second }
+		client.respondAfter = func(protocol.Request) time.Duration { return 20 * time.Second }
 		sc.Limits.MaxInFlight = 5
 		begin := time.Now()
 		e := newEngine(Options{})
@@ -170,7 +170,7 @@ func TestAnotherTimelineAloneKeepsTheRunnerWithinItsLimits(t *testing.T) {
 		}
 		due += sc.Timeline.Count(from, time.Now())
 		stop(t, e)
-		book.settled(t, due)
+		book.balances(t, due)
 	})
 }
 
@@ -205,7 +205,7 @@ func TestAnyOtherDifferenceMakesANewRunner(t *testing.T) {
 func TestAReplacedClientIsClosedWhenItsRequestsHaveEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, first, book := scenario(t, 10)
-		first.answer = func(protocol.Request) time.Duration { return 5 * time.Second }
+		first.respondAfter = func(protocol.Request) time.Duration { return 5 * time.Second }
 		begin := time.Now()
 		e := newEngine(Options{})
 		e.Apply([]Scenario{sc})
@@ -227,7 +227,7 @@ func TestAReplacedClientIsClosedWhenItsRequestsHaveEnded(t *testing.T) {
 		stop(t, e)
 		first.wasClosed(t, 1)
 		second.wasClosed(t, 1)
-		book.settled(t, sc.Timeline.Count(begin, end))
+		book.balances(t, sc.Timeline.Count(begin, end))
 		if n := book.allDropped(); n != 0 {
 			t.Errorf("%d dropped", n)
 		}
@@ -237,7 +237,7 @@ func TestAReplacedClientIsClosedWhenItsRequestsHaveEnded(t *testing.T) {
 func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book := scenario(t, 10)
-		client.answer = func(protocol.Request) time.Duration { return 2 * time.Second }
+		client.respondAfter = func(protocol.Request) time.Duration { return 2 * time.Second }
 		e := newEngine(Options{})
 		begin := time.Now()
 		e.Apply([]Scenario{sc})
@@ -248,7 +248,7 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 		want := sc.Timeline.Count(begin, asked)
-		book.settled(t, want)
+		book.balances(t, want)
 		for _, o := range book.outcomes {
 			if o.Result.Failed() {
 				t.Fatalf("a request failed: %v", o.Result.Reason)
@@ -258,7 +258,7 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 		stop(t, e)
 		e.Apply([]Scenario{sc})
 		time.Sleep(time.Second)
-		book.settled(t, want)
+		book.balances(t, want)
 		client.wasClosed(t, 1)
 	})
 }
@@ -266,7 +266,7 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 func TestStopCancelsWhatDoesNotFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book := scenario(t, 10)
-		client.answer = func(protocol.Request) time.Duration { return time.Hour }
+		client.respondAfter = func(protocol.Request) time.Duration { return time.Hour }
 		e := newEngine(Options{})
 		e.Apply([]Scenario{sc})
 		time.Sleep(3 * time.Second)
@@ -279,7 +279,7 @@ func TestStopCancelsWhatDoesNotFinish(t *testing.T) {
 		if took := time.Since(asked); took != 5*time.Second {
 			t.Errorf("took %v", took)
 		}
-		book.settled(t, 30)
+		book.balances(t, 30)
 		for _, o := range book.outcomes {
 			if o.Result.Reason != protocol.ReasonCanceled {
 				t.Fatalf("reason %v", o.Result.Reason)
@@ -297,7 +297,7 @@ func TestSlotsThatAreFoundDueAfterACutAreDroppedAsShutdown(t *testing.T) {
 		e.cut()
 		time.Sleep(10 * time.Second)
 		stop(t, e)
-		book.settled(t, 100)
+		book.balances(t, 100)
 		if n := book.drops(DropShutdown); n != 100 || len(client.all()) != 0 {
 			t.Errorf("%d dropped, %d sent", n, len(client.all()))
 		}
@@ -327,7 +327,7 @@ func TestStopAndApplyMayBeCalledAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 		stop(t, e)
-		book.settled(t, book.due)
+		book.balances(t, book.due)
 	})
 }
 

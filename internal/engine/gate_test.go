@@ -23,7 +23,7 @@ func asked(t *testing.T, perSecond, limit float64, arcs Arcs, e protocol.Extra, 
 	time.Sleep(time.Minute)
 	stop(t, engine)
 	if arcs == nil {
-		book.settled(t, sc.Timeline.Count(begin, time.Now()))
+		book.balances(t, sc.Timeline.Count(begin, time.Now()))
 	}
 	return book, len(client.all())
 }

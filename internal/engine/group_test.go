@@ -87,9 +87,9 @@ func TestRequestsOfAGroupAreDueAtOnceAndTheJourneyGoesOnWithTheSlowest(t *testin
 				sc, client, book, p := journeys(t, 1, tc.moves...)
 				p.goesOn = true
 				takes := millis(tc.takes...)
-				client.answer = func(r protocol.Request) time.Duration { return takes[r.Entry] }
+				client.respondAfter = func(r protocol.Request) time.Duration { return takes[r.Entry] }
 				due := run(t, sc, 10*time.Second)
-				book.settled(t, due)
+				book.balances(t, due)
 				if ended := p.outcomes(); ended[JourneySuccess]+ended[JourneyFailure] != int(due) {
 					t.Errorf("journeys %v of %d", ended, due)
 				}
@@ -124,10 +124,10 @@ func TestAFailedRequestOfAGroupEndsTheJourneyWhenTheOthersHaveEnded(t *testing.T
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book, p := journeys(t, 10, moves(together(2, request(), request(), request()), one(request()))...)
 		takes := millis(0, 10, 500, 10)
-		client.answer = func(r protocol.Request) time.Duration { return takes[r.Entry] }
+		client.respondAfter = func(r protocol.Request) time.Duration { return takes[r.Entry] }
 		client.fails = func(r protocol.Request) bool { return r.Entry == 1 }
 		due := run(t, sc, 10*time.Second)
-		book.settled(t, due)
+		book.balances(t, due)
 		if got := p.outcomes(); got != outcomes(0, int(due), 0, 0) {
 			t.Errorf("journeys %v of %d", got, due)
 		}
@@ -149,7 +149,7 @@ func TestAFailureAtOnceKeepsNoRequestThatIsDue(t *testing.T) {
 		sc, client, book, p := journeys(t, 10, moves(together(3, request(), request(), request(), request()), one(request()))...)
 		client.fails = func(r protocol.Request) bool { return r.Entry == 1 }
 		due := run(t, sc, 10*time.Second)
-		book.settled(t, due)
+		book.balances(t, due)
 		if got := p.outcomes(); got != outcomes(0, int(due), 0, 0) {
 			t.Errorf("journeys %v of %d", got, due)
 		}
@@ -169,9 +169,9 @@ func TestEachRequestOfAGroupCountsAgainstMaxInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book, p := journeys(t, 1, together(5, request(), request(), request(), request(), request())...)
 		sc.Limits.MaxInFlight = 2
-		client.answer = func(protocol.Request) time.Duration { return 100 * time.Millisecond }
+		client.respondAfter = func(protocol.Request) time.Duration { return 100 * time.Millisecond }
 		due := run(t, sc, 10*time.Second)
-		book.settled(t, due)
+		book.balances(t, due)
 		if got := p.outcomes(); got != outcomes(int(due), 0, 0, 0) || client.peak != 2 {
 			t.Errorf("journeys %v of %d, %d requests at a time", got, due, client.peak)
 		}
@@ -191,9 +191,9 @@ func TestARequestOfAGroupWithoutRoomEndsTheJourneyWhenTheOthersHaveEnded(t *test
 		sc, client, book, p := journeys(t, 1, moves(together(4, request(), request(), request(), request()), one(request()))...)
 		sc.Limits.MaxInFlight = 2
 		sc.Limits.LateAfter = 100 * time.Millisecond
-		client.answer = func(protocol.Request) time.Duration { return 400 * time.Millisecond }
+		client.respondAfter = func(protocol.Request) time.Duration { return 400 * time.Millisecond }
 		due := run(t, sc, 10*time.Second)
-		book.settled(t, due)
+		book.balances(t, due)
 		if got := p.outcomes(); got != outcomes(0, 0, int(due), 0) {
 			t.Errorf("journeys %v of %d", got, due)
 		}
@@ -215,7 +215,7 @@ func TestEachRequestOfAGroupCountsAgainstMaxRate(t *testing.T) {
 		sc.Limits.LateAfter = 500 * time.Millisecond
 		begin := time.Now()
 		due := run(t, sc, time.Minute)
-		book.settled(t, due)
+		book.balances(t, due)
 		if book.withheld[protocol.Step][WithheldRateCap] == 0 {
 			t.Error("no request was withheld")
 		}
@@ -228,9 +228,9 @@ func TestEachRequestOfAGroupCountsAgainstMaxRate(t *testing.T) {
 func TestAStopWithinTheGraceLetsAGroupEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book, p := journeys(t, 10, moves(together(2, request(), request()), one(request()))...)
-		client.answer = func(protocol.Request) time.Duration { return 2 * time.Second }
+		client.respondAfter = func(protocol.Request) time.Duration { return 2 * time.Second }
 		due := run(t, sc, 10*time.Second)
-		book.settled(t, due)
+		book.balances(t, due)
 		if got := p.outcomes(); got != outcomes(int(due), 0, 0, 0) {
 			t.Errorf("journeys %v of %d", got, due)
 		}
@@ -244,7 +244,7 @@ func TestAGroupIsCanceledByAStopThatIsCutShort(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				sc, client, book, p := journeys(t, 10, moves(together(2, request(), request(), request()), one(request()))...)
 				sc.Limits.MaxInFlight, sc.Limits.LateAfter = most, time.Hour
-				client.answer = func(protocol.Request) time.Duration { return time.Hour }
+				client.respondAfter = func(protocol.Request) time.Duration { return time.Hour }
 				e := newEngine(Options{})
 				begin := time.Now()
 				e.Apply([]Scenario{sc})
@@ -255,7 +255,7 @@ func TestAGroupIsCanceledByAStopThatIsCutShort(t *testing.T) {
 				if err := e.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("stop: %v", err)
 				}
-				book.settled(t, sc.Timeline.Count(begin, end))
+				book.balances(t, sc.Timeline.Count(begin, end))
 				if got := p.outcomes(); got != outcomes(0, 0, 0, book.begun) {
 					t.Errorf("journeys %v of %d", got, book.begun)
 				}
@@ -268,7 +268,7 @@ func TestAGroupIsCanceledByAStopThatIsCutShort(t *testing.T) {
 func TestAReloadLeavesAGroupWithItsClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, old, book, p := journeys(t, 10, moves(together(2, request(), request()), one(request()))...)
-		old.answer = func(protocol.Request) time.Duration { return 3 * time.Second }
+		old.respondAfter = func(protocol.Request) time.Duration { return 3 * time.Second }
 		e := newEngine(Options{})
 		begin := time.Now()
 		e.Apply([]Scenario{sc})
@@ -288,7 +288,7 @@ func TestAReloadLeavesAGroupWithItsClient(t *testing.T) {
 		old.wasClosed(t, 1)
 		end := time.Now()
 		stop(t, e)
-		book.settled(t, sc.Timeline.Count(begin, end))
+		book.balances(t, sc.Timeline.Count(begin, end))
 	})
 }
 
@@ -310,7 +310,7 @@ func TestGroupsKeepTheLedgerWhateverHappens(t *testing.T) {
 				sc.Limits.LateAfter = time.Duration(rnd.IntN(200)) * time.Millisecond
 				sc.Limits.MaxRate = float64(rnd.IntN(2) * 100)
 				var mu sync.Mutex
-				client.answer = func(protocol.Request) time.Duration {
+				client.respondAfter = func(protocol.Request) time.Duration {
 					mu.Lock()
 					defer mu.Unlock()
 					return time.Duration(rnd.IntN(200)) * time.Millisecond
@@ -321,7 +321,7 @@ func TestGroupsKeepTheLedgerWhateverHappens(t *testing.T) {
 					return rnd.IntN(20) == 0
 				}
 				due := run(t, sc, 20*time.Second)
-				book.settled(t, due)
+				book.balances(t, due)
 				ended := 0
 				for _, n := range p.outcomes() {
 					ended += n

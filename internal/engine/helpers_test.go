@@ -104,8 +104,8 @@ func (l *ledger) drops(r DropReason) uint64 {
 	return l.dropped[r]
 }
 
-// settled fails the test unless want slots came due and each has ended.
-func (l *ledger) settled(tb testing.TB, want uint64) {
+// balances fails the test unless want slots came due and each has ended.
+func (l *ledger) balances(tb testing.TB, want uint64) {
 	tb.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,8 +125,8 @@ type sent struct {
 
 // fake is a Client that responds after a while and remembers the calls.
 type fake struct {
-	answer func(protocol.Request) time.Duration // nil: at once
-	fails  func(protocol.Request) bool          // nil: never
+	respondAfter func(protocol.Request) time.Duration // nil: at once
+	fails        func(protocol.Request) bool          // nil: never
 	// extra is asked for so many times in each call, before it ends.
 	extra  protocol.Extra
 	asks   int
@@ -150,12 +150,12 @@ func (f *fake) Start(c *protocol.Call) {
 	for range f.asks {
 		c.Admits(f.extra)
 	}
-	if f.answer == nil {
+	if f.respondAfter == nil {
 		f.end(c, res)
 		return
 	}
 	go func() {
-		timer := time.NewTimer(f.answer(c.Request))
+		timer := time.NewTimer(f.respondAfter(c.Request))
 		defer timer.Stop()
 		select {
 		case <-timer.C:

@@ -28,9 +28,9 @@ type Journey interface {
 	// Next returns the next move. For MoveRequest and MoveFailed it has set the call's
 	// Request.Entry, and, as it needs them, its Message, Deadline and Tap.
 	Next(c *protocol.Call) Move
-	// Took takes the end of a request that Next has asked for with the same call. It may turn the
+	// RequestEnded takes the end of a request that Next has asked for with the same call. It may turn the
 	// call's result into a failure.
-	Took(c *protocol.Call)
+	RequestEnded(c *protocol.Call)
 	// Close is called once with the outcome, when the journey has ended. The journey is not
 	// used after that.
 	Close(o JourneyOutcome)
@@ -173,9 +173,9 @@ func (r *runner) admitStep(f *flight, now reading) (WithheldReason, bool) {
 	return 0, true
 }
 
-// took reports the end of the lane's request to the journey, and records it.
-func (l *lane) took() {
-	l.flight.journey.Took(&l.call)
+// requestEnded reports the end of the lane's request to the journey, and records it.
+func (l *lane) requestEnded() {
+	l.flight.journey.RequestEnded(&l.call)
 	l.exchanged()
 }
 
@@ -185,12 +185,12 @@ func (l *lane) stepEnded() {
 	client := f.runner.sc.Client
 	if g := f.group; g != nil {
 		g.mu.Lock()
-		l.took()
+		l.requestEnded()
 		g.mu.Unlock()
 		l.release()
 		l.next()
 	} else {
-		l.took()
+		l.requestEnded()
 		l.release()
 		f.advance()
 	}

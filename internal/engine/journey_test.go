@@ -80,7 +80,7 @@ func (w *stroll) Next(c *protocol.Call) Move {
 	return m
 }
 
-func (w *stroll) Took(c *protocol.Call) {
+func (w *stroll) RequestEnded(c *protocol.Call) {
 	defer w.use()()
 	w.busy--
 	w.over = w.over || c.Result.Failed() && !w.plan.goesOn
@@ -114,10 +114,10 @@ func journeys(tb testing.TB, perSecond float64, moves ...Move) (Scenario, *fake,
 func TestAStepIsDueWhenTheOneBeforeHasEndedAndThePauseIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book, p := journeys(t, 10, request(), wait(2*time.Second), request(), request())
-		client.answer = func(protocol.Request) time.Duration { return 30 * time.Millisecond }
+		client.respondAfter = func(protocol.Request) time.Duration { return 30 * time.Millisecond }
 		due := run(t, sc, 10*time.Second)
 
-		book.settled(t, due)
+		book.balances(t, due)
 		if want := outcomes(int(due), 0, 0, 0); p.outcomes() != want || book.journeys != want || book.begun != int(due) {
 			t.Errorf("journeys %v, %v, %d begun, want %v", p.outcomes(), book.journeys, book.begun, want)
 		}
@@ -177,7 +177,7 @@ func TestAJourneyThatTakesLongToBeginHoldsUpNoOther(t *testing.T) {
 		sc, client, book, p := journeys(t, 10, request())
 		sc.Entries[0].Script, sc.Entries[0].Aside = &dawdler{p, 250 * time.Millisecond}, true
 		due := run(t, sc, 10*time.Second)
-		book.settled(t, due)
+		book.balances(t, due)
 		if got := p.outcomes(); got != outcomes(int(due), 0, 0, 0) || due == 0 {
 			t.Errorf("%d slots have ended as %v", due, got)
 		}
@@ -198,7 +198,7 @@ func TestAFailedStepFailsItsJourneyAndFinishesItsSlotOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				sc, client, book, p := journeys(t, 10, moves...)
 				due := run(t, sc, 10*time.Second)
-				book.settled(t, due)
+				book.balances(t, due)
 				if want := outcomes(0, int(due), 0, 0); p.outcomes() != want {
 					t.Errorf("journeys %v, want %v", p.outcomes(), want)
 				}
@@ -225,9 +225,9 @@ func TestMaxInFlightCountsRequestsAndNotUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book, p := journeys(t, 100, request(), wait(5*time.Second), request())
 		sc.Limits.MaxInFlight = 4
-		client.answer = func(protocol.Request) time.Duration { return 10 * time.Millisecond }
+		client.respondAfter = func(protocol.Request) time.Duration { return 10 * time.Millisecond }
 		due := run(t, sc, 20*time.Second)
-		book.settled(t, due)
+		book.balances(t, due)
 		if got := p.outcomes(); got != outcomes(int(due), 0, 0, 0) || client.peak > 4 {
 			t.Errorf("journeys %v of %d, %d requests at a time", got, due, client.peak)
 		}
@@ -239,14 +239,14 @@ func TestAStepWithoutRoomEndsItsJourneyWhenItIsTooLate(t *testing.T) {
 		sc, client, book, _ := journeys(t, 10, request(), wait(time.Second), request())
 		sc.Limits.MaxInFlight = 1
 		sc.Limits.LateAfter = 100 * time.Millisecond
-		client.answer = func(r protocol.Request) time.Duration {
+		client.respondAfter = func(r protocol.Request) time.Duration {
 			if r.Entry == 0 {
 				return time.Millisecond
 			}
 			return 700 * time.Millisecond // Second steps keep each other away.
 		}
 		due := run(t, sc, 10*time.Second)
-		book.settled(t, due)
+		book.balances(t, due)
 		withheld := book.withheld[protocol.Step][WithheldInFlight]
 		if withheld == 0 || withheld != book.journeys[JourneyWithheld] || client.peak != 1 {
 			t.Errorf("%d steps withheld, journeys %v, %d at a time", withheld, book.journeys, client.peak)
@@ -267,7 +267,7 @@ func TestStepsCountAgainstMaxRate(t *testing.T) {
 		sc.Limits.LateAfter = 500 * time.Millisecond
 		begin := time.Now()
 		due := run(t, sc, time.Minute)
-		book.settled(t, due)
+		book.balances(t, due)
 		if book.withheld[protocol.Step][WithheldRateCap] == 0 {
 			t.Error("no step was withheld")
 		}
@@ -291,7 +291,7 @@ func TestJourneysAreBounded(t *testing.T) {
 		fixed := Entry{Weight: 1, Request: 7}
 		sc.Entries = append(sc.Entries, fixed)
 		due := run(t, sc, 5*time.Second)
-		book.settled(t, due)
+		book.balances(t, due)
 		if book.begun != 50 || book.drops(DropJourneys) == 0 {
 			t.Errorf("%d journeys begun, %d slots dropped", book.begun, book.drops(DropJourneys))
 		}
@@ -330,7 +330,7 @@ func TestAReloadLeavesJourneysThatHaveBegunAsTheyWere(t *testing.T) {
 		}
 		end := time.Now()
 		stop(t, e)
-		book.settled(t, sc.Timeline.Count(begin, end))
+		book.balances(t, sc.Timeline.Count(begin, end))
 	})
 }
 
@@ -348,7 +348,7 @@ func TestAStopWaitsForJourneysThatEndWithinTheGrace(t *testing.T) {
 			t.Errorf("the stop took %v", took)
 		}
 		due := sc.Timeline.Count(begin, end)
-		book.settled(t, due)
+		book.balances(t, due)
 		// Those of the last 3 s have more than 5 s to go, and those of the next 4 s, who wait
 		// for the first time, as well: their second pause ends beyond the grace.
 		got := p.outcomes()
@@ -379,7 +379,7 @@ func TestAStopThatIsCutShortEndsAllJourneys(t *testing.T) {
 			t.Errorf("stop: %v", err)
 		}
 		due := sc.Timeline.Count(begin, end)
-		book.settled(t, due)
+		book.balances(t, due)
 		if got := p.outcomes(); got != outcomes(0, 0, 0, int(due)) {
 			t.Errorf("journeys %v", got)
 		}

@@ -59,33 +59,33 @@ type pacer struct {
 	slot timeline.Slot
 	arc  share.Arc
 	held bool
-	// taken is the instant just after the last slot that was handed out.
-	taken time.Time
+	// handedOut is the instant just after the last slot that was handed out.
+	handedOut time.Time
 
 	// now is the last look at the clock. Once halted it stands still: slots due before
 	// it are this pacer's, the others its successor's.
 	now    reading
 	halted bool
 	// The first is closed to make the pacer halt, the second when it has halted.
-	asked, answered chan struct{}
+	asked, stopped chan struct{}
 }
 
 // newPacer returns a pacer whose first slot is the first one due at or after from. It
 // closes the waiter when it has halted.
 func newPacer(sc *Scenario, arcs Arcs, c *clock, w waiter, from reading) *pacer {
 	return &pacer{
-		sc:       sc,
-		arcs:     arcs,
-		clock:    c,
-		logger:   c.logger,
-		waiter:   w,
-		round:    newRounding(sc.Pacing),
-		line:     sc.Timeline,
-		cursor:   sc.Timeline.Cursor(from.wall),
-		seen:     from.wall,
-		now:      from,
-		asked:    make(chan struct{}),
-		answered: make(chan struct{}),
+		sc:      sc,
+		arcs:    arcs,
+		clock:   c,
+		logger:  c.logger,
+		waiter:  w,
+		round:   newRounding(sc.Pacing),
+		line:    sc.Timeline,
+		cursor:  sc.Timeline.Cursor(from.wall),
+		seen:    from.wall,
+		now:     from,
+		asked:   make(chan struct{}),
+		stopped: make(chan struct{}),
 	}
 }
 
@@ -95,10 +95,10 @@ func (p *pacer) ask() {
 	p.waiter.wake()
 }
 
-// answer waits until the pacer that was asked has halted, which is soon, and returns
+// awaitHalt waits until the pacer that was asked has halted, which is soon, and returns
 // the instant: it deals with all slots due before it and with no others.
-func (p *pacer) answer() reading {
-	<-p.answered
+func (p *pacer) awaitHalt() reading {
+	<-p.stopped
 	return p.now
 }
 
@@ -125,8 +125,8 @@ func (p *pacer) next() (turn, bool) {
 			p.skip()
 		default:
 			p.held = false
-			p.taken = p.slot.Due.Add(1)
-			p.seen = p.taken
+			p.handedOut = p.slot.Due.Add(1)
+			p.seen = p.handedOut
 			p.sc.Recorder.Due(1)
 			return turn{slot: p.slot, due: due, ratio: p.arc.Ratio(), now: p.now}, true
 		}
@@ -195,8 +195,8 @@ func (p *pacer) follow(line *timeline.Timeline) {
 // before it are the old one's, also where they have not been dealt with.
 func (p *pacer) turnTo(line *timeline.Timeline) {
 	now := p.now.wall
-	if p.taken.After(now) {
-		now = p.taken // It may have been handed out already.
+	if p.handedOut.After(now) {
+		now = p.handedOut // It may have been handed out already.
 	}
 	from := p.seen
 	if from.After(now) {
@@ -216,11 +216,11 @@ func (p *pacer) turnTo(line *timeline.Timeline) {
 // halt takes no slots from now on.
 func (p *pacer) halt() {
 	// A slot that is due this very nanosecond may have been handed out already.
-	if ahead := p.taken.Sub(p.now.wall); ahead > 0 {
-		p.now = reading{wall: p.taken, mono: p.now.mono.Add(ahead), era: p.now.era}
+	if ahead := p.handedOut.Sub(p.now.wall); ahead > 0 {
+		p.now = reading{wall: p.handedOut, mono: p.now.mono.Add(ahead), era: p.now.era}
 	}
 	p.halted = true
-	close(p.answered)
+	close(p.stopped)
 }
 
 // fetch takes the next slot of this replica in hand. It returns false if there is
@@ -303,7 +303,7 @@ func (p *pacer) pass(to time.Time) uint64 {
 	case p.held:
 		p.cursor.Seek(from) // It is past the slot in hand.
 	}
-	p.seen, p.taken, p.held = to, to, false
+	p.seen, p.handedOut, p.held = to, to, false
 	if back {
 		return 0
 	}

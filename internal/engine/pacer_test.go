@@ -65,7 +65,7 @@ func TestAStepOfTheClockNeitherStallsNorBursts(t *testing.T) {
 				if n := book.drops(DropLate); n+1 < late || n > late+1 {
 					t.Errorf("%d slots were dropped as late, want %d", n, late)
 				}
-				book.settled(t, uint64(len(client.all()))+book.drops(DropLate))
+				book.balances(t, uint64(len(client.all()))+book.drops(DropLate))
 				for _, o := range book.outcomes {
 					if o.Delay != 0 {
 						t.Fatalf("a delay of %v", o.Delay)
@@ -81,7 +81,7 @@ func TestAStepForwardSendsNoSlotTwiceAndSkipsNone(t *testing.T) {
 		begin := time.Now()
 		client, book, tl := stepped(t, time.Hour)
 		uniqueSlots(t, client.all())
-		book.settled(t, tl.Count(begin, begin.Add(time.Hour+30*time.Second)))
+		book.balances(t, tl.Count(begin, begin.Add(time.Hour+30*time.Second)))
 	})
 }
 
@@ -113,7 +113,7 @@ func TestASlotThatWasSentBeforeAStepIsNotCountedAgain(t *testing.T) {
 		time.Sleep(time.Second)
 		end := time.Now().Add(step)
 		stop(t, e)
-		book.settled(t, sc.Timeline.Count(begin, end))
+		book.balances(t, sc.Timeline.Count(begin, end))
 	})
 }
 
@@ -140,7 +140,7 @@ func stalled(t *testing.T, stall time.Duration) (client *fake, book *ledger, due
 func TestAStallWithinLateAfterIsMadeUpFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, book, due, _ := stalled(t, 500*time.Millisecond)
-		book.settled(t, due)
+		book.balances(t, due)
 		if n := uint64(len(client.all())); n != due {
 			t.Errorf("%d requests, want all %d", n, due)
 		}
@@ -165,7 +165,7 @@ func TestALongStallIsDroppedAndNoBurstFollows(t *testing.T) {
 		t.Run(stall.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client, book, due, end := stalled(t, stall)
-				book.settled(t, due)
+				book.balances(t, due)
 				late := uint64(stall.Seconds() * 100)
 				if n := book.drops(DropLate); n+2 < late || n > late+2 {
 					t.Errorf("%d slots were dropped, want those of the stall: %d", n, late)
@@ -317,7 +317,7 @@ func TestOwnershipIsAskedForShortlyBeforeTheDueTime(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		stop(t, e)
 		want := sc.Timeline.Count(begin, change)
-		book.settled(t, want)
+		book.balances(t, want)
 		if n := client.between(begin, change); n != want {
 			t.Errorf("%d requests before the change, want %d", n, want)
 		}
@@ -345,7 +345,7 @@ func TestReplicasShareATimelineWithoutGapOrDuplicate(t *testing.T) {
 					stop(t, e)
 				}
 				want := sc.Timeline.Count(begin, end)
-				book.settled(t, want)
+				book.balances(t, want)
 				uniqueSlots(t, client.all())
 				if n := client.between(begin, end); n != want || want != 3000 {
 					t.Errorf("%d requests, want %d", n, want)
@@ -362,6 +362,6 @@ func TestAReplicaWithoutAnArcSendsNothing(t *testing.T) {
 		e.Apply([]Scenario{sc})
 		time.Sleep(time.Minute)
 		stop(t, e)
-		book.settled(t, 0)
+		book.balances(t, 0)
 	})
 }

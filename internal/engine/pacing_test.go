@@ -77,7 +77,7 @@ func TestDueTimesAreRoundedWhereTheReplicaHasManySlots(t *testing.T) {
 				arcs := arcsFunc(func(time.Time) share.Arc { return tc.arc })
 				wakes, begin, end := paced(t, sc, arcs, 3*time.Second)
 				owned := walk(sc.Timeline, arcs, begin, end)
-				book.settled(t, owned)
+				book.balances(t, owned)
 				if n := uint64(len(client.all())); n != owned || n == 0 {
 					t.Errorf("%d requests, want %d", n, owned)
 				}
@@ -172,7 +172,7 @@ func TestChangesAndStopsWithinAMillisecondLoseAndDoubleNothing(t *testing.T) {
 			want += sc.Timeline.Count(from, time.Now())
 		}
 		stop(t, e)
-		book.settled(t, want)
+		book.balances(t, want)
 		uniqueSlots(t, client.all())
 		if n := uint64(len(client.all())); n != want {
 			t.Errorf("%d requests, want %d", n, want)
@@ -191,10 +191,10 @@ func TestAStepOfTheClockWithManySlotsLosesAndDoublesNothing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
 				client, book, tl := steppedAt(t, 5000, 1500300*time.Microsecond, 3*time.Second, step)
-				book.settled(t, uint64(len(client.all()))+book.drops(DropLate))
+				book.balances(t, uint64(len(client.all()))+book.drops(DropLate))
 				if step > 0 {
 					uniqueSlots(t, client.all())
-					book.settled(t, tl.Count(begin, begin.Add(3*time.Second+step)))
+					book.balances(t, tl.Count(begin, begin.Add(3*time.Second+step)))
 				}
 				for i := range 30 {
 					from := begin.Add(time.Duration(i) * 100 * time.Millisecond)

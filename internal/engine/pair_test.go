@@ -87,10 +87,10 @@ func TestTheHalvesOfAPairFollowOneAnotherInTheOrderThatItHas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book, p := paired(t, 10, request(), request())
 		p.candidateFirst = odd
-		client.answer = always(30 * time.Millisecond)
+		client.respondAfter = always(30 * time.Millisecond)
 		due := run(t, sc, 10*time.Second)
 
-		book.settled(t, due)
+		book.balances(t, due)
 		want := outcomes(int(due), 0, 0, 0)
 		if p.own.outcomes() != want || p.candidate.outcomes() != want || book.journeys != want || book.begun != int(due) {
 			t.Errorf("journeys %v, %v and %v, %d begun, want %v", p.own.outcomes(), p.candidate.outcomes(), book.journeys, book.begun, want)
@@ -132,10 +132,10 @@ func TestWhatBecomesOfACandidateIsNothingToTheSlotsOwnJourney(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book, p := paired(t, 10, request(), request())
 		p.candidateFirst = odd
-		client.answer = always(30 * time.Millisecond)
+		client.respondAfter = always(30 * time.Millisecond)
 		client.fails = func(r protocol.Request) bool { return isCandidate(r.Entry) }
 		due := run(t, sc, 10*time.Second)
-		book.settled(t, due)
+		book.balances(t, due)
 		if want := outcomes(int(due), 0, 0, 0); book.journeys != want {
 			t.Errorf("journeys %v, want %v", book.journeys, want)
 		}
@@ -164,9 +164,9 @@ func TestPairsCountAgainstMaxRate(t *testing.T) {
 				sc, client, book, p := paired(t, 10, request())
 				p.candidateFirst = odd
 				sc.Limits.MaxRate = tc.max
-				client.answer = always(20 * time.Millisecond)
+				client.respondAfter = always(20 * time.Millisecond)
 				due := run(t, sc, time.Minute)
-				book.settled(t, due)
+				book.balances(t, due)
 				if n := count(book, own); n != due {
 					t.Errorf("%d own requests of %d slots: the candidate's must not take their place", n, due)
 				}
@@ -188,9 +188,9 @@ func TestAPairHasOneRequestInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book, _ := paired(t, 100, request())
 		sc.Limits.MaxInFlight = 6
-		client.answer = always(25 * time.Millisecond)
+		client.respondAfter = always(25 * time.Millisecond)
 		due := run(t, sc, 10*time.Second)
-		book.settled(t, due)
+		book.balances(t, due)
 		if client.peak > 6 || book.finished != due {
 			t.Errorf("%d requests were in flight and %d of %d slots were sent, want at most 6 and all", client.peak, book.finished, due)
 		}
@@ -204,9 +204,9 @@ func TestACandidateThatIsWithheldDoesNotTakeTheSlotAlong(t *testing.T) {
 		p.candidateFirst = every
 		p.candidate.moves = []Move{request(), request(), request(), request(), request(), request()}
 		sc.Limits.MaxRate, sc.Limits.LateAfter = 2, 20*time.Millisecond
-		client.answer = always(time.Millisecond)
+		client.respondAfter = always(time.Millisecond)
 		due := run(t, sc, time.Minute)
-		book.settled(t, due)
+		book.balances(t, due)
 		got := p.candidate.outcomes()
 		if got[JourneyWithheld] == 0 || book.withheld[protocol.Step][WithheldRateCap] == 0 {
 			t.Fatalf("candidates %v, withheld %v: some have to be withheld for this test", got, book.withheld)
@@ -228,7 +228,7 @@ func TestAFixedRequestThatIsNotPairedIsNoJourney(t *testing.T) {
 		sc.Entries[0].Script = nil
 		p.wants = none
 		due := run(t, sc, 10*time.Second)
-		book.settled(t, due)
+		book.balances(t, due)
 		if book.begun != 0 || p.begun != 0 || count(book, own) != due {
 			t.Errorf("%d journeys, %d pairs, %d requests of %d slots", book.begun, p.begun, count(book, own), due)
 		}
@@ -249,10 +249,10 @@ func TestPairsKeepTheLedgerWhateverHappens(t *testing.T) {
 			sc.Limits.MaxInFlight = 1 + rnd.IntN(10)
 			sc.Limits.LateAfter = 50 * time.Millisecond
 			sc.Limits.Grace = time.Duration(rnd.IntN(2)) * 200 * time.Millisecond
-			client.answer = func(r protocol.Request) time.Duration { return time.Duration(r.Seq%7) * 20 * time.Millisecond }
+			client.respondAfter = func(r protocol.Request) time.Duration { return time.Duration(r.Seq%7) * 20 * time.Millisecond }
 			client.fails = func(r protocol.Request) bool { return r.Seq%5 == 0 }
 			due := run(t, sc, 5*time.Second)
-			book.settled(t, due)
+			book.balances(t, due)
 			closed := 0
 			for _, n := range p.candidate.outcomes() {
 				closed += n

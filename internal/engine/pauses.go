@@ -103,7 +103,7 @@ func (p *pauses) run() {
 	defer timer.Stop()
 	var due []*lane
 	for {
-		wait, ok := p.take(&due)
+		wait, ok := p.popDue(&due)
 		if !ok {
 			return
 		}
@@ -124,9 +124,9 @@ func (p *pauses) run() {
 	}
 }
 
-// take moves the lanes whose time has come to due. Otherwise it returns how long there is
+// popDue moves the lanes whose time has come to due. Otherwise it returns how long there is
 // to wait, and false when nobody waits.
-func (p *pauses) take(due *[]*lane) (time.Duration, bool) {
+func (p *pauses) popDue(due *[]*lane) (time.Duration, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := int64(time.Since(p.born))

@@ -16,11 +16,11 @@ import (
 
 // flatOut returns a scenario that is asked for more than MaxInFlight lets it send at once
 // in each millisecond, of a client with these response times.
-func flatOut(tb testing.TB, perSecond float64, most int, answer func(protocol.Request) time.Duration) (Scenario, *fake, *ledger) {
+func flatOut(tb testing.TB, perSecond float64, most int, respondAfter func(protocol.Request) time.Duration) (Scenario, *fake, *ledger) {
 	tb.Helper()
 	sc, client, book := scenario(tb, perSecond)
 	sc.Limits.MaxInFlight = most
-	client.answer = answer
+	client.respondAfter = respondAfter
 	return sc, client, book
 }
 
@@ -40,7 +40,7 @@ func always(d time.Duration) func(protocol.Request) time.Duration {
 // due in, and the others were dropped for lack of room.
 func inTime(tb testing.TB, sc *Scenario, client *fake, book *ledger, due uint64) {
 	tb.Helper()
-	book.settled(tb, due)
+	book.balances(tb, due)
 	uniqueSlots(tb, client.all())
 	if client.peak > sc.Limits.MaxInFlight {
 		tb.Errorf("%d in flight at the peak, want up to %d", client.peak, sc.Limits.MaxInFlight)
@@ -74,10 +74,10 @@ func TestAMillisecondTakesMoreRequestsThanMayBeInFlight(t *testing.T) {
 
 func TestWhatFindsNoRoomInItsMillisecondIsDropped(t *testing.T) {
 	for name, tc := range map[string]struct {
-		perSecond float64
-		most      int
-		answer    func(protocol.Request) time.Duration
-		least     uint64 // sent in 50 ms
+		perSecond    float64
+		most         int
+		respondAfter func(protocol.Request) time.Duration
+		least        uint64 // sent in 50 ms
 	}{
 		"at random within it":       {200_000, 100, within(grid), 8000},
 		"at random within several":  {200_000, 100, within(5 * grid), 1500},
@@ -92,7 +92,7 @@ func TestWhatFindsNoRoomInItsMillisecondIsDropped(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				sc, client, book := flatOut(t, tc.perSecond, tc.most, tc.answer)
+				sc, client, book := flatOut(t, tc.perSecond, tc.most, tc.respondAfter)
 				due := run(t, sc, 50*time.Millisecond)
 				inTime(t, &sc, client, book, due)
 				if n := uint64(len(client.all())); n < tc.least {
@@ -129,8 +129,8 @@ func TestRoomIsWaitedForOnlyWhereSlotsAreDueTogether(t *testing.T) {
 
 func TestWaitingForRoomTakesFewWakeUps(t *testing.T) {
 	for name, tc := range map[string]struct {
-		answer func(protocol.Request) time.Duration
-		most   func(sent uint64) uint64
+		respondAfter func(protocol.Request) time.Duration
+		most         func(sent uint64) uint64
 	}{
 		// One for some twenty-five requests, and one a millisecond.
 		"while responses come one by one": {within(200 * time.Microsecond), func(sent uint64) uint64 { return sent/20 + 100 }},
@@ -138,7 +138,7 @@ func TestWaitingForRoomTakesFewWakeUps(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				sc, client, _ := flatOut(t, 1_000_000, 100, tc.answer)
+				sc, client, _ := flatOut(t, 1_000_000, 100, tc.respondAfter)
 				e := newEngine(Options{})
 				counted := countingWaiter{newTimerWaiter(), new(atomic.Int64)}
 				e.waiter = func(Pacing) waiter { return counted }
@@ -170,7 +170,7 @@ func TestARunnerThatWaitsForRoomHandsOver(t *testing.T) {
 			want += sc.Timeline.Count(from, time.Now())
 		}
 		stop(t, e)
-		book.settled(t, want)
+		book.balances(t, want)
 		uniqueSlots(t, client.all())
 		for _, o := range book.outcomes {
 			if o.Delay < 0 || o.Delay >= grid {
@@ -196,7 +196,7 @@ func TestARunnerThatWaitsForRoomStopsAtOnce(t *testing.T) {
 		if took := time.Since(end); took > 0 {
 			t.Errorf("stopping took %v", took)
 		}
-		book.settled(t, sc.Timeline.Count(begin, end))
+		book.balances(t, sc.Timeline.Count(begin, end))
 		client.wasClosed(t, 1)
 	})
 }
@@ -216,10 +216,10 @@ func TestAStepOfTheClockWhileRoomIsWaitedForLosesAndDoublesNothing(t *testing.T)
 				time.Sleep(20 * time.Millisecond)
 				end := time.Now()
 				stop(t, e)
-				book.settled(t, uint64(len(client.all()))+book.drops(DropInFlight)+book.drops(DropLate))
+				book.balances(t, uint64(len(client.all()))+book.drops(DropInFlight)+book.drops(DropLate))
 				if step > 0 {
 					uniqueSlots(t, client.all())
-					book.settled(t, sc.Timeline.Count(begin, end.Add(step)))
+					book.balances(t, sc.Timeline.Count(begin, end.Add(step)))
 				}
 				if n := client.between(begin.Add(25*time.Millisecond), end); n < 400 {
 					t.Errorf("%d requests after the step", n)

@@ -23,7 +23,7 @@ func TestADayIsSentToTheExactCountAndInstant(t *testing.T) {
 				if due < 5000 {
 					t.Fatalf("the timeline has only %d slots", due)
 				}
-				book.settled(t, due)
+				book.balances(t, due)
 				sentAtTheirInstants(t, sc.Timeline, begin, client.all(), due)
 				for _, o := range book.outcomes {
 					if o.Delay != 0 || o.Latency() != 0 {
@@ -71,7 +71,7 @@ func TestOneRequestADay(t *testing.T) {
 		if n := len(client.all()); n != 2 || due != 2 {
 			t.Errorf("%d requests of %d in 2 days", n, due)
 		}
-		book.settled(t, 2)
+		book.balances(t, 2)
 	})
 }
 
@@ -79,7 +79,7 @@ func TestARateOfNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, _, book := scenario(t, 0)
 		run(t, sc, time.Hour)
-		book.settled(t, 0)
+		book.balances(t, 0)
 	})
 }
 
@@ -108,14 +108,14 @@ func TestRequestsCarryTheirIdentity(t *testing.T) {
 	})
 }
 
-func TestASlowAnswerDelaysNothing(t *testing.T) {
+func TestASlowResponseDelaysNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book := scenario(t, 5)
 		const answer = 10*time.Second - time.Millisecond
-		client.answer = func(protocol.Request) time.Duration { return answer }
+		client.respondAfter = func(protocol.Request) time.Duration { return answer }
 		begin := time.Now()
 		due := run(t, sc, time.Minute)
-		book.settled(t, due)
+		book.balances(t, due)
 		sentAtTheirInstants(t, sc.Timeline, begin, client.all(), due)
 		for _, o := range book.outcomes {
 			if o.Delay != 0 || o.Latency() != answer {
@@ -128,17 +128,17 @@ func TestASlowAnswerDelaysNothing(t *testing.T) {
 	})
 }
 
-func TestBeyondMaxInFlightSlotsAreDroppedUntilAnswersCome(t *testing.T) {
+func TestBeyondMaxInFlightSlotsAreDroppedUntilResponsesCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book := scenario(t, 10)
 		sc.Limits.MaxInFlight = 20
 		begin := time.Now()
 		back := begin.Add(30 * time.Second)
 		// A target that hangs for 30 s.
-		client.answer = func(protocol.Request) time.Duration { return max(0, time.Until(back)) }
-		book.settled(t, 0)
+		client.respondAfter = func(protocol.Request) time.Duration { return max(0, time.Until(back)) }
+		book.balances(t, 0)
 		due := run(t, sc, time.Minute)
-		book.settled(t, due)
+		book.balances(t, due)
 		if n := book.drops(DropInFlight); n != 280 {
 			t.Errorf("%d dropped, want the 280 of 30 s at 10/s that were beyond 20", n)
 		}
@@ -167,11 +167,11 @@ func TestWhatHasPiledUpWhileNothingMayBeSentIsCounted(t *testing.T) {
 	for _, perSecond := range []float64{100, 5000} { // With a wake-up for each slot, and with one a millisecond.
 		synctest.Test(t, func(t *testing.T) {
 			sc, client, book := scenario(t, perSecond)
-			client.answer = func(protocol.Request) time.Duration { return 20 * time.Second }
+			client.respondAfter = func(protocol.Request) time.Duration { return 20 * time.Second }
 			sc.Client = &balky{client, 900 * time.Millisecond}
 			sc.Limits.MaxInFlight = 1
 			due := run(t, sc, 10*time.Second)
-			book.settled(t, due)
+			book.balances(t, due)
 			if sent, dropped := uint64(len(client.all())), book.drops(DropInFlight); sent != 1 || dropped != due-1 {
 				t.Errorf("%d sent and %d dropped of %d", sent, dropped, due)
 			}
@@ -184,7 +184,7 @@ func TestWithNoneInFlightAllowedNothingIsSent(t *testing.T) {
 		sc, client, book := scenario(t, 10)
 		sc.Limits.MaxInFlight = 0
 		due := run(t, sc, time.Minute)
-		book.settled(t, due)
+		book.balances(t, due)
 		if n := len(client.all()); n != 0 || book.drops(DropInFlight) != due {
 			t.Errorf("%d requests, %d dropped", n, book.drops(DropInFlight))
 		}
@@ -201,7 +201,7 @@ func TestWhatIsSparedIsDroppedAsBackOff(t *testing.T) {
 		sc, client, book := scenario(t, 10)
 		sc.Sparing = &spareOdd{}
 		due := run(t, sc, 10*time.Second)
-		book.settled(t, due)
+		book.balances(t, due)
 		if n := book.drops(DropBackOff); n != 50 || len(client.all()) != 50 {
 			t.Errorf("%d dropped, %d sent", n, len(client.all()))
 		}
@@ -225,7 +225,7 @@ func TestWhatLacksATokenIsDroppedForThat(t *testing.T) {
 		sc, client, book := scenario(t, 10)
 		sc.Needs = &needsTime{time.Now().Add(4 * time.Second)}
 		due := run(t, sc, 10*time.Second)
-		book.settled(t, due)
+		book.balances(t, due)
 		if n := book.drops(DropNoToken); n != 40 || len(client.all()) != 60 {
 			t.Errorf("%d dropped, %d sent", n, len(client.all()))
 		}
@@ -241,7 +241,7 @@ func TestWhatIsDueTogetherIsFlushedTogether(t *testing.T) {
 		time.Sleep(time.Until(begin.Truncate(time.Second).Add(3 * time.Second)))
 		end := time.Now()
 		stop(t, e)
-		book.settled(t, sc.Timeline.Count(begin, end))
+		book.balances(t, sc.Timeline.Count(begin, end))
 		sum := 0
 		for _, n := range client.flushes {
 			sum += n
@@ -264,7 +264,7 @@ func TestRoomThatComesWithinAMillisecondIsUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sc, client, book := scenario(t, 200_000)
 		sc.Limits.MaxInFlight = 20
-		client.answer = func(protocol.Request) time.Duration { return 100 * time.Microsecond }
+		client.respondAfter = func(protocol.Request) time.Duration { return 100 * time.Microsecond }
 		const seconds = 2
 		due := run(t, sc, seconds*time.Second)
 		// Twenty at a time, each for 100 µs, are ten times as many in a millisecond; once a
@@ -280,6 +280,6 @@ func TestRoomThatComesWithinAMillisecondIsUsed(t *testing.T) {
 				t.Fatalf("a slot was sent %s late", o.Delay)
 			}
 		}
-		book.settled(t, due)
+		book.balances(t, due)
 	})
 }

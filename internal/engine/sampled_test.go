@@ -76,7 +76,7 @@ func TestAllRequestsOfASlotAreSampledOrNone(t *testing.T) {
 		sc, client, _, p := paired(t, 10, request(), wait(time.Second), request())
 		sc.TraceShare = 0.5
 		p.candidateFirst = odd
-		client.answer = func(protocol.Request) time.Duration { return 10 * time.Millisecond }
+		client.respondAfter = func(protocol.Request) time.Duration { return 10 * time.Millisecond }
 		run(t, sc, 20*time.Second)
 		var all [2]int
 		for seq, requests := range bySlot(client) {

@@ -50,7 +50,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 		end := time.Now()
 		stop(t, e)
 		want := sc.Timeline.Count(begin, end)
-		book.settled(t, want)
+		book.balances(t, want)
 		if book.finished != want {
 			t.Errorf("%d finished, want %d", book.finished, want)
 		}

@@ -66,7 +66,7 @@ func TestTheSpansOfSampledRequestsAreThoseThatTheyCarried(t *testing.T) {
 		sc, client, _ := scenario(t, 100)
 		tracer := &spans{}
 		sc.Tracer, sc.TraceShare = tracer, 0.3
-		client.answer = func(protocol.Request) time.Duration { return 30 * time.Millisecond }
+		client.respondAfter = func(protocol.Request) time.Duration { return 30 * time.Millisecond }
 		begin := time.Now()
 		run(t, sc, 10*time.Second)
 		tracer.match(t, client)
@@ -91,7 +91,7 @@ func TestEachRequestOfAJourneyIsAChildOfItsSpan(t *testing.T) {
 				sc, client, _, _ := journeys(t, 10, steps...)
 				tracer := &spans{}
 				sc.Tracer, sc.TraceShare = tracer, 0.5
-				client.answer = func(protocol.Request) time.Duration { return 10 * time.Millisecond }
+				client.respondAfter = func(protocol.Request) time.Duration { return 10 * time.Millisecond }
 				run(t, sc, 10*time.Second)
 				tracer.match(t, client)
 				tracer.nested(t)
@@ -106,7 +106,7 @@ func TestEachHalfOfAPairIsATraceOfItsOwn(t *testing.T) {
 		tracer := &spans{}
 		sc.Tracer, sc.TraceShare = tracer, 1
 		p.candidateFirst = odd
-		client.answer = always(10 * time.Millisecond)
+		client.respondAfter = always(10 * time.Millisecond)
 		due := run(t, sc, 10*time.Second)
 		tracer.match(t, client)
 		tracer.nested(t)

@@ -135,7 +135,7 @@ func TestSlotsAreSentInRealTime(t *testing.T) {
 			stop(t, e)
 			client.wasClosed(t, 1)
 			uniqueSlots(t, client.all())
-			book.settled(t, uint64(len(client.all())))
+			book.balances(t, uint64(len(client.all())))
 		})
 	}
 }

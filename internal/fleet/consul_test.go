@@ -76,13 +76,13 @@ func (c *consulKV) get(w http.ResponseWriter, r *http.Request, key string) {
 		}
 		c.mu.Unlock()
 		if seen == 0 || index > seen {
-			c.answer(w, entry, found, index)
+			c.respond(w, entry, found, index)
 			return
 		}
 		select {
 		case <-changed:
 		case <-timeout:
-			c.answer(w, entry, found, index)
+			c.respond(w, entry, found, index)
 			return
 		case <-r.Context().Done():
 			return
@@ -90,7 +90,7 @@ func (c *consulKV) get(w http.ResponseWriter, r *http.Request, key string) {
 	}
 }
 
-func (c *consulKV) answer(w http.ResponseWriter, entry consulEntry, found bool, index uint64) {
+func (c *consulKV) respond(w http.ResponseWriter, entry consulEntry, found bool, index uint64) {
 	w.Header().Set("X-Consul-Index", fmt.Sprint(index))
 	if !found {
 		w.WriteHeader(http.StatusNotFound)

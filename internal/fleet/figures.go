@@ -71,7 +71,7 @@ type Totals struct {
 	mu     sync.Mutex
 	client kv.Client // nil before the fleet has started
 	// next are the figures to send next, and known are the latest of all members, by ID.
-	next  *told
+	next  *sentFigures
 	known map[string]*known
 }
 
@@ -102,15 +102,15 @@ func newTotals(f *Fleet) *Totals {
 	return &Totals{fleet: f, news: make(chan struct{}, 1), known: map[string]*known{}}
 }
 
-// Tell sends this replica's figures to the others, in the background: the store may take its time.
-func (t *Totals) Tell(now time.Time, all map[string]Figures) {
+// Publish sends this replica's figures to the others, in the background: the store may take its time.
+func (t *Totals) Publish(now time.Time, all map[string]Figures) {
 	content, err := encodeFigures(all)
 	if err != nil {
 		t.fleet.logger.Debug("figures could not be shared", "err", err)
 		return
 	}
 	t.mu.Lock()
-	t.next = &told{at: now.UnixMilli(), content: content}
+	t.next = &sentFigures{at: now.UnixMilli(), content: content}
 	t.mu.Unlock()
 	select {
 	case t.news <- struct{}{}:

@@ -88,7 +88,7 @@ func TestFiguresThatCannotBeReadAreNotKnown(t *testing.T) {
 
 func TestTheNewestFiguresOfEachMemberHold(t *testing.T) {
 	now := time.Now()
-	at := func(age time.Duration) told { return told{at: now.Add(-age).UnixMilli()} }
+	at := func(age time.Duration) sentFigures { return sentFigures{at: now.Add(-age).UnixMilli()} }
 	all := &figures{"a": at(5 * time.Second), "b": at(time.Second)}
 	changed, err := all.Merge(&figures{"a": at(0), "b": at(2 * time.Second), "c": at(0)}, false)
 	if err != nil {

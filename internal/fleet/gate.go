@@ -33,7 +33,7 @@ type gate struct {
 	logger       *slog.Logger
 
 	listener net.Listener
-	slots    chan struct{}
+	permits  chan struct{}
 	ctx      context.Context //nolint:containedctx // The connections' life, which close ends.
 	cancel   context.CancelFunc
 	work     sync.WaitGroup
@@ -47,7 +47,7 @@ func newGate(c *certificates, minVersion uint16, outer netip.AddrPort, refused *
 	}
 	g := &gate{
 		outer: outer, inner: inner, certificates: c, minVersion: minVersion, refused: refused, logger: logger,
-		slots: make(chan struct{}, maxConnections),
+		permits: make(chan struct{}, maxConnections),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g, nil
@@ -91,9 +91,9 @@ func (g *gate) accept() {
 			continue
 		}
 		select {
-		case g.slots <- struct{}{}:
+		case g.permits <- struct{}{}:
 			g.work.Go(func() {
-				defer func() { <-g.slots }()
+				defer func() { <-g.permits }()
 				g.serve(conn)
 			})
 		default:

@@ -100,15 +100,15 @@ func (f *Fleet) heartbeat(id string, d ring.InstanceDesc) *membership.Heartbeat 
 	return h
 }
 
-// tell casts this replica's votes and returns what its heartbeats carry. The caller
+// castVotes casts this replica's votes and returns what its heartbeats carry. The caller
 // holds f.mu.
-func (f *Fleet) tell(now time.Time) ring.InstanceVersions {
+func (f *Fleet) castVotes(now time.Time) ring.InstanceVersions {
 	said := f.tracker.Beat(now.UnixMilli())
 	second := uint64(said.Claim.Second) << 1
 	if said.Claim.Majority {
 		second |= 1
 	}
-	told := ring.InstanceVersions{
+	fields := ring.InstanceVersions{
 		fieldWeight:      uint64(f.o.Weight),
 		fieldConfig:      f.config.Load(),
 		fieldSent:        uint64(now.UnixMilli()),
@@ -123,13 +123,13 @@ func (f *Fleet) tell(now time.Time) ring.InstanceVersions {
 		fieldMinReplicas: uint64(f.o.MinReplicas),
 	}
 	for _, v := range said.Votes {
-		told[v.For] = uint64(v.At)
+		fields[v.For] = uint64(v.At)
 	}
 	for _, v := range said.Settled {
-		told[v.For] = uint64(v.At) | settledBit
+		fields[v.For] = uint64(v.At) | settledBit
 	}
-	f.votes.put(told, now)
-	return told
+	f.votes.put(fields, now)
+	return fields
 }
 
 // nextHeartbeat says what this replica's next heartbeat carries.
@@ -138,7 +138,7 @@ func (f *Fleet) nextHeartbeat(now time.Time) ring.InstanceVersions {
 	defer f.mu.Unlock()
 	f.noticeAbsence(now)
 	f.beaten = now
-	return f.tell(now)
+	return f.castVotes(now)
 }
 
 // beat sends a heartbeat in each round until ctx ends.
@@ -179,17 +179,17 @@ func untilNextBeat(now, last time.Time, spread time.Duration) time.Duration {
 }
 
 // send puts a heartbeat into the store.
-func (f *Fleet) send(ctx context.Context, purge ring.BasicLifecyclerDelegate, told ring.InstanceVersions) error {
+func (f *Fleet) send(ctx context.Context, purge ring.BasicLifecyclerDelegate, fields ring.InstanceVersions) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	return f.members.CAS(ctx, ringKey, func(in any) (out any, retry bool, err error) {
 		desc := ring.GetOrCreateRingDesc(in)
 		own, listed := desc.Ingesters[f.id]
 		if !listed { // The store has lost it.
-			own = desc.AddIngester(f.id, f.store.address, "", nil, ring.ACTIVE, time.Now(), false, time.Time{}, told)
+			own = desc.AddIngester(f.id, f.store.address, "", nil, ring.ACTIVE, time.Now(), false, time.Time{}, fields)
 		}
 		purge.OnRingInstanceHeartbeat(f.lifecycler.Load(), desc, &own)
-		own.Versions, own.Timestamp = told, time.Now().Unix()
+		own.Versions, own.Timestamp = fields, time.Now().Unix()
 		desc.Ingesters[f.id] = own
 		return desc, true, nil
 	})

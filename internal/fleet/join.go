@@ -135,7 +135,7 @@ func (f *Fleet) seek(ctx context.Context) {
 	}
 	pace := time.NewTicker(dialEvery)
 	defer pace.Stop()
-	s := &seeker{fleet: f, pace: pace.C, places: make(chan struct{}, maxDials), busy: map[string]bool{}}
+	s := &seeker{fleet: f, pace: pace.C, permits: make(chan struct{}, maxDials), busy: map[string]bool{}}
 	s.mark(f.store.address, true)
 	for _, name := range f.o.Memberlist.Join {
 		s.mark(name+" unresolved", false)
@@ -172,8 +172,8 @@ const (
 type seeker struct {
 	fleet *Fleet
 	// pace has a value whenever another dial may begin.
-	pace   <-chan time.Time
-	places chan struct{}
+	pace    <-chan time.Time
+	permits chan struct{}
 
 	mu sync.Mutex
 	// busy are the names and addresses that are being tried.
@@ -214,7 +214,7 @@ func (s *seeker) resolve(ctx context.Context, work *sync.WaitGroup, name string)
 		s.once(work, "dial "+address, func() { s.dial(address) })
 	}
 	if err == nil && len(p.Addresses()) > 0 {
-		s.settle(name + " unresolved")
+		s.forget(name + " unresolved")
 	}
 }
 
@@ -222,8 +222,8 @@ func (s *seeker) resolve(ctx context.Context, work *sync.WaitGroup, name string)
 // it is its turn is there: to exchange all that is known with each member, again and again,
 // is work that grows with the square of their number.
 func (s *seeker) dial(address string) {
-	s.places <- struct{}{}
-	defer func() { <-s.places }()
+	s.permits <- struct{}{}
+	defer func() { <-s.permits }()
 	<-s.pace
 	if s.fleet.hears(address) {
 		s.mark(address, true)
@@ -263,8 +263,8 @@ func (s *seeker) mark(seed string, known bool) {
 	s.fleet.countSeeds()
 }
 
-// settle forgets a name that has been resolved: its addresses count in its place.
-func (s *seeker) settle(name string) {
+// forget forgets a name that has been resolved: its addresses count in its place.
+func (s *seeker) forget(name string) {
 	s.fleet.mu.Lock()
 	defer s.fleet.mu.Unlock()
 	delete(s.fleet.seeds, name)

@@ -15,8 +15,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// told are the figures of a member as it sent them. They are passed on unread.
-type told struct {
+// sentFigures are the figures of a member as it sent them. They are passed on unread.
+type sentFigures struct {
 	// at is when, by its clock, in Unix milliseconds.
 	at int64
 	// content are its figures, encoded. It is not modified.
@@ -50,7 +50,7 @@ func decodeFigures(b []byte) (map[string]Figures, error) {
 }
 
 // figures are those of all members, by ID.
-type figures map[string]told
+type figures map[string]sentFigures
 
 var _ memberlist.Mergeable = (*figures)(nil)
 
@@ -67,7 +67,7 @@ func (f figures) merge(others figures) figures {
 
 // forget drops figures that are too old for any use.
 func (f figures) forget(now time.Time) {
-	maps.DeleteFunc(f, func(_ string, o told) bool { return isStale(time.UnixMilli(o.at), now) })
+	maps.DeleteFunc(f, func(_ string, o sentFigures) bool { return isStale(time.UnixMilli(o.at), now) })
 }
 
 // Merge implements memberlist.Mergeable.
@@ -166,7 +166,7 @@ func (figuresCodec) Decode(b []byte) (any, error) {
 }
 
 // memberOf returns the ID and the figures of an encoded member.
-func memberOf(entry []byte) (id string, t told, ok bool) {
+func memberOf(entry []byte) (id string, t sentFigures, ok bool) {
 	ok = eachField(entry, func(number protowire.Number, value uint64, content []byte) bool {
 		switch int(number) {
 		case fieldID:

@@ -40,11 +40,11 @@ func TestVotesTravelInHeartbeatsUntilTheyAreOld(t *testing.T) {
 		voteKey("new"): now.Add(-time.Minute).UnixMilli(),
 		voteKey("old"): now.Add(-voteKept - time.Second).UnixMilli(),
 	}
-	told := ring.InstanceVersions{fieldWeight: 1, fieldConfig: 1<<63 + 5}
-	own.put(told, now)
-	got := votesOf(ring.InstanceDesc{Versions: told})
+	fields := ring.InstanceVersions{fieldWeight: 1, fieldConfig: 1<<63 + 5}
+	own.put(fields, now)
+	got := votesOf(ring.InstanceDesc{Versions: fields})
 	if len(got) != 1 || got[voteKey("new")] != now.Add(-time.Minute).UnixMilli() {
-		t.Errorf("told %v, heard %v", told, got)
+		t.Errorf("told %v, heard %v", fields, got)
 	}
 	if len(own) != 1 {
 		t.Errorf("kept %v", own)

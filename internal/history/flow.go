@@ -106,9 +106,9 @@ func (f *flows) add(o *Flow) {
 	}
 }
 
-// take returns the flow of as many seconds as that, and begins anew; nil if that of most of them
+// drain returns the flow of as many seconds as that, and begins anew; nil if that of most of them
 // is not known.
-func (f *flows) take(seconds float64) *Flow {
+func (f *flows) drain(seconds float64) *Flow {
 	defer func() { *f = flows{} }()
 	if f.known == 0 || 2*f.known < f.seconds {
 		return nil

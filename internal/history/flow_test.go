@@ -78,11 +78,11 @@ func TestAMinuteOfWhichMostIsUnknownIsOfOneReplica(t *testing.T) {
 			f.add(nil)
 		}
 	}
-	if got := f.take(60); got != nil {
+	if got := f.drain(60); got != nil {
 		t.Errorf("got %v", got.Sent)
 	}
 	f.add(otherwise())
-	if got := f.take(1); got == nil || got.Sent != 30 || f.seconds != 0 {
+	if got := f.drain(1); got == nil || got.Sent != 30 || f.seconds != 0 {
 		t.Errorf("got %v", got)
 	}
 }

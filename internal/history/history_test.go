@@ -116,7 +116,7 @@ func TestEverySecondAndMinuteIsKept(t *testing.T) {
 		t.Errorf("since the 170th second there are %d from %d", got.Len, got.From)
 	}
 	recent := h.Recent(start.Add(180 * time.Second))
-	if recent.Flow.Sent < 8.9 || recent.Flow.Sent > 9.1 || recent.Over < settle || recent.Over > 2*settle {
+	if recent.Flow.Sent < 8.9 || recent.Flow.Sent > 9.1 || recent.Over < smoothing || recent.Over > 2*smoothing {
 		t.Errorf("at present it sends %g over %v", recent.Flow.Sent, recent.Over)
 	}
 	if steps := h.Steps(); len(steps) != 1 || steps[0] != (Step{"get", 1710, 90}) {

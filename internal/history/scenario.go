@@ -15,8 +15,8 @@ const (
 	seconds, minutes, few = 15 * 60, 24 * 60, 20
 	// recentMinutes is how far back the figures of single requests reach.
 	recentMinutes = 15
-	// settle is how many points the present figures are over, at least.
-	settle = 10 * time.Second
+	// smoothing is how many points the present figures are over, at least.
+	smoothing = 10 * time.Second
 )
 
 // The columns of a Series, beside one for each reason. Durations are in seconds.
@@ -113,8 +113,8 @@ func (m *mean) add(v float64) {
 	}
 }
 
-// take returns the mean, NaN of nothing, and begins anew.
-func (m *mean) take() float64 {
+// drain returns the mean, NaN of nothing, and begins anew.
+func (m *mean) drain() float64 {
 	v := m.sum / m.n
 	*m = mean{}
 	return v
@@ -190,15 +190,15 @@ func (s *Scenario) tick(now time.Time, g Gauges) {
 	s.second = *x
 	if begun := now.Unix() / 60; begun != s.minute.at.Unix()/60 {
 		if s.others != nil {
-			minute = s.others.take(now.Sub(s.minute.at).Seconds())
+			minute = s.others.drain(now.Sub(s.minute.at).Seconds())
 		}
-		s.minutes.add((begun-1)*60, s.point(x, &s.minute, s.targets.take(), minute))
+		s.minutes.add((begun-1)*60, s.point(x, &s.minute, s.targets.drain(), minute))
 		s.minute = *x
 		for _, q := range s.requests {
 			q.ended, q.failed = remember(q.ended, q.request.ended.Load()), remember(q.failed, q.request.failed.Load())
 		}
 	}
-	if now.Sub(s.newer.at) >= settle {
+	if now.Sub(s.newer.at) >= smoothing {
 		s.older, s.newer = s.newer, *x
 	}
 }

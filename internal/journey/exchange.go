@@ -57,7 +57,7 @@ func (x *exchange) Response(h protocol.Head) {
 		return
 	}
 	if x.sent.Jar != nil && x.sent.KeepsRedirects {
-		x.sent.Jar.Take(x.sent.URL, h.Fields)
+		x.sent.Jar.SetCookies(x.sent.URL, h.Fields)
 	}
 	x.got.head = h
 }

@@ -82,11 +82,11 @@ func (r *run) member(c *protocol.Call, at int) engine.Move {
 	return move
 }
 
-// tookMember takes the end of a request of the group.
-func (r *run) tookMember(c *protocol.Call) {
+// memberEnded takes the end of a request of the group.
+func (r *run) memberEnded(c *protocol.Call) {
 	g := r.group
 	m := g.of(c)
-	r.journey.Within(&m.branch, func() { r.took(c, &m.exchange) })
+	r.journey.Within(&m.branch, func() { r.requestEnded(c, &m.exchange) })
 	g.keep(m)
 	g.last = m
 }
@@ -94,8 +94,8 @@ func (r *run) tookMember(c *protocol.Call) {
 // keep keeps the cookies that the responses to a request have set until the group has ended, as many
 // as a jar would.
 func (g *group) keep(m *member) {
-	if len(m.jar.set) > 0 && g.size+m.jar.own.taken <= maxCookies {
-		g.size += m.jar.own.taken
+	if len(m.jar.set) > 0 && g.size+m.jar.own.size <= maxCookies {
+		g.size += m.jar.own.size
 		g.cookies = append(g.cookies, settings{m.nth, m.jar.set})
 	}
 	m.jar = overlay{}
@@ -109,7 +109,7 @@ func (r *run) join() engine.Move {
 		slices.SortFunc(g.cookies, func(a, b settings) int { return a.nth - b.nth })
 		for _, s := range g.cookies {
 			for _, set := range s.all {
-				r.jar.Take(set.url, set.fields)
+				r.jar.SetCookies(set.url, set.fields)
 			}
 		}
 		r.group = nil
@@ -136,11 +136,11 @@ type overlay struct {
 
 var _ cookies = (*overlay)(nil)
 
-// Take implements httpreq.Jar.
-func (o *overlay) Take(u uri.URI, response []protocol.Field) {
-	before := o.own.taken
-	o.own.Take(u, response)
-	if o.own.taken > before {
+// SetCookies implements httpreq.Jar.
+func (o *overlay) SetCookies(u uri.URI, response []protocol.Field) {
+	before := o.own.size
+	o.own.SetCookies(u, response)
+	if o.own.size > before {
 		o.set = append(o.set, setting{u, slices.DeleteFunc(slices.Clone(response), func(f protocol.Field) bool { return !isSetCookie(f) })})
 	}
 }

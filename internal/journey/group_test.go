@@ -20,13 +20,13 @@ func setCookies(values ...string) []protocol.Field {
 func TestARequestAtOnceHasTheCookiesOfItsJourneyAndItsOwn(t *testing.T) {
 	u := parsed(t, "http://shop.example/a")
 	var base jar
-	base.Take(u, setCookies("sid=1; Path=/", "theme=dark; Path=/", "basket=3; Path=/"))
+	base.SetCookies(u, setCookies("sid=1; Path=/", "theme=dark; Path=/", "basket=3; Path=/"))
 	o := &overlay{base: &base}
 	if got := o.Cookies(u); got != "sid=1; theme=dark; basket=3" {
 		t.Errorf("cookies %q at first", got)
 	}
-	o.Take(u, setCookies("theme=light; Path=/", "basket=; Max-Age=0; Path=/", "seen=1; Path=/"))
-	o.Take(u, setCookies())
+	o.SetCookies(u, setCookies("theme=light; Path=/", "basket=; Max-Age=0; Path=/", "seen=1; Path=/"))
+	o.SetCookies(u, setCookies())
 	if got := o.Cookies(u); got != "sid=1; theme=light; seen=1" {
 		t.Errorf("cookies %q of a redirect", got)
 	}
@@ -49,7 +49,7 @@ func TestCookiesOfRequestsAtOnceAreMergedInTheOrderOfTheFile(t *testing.T) {
 		r.together(3)
 		for _, nth := range order {
 			m := &member{nth: nth, jar: overlay{base: &r.jar}}
-			m.jar.Take(u, setCookies(fmt.Sprintf("last=%d", nth), fmt.Sprintf("c%d=x", nth)))
+			m.jar.SetCookies(u, setCookies(fmt.Sprintf("last=%d", nth), fmt.Sprintf("c%d=x", nth)))
 			r.group.keep(m)
 		}
 		if got := r.jar.Cookies(u); got != "" {
@@ -74,7 +74,7 @@ func TestTheCookiesOfAGroupAreBounded(t *testing.T) {
 	g := &group{open: 1}
 	for i := range 10_000 {
 		m := &member{nth: i, jar: overlay{base: &jar{}}}
-		m.jar.Take(u, setCookies(fmt.Sprintf("c%d=%s", i, strings.Repeat("x", 1000))))
+		m.jar.SetCookies(u, setCookies(fmt.Sprintf("c%d=%s", i, strings.Repeat("x", 1000))))
 		g.keep(m)
 	}
 	if n := len(g.cookies); n < 200 || n > 262 {

@@ -17,8 +17,8 @@ import (
 // empty, and costs nothing until a response sets a cookie.
 type jar struct {
 	cookies *cookiejar.Jar
-	// taken is how many bytes of cookies there are at most.
-	taken int
+	// size is how many bytes of cookies there are at most.
+	size int
 }
 
 // maxCookies bounds the cookies of a jar, in bytes. Those beyond it are ignored, as browsers do.
@@ -33,12 +33,12 @@ type cookies interface {
 
 var _ cookies = (*jar)(nil)
 
-// Take implements httpreq.Jar.
-func (j *jar) Take(u uri.URI, response []protocol.Field) {
+// SetCookies implements httpreq.Jar.
+func (j *jar) SetCookies(u uri.URI, response []protocol.Field) {
 	var header http.Header
 	for _, f := range response {
-		if isSetCookie(f) && j.taken+len(f.Value) <= maxCookies {
-			j.taken += len(f.Value)
+		if isSetCookie(f) && j.size+len(f.Value) <= maxCookies {
+			j.size += len(f.Value)
 			if header == nil {
 				header = http.Header{}
 			}

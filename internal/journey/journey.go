@@ -198,16 +198,16 @@ func (r *run) failed(c *protocol.Call, at int, err error) engine.Move {
 	return engine.Move{Kind: engine.MoveFailed}
 }
 
-// Took implements engine.Journey.
-func (r *run) Took(c *protocol.Call) {
+// RequestEnded implements engine.Journey.
+func (r *run) RequestEnded(c *protocol.Call) {
 	if r.group != nil {
-		r.tookMember(c)
+		r.memberEnded(c)
 	} else {
-		r.took(c, &r.own)
+		r.requestEnded(c, &r.own)
 	}
 }
 
-func (r *run) took(c *protocol.Call, x *exchange) {
+func (r *run) requestEnded(c *protocol.Call, x *exchange) {
 	if r.session != nil {
 		r.see(c)
 	}
@@ -243,7 +243,7 @@ func (r *run) look(c *protocol.Call, x *exchange) {
 		c.Result.Reason, c.Result.Err = protocol.ReasonCheck, err
 		return
 	}
-	v := r.journey.Took(res)
+	v := r.journey.Receive(res)
 	if rec := r.script.o.Recorder; rec != nil {
 		for _, check := range v.Failed {
 			rec.CheckFailed(c.Request.Entry, check)
@@ -274,14 +274,14 @@ func (r *run) end() {
 }
 
 // Values passes each drawn and captured value so far to a function, for people: secrets are hidden.
-func (r *run) Values(tell func(name, value string)) {
+func (r *run) Values(show func(name, value string)) {
 	r.within(func() {
 		r.journey.Each(func(name string, v script.Value, secret bool) {
 			text := string(v.AppendJSON(nil))
 			if secret {
 				text = script.Hidden
 			}
-			tell(name, text)
+			show(name, text)
 		})
 	})
 }

@@ -99,7 +99,7 @@ func TestAJarKeepsCookiesWhereTheyBelong(t *testing.T) {
 	if got := j.Cookies(at("http://a.example/")); got != "" || j.cookies != nil {
 		t.Errorf("an empty jar has %q", got)
 	}
-	j.Take(at("https://a.example/x/y?z"), set(
+	j.SetCookies(at("https://a.example/x/y?z"), set(
 		"host=1", "path=2; Path=/x", "secure=3; Secure; Path=/", "domain=4; Domain=example; Path=/", "sub=5; Domain=a.example; Path=/",
 		`quoted="6 7"; Path=/`, "gone=8; Max-Age=0; Path=/", "other=9; Domain=b.example", "broken",
 	))
@@ -114,7 +114,7 @@ func TestAJarKeepsCookiesWhereTheyBelong(t *testing.T) {
 			t.Errorf("%s gets %s, want %s", url, got, want)
 		}
 	}
-	j.Take(at("https://a.example/"), set("sub=; Domain=a.example; Max-Age=0; Path=/", "secure=new; Secure; Path=/"))
+	j.SetCookies(at("https://a.example/"), set("sub=; Domain=a.example; Max-Age=0; Path=/", "secure=new; Secure; Path=/"))
 	if got := j.Cookies(at("https://a.example/")); got != `secure=new; quoted="6 7"` {
 		t.Errorf("after a change: %s", got)
 	}

@@ -101,14 +101,14 @@ func (r *run) cookies() cookies {
 // fixed is a jar that is not changed.
 type fixed struct{ *jar }
 
-// Take implements httpreq.Jar.
-func (fixed) Take(uri.URI, []protocol.Field) {}
+// SetCookies implements httpreq.Jar.
+func (fixed) SetCookies(uri.URI, []protocol.Field) {}
 
 // layered is a jar of a slot over that of its session.
 type layered struct{ own, base *jar }
 
-// Take implements httpreq.Jar.
-func (l *layered) Take(u uri.URI, response []protocol.Field) { l.own.Take(u, response) }
+// SetCookies implements httpreq.Jar.
+func (l *layered) SetCookies(u uri.URI, response []protocol.Field) { l.own.SetCookies(u, response) }
 
 // Cookies implements httpreq.Jar.
 func (l *layered) Cookies(u uri.URI) string { return fieldOf(l.of(u)) }
@@ -191,7 +191,7 @@ func (e *entering) Start(c *protocol.Call, ended func()) error {
 
 // Ended implements Player.
 func (e *entering) Ended(c *protocol.Call) error {
-	e.run.Took(c)
+	e.run.RequestEnded(c)
 	return e.Unsent(c)
 }
 

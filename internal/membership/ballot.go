@@ -275,7 +275,7 @@ func (t *Tracker) step(second int64) bool {
 
 // follow returns the views that may follow one in a second.
 func (t *Tracker) follow(view possibility, second int64) (next []possibility, ok bool) {
-	b := t.ballot(view.members, second*1000-t.settle())
+	b := t.ballot(view.members, second*1000-t.voteDelay())
 	if !b.isKnown() {
 		return nil, false
 	}

@@ -13,9 +13,9 @@ func (t *Tracker) claim() Claim {
 
 // hashOf returns a hash of a view, which does not depend on the order.
 func hashOf(lineage uint64, members []Key) uint64 {
-	h := mix(lineage)
+	h := splitMix64(lineage)
 	for _, k := range members {
-		h ^= mix(uint64(k))
+		h ^= splitMix64(uint64(k))
 	}
 	return h
 }
@@ -136,7 +136,7 @@ func (t *Tracker) found(now int64) {
 	if founders[t.self()] == nil {
 		return // It does not hear itself yet.
 	}
-	t.lineage = uint64(first)<<29 | mix(uint64(t.self()))>>35
+	t.lineage = uint64(first)<<29 | splitMix64(uint64(t.self()))>>35
 	t.agree(founders, first)
 	for _, k := range keys {
 		t.votes[k.vote(joins)] = t.stamp

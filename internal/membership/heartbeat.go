@@ -58,12 +58,12 @@ const keyBit = 1 << 62
 func KeyOf(id string, asked int64) Key {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(id)) // It never fails.
-	x := mix(h.Sum64() ^ mix(uint64(asked)))
+	x := splitMix64(h.Sum64() ^ splitMix64(uint64(asked)))
 	return Key(x&^(1<<63|7) | keyBit)
 }
 
-// mix spreads the bits of a number (the finalizer of SplitMix64).
-func mix(x uint64) uint64 {
+// splitMix64 spreads the bits of a number (the finalizer of SplitMix64).
+func splitMix64(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xBF58476D1CE4E5B9
 	x = (x ^ x>>27) * 0x94D049BB133111EB
 	return x ^ x>>31

@@ -27,10 +27,10 @@ const (
 	// BeatSpread is within how many milliseconds from then all send their heartbeats. Members
 	// of a second are decided 750 ms before it, which is as long after these at least.
 	BeatSpread = 200
-	// settle is from the round of a vote to the second in which it counts, if all members
+	// voteDelay is from the round of a vote to the second in which it counts, if all members
 	// agree; serverDelay is added if heartbeats go through a server, as a vote that has not
 	// come from it by then counts as not cast.
-	settle, serverDelay = 2000 - BeatAt, period
+	voteDelay, serverDelay = 2000 - BeatAt, period
 	// ahead is how much earlier more than half have to agree if not all do, and how much
 	// earlier than it counts a vote that one is lost is cast.
 	ahead = period
@@ -303,12 +303,12 @@ func (t *Tracker) Decide(second int64) View {
 	return t.view
 }
 
-// settle is from the round of a vote that all agree on to the second in which it counts.
-func (t *Tracker) settle() int64 {
+// voteDelay is from the round of a vote that all agree on to the second in which it counts.
+func (t *Tracker) voteDelay() int64 {
 	if t.o.Server {
-		return settle + serverDelay
+		return voteDelay + serverDelay
 	}
-	return settle
+	return voteDelay
 }
 
 // advance works out the views up to a second, as far as they can be.

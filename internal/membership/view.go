@@ -163,7 +163,7 @@ func (t *Tracker) mayComeIn(second int64) bool {
 	if t.asked == 0 || t.isOut(t.self()) {
 		return false
 	}
-	return t.announced == 0 || second*1000 < round(t.announced)+t.settle()+ahead+period
+	return t.announced == 0 || second*1000 < round(t.announced)+t.voteDelay()+ahead+period
 }
 
 // State is the state of a replica in a second.

@@ -83,7 +83,7 @@ func (t *Tracker) isSettled(vote uint64) bool {
 // view was voted.
 func (t *Tracker) isPast(k Key, end uint64) bool {
 	at, ended := t.votes[k.vote(end)]
-	return ended && at <= (t.known+1)*1000-t.settle()
+	return ended && at <= (t.known+1)*1000-t.voteDelay()
 }
 
 // Waits reports whether this replica waits for those that it should find.
@@ -155,14 +155,14 @@ func (t *Tracker) vote(now int64) {
 	for k := range t.disputed() {
 		t.cast(k.vote(leaves), stamp)
 	}
-	told, life := t.ballot(t.members, t.sent), t.probation(now)
+	sentVotes, life := t.ballot(t.members, t.sent), t.probation(now)
 	for k, p := range t.peers {
 		switch {
 		case t.members[k] == nil:
-			if p.Sent-p.Asked+period/4 >= life && t.isWelcome(now, p, told.on(k)) {
+			if p.Sent-p.Asked+period/4 >= life && t.isWelcome(now, p, sentVotes.on(k)) {
 				t.cast(k.vote(joins), stamp)
 			}
-		case t.hasLeft(k, p) || told.on(k).leaves.asked:
+		case t.hasLeft(k, p) || sentVotes.on(k).leaves.asked:
 			t.cast(k.vote(leaves), stamp)
 		case k != t.self():
 			t.suspect(now, k, p)
@@ -198,13 +198,13 @@ func (t *Tracker) disputed() map[Key]*peer {
 }
 
 // isWelcome reports whether one that asks should join.
-func (t *Tracker) isWelcome(now int64, p *peer, told *question) bool {
+func (t *Tracker) isWelcome(now int64, p *peer, sentVotes *question) bool {
 	switch {
 	case p.Asked == 0, p.Leaving != 0, !p.listed, p.replaced, now-p.Sent >= hearing, p.out != 0:
 		return false
 	case p.Claim.Lineage != 0 && p.Claim.Lineage != t.lineage:
 		return false // It has a fleet of its own, which it has to give up first.
-	case told.leaves.asked, told.lost.asked:
+	case sentVotes.leaves.asked, sentVotes.lost.asked:
 		return false // It was a member, and is on its way out.
 	}
 	return true

@@ -273,13 +273,13 @@ func (w *world) beat(n *node) {
 		ID: n.id, Weight: n.weight, Address: n.addr, Sent: w.now, Asked: said.Asked, Leaving: said.Leaving,
 		Heir: said.Heir, HeirSince: said.HeirSince, Claim: said.Claim, Votes: said.Votes, Settled: said.Settled,
 	}}
-	w.tell(n, e)
+	w.spread(n, e)
 	if w.gossip == nil || w.gossip.isToExchange(w) {
 		w.sync(n)
 	}
 }
 
-func (w *world) tell(n *node, e *entry) {
+func (w *world) spread(n *node, e *entry) {
 	n.put(e)
 	if w.gossip != nil {
 		entries := []*entry{e}
@@ -324,12 +324,12 @@ func (w *world) unregister(n *node) {
 	if e := n.entry(n.number); e != nil {
 		last := *e
 		last.gone = true
-		w.tell(n, &last)
+		w.spread(n, &last)
 	}
 	w.end(n)
 }
 
-// end ends a replica, of which no more than its past remains.
+// end ends a replica. Only its past remains.
 func (w *world) end(n *node) {
 	n.running, n.ended = false, w.now
 	n.tracker, n.store, n.list, n.inbox = nil, nil, nil, map[int64][]message{}

@@ -21,9 +21,9 @@ const (
 	// Keep is how many changes of a scenario are kept. Those that have not taken effect
 	// yet and the one that they replace have to be among them.
 	Keep = 8
-	// Settle is the least time between writing a change and its effect, in which every
+	// Lead is the least time between writing a change and its effect, in which every
 	// replica has to hear of it.
-	Settle = 2 * time.Second
+	Lead = 2 * time.Second
 	// remember is for how long a rate that was found is known after it has expired, so that slots
 	// are numbered on when another one is found.
 	remember = 24 * time.Hour
@@ -85,7 +85,7 @@ type History []Change
 // Begin returns the instant from which a change that is written now is in effect: the
 // next whole second after Settle.
 func Begin(now time.Time) time.Time {
-	return now.UTC().Add(Settle + time.Second - 1).Truncate(time.Second)
+	return now.UTC().Add(Lead + time.Second - 1).Truncate(time.Second)
 }
 
 // Add returns the history with a change that is written now. It sets the fields that are not the author's: From, Written

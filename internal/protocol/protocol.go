@@ -181,10 +181,10 @@ type Phases struct {
 	TLS     time.Duration
 }
 
-// Wire receives the events of a client's connections, which do not belong to single
+// ConnObserver receives the events of a client's connections, which do not belong to single
 // requests: they are shared, made ahead and outlive them. Implementations are safe for
 // concurrent use and do not block.
-type Wire interface {
+type ConnObserver interface {
 	// Resolved is called for each attempt to resolve a name, with how long it took and how
 	// it failed, if it did.
 	Resolved(took time.Duration, err error)
@@ -203,25 +203,25 @@ type Wire interface {
 	Transferred(sent, received int)
 }
 
-// Discard is a Wire that keeps nothing.
+// Discard is a ConnObserver that keeps nothing.
 type Discard struct{}
 
-var _ Wire = Discard{}
+var _ ConnObserver = Discard{}
 
-// Resolved implements Wire.
+// Resolved implements ConnObserver.
 func (Discard) Resolved(time.Duration, error) {}
 
-// Outdated implements Wire.
+// Outdated implements ConnObserver.
 func (Discard) Outdated() {}
 
-// FileFailed implements Wire.
+// FileFailed implements ConnObserver.
 func (Discard) FileFailed() {}
 
-// Opened implements Wire.
+// Opened implements ConnObserver.
 func (Discard) Opened(Phases) {}
 
-// Closed implements Wire.
+// Closed implements ConnObserver.
 func (Discard) Closed() {}
 
-// Transferred implements Wire.
+// Transferred implements ConnObserver.
 func (Discard) Transferred(int, int) {}

@@ -87,7 +87,7 @@ func checkName(t Turn) string {
 func (c *compiler) turns(r *request, s *scope) error {
 	checks := len(r.Checks)
 	for i, t := range r.Exchange {
-		one := turn{Turn: t, check: -1, hash: mix(hashName("turn") + uint64(len(c.p.requests))<<32 + uint64(i))}
+		one := turn{Turn: t, check: -1, hash: splitMix64(hashName("turn") + uint64(len(c.p.requests))<<32 + uint64(i))}
 		var err error
 		switch t := t.(type) {
 		case Send:

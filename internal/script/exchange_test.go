@@ -18,37 +18,37 @@ func conversation(t *testing.T, p *Program, messages ...string) string {
 	}
 	var talk Talk
 	j.Talk(&talk, 0)
-	var told []string
+	var log []string
 	for {
 		say, err := talk.Next()
 		if err != nil {
-			return strings.Join(append(told, "fails: "+err.Error()), ", ")
+			return strings.Join(append(log, "fails: "+err.Error()), ", ")
 		}
 		switch say.Kind {
 		case SayEnd:
-			return strings.Join(told, ", ")
+			return strings.Join(log, ", ")
 		case SayMessage:
-			told = append(told, fmt.Sprintf("says %s", say.Data))
+			log = append(log, fmt.Sprintf("says %s", say.Data))
 			if say.Binary {
-				told[len(told)-1] += " in bytes"
+				log[len(log)-1] += " in bytes"
 			}
 		case SayPause:
-			told = append(told, "waits "+say.For.String())
+			log = append(log, "waits "+say.For.String())
 		case SayPing:
-			told = append(told, "pings for "+say.For.String())
+			log = append(log, "pings for "+say.For.String())
 		case SayClosing:
-			told = append(told, "is to be closed within "+say.For.String())
+			log = append(log, "is to be closed within "+say.For.String())
 		case SayWait:
 			heard, err := listen(&talk, &messages)
 			if err != nil {
-				return strings.Join(append(told, "fails: "+err.Error()), ", ")
+				return strings.Join(append(log, "fails: "+err.Error()), ", ")
 			}
 			if !heard {
 				err := talk.Missed()
 				check, _ := talk.Failed()
-				return strings.Join(append(told, fmt.Sprintf("misses %d: %v", check, err)), ", ")
+				return strings.Join(append(log, fmt.Sprintf("misses %d: %v", check, err)), ", ")
 			}
-			told = append(told, "hears")
+			log = append(log, "hears")
 		}
 	}
 }

@@ -37,7 +37,7 @@ func compile(tb testing.TB, variables []Variable, steps ...Step) *Program {
 
 // slot returns the slot of a number, as the timeline would hash it.
 func slot(seq uint64) Slot {
-	return Slot{Hash: mix(0x5eed + seq*0xD1342543DE82EF95), Seq: seq, Due: time.Unix(1_800_000_000, 0).UTC().Add(time.Duration(seq) * time.Millisecond)}
+	return Slot{Hash: splitMix64(0x5eed + seq*0xD1342543DE82EF95), Seq: seq, Due: time.Unix(1_800_000_000, 0).UTC().Add(time.Duration(seq) * time.Millisecond)}
 }
 
 // begin begins the journey of a slot.

@@ -282,8 +282,8 @@ type Verdict struct {
 	End bool
 }
 
-// Took takes the response to the request that was asked for last: it checks and captures.
-func (j *Journey) Took(r *Response) Verdict {
+// Receive takes the response to the request that was asked for last: it checks and captures.
+func (j *Journey) Receive(r *Response) Verdict {
 	var v Verdict
 	req := &j.p.requests[j.at]
 	for i := range req.Checks {
@@ -317,7 +317,7 @@ func (j *Journey) Took(r *Response) Verdict {
 func (j *Journey) capture(c *Capture, r *Response) error {
 	s := newStream(j.slot.Hash, j.p.symbols[c.index].hash, j.cells[c.index].nth)
 	j.cells[c.index].nth++
-	value, err := c.take(r, &s)
+	value, err := c.extract(r, &s)
 	if err != nil {
 		return err
 	}

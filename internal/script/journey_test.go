@@ -14,19 +14,19 @@ import (
 func story(t *testing.T, p *Program, s Slot, texts []string, responses ...Response) string {
 	t.Helper()
 	j := begin(p, s)
-	var told []string
+	var log []string
 	for sent := 0; ; {
 		m, err := j.Next()
 		if err != nil {
-			told = append(told, fmt.Sprintf("%d fails (%v)", m.Request, err))
+			log = append(log, fmt.Sprintf("%d fails (%v)", m.Request, err))
 			j.End()
 			continue
 		}
 		switch m.Kind {
 		case MoveEnd:
-			return strings.Join(told, ", ")
+			return strings.Join(log, ", ")
 		case MovePause:
-			told = append(told, "waits "+m.Pause.String())
+			log = append(log, "waits "+m.Pause.String())
 			continue
 		default:
 		}
@@ -36,24 +36,24 @@ func story(t *testing.T, p *Program, s Slot, texts []string, responses ...Respon
 		}
 		out, err := text.Text(j)
 		if err != nil {
-			told = append(told, fmt.Sprintf("%d fails (%v)", m.Request, err))
+			log = append(log, fmt.Sprintf("%d fails (%v)", m.Request, err))
 			j.End()
 			continue
 		}
-		told = append(told, fmt.Sprintf("%d %s", m.Request, out))
+		log = append(log, fmt.Sprintf("%d %s", m.Request, out))
 		var r Response
 		if sent < len(responses) {
 			r = responses[sent]
 		}
 		sent++
-		switch v := j.Took(&r); {
+		switch v := j.Receive(&r); {
 		case v.Err != nil && j.GoesOn():
-			told = append(told, fmt.Sprintf("goes on (%v)", v.Err))
+			log = append(log, fmt.Sprintf("goes on (%v)", v.Err))
 		case v.Err != nil:
-			told = append(told, fmt.Sprintf("ends (%v, without %v)", v.Err, j.Rest()))
+			log = append(log, fmt.Sprintf("ends (%v, without %v)", v.Err, j.Rest()))
 			j.End()
 		case v.End:
-			told = append(told, fmt.Sprintf("is done (without %v)", j.Rest()))
+			log = append(log, fmt.Sprintf("is done (without %v)", j.Rest()))
 			j.End()
 		}
 	}
@@ -220,7 +220,7 @@ func TestCaptures(t *testing.T) {
 	} {
 		s := newStream(1, 2, 3)
 		response := r
-		v, err := tc.capture.take(&response, &s)
+		v, err := tc.capture.extract(&response, &s)
 		got := string(v.AppendJSON(nil))
 		if err != nil {
 			got = err.Error()
@@ -235,7 +235,7 @@ func TestAStandInIsCapturedWhateverTheResponseHas(t *testing.T) {
 	for _, pick := range []Pick{PickWhole, PickAll, PickRandom} {
 		c := Capture{Part: Part{JSON: "items"}, Pick: pick, OrEnd: true, StandIn: "1"}
 		s, r := newStream(5, 6, 7), body("")
-		v, err := c.take(&r, &s)
+		v, err := c.extract(&r, &s)
 		if err != nil || !c.finds(&r) {
 			t.Fatalf("nothing is captured: %v", err)
 		}
@@ -253,7 +253,7 @@ func TestARandomPickIsEachElementInItsTurn(t *testing.T) {
 	for n := range uint32(3000) {
 		s := newStream(5, 6, n)
 		r := body(`["a","b","c"]`)
-		v, err := c.take(&r, &s)
+		v, err := c.extract(&r, &s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -398,7 +398,7 @@ func BenchmarkCapture(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		r := Response{Body: text}
-		if v := j.Took(&r); v.Err != nil {
+		if v := j.Receive(&r); v.Err != nil {
 			b.Fatal(v.Err)
 		}
 	}

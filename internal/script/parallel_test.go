@@ -16,7 +16,7 @@ type stage struct {
 	respond func(text string) Response
 	// next returns which of n requests in flight ends next.
 	next func(n int) int
-	told []string
+	log  []string
 }
 
 // underWay is a request that has not been taken, and its place in the story.
@@ -41,15 +41,15 @@ func play(t *testing.T, p *Program, s Slot, texts []string, respond func(text st
 	for {
 		switch m := st.ask(); m.Kind {
 		case MoveEnd:
-			return strings.Join(st.told, ", ")
+			return strings.Join(st.log, ", ")
 		case MovePause:
-			st.told = append(st.told, "waits "+m.Pause.String())
+			st.log = append(st.log, "waits "+m.Pause.String())
 		case MoveTogether:
-			st.told = append(st.told, fmt.Sprintf("%d at once", m.Lanes))
+			st.log = append(st.log, fmt.Sprintf("%d at once", m.Lanes))
 			st.together(m.Lanes)
 		case MoveRequest:
 			if text, ok := st.render(m.Request); ok {
-				st.took(len(st.told)-1, text)
+				st.receive(len(st.log)-1, text)
 			}
 		case MoveJoin:
 			t.Fatal("a lane joins that there is not")
@@ -64,7 +64,7 @@ func (st *stage) ask() Move {
 		if err == nil {
 			return m
 		}
-		st.told = append(st.told, fmt.Sprintf("%d fails (%v)", m.Request, err))
+		st.log = append(st.log, fmt.Sprintf("%d fails (%v)", m.Request, err))
 		st.j.End()
 	}
 }
@@ -73,25 +73,25 @@ func (st *stage) ask() Move {
 func (st *stage) render(request int) (string, bool) {
 	text, err := st.texts[request].Text(st.j)
 	if err != nil {
-		st.told = append(st.told, fmt.Sprintf("%d fails (%v)", request, err))
+		st.log = append(st.log, fmt.Sprintf("%d fails (%v)", request, err))
 		st.j.End()
 		return "", false
 	}
-	st.told = append(st.told, fmt.Sprintf("%d %s", request, text))
+	st.log = append(st.log, fmt.Sprintf("%d %s", request, text))
 	return text, true
 }
 
-// took takes the response to a request that is written down at a place.
-func (st *stage) took(at int, text string) {
+// receive takes the response to a request that is written down at a place.
+func (st *stage) receive(at int, text string) {
 	r := st.respond(text)
-	switch v := st.j.Took(&r); {
+	switch v := st.j.Receive(&r); {
 	case v.Err != nil && st.j.GoesOn():
-		st.told[at] += fmt.Sprintf(" (goes on: %v)", v.Err)
+		st.log[at] += fmt.Sprintf(" (goes on: %v)", v.Err)
 	case v.Err != nil:
-		st.told[at] += fmt.Sprintf(" (ends: %v, without %v)", v.Err, st.j.Rest())
+		st.log[at] += fmt.Sprintf(" (ends: %v, without %v)", v.Err, st.j.Rest())
 		st.j.End()
 	case v.End:
-		st.told[at] += fmt.Sprintf(" (is done without %v)", st.j.Rest())
+		st.log[at] += fmt.Sprintf(" (is done without %v)", st.j.Rest())
 		st.j.End()
 	}
 }
@@ -109,7 +109,7 @@ func (st *stage) together(lanes int) {
 				return
 			}
 			if text, ok := st.render(m.Request); ok {
-				u := &underWay{text: text, at: len(st.told) - 1}
+				u := &underWay{text: text, at: len(st.log) - 1}
 				st.j.Branch(&u.branch)
 				busy = append(busy, u)
 				return
@@ -123,7 +123,7 @@ func (st *stage) together(lanes int) {
 		i := st.next(len(busy))
 		u := busy[i]
 		busy = append(busy[:i], busy[i+1:]...)
-		st.j.Within(&u.branch, func() { st.took(u.at, u.text) })
+		st.j.Within(&u.branch, func() { st.receive(u.at, u.text) })
 		fill()
 	}
 }
@@ -229,10 +229,10 @@ func TestTheOrderOfResponsesChangesNothing(t *testing.T) {
 	}
 	texts := []string{"l", "a {{ x }}", "b {{ v }} {{ x }}", "c", "d {{ e }}", "f {{ e }} {{ v }} {{ b }}", "g {{ a }} {{ b }} {{ x }} {{ late }}"}
 	p := compile(t, []Variable{number("x"), number("late")}, steps...)
-	told := map[string]bool{}
+	log := map[string]bool{}
 	for seq := range uint64(50) {
 		want := play(t, p, slot(seq), texts, echo, first)
-		told[want] = true
+		log[want] = true
 		if got := play(t, p, slot(seq), texts, echo, last); got != want {
 			t.Fatalf("slot %d: %s\nand with the last response first %s", seq, want, got)
 		}
@@ -241,8 +241,8 @@ func TestTheOrderOfResponsesChangesNothing(t *testing.T) {
 			t.Fatalf("slot %d: %s\nand in another order %s", seq, want, got)
 		}
 	}
-	if len(told) != 50 {
-		t.Errorf("only %d of 50 slots differ", len(told))
+	if len(log) != 50 {
+		t.Errorf("only %d of 50 slots differ", len(log))
 	}
 }
 
@@ -256,7 +256,7 @@ func TestARequestAtOnceHidesItsOwnSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := body(`{"list":["secret-one","secret-two"]}`)
-	j.Took(&r)
+	j.Receive(&r)
 	if m, err := j.Next(); err != nil || m.Lanes != 2 {
 		t.Fatal(m, err)
 	}

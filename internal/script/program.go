@@ -233,7 +233,7 @@ func (c *compiler) steps(steps []Step, s *scope) error {
 // emit adds an operation and returns where it is.
 func (c *compiler) emit(o op) int {
 	at := len(c.p.ops)
-	o.hash = mix(hashName("operation") + uint64(at))
+	o.hash = splitMix64(hashName("operation") + uint64(at))
 	c.p.ops = append(c.p.ops, o)
 	return at
 }

@@ -148,8 +148,8 @@ type Capture struct {
 // finds reports whether there is something to capture.
 func (c *Capture) finds(r *Response) bool { return c.StandIn != "" || len(c.matches(r)) > 0 }
 
-// take returns the captured value.
-func (c *Capture) take(r *Response, s *stream) (Value, error) {
+// extract returns the captured value.
+func (c *Capture) extract(r *Response, s *stream) (Value, error) {
 	if c.StandIn != "" {
 		return Value{Kind: StandIn, Text: c.StandIn}, nil
 	}

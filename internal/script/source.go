@@ -90,7 +90,7 @@ func (d Decimal) number(s *stream) float64 {
 
 // At returns one of many such numbers that follow from the slot that values are of, by its index.
 func (d Decimal) At(v Values, index uint64) float64 {
-	s := newStream(v.Slot().Hash, mix(hashName("decimal")+index), 0)
+	s := newStream(v.Slot().Hash, splitMix64(hashName("decimal")+index), 0)
 	return d.number(&s)
 }
 

@@ -9,13 +9,13 @@ type stream uint64
 
 // newStream returns the bits of a name in a slot, for the nth time that they are asked for.
 func newStream(slot, name uint64, nth uint32) stream {
-	return stream(mix(slot ^ mix(name+uint64(nth)*0x9E3779B97F4A7C15)))
+	return stream(splitMix64(slot ^ splitMix64(name+uint64(nth)*0x9E3779B97F4A7C15)))
 }
 
 // next returns 64 bits.
 func (s *stream) next() uint64 {
 	*s += 0x9E3779B97F4A7C15
-	return mix(uint64(*s))
+	return splitMix64(uint64(*s))
 }
 
 // skip leaves out n times 64 bits.
@@ -62,8 +62,8 @@ func sumsOf[W ~int | ~uint32 | ~uint64](weights []W) []uint64 {
 	return sums
 }
 
-// mix is the finalizer of SplitMix64.
-func mix(z uint64) uint64 {
+// splitMix64 is the finalizer of SplitMix64.
+func splitMix64(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
 	z = (z ^ z>>27) * 0x94D049BB133111EB
 	return z ^ z>>31

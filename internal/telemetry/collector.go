@@ -63,7 +63,7 @@ type collector struct {
 	factory factory
 	created time.Time
 	ledger  *ledger
-	wire    *wire
+	conns   *connections
 
 	sendDelay   *prometheus.HistogramVec
 	requests    *prometheus.CounterVec
@@ -98,7 +98,7 @@ func newCollector(name string) *collector {
 		factory:     f,
 		created:     time.Now(),
 		ledger:      newLedger(f),
-		wire:        newWire(f),
+		conns:       newConnections(f),
 		journeys:    newJourneys(f),
 		sessions:    newSessions(f),
 		descriptors: newDescriptors(f),
@@ -243,7 +243,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 
 // parts are the collectors that this one is made of while s is its shape.
 func (c *collector) parts(s *Scenario) []prometheus.Collector {
-	return append(c.wire.parts(),
+	return append(c.conns.parts(),
 		c.ledger, c.sendDelay, c.requests, c.failures, c.verdicts, c.retries, c.redirects, c.withheld, c.journeys, c.sessions, c.descriptors, s.comparison, s.durations, s.services)
 }
 

@@ -40,7 +40,7 @@ func newTimed(o prometheus.Observer, every time.Duration, base time.Time) *timed
 // observe counts the latency of a request. Only one that asked for its trace to be kept becomes an exemplar,
 // which would lead nowhere otherwise.
 func (t *timed) observe(latency time.Duration, o engine.Outcome) {
-	if !o.Sampled || !t.sampler.take(o.Result.Done, latency) {
+	if !o.Sampled || !t.sampler.sample(o.Result.Done, latency) {
 		t.plain.Observe(seconds(latency))
 		return
 	}
@@ -66,9 +66,9 @@ type sampler struct {
 	fresh time.Duration
 }
 
-// take reports whether the request is chosen. It reads no clock: time is what the
+// sample reports whether the request is chosen. It reads no clock: time is what the
 // requests' ends say.
-func (s *sampler) take(end time.Time, latency time.Duration) bool {
+func (s *sampler) sample(end time.Time, latency time.Duration) bool {
 	now := end.Sub(s.base)
 	if int64(now) < s.next.Load() && int64(latency) < s.bar.Load() {
 		return false

@@ -13,5 +13,5 @@ func Seconds(d time.Duration) float64 { return seconds(d) }
 
 // NewTake returns the choice of a new sampler.
 func NewTake(base time.Time, every time.Duration) func(end time.Time, latency time.Duration) bool {
-	return (&sampler{base: base, every: every}).take
+	return (&sampler{base: base, every: every}).sample
 }

@@ -18,7 +18,7 @@ const numOutcomes = 2
 // neither blocks nor, but for a sampled exemplar or a new code, allocates.
 type Scenario struct {
 	ledger *ledger
-	wire   *wire
+	conns  *connections
 
 	requests []string
 	bounds   []float64
@@ -41,8 +41,8 @@ type Scenario struct {
 }
 
 var (
-	_ engine.Recorder = (*Scenario)(nil)
-	_ protocol.Wire   = (*Scenario)(nil)
+	_ engine.Recorder       = (*Scenario)(nil)
+	_ protocol.ConnObserver = (*Scenario)(nil)
 )
 
 // newScenario builds the shape that spec asks for from what old has, which is nil
@@ -50,7 +50,7 @@ var (
 func newScenario(c *collector, spec ScenarioSpec, old *Scenario) *Scenario {
 	s := &Scenario{
 		ledger:    c.ledger,
-		wire:      c.wire,
+		conns:     c.conns,
 		requests:  slices.Clone(spec.Requests),
 		bounds:    spec.bounds(),
 		sendDelay: c.sendDelay.WithLabelValues(),
@@ -160,23 +160,23 @@ func (s *Scenario) Withheld(entry int, e protocol.Extra, why engine.WithheldReas
 // SlotsDue returns how many slots have come due.
 func (s *Scenario) SlotsDue() uint64 { return s.ledger.snapshot().due }
 
-// Resolved implements protocol.Wire.
-func (s *Scenario) Resolved(took time.Duration, err error) { s.wire.Resolved(took, err) }
+// Resolved implements protocol.ConnObserver.
+func (s *Scenario) Resolved(took time.Duration, err error) { s.conns.Resolved(took, err) }
 
-// Outdated implements protocol.Wire.
-func (s *Scenario) Outdated() { s.wire.Outdated() }
+// Outdated implements protocol.ConnObserver.
+func (s *Scenario) Outdated() { s.conns.Outdated() }
 
-// FileFailed implements protocol.Wire.
-func (s *Scenario) FileFailed() { s.wire.FileFailed() }
+// FileFailed implements protocol.ConnObserver.
+func (s *Scenario) FileFailed() { s.conns.FileFailed() }
 
-// Opened implements protocol.Wire.
-func (s *Scenario) Opened(p protocol.Phases) { s.wire.Opened(p) }
+// Opened implements protocol.ConnObserver.
+func (s *Scenario) Opened(p protocol.Phases) { s.conns.Opened(p) }
 
-// Closed implements protocol.Wire.
-func (s *Scenario) Closed() { s.wire.Closed() }
+// Closed implements protocol.ConnObserver.
+func (s *Scenario) Closed() { s.conns.Closed() }
 
-// Transferred implements protocol.Wire.
-func (s *Scenario) Transferred(sent, received int) { s.wire.Transferred(sent, received) }
+// Transferred implements protocol.ConnObserver.
+func (s *Scenario) Transferred(sent, received int) { s.conns.Transferred(sent, received) }
 
 // entry has the series of one request of the mix, looked up ahead.
 type entry struct {

@@ -258,7 +258,7 @@ func TestLawOfTheLedgerHoldsInEachScrape(t *testing.T) {
 	}
 }
 
-func TestWire(t *testing.T) {
+func TestConnections(t *testing.T) {
 	reg, _, scenarios := open(t, storefront())
 	s := scenarios[0]
 	// What resolving took is counted when it was done, not with the connection.

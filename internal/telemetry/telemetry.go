@@ -1,6 +1,6 @@
 // Package telemetry holds every metric of the process, and is the only place where
 // their names stand. A Metrics has those of the process; a Scenario has those of
-// one scenario and is its engine.Recorder and its protocol.Wire.
+// one scenario and is its engine.Recorder and its protocol.ConnObserver.
 //
 // It registers with the registry that it is given and never with the default one. It does
 // not serve HTTP, knows nothing of the configuration file, judges nothing but the SLO, and

@@ -63,13 +63,13 @@ func (b *block) fill(seed uint64, n int, width, gap float64) {
 
 // exponential returns the i-th exponentially distributed number of a seed.
 func exponential(seed uint64, i int) float64 {
-	bits := mix(seed + uint64(i)*0x9E3779B97F4A7C15)
+	bits := splitMix64(seed + uint64(i)*0x9E3779B97F4A7C15)
 	return -ln(mul(float64(int64(bits>>11+1)), 0x1p-53))
 }
 
-// mix is the finalizer of splitmix64 (Stafford's mixer 13): each bit of x changes
+// splitMix64 is the finalizer of splitmix64 (Stafford's mixer 13): each bit of x changes
 // each bit of the result with a probability of about one half.
-func mix(x uint64) uint64 {
+func splitMix64(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xBF58476D1CE4E5B9
 	x = (x ^ x>>27) * 0x94D049BB133111EB
 	return x ^ x>>31
@@ -79,7 +79,7 @@ func mix(x uint64) uint64 {
 func hashName(name string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(name))
-	return mix(h.Sum64())
+	return splitMix64(h.Sum64())
 }
 
 // ln is the natural logarithm of a normal number x > 0, to 2e-11, which is more

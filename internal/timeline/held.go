@@ -104,7 +104,7 @@ func (h Held) curve() *curve {
 		c.below[i] = c.below[i].add(before)
 	}
 	c.total = end.add(rest)
-	c.hash = mix(c.hash ^ mix(h.Before.Slots^mix(h.Before.Part)))
+	c.hash = splitMix64(c.hash ^ splitMix64(h.Before.Slots^splitMix64(h.Before.Part)))
 	return c
 }
 
@@ -115,7 +115,7 @@ func (t *Timeline) segment(h Held) *Segment {
 		arrivals: t.options.Arrivals, curve: t.curve, total: t.curve.total, phase: t.name,
 	}
 	s.n = s.total.points(s.phase)
-	s.seed = mix(t.name ^ mix(uint64(h.Began.Unix())))
+	s.seed = splitMix64(t.name ^ splitMix64(uint64(h.Began.Unix())))
 	var b block
 	s.first = s.estimate(units{h.Before.Slots, h.Before.Part}, &b)
 	s.name()

@@ -130,7 +130,7 @@ func TestAHeldRateIsScaledAndLimited(t *testing.T) {
 	}
 }
 
-func TestHeldTellsWhatIsWrong(t *testing.T) {
+func TestHeldReportsMistakes(t *testing.T) {
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	base := newTimeline(t, timeline.Options{Name: "x", Shape: timeline.Steady{Rate: 5}})
 	for want, h := range map[string]timeline.Held{
@@ -147,7 +147,7 @@ func TestHeldTellsWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestSegmentsOfHeldRatesAreToldApart(t *testing.T) {
+func TestSegmentsOfHeldRatesAreDistinct(t *testing.T) {
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	base := newTimeline(t, timeline.Options{Name: "x", Shape: timeline.Steady{Rate: 5}})
 	h := timeline.Held{From: noon, Until: noon.Add(time.Hour), Rate: 1, Began: noon}

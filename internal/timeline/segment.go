@@ -141,7 +141,7 @@ func (s *Segment) load(b *block, number uint64) {
 		start := number * blockSize
 		n, width = s.n-start, s.total.sub(units{whole: start}).float()
 	}
-	b.fill(mix(s.seed+number), int(n), width, s.gap())
+	b.fill(splitMix64(s.seed+number), int(n), width, s.gap())
 }
 
 // gap returns the least distance of two points: enough that due times are in
@@ -150,11 +150,11 @@ func (s *Segment) gap() float64 { return max(mul(1.25e-9, s.curve.peak), 4e-12) 
 
 // hash returns 64 well-mixed bits for a slot.
 func (s *Segment) hash(seq uint64) uint64 {
-	return mix(s.seed + seq*0xD1342543DE82EF95)
+	return splitMix64(s.seed + seq*0xD1342543DE82EF95)
 }
 
 // name sets the ID.
 func (s *Segment) name() {
-	identity := mix(s.curve.hash ^ mix(s.phase^mix(uint64(s.arrivals))))
+	identity := splitMix64(s.curve.hash ^ splitMix64(s.phase^splitMix64(uint64(s.arrivals))))
 	s.ID = fmt.Sprintf("%s-%08x", s.Start.Format("20060102T150405Z"), uint32(identity))
 }

@@ -154,7 +154,7 @@ func TestSplicesAreLaidOverEachOther(t *testing.T) {
 	}
 }
 
-func TestSpliceTellsWhatIsWrongWithAStretch(t *testing.T) {
+func TestSpliceReportsMistakesInAStretch(t *testing.T) {
 	base := newTimeline(t, timeline.Options{Name: "x", Shape: timeline.Steady{Rate: 1}})
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	good := timeline.Stretch{From: noon, Until: noon.Add(time.Hour), Timeline: with(t, base, 2)}

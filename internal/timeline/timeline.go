@@ -224,6 +224,6 @@ func (t *Timeline) build(g int64, start, end time.Time) *Segment {
 	// 1.5 a day is right in the long run. Modulo 1 is what unsigned integers do.
 	s.phase = t.name - uint64(g)*s.total.part
 	s.n = s.total.points(s.phase)
-	s.seed = mix(t.name ^ mix(uint64(start.Unix())^mix(c.hash)))
+	s.seed = splitMix64(t.name ^ splitMix64(uint64(start.Unix())^splitMix64(c.hash)))
 	return s
 }

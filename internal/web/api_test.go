@@ -24,7 +24,7 @@ const override = "/api/v1/scenarios/storefront/override"
 // good is the body of a request that is carried out.
 const good = `{"rate": "600/s", "for": "30m", "reason": "spike", "by": "ada"}`
 
-func TestTheAPITellsTheScenarios(t *testing.T) {
+func TestTheAPIListsTheScenarios(t *testing.T) {
 	code, body := ask(t, "GET", start(t, &stubs{})+"/api/v1/scenarios", nil)
 	want := `{"status":"success","data":[{"name":"storefront","file_rate":200,"target_rate":500,"share_rate":250,"back_off_ratio":0.1,"max_rate":500,` +
 		`"override":{"rate":600,"from":"2001-09-09T01:46:40Z","until":"2001-09-09T02:46:40Z","active":true,"capped":true,` +
@@ -34,7 +34,7 @@ func TestTheAPITellsTheScenarios(t *testing.T) {
 	}
 }
 
-func TestTheAPITellsTheFleet(t *testing.T) {
+func TestTheAPIShowsTheFleet(t *testing.T) {
 	code, body := ask(t, "GET", start(t, &stubs{})+"/api/v1/fleet", nil)
 	for _, want := range []string{`"self":"traffic-exporter-0-3f9a1c"`, `"store_up":true`, `"clock_skew_seconds":-0.0021`, `"state":"taken over"`, `"same_config":false`} {
 		if code != http.StatusOK || !strings.Contains(body, want) {
@@ -147,9 +147,9 @@ func TestEveryRefusal(t *testing.T) {
 		"for and until":             {method: "PUT", body: `{"rate": "1/s", "for": "1h", "until": "2026-03-29T12:00:00Z", "reason": "x"}`, code: 400, want: "found both for and until, expected one of them"},
 		"an empty object": {
 			method: "PUT", body: `{}`, code: 400,
-			want: "found neither rate nor factor, expected one of them; found neither for nor until, expected one of them; reason: missing, expected a text of at most 200 characters",
+			want: "found neither rate nor factor, expected one of them; found neither for nor until, expected one of them; reason: missing, expected a string of at most 200 characters",
 		},
-		"a blank reason":         {method: "PUT", body: `{"rate": "1/s", "for": "1h", "reason": " \t"}`, code: 400, want: "reason: missing, expected a text of at most 200 characters"},
+		"a blank reason":         {method: "PUT", body: `{"rate": "1/s", "for": "1h", "reason": " \t"}`, code: 400, want: "reason: missing, expected a string of at most 200 characters"},
 		"a long reason":          {method: "PUT", body: `{"rate": "1/s", "for": "1h", "reason": "` + strings.Repeat("ä", 201) + `"}`, code: 400, want: "reason: found 201 characters, expected at most 200"},
 		"a reason of two lines":  {method: "PUT", body: `{"rate": "1/s", "for": "1h", "reason": "a\nb"}`, code: 400, want: "reason: found the control character U+000A, expected a line of text"},
 		"a reason turned round":  {method: "PUT", body: `{"rate": "1/s", "for": "1h", "reason": "a\u202eb"}`, code: 400, want: "reason: found the control character U+202E, expected a line of text"},
@@ -200,7 +200,7 @@ func TestEveryRefusal(t *testing.T) {
 // message returns the error of a response.
 func message(t *testing.T, body string) string {
 	t.Helper()
-	var a answer
+	var a response
 	if err := json.Unmarshal([]byte(body), &a); err != nil || a.Status != "error" || a.Data != nil {
 		t.Fatalf("the answer is %q", body)
 	}

@@ -23,7 +23,7 @@ func (c controller) set(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		status, err = c.SetOverride(r.Context(), r.PathValue("name"), o)
 	}
-	c.answer(w, r, request{"set", o.By, o.Reason}, status, err)
+	c.respond(w, r, request{"set", o.By, o.Reason}, status, err)
 }
 
 func (c controller) clear(w http.ResponseWriter, r *http.Request) {
@@ -35,7 +35,7 @@ func (c controller) clear(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		status, err = c.ClearOverride(r.Context(), r.PathValue("name"), o)
 	}
-	c.answer(w, r, request{"clear", o.By, o.Reason}, status, err)
+	c.respond(w, r, request{"clear", o.By, o.Reason}, status, err)
 }
 
 // preview reports the effect that set would have. It changes nothing, but needs the same permission.
@@ -71,8 +71,8 @@ func (c controller) permit(r *http.Request) error {
 // request is what the log says of a request, besides where it came from.
 type request struct{ action, by, reason string }
 
-// answer sends what came of a request and logs it.
-func (c controller) answer(w http.ResponseWriter, r *http.Request, asked request, s ScenarioStatus, err error) {
+// respond sends what came of a request and logs it.
+func (c controller) respond(w http.ResponseWriter, r *http.Request, asked request, s ScenarioStatus, err error) {
 	user, _, _ := r.BasicAuth()
 	logger := c.Logger.With("action", asked.action, "scenario", r.PathValue("name"),
 		"by", asked.by, "reason", asked.reason, "user", user, "remote_address", r.RemoteAddr)

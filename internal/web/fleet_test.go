@@ -69,7 +69,7 @@ func TestTheFleetPageShowsEveryMember(t *testing.T) {
 	}
 }
 
-func TestTheFleetPageTellsWhatIsWrong(t *testing.T) {
+func TestTheFleetPageShowsProblems(t *testing.T) {
 	f := FleetStatus{Self: "a", Store: "etcd", Cluster: "c", Why: "not seen by the others", ClockSkew: 1.26, Second: time.Unix(1e9, 0)}
 	page := renderFleet(t, func() FleetStatus { return f })
 	for _, want := range []string{

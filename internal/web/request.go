@@ -229,7 +229,7 @@ func oneOf(a string, hasA bool, b string, hasB bool) *Refusal {
 // line, hides or turns round the characters after it.
 func checkText(key, text string, required bool) *Refusal {
 	if required && strings.TrimSpace(text) == "" {
-		return refuse(http.StatusBadRequest, "%s: missing, expected a text of at most %d characters", key, maxText)
+		return refuse(http.StatusBadRequest, "%s: missing, expected a string of at most %d characters", key, maxText)
 	}
 	if n := utf8.RuneCountInString(text); n > maxText {
 		return refuse(http.StatusBadRequest, "%s: found %d characters, expected at most %d", key, n, maxText)

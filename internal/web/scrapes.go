@@ -31,7 +31,7 @@ type scrapes struct {
 	gather http.Handler
 	// gathering has an element for each scrape that is gathered.
 	gathering chan struct{}
-	places    int
+	permits   int
 
 	mu sync.Mutex
 	// writes counts the writes that have ended; it stands for the time.
@@ -56,7 +56,7 @@ func newScrapes(o Options) *scrapes {
 			EnableOpenMetrics: true,
 		}),
 		gathering: make(chan struct{}, maxScrapes),
-		places:    maxScrapes,
+		permits:   maxScrapes,
 		sending:   map[*scrape]struct{}{},
 	}
 }
@@ -103,7 +103,7 @@ func (s *scrapes) gathered(p *page, r *http.Request) bool {
 func (s *scrapes) enter(w http.ResponseWriter) *scrape {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.sending) >= s.places {
+	if len(s.sending) >= s.permits {
 		s.evict()
 	}
 	s.writes++

@@ -62,17 +62,24 @@ func pages(t *testing.T) []string {
 	return found
 }
 
-// prose is a page without its blocks of code and its code in lines.
+// prose is a page without its blocks of code and the marks of code in lines.
 func prose(t *testing.T, page string) string {
+	t.Helper()
+	return regexp.MustCompile("`[^`\n]*`").ReplaceAllStringFunc(withoutBlocks(t, page), func(code string) string {
+		return strings.NewReplacer("`", "", "](", "", "#", "\x00").Replace(code)
+	})
+}
+
+// withoutBlocks is a page with empty lines in place of its blocks of code.
+func withoutBlocks(t *testing.T, page string) string {
 	t.Helper()
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = regexp.MustCompile("(?ms)^ *```.*?^ *```$").ReplaceAll(text, nil)
-	return string(regexp.MustCompile("`[^`\n]*`").ReplaceAllFunc(text, func(code []byte) []byte {
-		return []byte(strings.NewReplacer("`", "", "](", "", "#", "\x00").Replace(string(code)))
-	}))
+	return regexp.MustCompile("(?ms)^ *```.*?^ *```$").ReplaceAllStringFunc(string(text), func(block string) string {
+		return strings.Repeat("\n", strings.Count(block, "\n"))
+	})
 }
 
 // headings are the anchors of a page, as GitHub makes them.

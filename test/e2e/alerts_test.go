@@ -106,18 +106,18 @@ func ofTarget(all []notification) []notification {
 	return slices.DeleteFunc(all, func(a notification) bool { return strings.Contains(others, a.Labels["concern"]) })
 }
 
-// told reports whether the webhook was notified of an alert about the scenario, with a status.
-func (n *notified) told(status, scenario, name string) bool {
+// hasReceived reports whether the webhook was notified of an alert about the scenario, with a status.
+func (n *notified) hasReceived(status, scenario, name string) bool {
 	return slices.ContainsFunc(n.about(scenario), func(a notification) bool {
 		return a.Status == status && a.Labels["alertname"] == name
 	})
 }
 
-// tells waits until the webhook is notified of an alert's status.
-func (n *notified) tells(t *testing.T, status, scenario, name string) {
+// awaits waits until the webhook is notified of an alert's status.
+func (n *notified) awaits(t *testing.T, status, scenario, name string) {
 	t.Helper()
 	patiently(t, func() error {
-		if !n.told(status, scenario, name) {
+		if !n.hasReceived(status, scenario, name) {
 			return fmt.Errorf("%s is not told to be %s: %v", name, status, n.about(scenario))
 		}
 		return nil
@@ -317,9 +317,9 @@ func TestAlertsRingWhenTheTargetGetsWorse(t *testing.T) {
 	t.Parallel()
 	target := &changeable{}
 	target.becomes(quick, 0)
-	server, told := httptest.NewServer(target), &notified{}
+	server, received := httptest.NewServer(target), &notified{}
 	t.Cleanup(server.Close)
-	webhook := httptest.NewServer(told)
+	webhook := httptest.NewServer(received)
 	t.Cleanup(webhook.Close)
 	e := startExporter(t, fmt.Sprintf(`
 scenarios:
@@ -344,15 +344,15 @@ scenarios:
 		}
 		return err
 	})
-	if rang, err := p.were("firing"); err != nil || len(rang) > 0 || len(ofTarget(told.about("shop"))) > 0 {
-		t.Errorf("alerts rang before anything was wrong: %q, %v, %v", rang, ofTarget(told.about("shop")), err)
+	if rang, err := p.were("firing"); err != nil || len(rang) > 0 || len(ofTarget(received.about("shop"))) > 0 {
+		t.Errorf("alerts rang before anything was wrong: %q, %v, %v", rang, ofTarget(received.about("shop")), err)
 	}
 
 	t.Log("the target is slow")
 	target.becomes(slow, 0)
-	told.tells(t, "firing", "shop", "TrafficLatencyBudgetBurn")
+	received.awaits(t, "firing", "shop", "TrafficLatencyBudgetBurn")
 	p.fires(t, "TrafficLatencyRegression day", "TrafficLatencyRegression week")
-	for _, a := range ofTarget(told.about("shop")) {
+	for _, a := range ofTarget(received.about("shop")) {
 		if a.Labels["concern"] != "latency" {
 			t.Errorf("the target is slow, and this rang: %v", a)
 		}
@@ -364,23 +364,23 @@ scenarios:
 
 	t.Log("the target fails more often than not")
 	target.becomes(quick, 7)
-	told.tells(t, "firing", "shop", "TrafficErrorBudgetBurn")
-	told.tells(t, "resolved", "shop", "TrafficLatencyBudgetBurn")
-	if told.told("firing", "shop", "TrafficTargetDown") {
+	received.awaits(t, "firing", "shop", "TrafficErrorBudgetBurn")
+	received.awaits(t, "resolved", "shop", "TrafficLatencyBudgetBurn")
+	if received.hasReceived("firing", "shop", "TrafficTargetDown") {
 		t.Error("three of ten requests succeed, and the target is said to be down")
 	}
-	told.tells(t, "firing", "careful", "TrafficBackOff")
+	received.awaits(t, "firing", "careful", "TrafficBackOff")
 
 	t.Log("the target is down")
 	target.becomes(quick, 10)
-	told.tells(t, "firing", "shop", "TrafficTargetDown")
+	received.awaits(t, "firing", "shop", "TrafficTargetDown")
 	patiently(t, func() error { return am.has("TrafficErrorBudgetBurn", "suppressed") })
 	p.fires(t, "TrafficErrorRegression day", "TrafficErrorRegression week")
 
 	t.Log("the target is well again")
 	target.becomes(quick, 0)
-	told.tells(t, "resolved", "shop", "TrafficTargetDown")
-	told.tells(t, "resolved", "shop", "TrafficErrorBudgetBurn")
+	received.awaits(t, "resolved", "shop", "TrafficTargetDown")
+	received.awaits(t, "resolved", "shop", "TrafficErrorBudgetBurn")
 	patiently(t, func() error {
 		firing, err := p.alerts(`ALERTS{alertstate="firing",concern!~"` + others + `"} or ALERTS{alertstate="firing",alertname="TrafficBackOff"}`)
 		if err == nil && len(firing) > 0 {

@@ -57,8 +57,8 @@ func (n *notified) ofJob(status, job string) []string {
 	return slices.Compact(names)
 }
 
-// tellsOfJob waits until the webhook is notified that an alert of a job has a status.
-func (n *notified) tellsOfJob(t *testing.T, status, job, name string) {
+// awaitsOfJob waits until the webhook is notified that an alert of a job has a status.
+func (n *notified) awaitsOfJob(t *testing.T, status, job, name string) {
 	t.Helper()
 	patiently(t, func() error {
 		if names := n.ofJob(status, job); !slices.Contains(names, name) {
@@ -74,8 +74,8 @@ func (n *notified) tellsOfJob(t *testing.T, status, job, name string) {
 // theirs in a second; Alertmanager.
 func TestAlertsFireWhenAFleetIsNotThereOrNotOne(t *testing.T) {
 	t.Parallel()
-	told := &notified{}
-	webhook := httptest.NewServer(told)
+	received := &notified{}
+	webhook := httptest.NewServer(received)
 	t.Cleanup(webhook.Close)
 	f := newGossipFleet(t, 2)
 	replicas := f.start(t, 2)
@@ -115,12 +115,12 @@ scrape_configs:
 `, filepath.Join(dir, "rules.yaml"), am.addr, slow.addr, first.addr, second.addr)+fleet.job("fleet")+alone.job("alone"))
 
 	t.Log("a scenario of 12 requests an hour fails")
-	told.tellsOfJob(t, "firing", "slow", "TrafficTargetDown")
+	received.awaitsOfJob(t, "firing", "slow", "TrafficTargetDown")
 	t.Log("and one whose redirects are beyond its ceiling")
-	told.tellsOfJob(t, "firing", "slow", "TrafficLocalFailures")
+	received.awaitsOfJob(t, "firing", "slow", "TrafficLocalFailures")
 
 	t.Log("members of a fleet run different scenarios")
-	told.tellsOfJob(t, "firing", "strangers", "TrafficConfigsDiffer")
+	received.awaitsOfJob(t, "firing", "strangers", "TrafficConfigsDiffer")
 	for of, e := range map[string]*exporter{"first": second, "second": first} {
 		if log := e.out.String(); !strings.Contains(log, "runs another configuration") || !strings.Contains(log, "id="+of+"-") {
 			t.Errorf("the log does not name %s:\n%s", of, log)
@@ -134,21 +134,21 @@ scrape_configs:
 		addresses = append(addresses, e.addr)
 	}
 	alone.finds(t, addresses...)
-	told.tellsOfJob(t, "firing", "alone", "TrafficFleetSplit")
-	if names := told.ofJob("firing", "fleet"); len(names) > 0 {
+	received.awaitsOfJob(t, "firing", "alone", "TrafficFleetSplit")
+	if names := received.ofJob("firing", "fleet"); len(names) > 0 {
 		t.Errorf("of a fleet that is whole the alerts %q fire", names)
 	}
 
 	t.Log("service discovery loses the other fleet as a whole")
 	fleet.finds(t)
-	told.tellsOfJob(t, "firing", "fleet", "TrafficFleetAbsent")
+	received.awaitsOfJob(t, "firing", "fleet", "TrafficFleetAbsent")
 	t.Log("and finds it again")
 	fleet.finds(t, replicas[0].addr, replicas[1].addr)
-	told.tellsOfJob(t, "resolved", "fleet", "TrafficFleetAbsent")
+	received.awaitsOfJob(t, "resolved", "fleet", "TrafficFleetAbsent")
 	t.Log("one of those that were alone is away")
 	alone.finds(t, addresses[0])
-	told.tellsOfJob(t, "resolved", "alone", "TrafficFleetSplit")
-	if names := told.ofJob("firing", "fleet"); len(names) != 1 {
+	received.awaitsOfJob(t, "resolved", "alone", "TrafficFleetSplit")
+	if names := received.ofJob("firing", "fleet"); len(names) != 1 {
 		t.Errorf("of the fleet that was away the alerts %q have fired", names)
 	}
 	p.sound(t)

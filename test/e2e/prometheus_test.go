@@ -62,8 +62,8 @@ func runPrometheusAt(t *testing.T, addr, config string, flags ...string) *promet
 	return p
 }
 
-// answer is the API's, as far as it matters here.
-type answer struct {
+// apiResponse is the API's, as far as it matters here.
+type apiResponse struct {
 	Status   string
 	Warnings []string
 	Infos    []string
@@ -76,7 +76,7 @@ func (p *prometheus) api(path string, query url.Values) (json.RawMessage, error)
 	if err != nil {
 		return nil, err
 	}
-	var a answer
+	var a apiResponse
 	if err := json.Unmarshal([]byte(body), &a); err != nil {
 		return nil, err
 	}

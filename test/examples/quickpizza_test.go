@@ -39,7 +39,7 @@ func (p *pizzeria) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		ordered = p.take(r, kind, data, ordered)
-		p.tell(r.Context(), data)
+		p.send(r.Context(), data)
 	}
 }
 
@@ -72,7 +72,7 @@ func (p *pizzeria) visit(c *websocket.Conn, there bool) {
 	}
 }
 
-func (p *pizzeria) tell(ctx context.Context, data []byte) {
+func (p *pizzeria) send(ctx context.Context, data []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.there {

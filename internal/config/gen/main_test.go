@@ -57,7 +57,7 @@ func TestLabelsAreTheKeysOfTheFile(t *testing.T) {
 	}
 }
 
-func TestGenerateTellsWhatIsWrongWithTheSource(t *testing.T) {
+func TestGenerateReportsMistakesInTheSource(t *testing.T) {
 	if _, err := generate(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no type Config") {
 		t.Errorf("empty folder: %v", err)
 	}

@@ -4,9 +4,9 @@
 // knows nothing of what the requests are for.
 package accesslog
 
-// Entry is what a line says of a request. Its slices are those of the line or of the parser, and
+// Record is what a line says of a request. Its slices are those of the line or of the parser, and
 // are good until the next line is parsed.
-type Entry struct {
+type Record struct {
 	// Time is when the request was logged, in seconds since 1970.
 	Time int64
 	// Method is one of GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS. It is empty if the line has no
@@ -27,7 +27,7 @@ type Entry struct {
 // Parser reads lines of one format. It is not safe for concurrent use.
 type Parser interface {
 	// Parse reads a line without its line break. The error says what the line lacks.
-	Parse(line []byte, e *Entry) error
+	Parse(line []byte, e *Record) error
 	// String returns the name of the format, or the format itself.
 	String() string
 }

@@ -12,7 +12,7 @@ import (
 const nginxCustom = `$remote_addr [$time_iso8601] $request_method $scheme://$host$request_uri $status $request_time "$http_user_agent"`
 
 // describe returns an entry as a line.
-func describe(e accesslog.Entry) string {
+func describe(e accesslog.Record) string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s %s%s %d %s", time.Unix(e.Time, 0).UTC().Format("2006-01-02T15:04:05"), e.Method, e.Host, e.Target, e.Status, e.Agent))
 }
 
@@ -135,7 +135,7 @@ func TestLinesOfEachFormatAreRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var e accesslog.Entry
+			var e accesslog.Record
 			if err = p.Parse([]byte(c.line), &e); err != nil {
 				t.Fatal(err)
 			}
@@ -176,7 +176,7 @@ func TestBrokenLinesSayWhatTheyLack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var e accesslog.Entry
+		var e accesslog.Record
 		if err := p.Parse([]byte(c.line), &e); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %s: found the error %v, expected one about %s", c.format, c.line, err, c.want)
 		}
@@ -209,7 +209,7 @@ func TestTimesAreThoseOfTheStandardLibrary(t *testing.T) {
 	}
 	zone := time.FixedZone("", -(3*3600 + 30*60))
 	for at := time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC); at.Year() < 2101; at = at.Add(37*time.Hour + 61*time.Second) {
-		var e accesslog.Entry
+		var e accesslog.Record
 		if err := p.Parse([]byte(at.In(zone).Format("02/Jan/2006:15:04:05 -0700")+" GET / HTTP/1.1"), &e); err != nil || e.Time != at.Unix() {
 			t.Fatalf("%s: found %d, %v", at, e.Time, err)
 		}
@@ -226,7 +226,7 @@ func TestParsingAllocatesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		line := []byte(c.line)
-		var e accesslog.Entry
+		var e accesslog.Record
 		if n := testing.AllocsPerRun(100, func() {
 			if err := p.Parse(line, &e); err != nil {
 				t.Fatal(err)
@@ -248,7 +248,7 @@ func FuzzLines(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var e accesslog.Entry
+		var e accesslog.Record
 		if p.Parse([]byte(line), &e) != nil {
 			return
 		}
@@ -273,7 +273,7 @@ func BenchmarkParse(b *testing.B) {
 			}
 			line := []byte(c.line)
 			b.SetBytes(int64(len(line)))
-			var e accesslog.Entry
+			var e accesslog.Record
 			for b.Loop() {
 				if err := p.Parse(line, &e); err != nil {
 					b.Fatal(err)

@@ -80,7 +80,7 @@ func Detect(lines [][]byte) (Parser, error) {
 // parsed returns how many lines a parser reads.
 func parsed(p Parser, lines [][]byte) int {
 	n := 0
-	var e Entry
+	var e Record
 	for _, line := range lines {
 		if p.Parse(line, &e) == nil {
 			n++

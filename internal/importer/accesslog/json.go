@@ -10,7 +10,7 @@ import (
 // Caddy, Traefik, Envoy and Istio, of Google's load balancers, of the Elastic Common Schema, and
 // of nginx' variables.
 type jsonLines struct {
-	entry *Entry
+	entry *Record
 	err   error
 	// query is that of a path which comes without it. scratch holds what the entry points to.
 	query   string
@@ -24,8 +24,8 @@ const maxNesting = 3
 func (j *jsonLines) String() string { return "json" }
 
 // Parse reads a line.
-func (j *jsonLines) Parse(line []byte, e *Entry) error {
-	*e = Entry{}
+func (j *jsonLines) Parse(line []byte, e *Record) error {
+	*e = Record{}
 	if !gjson.ValidBytes(line) {
 		return errJSON
 	}

@@ -4,7 +4,7 @@ import "bytes"
 
 // setRequest reads a request line such as "GET /items?page=2 HTTP/1.1". Anything that is not a request of HTTP/1
 // or later, such as "-" or the bytes of a handshake, leaves the entry without a method.
-func (e *Entry) setRequest(line []byte) {
+func (e *Record) setRequest(line []byte) {
 	first, last := bytes.IndexByte(line, ' '), bytes.LastIndexByte(line, ' ')
 	if first < 0 || first == last || !bytes.HasPrefix(line[last+1:], []byte("HTTP/")) {
 		return
@@ -14,7 +14,7 @@ func (e *Entry) setRequest(line []byte) {
 }
 
 // setTarget takes a path with its query, or a whole URL as proxies are sent it.
-func (e *Entry) setTarget(target []byte) {
+func (e *Record) setTarget(target []byte) {
 	if fragment := bytes.IndexByte(target, '#'); fragment >= 0 {
 		target = target[:fragment]
 	}
@@ -37,7 +37,7 @@ func (e *Entry) setTarget(target []byte) {
 }
 
 // setHost takes a host, with a port or without.
-func (e *Entry) setHost(host []byte) {
+func (e *Record) setHost(host []byte) {
 	if colon := bytes.LastIndexByte(host, ':'); colon >= 0 && bytes.IndexByte(host[colon:], ']') < 0 {
 		host = host[:colon]
 	}
@@ -45,7 +45,7 @@ func (e *Entry) setHost(host []byte) {
 }
 
 // setStatus takes the response's status; "-" and 000 are none.
-func (e *Entry) setStatus(b []byte) error {
+func (e *Record) setStatus(b []byte) error {
 	if len(orNone(b)) == 0 {
 		return nil
 	}
@@ -58,7 +58,7 @@ func (e *Entry) setStatus(b []byte) error {
 }
 
 // setTime takes the time.
-func (e *Entry) setTime(b []byte) error {
+func (e *Record) setTime(b []byte) error {
 	at, ok := parseTime(b)
 	if !ok {
 		return errTime
@@ -68,7 +68,7 @@ func (e *Entry) setTime(b []byte) error {
 }
 
 // finish settles whether the line has a request: one has a method and a target.
-func (e *Entry) finish() error {
+func (e *Record) finish() error {
 	if e.Time == 0 {
 		return errTime
 	}

@@ -64,7 +64,7 @@ func newText(name string, tokens []token) (*text, error) {
 		case !tok.value:
 			t.steps[len(t.steps)-1].end = tok.literal
 		case len(t.steps) > 0 && tokens[i-1].value && tok.field != target && tok.field != path:
-			return nil, fmt.Errorf("format %q: value %d begins where the one before it ends, with nothing to tell them apart", name, len(t.steps)+1)
+			return nil, fmt.Errorf("format %q: value %d begins where the one before it ends, with nothing between them", name, len(t.steps)+1)
 		default:
 			if len(t.steps) > 0 && tokens[i-1].value {
 				t.steps[len(t.steps)-1].end, t.steps[len(t.steps)-1].keep = "/", true
@@ -86,8 +86,8 @@ func newText(name string, tokens []token) (*text, error) {
 }
 
 // Parse reads a line.
-func (t *text) Parse(line []byte, e *Entry) error {
-	*e = Entry{}
+func (t *text) Parse(line []byte, e *Record) error {
+	*e = Record{}
 	t.scratch, t.query = t.scratch[:0], nil
 	if len(line) < len(t.prefix) || string(line[:len(t.prefix)]) != t.prefix {
 		return errShape
@@ -164,7 +164,7 @@ func escapedAt(b []byte, at int) bool {
 }
 
 // set takes a value.
-func (t *text) set(f field, value []byte, e *Entry) error {
+func (t *text) set(f field, value []byte, e *Record) error {
 	switch f {
 	case other:
 	case clock:

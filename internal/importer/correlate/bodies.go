@@ -307,7 +307,7 @@ func (a *adder) word(body string, begin, end int) {
 
 // knows reports whether this response is a source of the value already.
 func (a *adder) knows(value string) bool {
-	return slices.ContainsFunc(a.x.sources[value], func(e entry) bool { return e.exchange == a.n })
+	return slices.ContainsFunc(a.x.sources[value], func(e occurrence) bool { return e.exchange == a.n })
 }
 
 // wordByte reports whether a character may stand in a token.

@@ -15,8 +15,8 @@ import (
 
 // The bounds of an index.
 const (
-	// maxEntries bounds the values that are known.
-	maxEntries = 500_000
+	// maxOccurrences bounds the values that are known.
+	maxOccurrences = 500_000
 	// maxPerBody bounds those of one body.
 	maxPerBody = 20_000
 	// maxSources bounds the places that are known of one value.
@@ -54,8 +54,8 @@ type Source struct {
 	Others int
 }
 
-// entry is a place where a value stands.
-type entry struct {
+// occurrence is a place where a value stands.
+type occurrence struct {
 	exchange int
 	name     string
 	rank     int
@@ -77,7 +77,7 @@ const (
 // Index knows the values of responses. Add responses in the order of their exchanges. Not safe for
 // concurrent use.
 type Index struct {
-	sources  map[string][]entry
+	sources  map[string][]occurrence
 	entries  int
 	detector *sensitive.Detector
 	sends    func(string) bool
@@ -86,7 +86,7 @@ type Index struct {
 // NewIndex returns an empty index. sends reports whether the client sends a value that is neither secret nor
 // personal.
 func NewIndex(d *sensitive.Detector, sends func(value string) bool) *Index {
-	return &Index{sources: map[string][]entry{}, detector: d, sends: sends}
+	return &Index{sources: map[string][]occurrence{}, detector: d, sends: sends}
 }
 
 // Add adds the values of the response of the nth exchange.
@@ -139,13 +139,13 @@ type adder struct {
 
 // add adds a value. Values that are words alone are too common to be known again.
 func (a *adder) add(value, name string, rank int, capture func() (Capture, bool)) {
-	if a.room == 0 || a.x.entries >= maxEntries || len(value) > maxValue || !Traceable(value) {
+	if a.room == 0 || a.x.entries >= maxOccurrences || len(value) > maxValue || !Traceable(value) {
 		return
 	}
 	if known := a.x.sources[value]; len(known) < maxSources {
 		a.room--
 		a.x.entries++
-		a.x.sources[value] = append(known, entry{exchange: a.n, name: name, rank: rank, number: a.number, capture: capture})
+		a.x.sources[value] = append(known, occurrence{exchange: a.n, name: name, rank: rank, number: a.number, capture: capture})
 	}
 }
 
@@ -200,7 +200,7 @@ func IsOpaque(value string) bool {
 // the number of the first exchange whose request had it: what the client sent first does not come from a
 // response.
 func (x *Index) Find(value string, names []string, sent int) (Source, bool) {
-	var found []entry
+	var found []occurrence
 	places := 0
 	for _, e := range x.sources[value] {
 		if e.exchange >= sent {
@@ -211,7 +211,7 @@ func (x *Index) Find(value string, names []string, sent int) (Source, bool) {
 			found = append(found, e)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b entry) int { return cmp.Or(a.rank-b.rank, a.exchange-b.exchange) })
+	slices.SortStableFunc(found, func(a, b occurrence) int { return cmp.Or(a.rank-b.rank, a.exchange-b.exchange) })
 	for _, e := range found {
 		if c, ok := e.capture(); ok {
 			return Source{Exchange: e.exchange, Capture: c, Name: e.name, Number: e.number, Others: places - 1}, true

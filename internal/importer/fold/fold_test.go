@@ -95,7 +95,7 @@ func TestFrequentWordsStandOutAmongMany(t *testing.T) {
 	}
 }
 
-func TestParametersTellRoutesApart(t *testing.T) {
+func TestParametersDistinguishRoutes(t *testing.T) {
 	tree := fold.NewTree(fold.Options{Parameters: true})
 	for _, target := range []string{"/s?q=a", "/s?q=b&page=2", "/s?page=3&q=c", "/s", "/s?", "/s?1772460245", "/i/1?a=b", "/i/2?a", "/i/3?a&a"} {
 		tree.Add(target)

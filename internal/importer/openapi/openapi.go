@@ -87,7 +87,7 @@ func (a *api) plan() (plan.Plan, error) {
 		operations := item.Operations()
 		for _, method := range sorted(operations) {
 			switch {
-			case !a.takes(method):
+			case !a.accepts(method):
 				a.others++
 			case len(scenario.Entries) == maxEntries:
 				a.more++
@@ -116,8 +116,8 @@ func sorted[V any](m map[string]V) []string {
 	return keys
 }
 
-// takes reports whether operations of a method are taken.
-func (a *api) takes(method string) bool {
+// accepts reports whether operations of a method are taken.
+func (a *api) accepts(method string) bool {
 	if len(a.o.Methods) == 0 {
 		return method == http.MethodGet || method == http.MethodHead
 	}

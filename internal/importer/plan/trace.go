@@ -169,7 +169,7 @@ func (t *tracer) time(d *draft, l *leaf) (string, bool) {
 		if t.placeholders[key] == "" {
 			t.placeholders[key] = t.p.names.unique("now_" + format)
 			t.p.variables = append(t.p.variables, document.Variable{
-				Name: t.placeholders[key], Value: document.One("time", document.One("format", document.String(format))), Comment: []string{"What was sent was the time."},
+				Name: t.placeholders[key], Value: document.One("time", document.One("format", document.String(format))), Comment: []string{"The recording had the time here."},
 			})
 		}
 		return t.placeholders[key], true

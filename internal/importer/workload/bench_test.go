@@ -20,7 +20,7 @@ func BenchmarkLines(b *testing.B) {
 		b.Fatal(err)
 	}
 	c := workload.NewCounter(workload.Filter{})
-	var e accesslog.Entry
+	var e accesslog.Record
 	var lines *accesslog.Lines
 	b.ReportAllocs()
 	b.SetBytes(int64(log.Len() / 500_000))

@@ -13,8 +13,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/importer/sensitive"
 )
 
-// place is a segment of a path or a parameter of a query.
-type place struct {
+// column is a segment of a path or a parameter of a query.
+type column struct {
 	// name is what the value is called: the parameter, or the word before the segment.
 	name string
 	// segment is the number of a segment of the path, -1 for a parameter.
@@ -33,15 +33,15 @@ type values struct {
 
 // table is what stands at the places of a route.
 type table struct {
-	places []place
-	rows   []values
+	columns []column
+	rows    []values
 	// rare counts the targets that are not among the rows.
 	rare uint64
 }
 
 // newTable takes the targets of a route apart.
 func newTable(r fold.Route, d *sensitive.Detector) table {
-	t := table{places: places(r, d), rare: r.Others}
+	t := table{columns: columns(r, d), rare: r.Others}
 	for _, target := range r.Targets {
 		at, ok := t.read(target.Text)
 		if !ok {
@@ -50,26 +50,26 @@ func newTable(r fold.Route, d *sensitive.Detector) table {
 		}
 		t.rows = append(t.rows, values{at, target.Count})
 	}
-	for i := range t.places {
-		t.places[i].judge(t.rows, i, d)
+	for i := range t.columns {
+		t.columns[i].judge(t.rows, i, d)
 	}
 	return t
 }
 
-// places returns the places of a route: all segments of its path, and those of its parameters whose names can be
+// columns returns the places of a route: all segments of its path, and those of its parameters whose names can be
 // written and give nothing away.
-func places(r fold.Route, d *sensitive.Detector) []place {
-	var all []place
+func columns(r fold.Route, d *sensitive.Detector) []column {
+	var all []column
 	word := ""
 	for i, segment := range r.Segments {
-		all = append(all, place{name: word, segment: i})
+		all = append(all, column{name: word, segment: i})
 		if !r.Varies[i] && segment != "" {
 			word = singular(segment)
 		}
 	}
 	for _, name := range r.Parameters {
 		if plain := parameterName(name); plain != "<<" && writable(plain) && d.Value(plain) == sensitive.None {
-			all = append(all, place{name: name, segment: -1})
+			all = append(all, column{name: name, segment: -1})
 		}
 	}
 	return all
@@ -86,7 +86,7 @@ func (t *table) read(target string) (at []string, ok bool) {
 			parameters[name] = value
 		}
 	}
-	for _, p := range t.places {
+	for _, p := range t.columns {
 		if p.segment >= len(segments) {
 			return nil, false
 		}
@@ -110,7 +110,7 @@ func writable(s string) bool {
 }
 
 // judge decides whether a place varies, and whether what stands there is secret or personal.
-func (p *place) judge(rows []values, column int, d *sensitive.Detector) {
+func (p *column) judge(rows []values, column int, d *sensitive.Detector) {
 	if p.segment < 0 {
 		p.kind = sensitive.Name(p.name)
 	}

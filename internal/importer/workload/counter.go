@@ -49,7 +49,7 @@ func NewCounter(f Filter) *Counter {
 }
 
 // Add counts a line's request, unless it is left out.
-func (c *Counter) Add(e *accesslog.Entry) {
+func (c *Counter) Add(e *accesslog.Record) {
 	if e.Method == "" {
 		c.left.NoRequest++
 		return
@@ -65,7 +65,7 @@ func (c *Counter) Add(e *accesslog.Entry) {
 }
 
 // counts reports whether a request counts, and counts the others by what they are.
-func (c *Counter) counts(e *accesslog.Entry) bool {
+func (c *Counter) counts(e *accesslog.Record) bool {
 	switch {
 	case len(c.filter.Hosts) > 0 && !slices.Contains(c.filter.Hosts, strings.ToLower(string(e.Host))):
 		c.left.Hosts++

@@ -56,7 +56,7 @@ func (w *writer) title(r route, t table) string {
 	if r.method != "GET" {
 		words = append(words, r.method)
 	}
-	for _, p := range t.places {
+	for _, p := range t.columns {
 		switch {
 		case p.segment < 0:
 			words = append(words, p.name)
@@ -76,7 +76,7 @@ func (w *writer) title(r route, t table) string {
 func address(t table, texts []document.Text) (document.Text, []document.Field) {
 	var path []document.Text
 	var query []document.Field
-	for i, p := range t.places {
+	for i, p := range t.columns {
 		if p.segment >= 0 {
 			path = append(path, document.Literal("/"), texts[i])
 		} else {
@@ -134,9 +134,9 @@ type variables struct {
 
 // texts returns what stands at each place of a table: the value that is always there, or a variable.
 func (v *variables) texts(t table) []document.Text {
-	all := make([]document.Text, len(t.places))
+	all := make([]document.Text, len(t.columns))
 	var columns []int
-	for i, p := range t.places {
+	for i, p := range t.columns {
 		switch {
 		case p.kind == sensitive.Secret && !v.o.Secrets, p.kind == sensitive.Personal && !v.o.Personal:
 			all[i] = v.random(p)
@@ -168,7 +168,7 @@ func escapeSegment(s string) string {
 }
 
 // random adds a variable for a value that is not to be written, of the same kind and length.
-func (v *variables) random(p place) document.Text {
+func (v *variables) random(p column) document.Text {
 	name := v.used.unique(p.name, "value")
 	of := "alphanumeric"
 	if strings.Trim(p.sample, "0123456789 -+") == "" && p.sample != "" {
@@ -195,7 +195,7 @@ func (v *variables) add(name string, value *yaml.Node) {
 // oneOf adds a variable for the only place that varies.
 func (v *variables) oneOf(t table, column int, texts []document.Text) {
 	all := t.combined([]int{column})
-	name := v.used.unique(t.places[column].name, "value")
+	name := v.used.unique(t.columns[column].name, "value")
 	v.add(name, document.One("one_of", weighted(v.keep(t, all))))
 	texts[column] = document.Placeholder(name)
 }
@@ -218,7 +218,7 @@ func (v *variables) row(t table, columns []int, texts []document.Text) {
 	fields := names{"weight": true}
 	var keys []string
 	for _, c := range columns {
-		key := fields.unique(t.places[c].name, "value")
+		key := fields.unique(t.columns[c].name, "value")
 		keys = append(keys, key)
 		texts[c] = document.Placeholder("row." + key)
 	}

@@ -27,7 +27,7 @@ func written(t *testing.T, f workload.Filter, o workload.Options, all ...request
 	at := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC).Unix()
 	for _, r := range all {
 		for range r.times {
-			c.Add(&accesslog.Entry{Time: at, Method: r.method, Target: []byte(r.target), Host: []byte(r.host), Agent: []byte(r.agent), Status: r.status})
+			c.Add(&accesslog.Record{Time: at, Method: r.method, Target: []byte(r.target), Host: []byte(r.host), Agent: []byte(r.agent), Status: r.status})
 			at++
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 // List are the entries of an allow list. A connection is allowed if any entry matches it; an empty List allows
 // all. Targets and addresses are host:port, as net.Dial takes them.
-type List []Entry
+type List []Rule
 
 // Direct reports whether a connection to target may be made at addr, one of the addresses of its host: an entry
 // matches the host as it was written, or the address.
@@ -21,7 +21,7 @@ func (l List) Direct(target, addr string) bool {
 		return true
 	}
 	a, err := netip.ParseAddrPort(addr)
-	return err == nil && slices.ContainsFunc(l, func(e Entry) bool { return e.holds(a.Addr(), a.Port()) })
+	return err == nil && slices.ContainsFunc(l, func(e Rule) bool { return e.holds(a.Addr(), a.Port()) })
 }
 
 // Named reports whether an entry matches the host of target as it was written, so that it may be reached at any
@@ -35,9 +35,9 @@ func (l List) Named(target string) bool {
 		return false
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
-		return slices.ContainsFunc(l, func(e Entry) bool { return e.holds(a, port) })
+		return slices.ContainsFunc(l, func(e Rule) bool { return e.holds(a, port) })
 	}
-	return slices.ContainsFunc(l, func(e Entry) bool { return e.names(host, port) })
+	return slices.ContainsFunc(l, func(e Rule) bool { return e.names(host, port) })
 }
 
 // Possible reports whether target may be allowed at some address: it is Named, or its host is a name that could
@@ -50,7 +50,7 @@ func (l List) Possible(target string) bool {
 	if _, err := netip.ParseAddr(host); !ok || err == nil {
 		return false
 	}
-	return slices.ContainsFunc(l, func(e Entry) bool { return e.network.IsValid() && e.covers(port) })
+	return slices.ContainsFunc(l, func(e Rule) bool { return e.network.IsValid() && e.covers(port) })
 }
 
 // split splits host:port. Hosts are compared in lower case and without the final dot of a rooted name.
@@ -64,7 +64,7 @@ func split(target string) (host string, port uint16, ok bool) {
 }
 
 // names reports whether the entry matches the name of a host.
-func (e Entry) names(host string, port uint16) bool {
+func (e Rule) names(host string, port uint16) bool {
 	switch {
 	case !e.covers(port) || e.network.IsValid():
 		return false
@@ -77,7 +77,7 @@ func (e Entry) names(host string, port uint16) bool {
 
 // holds reports whether the entry matches an address. IPv4 addresses are the same when written as IPv6, and a zone
 // does not count.
-func (e Entry) holds(a netip.Addr, port uint16) bool {
+func (e Rule) holds(a netip.Addr, port uint16) bool {
 	if !e.covers(port) {
 		return false
 	}
@@ -87,4 +87,4 @@ func (e Entry) holds(a netip.Addr, port uint16) bool {
 	return e.network.Contains(a.Unmap().WithZone(""))
 }
 
-func (e Entry) covers(port uint16) bool { return e.port == 0 || e.port == port }
+func (e Rule) covers(port uint16) bool { return e.port == 0 || e.port == port }

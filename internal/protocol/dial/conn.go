@@ -47,11 +47,11 @@ type nowWriter interface {
 // Conn is a TCP connection for clients that send from one goroutine and read in another, or the
 // UDP socket below a connection that a Handshake made, which is read and written as Packets.
 // Its Write does not wait: bytes that the socket does not take at once are written in the
-// background. It counts bytes and reports its life to the Wire. It may stand below TLS. Reads
+// background. It counts bytes and reports its life to the observer. It may stand below TLS. Reads
 // must not overlap, nor must Writes; otherwise it is safe for concurrent use.
 type Conn struct {
 	net.Conn
-	wire protocol.Wire
+	observer protocol.ConnObserver
 	// socket is how the system's own calls are made, where there are such.
 	socket socket
 
@@ -85,20 +85,20 @@ type Conn struct {
 // NewConn returns a Conn over a TCP connection, or over another one that need not have a
 // descriptor, such as net.Pipe's: that is written in the background only, unless it has a
 // method WriteNow(p []byte) (int, error) that takes what there is room for and does not wait.
-func NewConn(c net.Conn, wire protocol.Wire) (*Conn, error) {
-	d := &Conn{Conn: c, wire: wire}
+func NewConn(c net.Conn, observer protocol.ConnObserver) (*Conn, error) {
+	d := &Conn{Conn: c, observer: observer}
 	if err := d.open(); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-// Open reports to the Wire that the connection is ready for requests. It fails if the
+// Open reports to the observer that the connection is ready for requests. It fails if the
 // connection was closed meanwhile. The order of the two keeps Opened before Closed.
 func (c *Conn) Open(p protocol.Phases) error {
-	c.wire.Opened(p)
+	c.observer.Opened(p)
 	if !c.state.CompareAndSwap(connMaking, connOpen) {
-		c.wire.Closed()
+		c.observer.Closed()
 		return ErrClosed
 	}
 	return nil
@@ -110,7 +110,7 @@ func (c *Conn) Close() error {
 	case connClosed:
 		return nil
 	case connOpen:
-		c.wire.Closed()
+		c.observer.Closed()
 	}
 	if c.over != nil {
 		_ = c.over.Close() // It says goodbye; whether that is heard does not matter.
@@ -135,7 +135,7 @@ func (c *Conn) countFor(gone func()) {
 }
 
 // Wait waits for the background writes of a closed connection to end: from then on it
-// reports nothing more to the Wire.
+// reports nothing more to the observer.
 func (c *Conn) Wait() { c.drains.Wait() }
 
 // BeforeWait has the next Read call f before it waits. Bytes that come from then on are
@@ -160,7 +160,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	n, err := c.read(p)
 	if n > 0 {
-		c.wire.Transferred(0, n)
+		c.observer.Transferred(0, n)
 		if n < trickleSize {
 			c.trickle.Add(1)
 		}
@@ -208,7 +208,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if !busy {
 		var err error
 		if n, err = c.write(p); n > 0 {
-			c.wire.Transferred(n, 0)
+			c.observer.Transferred(n, 0)
 		}
 		if err != nil {
 			c.Fail(err)
@@ -259,7 +259,7 @@ func (c *Conn) drain() {
 		c.mu.Unlock()
 		n, err := c.Conn.Write(p)
 		if n > 0 {
-			c.wire.Transferred(n, 0)
+			c.observer.Transferred(n, 0)
 		}
 		if err != nil {
 			c.Fail(err)

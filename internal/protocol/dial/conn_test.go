@@ -20,7 +20,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // pair returns a Conn and its peer.
-func pair(t *testing.T, w protocol.Wire) (*dial.Conn, net.Conn) {
+func pair(t *testing.T, w protocol.ConnObserver) (*dial.Conn, net.Conn) {
 	t.Helper()
 	l := protocoltest.Listen(t)
 	near, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.Addr().String())
@@ -44,7 +44,7 @@ func pair(t *testing.T, w protocol.Wire) (*dial.Conn, net.Conn) {
 }
 
 func TestWriteDoesNotWaitForThePeer(t *testing.T) {
-	w := new(protocoltest.Wire)
+	w := new(protocoltest.ConnRecorder)
 	c, far := pair(t, w)
 	var want []byte
 	for i := range 64 { // More than any socket takes.
@@ -152,7 +152,7 @@ func TestWhatHasComeIsReadBeforeTheFailure(t *testing.T) {
 	}
 }
 
-func TestReadTellsHowItEnds(t *testing.T) {
+func TestReadReportsHowItEnds(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		end  func(c *dial.Conn, far net.Conn)
@@ -176,7 +176,7 @@ func TestReadTellsHowItEnds(t *testing.T) {
 func TestAConnectionNeedsNoDescriptor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
-		w := new(protocoltest.Wire)
+		w := new(protocoltest.ConnRecorder)
 		c, err := dial.NewConn(near, w)
 		if err != nil {
 			t.Fatal(err)

@@ -112,7 +112,7 @@ func (d *Dialer) open(ctx context.Context, network, addr string) (*Conn, error) 
 		d.descriptors.give()
 		return nil, err
 	}
-	c, err := NewConn(raw, d.wire)
+	c, err := NewConn(raw, d.observer)
 	if err != nil {
 		_ = raw.Close() // There is another error to report.
 		d.descriptors.give()

@@ -46,9 +46,9 @@ func TestFamiliesTakeTurns(t *testing.T) {
 	}
 }
 
-// TestConnectToTakesTheFirstThatAnswers connects to several addresses. Some refuse and some
+// TestConnectToUsesTheFirstThatResponds connects to several addresses. Some refuse and some
 // are silent, which costs no more than the wait before the next one.
-func TestConnectToTakesTheFirstThatAnswers(t *testing.T) {
+func TestConnectToUsesTheFirstThatResponds(t *testing.T) {
 	l := protocoltest.Listen(t)
 	good := l.Addr().String()
 	const refuses, silent = "127.0.0.1:1", "127.0.0.1:2"

@@ -87,8 +87,8 @@ type Options struct {
 	Fence *Fence
 	// Net is how the network is reached.
 	Net Net
-	// Wire receives lookups, connections and bytes; nil is protocol.Discard.
-	Wire protocol.Wire
+	// Observer receives lookups, connections and bytes; nil is protocol.Discard.
+	Observer protocol.ConnObserver
 	// Logger receives a line when a file cannot be re-read or a name cannot be resolved;
 	// nil discards it.
 	Logger *slog.Logger
@@ -104,7 +104,7 @@ type Dialer struct {
 	descriptors *Descriptors
 	proxies     proxies
 	fence       *Fence
-	wire        protocol.Wire
+	observer    protocol.ConnObserver
 	logger      *slog.Logger
 	// clear is the protocol spoken in the clear, and next the protocols that TLS offers.
 	clear string
@@ -121,8 +121,8 @@ type Dialer struct {
 
 // New returns a Dialer. It fails on files that cannot be used.
 func New(o Options) (*Dialer, error) {
-	if o.Wire == nil {
-		o.Wire = protocol.Discard{}
+	if o.Observer == nil {
+		o.Observer = protocol.Discard{}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -146,7 +146,7 @@ func New(o Options) (*Dialer, error) {
 	}
 	d := &Dialer{
 		net: o.Net, tls: source, timeout: o.Timeout, every: o.ResolveEvery, grace: max(0, o.ResolveGrace),
-		descriptors: o.Descriptors, proxies: through, fence: o.Fence, wire: o.Wire, logger: o.Logger, next: o.NextProtos,
+		descriptors: o.Descriptors, proxies: through, fence: o.Fence, observer: o.Observer, logger: o.Logger, next: o.NextProtos,
 	}
 	if len(o.NextProtos) > 0 {
 		d.clear = o.NextProtos[0]

@@ -96,8 +96,8 @@ func (l *lookup) ended() bool {
 // found are addresses to connect to.
 type found struct {
 	addrs []string
-	// took is how long the connection had to wait for them.
-	took time.Duration
+	// waited is how long the connection had to wait for them.
+	waited time.Duration
 	// outdated says that they are older than they should be.
 	outdated bool
 }
@@ -132,9 +132,9 @@ func (n *name) current(ctx context.Context) (found, error) {
 	if err != nil {
 		return found{}, &Error{Step: StepConnect, Addr: net.JoinHostPort(n.host, n.port), Err: err}
 	}
-	f.took = time.Since(begin)
+	f.waited = time.Since(begin)
 	if l == nil {
-		f.took = 0
+		f.waited = 0
 	}
 	return f, nil
 }
@@ -297,7 +297,7 @@ type response struct {
 // have been lost, and what the resolver could not do a second ago it may be able to do now.
 // The repeated queries take what there is of one family, for a resolver that is silent about
 // the other.
-// The Wire receives the query that was responded to and, as failed, those before it.
+// The observer receives the query that was responded to and, as failed, those before it.
 func (n *name) query(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	responses := make(chan response, mostQueries)
@@ -327,16 +327,16 @@ func (n *name) query(ctx context.Context) ([]string, error) {
 	}
 }
 
-// report reports queries to the Wire. Only the last one was responded to.
+// report reports queries to the observer. Only the last one was responded to.
 func (n *name) report(asked []time.Time, err error) {
 	if n.dialer.ctx.Err() != nil {
 		return // It was us who gave them up.
 	}
 	now, last := time.Now(), len(asked)-1
 	for _, at := range asked[:last] {
-		n.dialer.wire.Resolved(now.Sub(at), errNoResponse)
+		n.dialer.observer.Resolved(now.Sub(at), errNoResponse)
 	}
-	n.dialer.wire.Resolved(now.Sub(asked[last]), err)
+	n.dialer.observer.Resolved(now.Sub(asked[last]), err)
 }
 
 // fail takes a lookup that has failed, or hangs.
@@ -399,8 +399,8 @@ func (n *name) latest() resolution {
 	return resolution{n.host, n.port, n.known, n.resolved}
 }
 
-// take takes what another name was resolved to, if it is the same and that was later.
-func (n *name) take(r resolution) {
+// adopt takes what another name was resolved to, if it is the same and that was later.
+func (n *name) adopt(r resolution) {
 	n.mu.Lock()
 	if n.host != r.host || n.port != r.port || !r.at.After(n.resolved) || n.running != nil {
 		n.mu.Unlock()

@@ -22,7 +22,7 @@ import (
 
 // world is a network in a bubble: a resolver, and addresses that all accept connections.
 type world struct {
-	wire protocoltest.Wire
+	wire protocoltest.ConnRecorder
 
 	mu     sync.Mutex
 	log    bytes.Buffer
@@ -113,7 +113,7 @@ func (w *world) origin(t *testing.T, change func(*dial.Options)) (o *dial.Origin
 	t.Helper()
 	options := dial.Options{
 		NextProtos: []string{protocol.HTTP1}, Timeout: 5 * time.Second, ResolveEvery: 30 * time.Second,
-		Net: dial.Net{Resolver: w, DialContext: w.dial}, Wire: &w.wire,
+		Net: dial.Net{Resolver: w, DialContext: w.dial}, Observer: &w.wire,
 		Logger: slog.New(slog.NewTextHandler(w, nil)),
 	}
 	if change != nil {
@@ -441,7 +441,7 @@ func TestClosingEndsALookup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		w.fail(nil, true)
-		d, err := dial.New(dial.Options{Timeout: time.Hour, Net: dial.Net{Resolver: w}, Wire: &w.wire, Logger: slog.New(slog.NewTextHandler(w, nil))})
+		d, err := dial.New(dial.Options{Timeout: time.Hour, Net: dial.Net{Resolver: w}, Observer: &w.wire, Logger: slog.New(slog.NewTextHandler(w, nil))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -509,10 +509,10 @@ func TestRealResolversFail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			names := protocoltest.NewNameServer(t, "127.0.0.1")
 			names.Delay(10 * time.Millisecond)
-			w := new(protocoltest.Wire)
+			w := new(protocoltest.ConnRecorder)
 			d, err := dial.New(dial.Options{
 				NextProtos: []string{protocol.HTTP1}, Timeout: 200 * time.Millisecond, ResolveEvery: 50 * time.Millisecond,
-				Net: dial.Net{Resolver: names.Resolver()}, Wire: w,
+				Net: dial.Net{Resolver: names.Resolver()}, Observer: w,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -556,10 +556,10 @@ func TestRealResolversFail(t *testing.T) {
 func TestARealResolverIsAskedAgain(t *testing.T) {
 	names := protocoltest.NewNameServer(t, "127.0.0.1")
 	names.Silence()
-	w := new(protocoltest.Wire)
+	w := new(protocoltest.ConnRecorder)
 	d, err := dial.New(dial.Options{
 		NextProtos: []string{protocol.HTTP1}, Timeout: protocoltest.Long, ResolveEvery: time.Hour,
-		Net: dial.Net{Resolver: names.Resolver()}, Wire: w,
+		Net: dial.Net{Resolver: names.Resolver()}, Observer: w,
 	})
 	if err != nil {
 		t.Fatal(err)

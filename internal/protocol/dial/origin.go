@@ -183,7 +183,7 @@ func (o *Origin) connect(ctx context.Context, first string, only bool) (r Ready,
 	if only {
 		addrs = addrs[:1]
 	}
-	r.Phases.DNS = f.took
+	r.Phases.DNS = f.waited
 	if err = o.open(ctx, &r, addrs); err != nil {
 		if only {
 			o.miss(booked)
@@ -191,7 +191,7 @@ func (o *Origin) connect(ctx context.Context, first string, only bool) (r Ready,
 		return r, err
 	}
 	if f.outdated {
-		o.dialer.wire.Outdated()
+		o.dialer.observer.Outdated()
 	}
 	r.resolved = o.name.latest()
 	o.Adopt(r)
@@ -264,7 +264,7 @@ func (o *Origin) reach(ctx context.Context, addr string) (*Conn, error) {
 // Adopt has a connection count here from now on, in place of the Origin that made it, and takes
 // what the name was resolved to for it. Use it before anybody else has the connection.
 func (o *Origin) Adopt(r Ready) {
-	o.name.take(r.resolved)
+	o.name.adopt(r.resolved)
 	o.add(r.Addr, 1)
 	r.Conn.countFor(func() { o.add(r.Addr, -1) })
 }

@@ -53,7 +53,7 @@ func (d *Dialer) shakeOn(ctx context.Context, c *Conn, t Target) error {
 
 // Packets is the UDP socket of a Conn as libraries want it that send packets to several peers. It is
 // connected to one: where packets are sent to is not looked at, and the system reports that nobody
-// listens there (ICMP). It counts bytes for the Wire, of UDP's payload. Safe for concurrent use.
+// listens there (ICMP). It counts bytes for the observer, of UDP's payload. Safe for concurrent use.
 type Packets struct {
 	*net.UDPConn
 
@@ -77,7 +77,7 @@ func (p *Packets) Failure() error { return p.conn.failure() }
 func (p *Packets) ReadBatch(ms []ipv4.Message, flags int) (int, error) {
 	n, err := p.batch.ReadBatch(ms, flags)
 	for i := range max(0, n) {
-		p.conn.wire.Transferred(0, ms[i].N)
+		p.conn.observer.Transferred(0, ms[i].N)
 	}
 	return n, err
 }
@@ -85,27 +85,27 @@ func (p *Packets) ReadBatch(ms []ipv4.Message, flags int) (int, error) {
 // ReadMsgUDP reads a packet, as net.UDPConn does.
 func (p *Packets) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
 	n, oobn, flags, addr, err = p.UDPConn.ReadMsgUDP(b, oob)
-	p.conn.wire.Transferred(0, max(0, n))
+	p.conn.observer.Transferred(0, max(0, n))
 	return n, oobn, flags, addr, err
 }
 
 // ReadFrom implements net.PacketConn.
 func (p *Packets) ReadFrom(b []byte) (int, net.Addr, error) {
 	n, addr, err := p.UDPConn.ReadFrom(b)
-	p.conn.wire.Transferred(0, max(0, n))
+	p.conn.observer.Transferred(0, max(0, n))
 	return n, addr, err
 }
 
 // WriteMsgUDP sends packets to the peer.
 func (p *Packets) WriteMsgUDP(b, oob []byte, _ *net.UDPAddr) (n, oobn int, err error) {
 	n, oobn, err = p.UDPConn.WriteMsgUDP(b, oob, nil)
-	p.conn.wire.Transferred(max(0, n), 0)
+	p.conn.observer.Transferred(max(0, n), 0)
 	return n, oobn, err
 }
 
 // WriteTo implements net.PacketConn: it sends a packet to the peer.
 func (p *Packets) WriteTo(b []byte, _ net.Addr) (int, error) {
 	n, err := p.Write(b)
-	p.conn.wire.Transferred(max(0, n), 0)
+	p.conn.observer.Transferred(max(0, n), 0)
 	return n, err
 }

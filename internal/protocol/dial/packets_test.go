@@ -44,11 +44,11 @@ func greet(_ context.Context, p *dial.Packets, config *tls.Config) (io.Closer, e
 	return &greeted{packets: p}, err
 }
 
-// overUDP returns an origin that is greeted, and its Wire.
-func overUDP(t *testing.T, addr string, change func(*dial.Options)) (*dial.Origin, *protocoltest.Wire) {
+// overUDP returns an origin that is greeted, and its observer.
+func overUDP(t *testing.T, addr string, change func(*dial.Options)) (*dial.Origin, *protocoltest.ConnRecorder) {
 	t.Helper()
-	w := new(protocoltest.Wire)
-	o := dial.Options{NextProtos: []string{"h3"}, Timeout: protocoltest.Long, Wire: w}
+	w := new(protocoltest.ConnRecorder)
+	o := dial.Options{NextProtos: []string{"h3"}, Timeout: protocoltest.Long, Observer: w}
 	change(&o)
 	d, err := dial.New(o)
 	if err != nil {

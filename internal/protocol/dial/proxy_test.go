@@ -86,8 +86,8 @@ func TestATunnelLeadsToTheTarget(t *testing.T) {
 		"SOCKS5 with a user": protocoltest.SOCKSProxy(t, "socks5h", true, 0),
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := new(protocoltest.Wire)
-			d := proxied(t, p.URL, func(o *dial.Options) { o.TLS.CA, o.Wire = ca.PEM, w })
+			w := new(protocoltest.ConnRecorder)
+			d := proxied(t, p.URL, func(o *dial.Options) { o.TLS.CA, o.Observer = ca.PEM, w })
 			target := "target.test:" + greeting(t)
 			r, err := d.Origin(dial.Target{Addr: target}).Connect(t.Context(), "")
 			if err != nil {
@@ -129,7 +129,7 @@ func TestTLSGoesThroughATunnel(t *testing.T) {
 	}
 }
 
-func TestSOCKS5OfTheFirstKindIsToldAddresses(t *testing.T) {
+func TestSOCKS5OfTheFirstKindReceivesAddresses(t *testing.T) {
 	port := greeting(t)
 	p := protocoltest.SOCKSProxy(t, "socks5", false, 0)
 	d := proxied(t, p.URL, func(o *dial.Options) { o.Net.Resolver = oneName("target.test") })

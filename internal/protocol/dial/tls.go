@@ -48,7 +48,7 @@ func newTLSSource(o Options) (tlsSource, error) {
 		return config, err
 	}
 	value, err := reloading.New(reloading.Options{
-		Paths: o.TLS.Files(), Failed: o.Wire.FileFailed, Logger: o.Logger,
+		Paths: o.TLS.Files(), Failed: o.Observer.FileFailed, Logger: o.Logger,
 	}, build)
 	return tlsSource{value}, err
 }

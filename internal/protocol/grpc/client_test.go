@@ -25,7 +25,7 @@ import (
 // hello is the message Text with text "hi", encoded.
 const hello = "\x0a\x02hi"
 
-func TestFailuresOfTargetsAreTold(t *testing.T) {
+func TestFailuresOfTargetsAreReported(t *testing.T) {
 	protocoltest.Suite{
 		New: func(o httpreq.Options) (protocol.Client, error) { return grpc.New(optionsOf(o, "Unary", "")) },
 		Flavours: []protocoltest.Flavour{
@@ -80,7 +80,7 @@ func TestResponsesAreJudged(t *testing.T) {
 		{name: "no status", serve: head(200, message(0, hello), typ, isGRPC), code: "INTERNAL", reason: protocol.ReasonProtocol, err: "without grpc-status"},
 		{name: "a cut message", serve: respond(0, "", message(0, hello)[:7]), code: "OK", reason: protocol.ReasonProtocol, err: "ends within a message"},
 		{name: "a cut prefix", serve: respond(0, "", message(0, hello)+"\x00\x00"), code: "OK", reason: protocol.ReasonProtocol, err: "ends within a message"},
-		{name: "an unknown flag", serve: respond(0, "", message(2, hello)), code: "OK", reason: protocol.ReasonProtocol, err: "neither compressed nor not"},
+		{name: "an unknown flag", serve: respond(0, "", message(2, hello)), code: "OK", reason: protocol.ReasonProtocol, err: "invalid compressed flag"},
 		{name: "a compressed message without an encoding", serve: respond(0, "", message(1, hello)), code: "OK", reason: protocol.ReasonProtocol, err: "does not say how"},
 		{name: "a long message", serve: respond(0, "", message(0, strings.Repeat("x", 1025))), code: "OK", reason: protocol.ReasonProtocol, err: "a message of 1025 bytes is longer than max_message_bytes, which is 1024"},
 		{name: "a prefix of 4 GiB", serve: respond(0, "", "\x00\xff\xff\xff\xff"), code: "OK", reason: protocol.ReasonProtocol, err: "a message of 4294967295 bytes"},

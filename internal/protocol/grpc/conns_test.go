@@ -27,7 +27,7 @@ func TestACallInFlightEndsOnItsConnectionAfterThatHasAged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		let := make(chan struct{})
 		conns := make(chan struct{}, 1)
-		w := new(protocoltest.Wire)
+		w := new(protocoltest.ConnRecorder)
 		o := protocoltest.Pipe(t, false, func(c net.Conn) {
 			select {
 			case conns <- struct{}{}: // The first one.
@@ -36,7 +36,7 @@ func TestACallInFlightEndsOnItsConnectionAfterThatHasAged(t *testing.T) {
 			}
 			responder(c)
 		})
-		o.Wire, o.MaxConnAge, o.Timeout = w, 10*time.Second, time.Minute
+		o.Observer, o.MaxConnAge, o.Timeout = w, 10*time.Second, time.Minute
 		c := open(t, optionsOf(o, "Unary", `{"text": "hi"}`))
 		ended := make(chan struct{})
 		first := &protocol.Call{Done: func() { close(ended) }}
@@ -63,9 +63,9 @@ func TestACallInFlightEndsOnItsConnectionAfterThatHasAged(t *testing.T) {
 
 func TestAnIdleConnectionIsClosedWhenItHasAged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := new(protocoltest.Wire)
+		w := new(protocoltest.ConnRecorder)
 		o := protocoltest.Pipe(t, false, responder)
-		o.Wire, o.MaxConnAge = w, 10*time.Second
+		o.Observer, o.MaxConnAge = w, 10*time.Second
 		c := open(t, optionsOf(o, "Unary", `{"text": "hi"}`))
 		for range 8 {
 			if r := send(c, nil); r.Failed() {
@@ -99,8 +99,8 @@ func TestOneClientCallsWithTLSAndWithout(t *testing.T) {
 	})
 	o := secure
 	o.Entries = []httpreq.Entry{secure.Entries[0], plain.Entries[0]}
-	w := new(protocoltest.Wire)
-	o.Wire = w
+	w := new(protocoltest.ConnRecorder)
+	o.Observer = w
 	c := open(t, optionsOf(o, "Unary", `{"text": "hi"}`))
 	for range 2 {
 		for entry := range o.Entries {

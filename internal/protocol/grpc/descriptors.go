@@ -178,7 +178,7 @@ func (d *Descriptors) pause(wait time.Duration) bool {
 func (d *Descriptors) report(err error) {
 	if text := err.Error(); text != d.failure {
 		d.failure = text
-		d.logger.Warn("descriptors of gRPC cannot be had, what is known serves", "err", err, "known", d.There())
+		d.logger.Warn("descriptors of gRPC cannot be had, the known ones stay in use", "err", err, "known", d.There())
 	}
 }
 

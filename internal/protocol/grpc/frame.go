@@ -15,7 +15,7 @@ const prefixLen = 5
 
 // The ways in which messages are not what they have to be.
 var (
-	errFlag       = errors.New("a message is marked with what is neither compressed nor not")
+	errFlag       = errors.New("a message has an invalid compressed flag")
 	errNoEncoding = errors.New("a message is compressed, but the response does not say how")
 	errCut        = errors.New("the response ends within a message")
 )

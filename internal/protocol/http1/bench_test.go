@@ -15,13 +15,13 @@ import (
 // benchConns is how many connections the benchmarks keep busy.
 const benchConns = 64
 
-// benchAnswer is a response of 200 bytes.
-const benchAnswer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Mon, 23 Nov 2026 07:00:00 GMT\r\nContent-Length: 104\r\n\r\n"
+// benchResponse is a response of 200 bytes.
+const benchResponse = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Mon, 23 Nov 2026 07:00:00 GMT\r\nContent-Length: 104\r\n\r\n"
 
 // responder sends a response for each read, at the least cost. Each request must come in
 // one piece.
 func responder(c net.Conn) {
-	answer := []byte(benchAnswer + strings.Repeat("x", 104))
+	answer := []byte(benchResponse + strings.Repeat("x", 104))
 	buf := make([]byte, 4096)
 	for {
 		if _, err := c.Read(buf); err != nil {

@@ -70,8 +70,8 @@ func TestEveryCallEndsOnceWhateverTheServerDoes(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		var seed atomic.Uint64
 		o := protocoltest.RawOptions(t, secure, func(c net.Conn) { capricious(c, rand.New(rand.NewPCG(seed.Add(1), 1))) })
-		w := new(protocoltest.Wire)
-		o.Wire, o.MaxConns, o.Timeout, o.MaxConnAge = w, callers, 4*short, short
+		w := new(protocoltest.ConnRecorder)
+		o.Observer, o.MaxConns, o.Timeout, o.MaxConnAge = w, callers, 4*short, short
 		c := client(t, o)
 		var running sync.WaitGroup
 		var codes [protocol.NumReasons]atomic.Int64
@@ -115,14 +115,14 @@ func TestEveryCallEndsOnceWhateverTheServerDoes(t *testing.T) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			idle := 0
-			for k := h.places[0].last; k != nil; k = k.older {
+			for k := h.addresses[0].last; k != nil; k = k.older {
 				idle++
 			}
 			return idle == h.conns
 		})
 		c.Close()
 		h.mu.Lock()
-		if h.conns != 0 || h.places[0].last != nil {
+		if h.conns != 0 || h.addresses[0].last != nil {
 			t.Errorf("%d connections are left of a closed client", h.conns)
 		}
 		h.mu.Unlock()

@@ -63,7 +63,7 @@ var _ protocol.Client = (*Client)(nil)
 // New returns a client for the options. It fails on options that cannot work and on files
 // that cannot be read; it does not connect.
 func New(o httpreq.Options) (*Client, error) {
-	m, err := o.Mix(protocol.HTTP1)
+	m, err := o.Prepare(protocol.HTTP1)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func (c *Client) Start(call *protocol.Call) {
 	}
 	x := exchange{call: call, entry: e, sent: now, deadline: call.EndsBy(now, c.timeout)}
 	for {
-		k, p, err := e.host.take(now)
+		k, p, err := e.host.acquire(now)
 		switch {
 		case err != nil:
 			c.fail(call, now, dial.Reason(err), err)
@@ -213,7 +213,7 @@ type exchange struct {
 }
 
 // connect makes a connection for an exchange, which it has been counted for.
-func (c *Client) connect(x exchange, p *place) {
+func (c *Client) connect(x exchange, p *address) {
 	if !c.spawn(func() { c.make(x, p) }) {
 		x.entry.host.release()
 		c.fail(x.call, x.sent, protocol.ReasonCanceled, dial.ErrClosed)
@@ -222,7 +222,7 @@ func (c *Client) connect(x exchange, p *place) {
 
 // make makes a connection, sends the exchange on it and serves it until it is closed; and
 // then another one, if the exchange must be sent again.
-func (c *Client) make(x exchange, p *place) {
+func (c *Client) make(x exchange, p *address) {
 	for again := true; again; {
 		r, at, err := c.dial(x, p)
 		if err != nil {
@@ -252,8 +252,8 @@ func (c *Client) reasonOfDial(x exchange, err error) protocol.Reason {
 	return r
 }
 
-// dial makes a connection for an exchange, to its place or another one of the host.
-func (c *Client) dial(x exchange, p *place) (dial.Ready, *place, error) {
+// dial makes a connection for an exchange, to its address or another one of the host.
+func (c *Client) dial(x exchange, p *address) (dial.Ready, *address, error) {
 	ctx, cancel := context.WithDeadline(c.ctx, x.deadline)
 	defer cancel()
 	h, first := x.entry.host, ""

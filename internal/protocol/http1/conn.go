@@ -49,20 +49,20 @@ const (
 // expired is in place of the deadline of an exchange that has run out of time.
 const expired = -1
 
-// conn is a connection with the goroutine that reads from it. A free conn is on its place's
+// conn is a connection with the goroutine that reads from it. A free conn is on its address's
 // idle list, or held by the caller that took it from there to begin an exchange or to
 // retire it. A busy conn belongs to the reading goroutine, which alone makes it free again
 // and closes it. So a caller that gives the connection an exchange can be sure that the
 // exchange will end, and a caller that cannot has the connection ended before.
 type conn struct {
-	client *Client
-	host   *host
-	place  *place
-	under  *dial.Conn
-	secure *tls.Conn // nil in the clear
-	phases protocol.Phases
+	client  *Client
+	host    *host
+	address *address
+	under   *dial.Conn
+	secure  *tls.Conn // nil in the clear
+	phases  protocol.Phases
 
-	// older and newer are its neighbours in the list of its place, and idle says that it is
+	// older and newer are its neighbours in the list of its address, and idle says that it is
 	// there; the host's mu guards them.
 	older, newer *conn
 	idle         bool
@@ -112,9 +112,9 @@ type conn struct {
 // serve makes a new connection a part of the client, sends an exchange on it, and reads
 // from it until it is closed. It returns an exchange that must be sent again; its place in
 // the host's count is that of the connection.
-func (c *Client) serve(x exchange, p *place, r dial.Ready) (repeat exchange, again bool) {
+func (c *Client) serve(x exchange, p *address, r dial.Ready) (repeat exchange, again bool) {
 	k := &conn{
-		client: c, host: x.entry.host, place: p, under: r.Conn, secure: r.TLS, phases: r.Phases,
+		client: c, host: x.entry.host, address: p, under: r.Conn, secure: r.TLS, phases: r.Phases,
 		born: time.Now(), lifetime: c.lifetime(), in: make([]byte, bufferSize),
 	}
 	k.resting = k.rest
@@ -146,7 +146,7 @@ func (c *Client) serve(x exchange, p *place, r dial.Ready) (repeat exchange, aga
 func (k *conn) close() {
 	k.cause.CompareAndSwap(nil, &errEnded)
 	k.timer.Stop()
-	k.settle()
+	k.awaitWrite()
 	k.upload.stop()
 	cause := *k.cause.Load()
 	if k.secure != nil && (errors.Is(cause, errEnded) || errors.Is(cause, errRetired)) {
@@ -157,9 +157,9 @@ func (k *conn) close() {
 	k.client.forget(k)
 }
 
-// settle waits until a request that is being written has been, which takes no time to
+// awaitWrite waits until a request that is being written has been, which takes no time to
 // speak of, since that does not wait for the peer.
-func (k *conn) settle() {
+func (k *conn) awaitWrite() {
 	k.writing.Lock()
 	defer k.writing.Unlock()
 }
@@ -291,7 +291,7 @@ func (k *conn) run() {
 		n, err := k.read(k.in[k.have:])
 		// Bytes that came count, even if the end came with them: crypto/tls returns both at
 		// once.
-		if n > 0 && !k.take(n) {
+		if n > 0 && !k.receive(n) {
 			return
 		}
 		if err != nil {
@@ -320,9 +320,9 @@ func (k *conn) runBody() bool {
 	return err == nil
 }
 
-// take takes the bytes just read. It returns false when the connection must not be used any
+// receive takes the bytes just read. It returns false when the connection must not be used any
 // more.
-func (k *conn) take(n int) bool {
+func (k *conn) receive(n int) bool {
 	if !k.begun {
 		if k.over || k.state.Load() != connBusy {
 			k.broken(errUnasked)
@@ -399,7 +399,7 @@ func (k *conn) broken(err error) {
 	if k.host.end(k) || k.state.Load() == connEnded {
 		return
 	}
-	k.settle() // Now it is known how much was written.
+	k.awaitWrite() // Now it is known how much was written.
 	if cause := k.cause.Load(); cause != nil {
 		err = *cause
 	}

@@ -128,9 +128,9 @@ func TestWhatServersDoWrongIsWhatItIsToNetHTTP(t *testing.T) {
 		// Below 100 there is none (RFC 9110, section 15).
 		"a status that is none": {" protocol", " status"},
 	}
-	for _, a := range answers() {
+	for _, a := range responseCases() {
 		t.Run(a.name, func(t *testing.T) {
-			o := protocoltest.Options(t, "http://"+protocoltest.Raw(t, protocoltest.AnswerAndClose(a.text)))
+			o := protocoltest.Options(t, "http://"+protocoltest.Raw(t, protocoltest.RespondAndClose(a.text)))
 			o.MaxResponseBytes = 1000
 			if a.head {
 				o.Entries[0].Method = "HEAD"
@@ -252,19 +252,19 @@ func TestATimeoutIsNotRepeated(t *testing.T) {
 	})
 }
 
-// TestWhatIsSentUnaskedIsNobodysAnswer has a server that responds twice at once, or once
+// TestUnsolicitedBytesAreNoResponse has a server that responds twice at once, or once
 // more later: neither counts as the response to the next request.
-func TestWhatIsSentUnaskedIsNobodysAnswer(t *testing.T) {
+func TestUnsolicitedBytesAreNoResponse(t *testing.T) {
 	const no = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
 	for _, secure := range []bool{false, true} {
 		t.Run("at once", func(t *testing.T) {
-			c := client(t, protocoltest.RawOptions(t, secure, protocoltest.Answer(empty+no)))
+			c := client(t, protocoltest.RawOptions(t, secure, protocoltest.Respond(empty+no)))
 			for range 20 {
 				mustSucceed(t, c)
 			}
 		})
 		t.Run("later", func(t *testing.T) {
-			w := new(protocoltest.Wire)
+			w := new(protocoltest.ConnRecorder)
 			let := make(chan struct{}, 1)
 			o := protocoltest.RawOptions(t, secure, func(c net.Conn) {
 				protocoltest.ReadHead(c)
@@ -273,7 +273,7 @@ func TestWhatIsSentUnaskedIsNobodysAnswer(t *testing.T) {
 				_, _ = io.WriteString(c, no)
 				_, _ = io.Copy(io.Discard, c)
 			})
-			o.Wire = w
+			o.Observer = w
 			c := client(t, o)
 			for i := range 5 {
 				mustSucceed(t, c)

@@ -87,9 +87,9 @@ func flavours() []protocoltest.Flavour {
 func TestItWorks(t *testing.T) {
 	for _, f := range flavours() {
 		t.Run(f.Name, func(t *testing.T) {
-			w := new(protocoltest.Wire)
+			w := new(protocoltest.ConnRecorder)
 			o := f.Serve(t, func(http.ResponseWriter, *http.Request) {}, func(*httptest.Server) {})
-			o.Wire = w
+			o.Observer = w
 			c := client(t, o)
 			for range 100 {
 				mustSucceed(t, c)

@@ -19,9 +19,9 @@ type host struct {
 	// origin makes the connections.
 	origin *dial.Origin
 
-	mu     sync.Mutex
-	places []*place
-	turn   int
+	mu        sync.Mutex
+	addresses []*address
+	turn      int
 	// conns is how many connections there are, those that are being made included.
 	conns int
 }
@@ -33,8 +33,8 @@ func newHost(c *Client, u uri.URI) *host {
 	return h
 }
 
-// place is one address of a host. The host's mu guards it.
-type place struct {
+// address is one address of a host. The host's mu guards it.
+type address struct {
 	addr string
 	// last is the connection that became idle last; the others follow it.
 	last *conn
@@ -42,10 +42,10 @@ type place struct {
 	gone bool
 }
 
-// take returns an idle connection of the place whose turn it is. Where it has none, it
-// returns the place, if any is known, to make one for, which is counted; and where no more
-// may be made, an idle one of any other place.
-func (h *host) take(now time.Time) (*conn, *place, error) {
+// acquire returns an idle connection of the address whose turn it is. Where it has none, it
+// returns the address, if any is known, to make one for, which is counted; and where no more
+// may be made, an idle one of any other address.
+func (h *host) acquire(now time.Time) (*conn, *address, error) {
 	h.origin.Refresh(now)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -62,7 +62,7 @@ func (h *host) take(now time.Time) (*conn, *place, error) {
 		h.conns++
 		return nil, p, nil
 	}
-	for _, other := range h.places {
+	for _, other := range h.addresses {
 		if k := h.pop(other, now); k != nil {
 			return k, other, nil
 		}
@@ -70,13 +70,13 @@ func (h *host) take(now time.Time) (*conn, *place, error) {
 	return nil, nil, &dial.Error{Step: dial.StepConnect, Addr: h.addr, Err: dial.ErrTooManyConns}
 }
 
-// next returns the place whose turn it is, nil if none is known. Those that were not
+// next returns the address whose turn it is, nil if none is known. Those that were not
 // reached a while ago are passed over, unless all were; otherwise each of their turns
-// would make a connection, to another place in the end, while there are idle ones.
-func (h *host) next(now time.Time) *place {
-	n := len(h.places)
+// would make a connection, to another address in the end, while there are idle ones.
+func (h *host) next(now time.Time) *address {
+	n := len(h.addresses)
 	for i := range n {
-		p := h.places[(h.turn+1+i)%n]
+		p := h.addresses[(h.turn+1+i)%n]
 		if p.last != nil || !h.origin.Resting(p.addr, now) {
 			h.turn = (h.turn + 1 + i) % n
 			return p
@@ -86,11 +86,11 @@ func (h *host) next(now time.Time) *place {
 		return nil
 	}
 	h.turn = (h.turn + 1) % n
-	return h.places[h.turn]
+	return h.addresses[h.turn]
 }
 
 // pop takes the connection that became idle last. Those that are too old it ends.
-func (h *host) pop(p *place, now time.Time) *conn {
+func (h *host) pop(p *address, now time.Time) *conn {
 	for k := p.last; k != nil; k = p.last {
 		if !k.isOld(now) {
 			p.unlink(k)
@@ -102,7 +102,7 @@ func (h *host) pop(p *place, now time.Time) *conn {
 }
 
 // link makes a connection the last in the list.
-func (p *place) link(k *conn) {
+func (p *address) link(k *conn) {
 	k.older, k.newer, k.idle = p.last, nil, true
 	if p.last != nil {
 		p.last.newer = k
@@ -111,7 +111,7 @@ func (p *place) link(k *conn) {
 }
 
 // unlink takes a connection out of the list.
-func (p *place) unlink(k *conn) {
+func (p *address) unlink(k *conn) {
 	if k.newer != nil {
 		k.newer.older = k.older
 	} else {
@@ -127,15 +127,15 @@ func (p *place) unlink(k *conn) {
 func (h *host) put(k *conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	k.place.link(k)
-	if k.place.gone || h.client.closed.Load() {
+	k.address.link(k)
+	if k.address.gone || h.client.closed.Load() {
 		h.dismiss(k)
 	}
 }
 
 // dismiss ends an idle connection and has it closed. The caller holds mu.
 func (h *host) dismiss(k *conn) {
-	k.place.unlink(k)
+	k.address.unlink(k)
 	if k.state.CompareAndSwap(connFree, connEnded) {
 		h.conns--
 	}
@@ -154,7 +154,7 @@ func (h *host) retire(k *conn) bool {
 }
 
 // end ends a free connection, which does not count any more from then on: a caller that has
-// just taken it finds that there is a place for another one.
+// just taken it finds that there is room for another one.
 func (h *host) end(k *conn) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -162,7 +162,7 @@ func (h *host) end(k *conn) bool {
 		return false
 	}
 	if k.idle {
-		k.place.unlink(k)
+		k.address.unlink(k)
 	}
 	h.conns--
 	return true
@@ -176,42 +176,42 @@ func (h *host) release() {
 }
 
 // adopt counts a connection that somebody else has made.
-func (h *host) adopt(r dial.Ready) *place {
+func (h *host) adopt(r dial.Ready) *address {
 	h.origin.Adopt(r)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.conns++
-	return h.placeOf(r.Addr)
+	return h.addressOf(r.Addr)
 }
 
-// arrive returns the place that a connection was made to.
-func (h *host) arrive(addr string) *place {
+// arrive returns the address that a connection was made to.
+func (h *host) arrive(addr string) *address {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.placeOf(addr)
+	return h.addressOf(addr)
 }
 
-// another returns the place to make a connection to for an exchange whose connection is
+// another returns the address to make a connection to for an exchange whose connection is
 // dead.
-func (h *host) another() *place {
+func (h *host) another() *address {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.next(time.Now())
 }
 
-// placeOf returns the place of an address: one that is gone if the host does not have it.
-func (h *host) placeOf(addr string) *place {
-	for _, p := range h.places {
+// addressOf returns the entry of an address: one that is gone if the host does not have it.
+func (h *host) addressOf(addr string) *address {
+	for _, p := range h.addresses {
 		if p.addr == addr {
 			return p
 		}
 	}
-	if len(h.places) == 0 {
-		p := &place{addr: addr}
-		h.places = append(h.places, p)
+	if len(h.addresses) == 0 {
+		p := &address{addr: addr}
+		h.addresses = append(h.addresses, p)
 		return p
 	}
-	return &place{addr: addr, gone: true}
+	return &address{addr: addr, gone: true}
 }
 
 // changed takes the addresses of the name. Idle connections to others are closed, and busy
@@ -219,16 +219,16 @@ func (h *host) placeOf(addr string) *place {
 func (h *host) changed(addrs []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	old := h.places
-	h.places = make([]*place, 0, len(addrs))
+	old := h.addresses
+	h.addresses = make([]*address, 0, len(addrs))
 	for _, addr := range addrs {
-		p := &place{addr: addr}
+		p := &address{addr: addr}
 		for i, q := range old {
 			if q != nil && q.addr == addr {
 				p, old[i] = q, nil
 			}
 		}
-		h.places = append(h.places, p)
+		h.addresses = append(h.addresses, p)
 	}
 	for _, q := range old {
 		if q == nil {

@@ -56,8 +56,8 @@ func named(t *testing.T, s *protocoltest.NameServer, port string, change func(*h
 func TestRequestsAreSpreadOverTheAddressesOfAName(t *testing.T) {
 	all := []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"}
 	s := newSites(t, all...)
-	w := new(protocoltest.Wire)
-	c := named(t, protocoltest.NewNameServer(t, all...), s.port, func(o *httpreq.Options) { o.Wire, o.ResolveEvery = w, time.Hour })
+	w := new(protocoltest.ConnRecorder)
+	c := named(t, protocoltest.NewNameServer(t, all...), s.port, func(o *httpreq.Options) { o.Observer, o.ResolveEvery = w, time.Hour })
 	for range 300 {
 		mustSucceed(t, c)
 	}
@@ -74,8 +74,8 @@ func TestRequestsAreSpreadOverTheAddressesOfAName(t *testing.T) {
 func TestANameIsResolvedAgain(t *testing.T) {
 	s := newSites(t, "127.0.0.2", "127.0.0.3")
 	names := protocoltest.NewNameServer(t, "127.0.0.2")
-	w := new(protocoltest.Wire)
-	c := named(t, names, s.port, func(o *httpreq.Options) { o.Wire, o.ResolveEvery = w, time.Millisecond })
+	w := new(protocoltest.ConnRecorder)
+	c := named(t, names, s.port, func(o *httpreq.Options) { o.Observer, o.ResolveEvery = w, time.Millisecond })
 	mustSucceed(t, c)
 	names.Set("127.0.0.3")
 	protocoltest.Eventually(t, "requests go to the new address", func() bool {
@@ -100,7 +100,7 @@ func TestWithoutATimeEachConnectionResolvesAnew(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatDoesNotAnswerIsNoFailureIfAnotherDoes(t *testing.T) {
+func TestASilentAddressIsNoFailureIfAnotherResponds(t *testing.T) {
 	s := newSites(t, "127.0.0.2")
 	// Nothing listens at the first.
 	c := named(t, protocoltest.NewNameServer(t, "127.0.0.9", "127.0.0.2"), s.port, func(o *httpreq.Options) { o.ResolveEvery = time.Hour })
@@ -156,8 +156,8 @@ func TestABigBodyArrivesOnAKeptConnection(t *testing.T) {
 					w.WriteHeader(http.StatusTeapot)
 				}
 			})
-			w := new(protocoltest.Wire)
-			o.Wire = w
+			w := new(protocoltest.ConnRecorder)
+			o.Observer = w
 			o.Entries[0].Method, o.Entries[0].Body = "POST", []byte(body)
 			c := client(t, o)
 			for range 5 {

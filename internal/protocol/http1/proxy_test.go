@@ -42,8 +42,8 @@ func TestRequestsInTheClearAreForwarded(t *testing.T) {
 				w.WriteHeader(http.StatusTeapot)
 			}
 		}, func(*httptest.Server) {})
-		w := new(protocoltest.Wire)
-		o.Proxy, o.Wire, o.TLS.CA = dial.ProxyOptions{URL: p.URL}, w, ca.PEM
+		w := new(protocoltest.ConnRecorder)
+		o.Proxy, o.Observer, o.TLS.CA = dial.ProxyOptions{URL: p.URL}, w, ca.PEM
 		o.Entries[0].URL = protocoltest.At(t, o.Entries[0].URL, "/a%2Fb?c")
 		c := client(t, o)
 		mustSucceed(t, c)

@@ -29,7 +29,7 @@ func through(feed feeder, text string, m method, cuts func() int) (r response, u
 func TestAHeadThatComesAgainSaysTheSame(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	var h recentHead
-	all := answers()
+	all := responseCases()
 	for range 5000 {
 		a := all[rng.IntN(len(all))]
 		m := method(rng.IntN(3))

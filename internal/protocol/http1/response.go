@@ -181,7 +181,7 @@ func (r *response) line(p []byte) (int, error) {
 	} else if r.heads += end + 1; r.heads > maxHead {
 		return 0, syntaxError("the head or trailer is too long")
 	}
-	return end + 1, r.take(text)
+	return end + 1, r.receiveLine(text)
 }
 
 // mayBegin refuses the beginning of a line that cannot be that of a response, so that
@@ -225,8 +225,8 @@ func (r *response) longest() int {
 	return maxLine
 }
 
-// take takes a line without its end.
-func (r *response) take(text []byte) error {
+// receiveLine takes a line without its end.
+func (r *response) receiveLine(text []byte) error {
 	switch r.stage {
 	case stageStatus:
 		return r.statusLine(text)

@@ -14,8 +14,8 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
 )
 
-// answer is a case of the corpus.
-type answer struct {
+// responseCase is a case of the corpus.
+type responseCase struct {
 	name string
 	text string
 	head bool // to a HEAD
@@ -31,11 +31,11 @@ type answer struct {
 	bad bool
 }
 
-// answers is the corpus, good and bad.
-func answers() []answer {
+// responseCases is the corpus, good and bad.
+func responseCases() []responseCase {
 	const ok = "HTTP/1.1 200 OK\r\n"
 	chunked := ok + "Transfer-Encoding: chunked\r\n\r\n"
-	return []answer{
+	return []responseCase{
 		{name: "a length", text: ok + "Content-Length: 5\r\n\r\nhello", status: 200, body: "hello", keep: true},
 		{name: "a length of 0", text: ok + "Content-Length: 0\r\n\r\n", status: 200, keep: true},
 		{name: "a length, and more behind it", text: ok + "Content-Length: 2\r\n\r\nokHTTP", status: 200, body: "ok", rest: "HTTP", keep: true},
@@ -172,8 +172,8 @@ func parse(text string, head bool, cuts func() int) parsed {
 
 func whole() int { return 1 << 30 }
 
-func TestAnswersAreReadAsTheyAre(t *testing.T) {
-	for _, a := range answers() {
+func TestResponsesAreReadAsTheyAre(t *testing.T) {
+	for _, a := range responseCases() {
 		t.Run(a.name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 2))
 			few := len(a.text) < 1000
@@ -204,8 +204,8 @@ func TestAnswersAreReadAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatIsCutOffIsNotDone(t *testing.T) {
-	for _, a := range answers() {
+func TestATruncatedResponseIsNotDone(t *testing.T) {
+	for _, a := range responseCases() {
 		if a.bad || a.close {
 			continue
 		}
@@ -249,7 +249,7 @@ func standard(text string, head bool) (parsed, error) {
 // FuzzResponse feeds any response whole and in pieces, which must not matter, and compares
 // each that is accepted with net/http.
 func FuzzResponse(f *testing.F) {
-	for _, a := range answers() {
+	for _, a := range responseCases() {
 		if len(a.text) < 10_000 {
 			f.Add(a.text, a.head, uint64(1))
 		}
@@ -309,7 +309,7 @@ func deliberate(text string) bool {
 	return strings.Contains(lower, "content-length") && strings.Contains(lower, ",") || strings.Contains(lower, "trailer")
 }
 
-func TestReadingAnAnswerAllocatesNothing(t *testing.T) {
+func TestReadingAResponseAllocatesNothing(t *testing.T) {
 	text := []byte(typical)
 	var r response
 	if n := testing.AllocsPerRun(100, func() {

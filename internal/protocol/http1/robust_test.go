@@ -36,7 +36,7 @@ func TestAnExchangeThatHasEndedTakesNoConnection(t *testing.T) {
 		{"that is used up", empty, func(o *httpreq.Options) { o.MaxConnRequests = 1 }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			o := protocoltest.Options(t, "http://"+protocoltest.Raw(t, protocoltest.AnswerAndClose(test.answer)))
+			o := protocoltest.Options(t, "http://"+protocoltest.Raw(t, protocoltest.RespondAndClose(test.answer)))
 			o.MaxConns = 1
 			test.change(&o)
 			c := client(t, o)
@@ -46,7 +46,7 @@ func TestAnExchangeThatHasEndedTakesNoConnection(t *testing.T) {
 		})
 	}
 	t.Run("that failed", func(t *testing.T) {
-		o := protocoltest.Options(t, "http://"+protocoltest.Raw(t, protocoltest.AnswerAndClose("nonsense\r\n")))
+		o := protocoltest.Options(t, "http://"+protocoltest.Raw(t, protocoltest.RespondAndClose("nonsense\r\n")))
 		o.MaxConns = 1
 		c := client(t, o)
 		for range 200 {
@@ -79,9 +79,9 @@ func chain(t *testing.T, c *Client, n int, before func(i int)) {
 
 func TestTheNextExchangeMayStartWhereOneEnds(t *testing.T) {
 	t.Run("on connections that are kept", func(t *testing.T) {
-		w := new(protocoltest.Wire)
+		w := new(protocoltest.ConnRecorder)
 		o := flavours()[0].Serve(t, func(http.ResponseWriter, *http.Request) {})
-		o.Wire = w
+		o.Observer = w
 		chain(t, client(t, o).Client, 100, func(int) {})
 		if n, _ := w.Counts(); n != 1 {
 			t.Errorf("%d connections", n)
@@ -103,7 +103,7 @@ func TestAConnectionThatEndsWhileItIsTakenIsNotUsed(t *testing.T) {
 	o := flavours()[0].Serve(t, func(http.ResponseWriter, *http.Request) {})
 	c := client(t, o)
 	mustSucceed(t, c)
-	k, _, err := c.entries[0].host.take(time.Now())
+	k, _, err := c.entries[0].host.acquire(time.Now())
 	if k == nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestATimeoutThatComesTooLateIsNotTheNextExchanges(t *testing.T) {
 	o := flavours()[0].Serve(t, func(http.ResponseWriter, *http.Request) {})
 	c := client(t, o)
 	mustSucceed(t, c)
-	k, _, err := c.entries[0].host.take(time.Now())
+	k, _, err := c.entries[0].host.acquire(time.Now())
 	if k == nil {
 		t.Fatal(err)
 	}
@@ -155,10 +155,10 @@ func TestEveryCallEndsWhenTheClientIsClosed(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatDoesNotAnswerIsLeftAloneForAWhile(t *testing.T) {
+func TestASilentAddressIsLeftAloneForAWhile(t *testing.T) {
 	s := newSites(t, "127.0.0.2")
-	w := new(protocoltest.Wire)
-	c := named(t, protocoltest.NewNameServer(t, "127.0.0.9", "127.0.0.2"), s.port, func(o *httpreq.Options) { o.ResolveEvery, o.Wire = time.Hour, w })
+	w := new(protocoltest.ConnRecorder)
+	c := named(t, protocoltest.NewNameServer(t, "127.0.0.9", "127.0.0.2"), s.port, func(o *httpreq.Options) { o.ResolveEvery, o.Observer = time.Hour, w })
 	for range 100 {
 		mustSucceed(t, c)
 	}
@@ -167,7 +167,7 @@ func TestAnAddressThatDoesNotAnswerIsLeftAloneForAWhile(t *testing.T) {
 	}
 }
 
-func TestAnAnswerCountsEvenIfTheRequestCouldNotBeWritten(t *testing.T) {
+func TestAResponseCountsEvenIfTheRequestCouldNotBeWritten(t *testing.T) {
 	o := protocoltest.Options(t, "http://"+protocoltest.Raw(t, func(c net.Conn) {
 		protocoltest.ReadHead(c)
 		_, _ = io.WriteString(c, "HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
@@ -186,7 +186,7 @@ func TestNothingIsHeardOfAClientThatIsClosed(t *testing.T) {
 	o.Entries[0].Method, o.Entries[0].Body = "POST", make([]byte, 16<<20)
 	for range 30 {
 		w := new(late)
-		o.Wire = w
+		o.Observer = w
 		c := client(t, o)
 		var ended sync.WaitGroup
 		ended.Add(1)
@@ -202,7 +202,7 @@ func TestNothingIsHeardOfAClientThatIsClosed(t *testing.T) {
 	}
 }
 
-// late is a Wire that notes what comes too late.
+// late is a ConnObserver that notes what comes too late.
 type late struct {
 	protocol.Discard
 	sent         atomic.Int64

@@ -14,7 +14,7 @@ import (
 
 // checkClosed closes the client and waits for each connection that was opened to be
 // closed, once.
-func checkClosed(tb testing.TB, c waiting, w *protocoltest.Wire) {
+func checkClosed(tb testing.TB, c waiting, w *protocoltest.ConnRecorder) {
 	tb.Helper()
 	c.Close()
 	w.CheckClosed(tb)
@@ -31,9 +31,9 @@ func TestConnectionsAreReplacedWhenTheyAreOld(t *testing.T) {
 		{"neither", func(*httpreq.Options) {}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := new(protocoltest.Wire)
+			w := new(protocoltest.ConnRecorder)
 			o := flavours()[0].Serve(t, func(http.ResponseWriter, *http.Request) {})
-			o.Wire = w
+			o.Observer = w
 			test.change(&o)
 			c := client(t, o)
 			for range 10 {
@@ -54,9 +54,9 @@ func TestIdleConnectionsAreClosedWhenTheyAreOld(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := new(protocoltest.Wire)
-				o := protocoltest.Pipe(t, false, protocoltest.Answer(empty))
-				o.Wire, o.MaxConnAge = w, test.age
+				w := new(protocoltest.ConnRecorder)
+				o := protocoltest.Pipe(t, false, protocoltest.Respond(empty))
+				o.Observer, o.MaxConnAge = w, test.age
 				mustSucceed(t, client(t, o))
 				time.Sleep(9 * time.Second)
 				if _, closed := w.Counts(); closed != 0 {
@@ -75,12 +75,12 @@ func TestCloseEndsWhatIsInFlight(t *testing.T) {
 	for _, f := range flavours() {
 		t.Run(f.Name, func(t *testing.T) {
 			arrived := make(chan struct{})
-			w := new(protocoltest.Wire)
+			w := new(protocoltest.ConnRecorder)
 			o := f.Serve(t, func(_ http.ResponseWriter, r *http.Request) {
 				arrived <- struct{}{}
 				<-r.Context().Done()
 			})
-			o.Wire = w
+			o.Observer = w
 			c := client(t, o)
 			results := make(chan protocol.Result, 1)
 			go func() { results <- c.Do(context.Background(), protocol.Request{}) }()

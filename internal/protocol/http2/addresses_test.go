@@ -53,8 +53,8 @@ func named(t *testing.T, o httpreq.Options, port string, ips ...string) (*Client
 
 func TestConnectionsSpreadOverAddresses(t *testing.T) {
 	o, port, counts := twoServers(t)
-	w := new(protocoltest.Wire)
-	o.Wire, o.ResolveEvery = w, time.Hour
+	w := new(protocoltest.ConnRecorder)
+	o.Observer, o.ResolveEvery = w, time.Hour
 	c, _ := named(t, o, port, "127.0.0.1", "127.0.0.2")
 	mustSucceed(t, c)
 	protocoltest.Eventually(t, "both addresses have a connection", func() bool { opened, _ := w.Counts(); return opened == 2 })
@@ -68,8 +68,8 @@ func TestConnectionsSpreadOverAddresses(t *testing.T) {
 
 func TestConnectionsToAddressesThatAreGoneEnd(t *testing.T) {
 	o, port, _ := twoServers(t)
-	w := new(protocoltest.Wire)
-	o.Wire, o.ResolveEvery = w, short
+	w := new(protocoltest.ConnRecorder)
+	o.Observer, o.ResolveEvery = w, short
 	c, names := named(t, o, port, "127.0.0.1", "127.0.0.2")
 	c.health.pingAfter = short
 	mustSucceed(t, c)
@@ -82,10 +82,10 @@ func TestConnectionsToAddressesThatAreGoneEnd(t *testing.T) {
 	mustSucceed(t, c)
 }
 
-func TestAnAddressThatDoesNotAnswerIsNoHindrance(t *testing.T) {
+func TestASilentAddressIsNoHindrance(t *testing.T) {
 	o, port, _ := twoServers(t)
-	w := new(protocoltest.Wire)
-	o.Wire, o.ResolveEvery = w, time.Hour
+	w := new(protocoltest.ConnRecorder)
+	o.Observer, o.ResolveEvery = w, time.Hour
 	// Nothing listens at the first.
 	c, _ := named(t, o, port, "127.0.0.9", "127.0.0.2")
 	for range 3 {

@@ -24,7 +24,7 @@ func misbehave(s *server, seed uint64) {
 			late = append(late, id)
 		case n < 100:
 			for _, id := range late {
-				s.answer(id)
+				s.respond(id)
 			}
 			late = nil
 		case n < 150:
@@ -35,7 +35,7 @@ func misbehave(s *server, seed uint64) {
 			_ = s.WriteSettings(lib.Setting{ID: lib.SettingMaxConcurrentStreams, Val: random.Uint32N(30)},
 				lib.Setting{ID: lib.SettingInitialWindowSize, Val: random.Uint32N(1000)},
 				lib.Setting{ID: lib.SettingHeaderTableSize, Val: random.Uint32N(200)})
-			s.answer(id)
+			s.respond(id)
 		case n < 230:
 			_ = s.WriteGoAway(id-min(id, 10), lib.ErrCodeNo, nil)
 		case n < 235:
@@ -46,15 +46,15 @@ func misbehave(s *server, seed uint64) {
 			return
 		default:
 			_ = s.WriteWindowUpdate(0, 3000)
-			s.answer(id)
+			s.respond(id)
 		}
 	}
 }
 
 func TestEveryCallEndsOnceWhateverTheServerDoes(t *testing.T) {
-	w := new(protocoltest.Wire)
+	w := new(protocoltest.ConnRecorder)
 	o := scripted(t, func(s *server) { misbehave(s, 7) }, lib.Setting{ID: lib.SettingMaxConcurrentStreams, Val: 20})
-	o.Wire, o.Timeout, o.SlotHeader, o.Traceparent, o.MaxConns, o.MaxConnRequests = w, 2*short, true, true, 30, 70
+	o.Observer, o.Timeout, o.SlotHeader, o.Traceparent, o.MaxConns, o.MaxConnRequests = w, 2*short, true, true, 30, 70
 	post := o.Entries[0]
 	post.Method, post.Body = "POST", bytes.Repeat([]byte("x"), 3000)
 	o.Entries = append(o.Entries, post)

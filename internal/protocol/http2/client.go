@@ -50,7 +50,7 @@ func New(o httpreq.Options) (*Client, error) {
 	if o.Protocol == httpreq.HTTP1 {
 		return nil, errors.New("this client does not speak HTTP/1.1")
 	}
-	m, err := o.Mix(protocol.HTTP2)
+	m, err := o.Prepare(protocol.HTTP2)
 	if err != nil {
 		return nil, err
 	}

@@ -25,8 +25,8 @@ func TestHTTP2MakesMoreConnectionsRatherThanWait(t *testing.T) {
 				}
 				<-release
 			}, func(s *httptest.Server) { s.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 2} })
-			w := new(protocoltest.Wire)
-			o.MaxConns, o.Wire = n, w
+			w := new(protocoltest.ConnRecorder)
+			o.MaxConns, o.Observer = n, w
 			c := client(t, o)
 			for range 3 { // Later rounds find the pool as the first left it.
 				var running sync.WaitGroup
@@ -69,11 +69,11 @@ func TestSentIsTheStartOfAConnectionBeingMade(t *testing.T) {
 	// the exchange, both for the one that makes the connection and for the one that shares
 	// it.
 	let := make(chan struct{})
-	w := new(protocoltest.Wire)
+	w := new(protocoltest.ConnRecorder)
 	o := flavours()[1].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
 		s.Listener = protocoltest.Gate{Listener: s.Listener, Let: let}
 	})
-	o.Wire = w
+	o.Observer = w
 	c := client(t, o)
 	first, second := begin(c, protocol.Request{}), begin(c, protocol.Request{})
 	c.Flush()

@@ -96,7 +96,7 @@ func (c *conn) write() (more bool) {
 		if more = c.fillBodies(); len(c.out.buf) == 0 {
 			break
 		}
-		p := c.out.take(time.Now)
+		p := c.out.drain(time.Now)
 		c.mu.Unlock()
 		_, err := c.net.Write(p)
 		c.mu.Lock()

@@ -33,8 +33,8 @@ func patiently(t *testing.T, o httpreq.Options, want protocol.Reason, code strin
 		o.Timeout = 4 * short
 	}
 	for ; ; o.Timeout *= 2 {
-		w := new(protocoltest.Wire)
-		o.Wire = w
+		w := new(protocoltest.ConnRecorder)
+		o.Observer = w
 		c := client(t, o)
 		r := do(t, c)
 		checkClosed(t, c, w)

@@ -96,11 +96,11 @@ func TestInterimResponsesAreBounded(t *testing.T) {
 				for range n {
 					_ = s.WriteHeaders(lib.HeadersFrameParam{StreamID: id, BlockFragment: []byte("\x08\x03103"), EndHeaders: true})
 				}
-				s.answer(id)
+				s.respond(id)
 			}
 		})
-		w := new(protocoltest.Wire)
-		o.Wire = w
+		w := new(protocoltest.ConnRecorder)
+		o.Observer = w
 		c := client(t, o)
 		mustSucceed(t, c)
 		wantReason(t, c, protocol.ReasonProtocol)
@@ -129,8 +129,8 @@ func TestOrdinaryServersAreNotTakenForFloods(t *testing.T) {
 					_ = s.WriteData(id, true, nil)
 				}
 			})
-			w := new(protocoltest.Wire)
-			o.Wire = w
+			w := new(protocoltest.ConnRecorder)
+			o.Observer = w
 			c := client(t, o)
 			for range test.exchanges {
 				mustSucceed(t, c)

@@ -66,7 +66,7 @@ func TestFailuresOfHTTP2OnTheWire(t *testing.T) {
 		want   protocol.Reason
 		code   string
 	}{
-		{"closes without an answer", "", true, protocol.ReasonReset, ""},
+		{"closes without a response", "", true, protocol.ReasonReset, ""},
 		{"closes in the body", head + frame(frameData, 0, 1, "half"), true, protocol.ReasonReset, "200"},
 		{"closes in a frame", head[:9], true, protocol.ReasonReset, ""},
 		{"says nothing", "", false, protocol.ReasonTimeout, ""},
@@ -163,7 +163,7 @@ func TestFailuresOfHTTP2OnTheWire(t *testing.T) {
 }
 
 // byHand returns options for a server that speaks HTTP/2 by hand, with TLS or
-// without. With TLS it closes in order, so that only TLS sees the end.
+// without. With TLS it closes gracefully, so that only TLS sees the end.
 func byHand(t *testing.T, secure bool, serve func(net.Conn)) httpreq.Options {
 	t.Helper()
 	if !secure {
@@ -184,7 +184,7 @@ func byHand(t *testing.T, secure bool, serve func(net.Conn)) httpreq.Options {
 }
 
 func TestAnHTTP1ServerToAnHTTP2Client(t *testing.T) {
-	addr := protocoltest.Raw(t, protocoltest.Answer("HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\n\r\n"))
+	addr := protocoltest.Raw(t, protocoltest.Respond("HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\n\r\n"))
 	o := protocoltest.Options(t, "http://"+addr)
 	o.Protocol = httpreq.H2C
 	wantReason(t, client(t, o), protocol.ReasonProtocol)
@@ -192,9 +192,9 @@ func TestAnHTTP1ServerToAnHTTP2Client(t *testing.T) {
 
 func TestADeadConnectionIsNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := new(protocoltest.Wire)
+		w := new(protocoltest.ConnRecorder)
 		o := piped(t, func(*server) {})
-		o.Wire, o.Timeout = w, time.Hour
+		o.Observer, o.Timeout = w, time.Hour
 		c := client(t, o)
 		r := wantReason(t, c, protocol.ReasonReset)
 		if took := r.Service(); took != c.health.pingAfter+c.health.pingTimeout {

@@ -46,9 +46,9 @@ func FuzzServer(f *testing.F) {
 		said.Lock()
 		said.text = text
 		said.Unlock()
-		w := new(protocoltest.Wire)
+		w := new(protocoltest.ConnRecorder)
 		o := h2cOptions(t, "http://"+addr)
-		o.Wire, o.Timeout = w, 5*time.Second
+		o.Observer, o.Timeout = w, 5*time.Second
 		o.Entries[0].Body = make([]byte, 100)
 		c, err := New(o)
 		if err != nil {

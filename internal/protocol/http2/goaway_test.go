@@ -28,7 +28,7 @@ func TestRequestsThatTheServerHasNotLookedAtAreRepeated(t *testing.T) {
 		{"GOAWAY after the id, and an answer", "POST", func(s *server) {
 			id := s.request()
 			_ = s.WriteGoAway(id, lib.ErrCodeNo, nil)
-			s.answer(id)
+			s.respond(id)
 		}, protocol.ReasonNone},
 		{"GOAWAY after the id, and no answer", "GET", func(s *server) {
 			_ = s.WriteGoAway(s.request(), lib.ErrCodeNo, nil)
@@ -40,16 +40,16 @@ func TestRequestsThatTheServerHasNotLookedAtAreRepeated(t *testing.T) {
 		}, protocol.ReasonProtocol},
 		{"REFUSED_STREAM", "POST", func(s *server) { _ = s.WriteRSTStream(s.request(), lib.ErrCodeRefusedStream) }, protocol.ReasonNone},
 		{"an end on a new connection", "GET", func(s *server) { s.request(); s.hangUp() }, protocol.ReasonReset},
-		{"an end on a used connection", "GET", func(s *server) { s.answer(s.request()); s.request(); s.hangUp() }, protocol.ReasonNone},
-		{"an end on a used connection, of a POST", "POST", func(s *server) { s.answer(s.request()); s.request(); s.hangUp() }, protocol.ReasonReset},
+		{"an end on a used connection", "GET", func(s *server) { s.respond(s.request()); s.request(); s.hangUp() }, protocol.ReasonNone},
+		{"an end on a used connection, of a POST", "POST", func(s *server) { s.respond(s.request()); s.request(); s.hangUp() }, protocol.ReasonReset},
 		{"an end in the answer", "GET", func(s *server) {
-			s.answer(s.request())
+			s.respond(s.request())
 			_ = s.WriteHeaders(lib.HeadersFrameParam{StreamID: s.request(), BlockFragment: []byte(status200), EndHeaders: true})
 			s.hangUp()
 		}, protocol.ReasonReset},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := new(protocoltest.Wire)
+			w := new(protocoltest.ConnRecorder)
 			o := scripted(t, func(s *server) {
 				if s.conn == 1 {
 					test.first(s)
@@ -57,7 +57,7 @@ func TestRequestsThatTheServerHasNotLookedAtAreRepeated(t *testing.T) {
 				}
 				s.serve()
 			})
-			o.Entries[0].Method, o.Wire = test.method, w
+			o.Entries[0].Method, o.Observer = test.method, w
 			c := client(t, o)
 			r := do(t, c)
 			if opened, _ := w.Counts(); opened == 1 && !r.Failed() {
@@ -80,28 +80,28 @@ func TestOnlyARefusalAfterOthersWereTakenIsTransparent(t *testing.T) {
 	}{
 		{"GOAWAY after the first", func(s *server, first, _ uint32) {
 			_ = s.WriteGoAway(first, lib.ErrCodeNo, nil)
-			s.answer(first)
+			s.respond(first)
 		}, []protocol.Extra{protocol.TransparentRetry}},
 		{"GOAWAY in two steps", func(s *server, first, _ uint32) {
 			_ = s.WriteGoAway(1<<31-1, lib.ErrCodeNo, nil)
 			_ = s.WriteGoAway(first, lib.ErrCodeNo, nil)
-			s.answer(first)
+			s.respond(first)
 		}, []protocol.Extra{protocol.TransparentRetry}},
 		{"GOAWAY after both", func(s *server, first, second uint32) {
 			_ = s.WriteGoAway(second, lib.ErrCodeNo, nil)
-			s.answer(first)
-			s.answer(second)
+			s.respond(first)
+			s.respond(second)
 		}, nil},
 		{"GOAWAY before both", func(s *server, _, _ uint32) {
 			_ = s.WriteGoAway(0, lib.ErrCodeNo, nil)
 		}, []protocol.Extra{protocol.Retry, protocol.Retry}},
 		{"GOAWAY for an error", func(s *server, first, _ uint32) {
 			_ = s.WriteGoAway(first, lib.ErrCodeInternal, nil)
-			s.answer(first)
+			s.respond(first)
 		}, []protocol.Extra{protocol.Retry}},
 		{"REFUSED_STREAM", func(s *server, first, second uint32) {
 			_ = s.WriteRSTStream(second, lib.ErrCodeRefusedStream)
-			s.answer(first)
+			s.respond(first)
 			s.serve()
 		}, []protocol.Extra{protocol.Retry}},
 	} {
@@ -148,7 +148,7 @@ func TestARepetitionIsTheLast(t *testing.T) {
 }
 
 func TestAConnectionEndsWhenItsLastRequestDoesAfterGoAway(t *testing.T) {
-	w := new(protocoltest.Wire)
+	w := new(protocoltest.ConnRecorder)
 	next := make(chan struct{})
 	o := scripted(t, func(s *server) {
 		if s.conn > 1 {
@@ -158,11 +158,11 @@ func TestAConnectionEndsWhenItsLastRequestDoesAfterGoAway(t *testing.T) {
 		first := s.request()
 		second := s.request()
 		_ = s.WriteGoAway(second, lib.ErrCodeNo, nil)
-		s.answer(second)
+		s.respond(second)
 		<-next
-		s.answer(first)
+		s.respond(first)
 	})
-	o.Wire = w
+	o.Observer = w
 	c := client(t, o)
 	first, second := begin(c, protocol.Request{}), begin(c, protocol.Request{})
 	c.Flush()

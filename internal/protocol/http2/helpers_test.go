@@ -68,14 +68,14 @@ func flavours() []protocoltest.Flavour {
 
 // checkClosed closes the client and waits for each connection that was opened to be
 // closed, once.
-func checkClosed(tb testing.TB, c *Client, w *protocoltest.Wire) {
+func checkClosed(tb testing.TB, c *Client, w *protocoltest.ConnRecorder) {
 	tb.Helper()
 	c.Close()
 	w.CheckClosed(tb)
 }
 
 // checkOne checks that all requests shared one connection.
-func checkOne(tb testing.TB, w *protocoltest.Wire) {
+func checkOne(tb testing.TB, w *protocoltest.ConnRecorder) {
 	tb.Helper()
 	if opened, closed := w.Counts(); opened != 1 || closed != 0 {
 		tb.Errorf("%d connections were opened, %d closed", opened, closed)

@@ -42,8 +42,8 @@ func newField(t *tables, name, value string, never bool) field {
 // index of a field says how many came after it. Make it with newEncoder.
 type encoder struct {
 	fields []field
-	// places are where fields are in the table, counting from 1, the oldest; 0 is nowhere.
-	places []uint32
+	// positions are where fields are in the table, counting from 1, the oldest; 0 is nowhere.
+	positions []uint32
 	// slot and trace are the places of fields with the names of what varies.
 	slot, trace uint32
 	// blocks are the fixed parts of entries' blocks, while they hold.
@@ -65,7 +65,7 @@ type block struct {
 // newEncoder returns the encoder of a new connection for fixed fields, and for entries
 // that are made of them.
 func newEncoder(fields []field, entries int) encoder {
-	return encoder{fields: fields, places: make([]uint32, len(fields)), blocks: make([]block, entries), max: tableSize}
+	return encoder{fields: fields, positions: make([]uint32, len(fields)), blocks: make([]block, entries), max: tableSize}
 }
 
 // resize takes the size that the server allows the table to have. A table of another
@@ -76,7 +76,7 @@ func (e *encoder) resize(n int) {
 		return
 	}
 	e.max, e.used, e.added, e.resized = n, 0, 0, true
-	clear(e.places)
+	clear(e.positions)
 	clear(e.blocks)
 	e.slot, e.trace = 0, 0
 }
@@ -136,12 +136,12 @@ func (e *encoder) field(b []byte, id uint32) []byte {
 	switch {
 	case f.index != 0:
 		return appendInt(b, formIndexed, bitsIndexed, f.index)
-	case e.places[id] != 0:
-		return appendInt(b, formIndexed, bitsIndexed, e.indexOf(e.places[id]))
+	case e.positions[id] != 0:
+		return appendInt(b, formIndexed, bitsIndexed, e.indexOf(e.positions[id]))
 	case f.never:
 		b = appendInt(b, formNever, bitsNoIndexing, f.nameIndex)
 	case e.add(f.size):
-		e.places[id] = e.added
+		e.positions[id] = e.added
 		b = appendInt(b, formIndexing, bitsIndexing, f.nameIndex)
 	default:
 		b = appendInt(b, 0, bitsNoIndexing, f.nameIndex)
@@ -161,16 +161,16 @@ func (e *encoder) add(size int) bool {
 }
 
 // indexOf returns the index of a place in the table.
-func (e *encoder) indexOf(place uint32) int { return numStatic + 1 + int(e.added-place) }
+func (e *encoder) indexOf(position uint32) int { return numStatic + 1 + int(e.added-position) }
 
 // varying appends a field whose value differs each time. The first goes into the table
 // for its name; those after it do not, so that they do not fill it.
-func (e *encoder) varying(b []byte, name string, value []byte, place *uint32) []byte {
+func (e *encoder) varying(b []byte, name string, value []byte, position *uint32) []byte {
 	switch {
-	case *place != 0:
-		b = appendInt(b, 0, bitsNoIndexing, e.indexOf(*place))
+	case *position != 0:
+		b = appendInt(b, 0, bitsNoIndexing, e.indexOf(*position))
 	case e.add(len(name) + len(value) + fieldOverhead):
-		*place = e.added
+		*position = e.added
 		b = appendRaw(append(b, formIndexing), name)
 	default:
 		b = appendRaw(append(b, 0), name)

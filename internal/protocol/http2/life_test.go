@@ -22,13 +22,13 @@ func TestABurstSharesTheConnectionThatIsBeingMade(t *testing.T) {
 	for _, test := range []struct {
 		requests, conns int
 	}{{1, 1}, {100, 1}, {101, 2}, {250, 3}} {
-		w := new(protocoltest.Wire)
+		w := new(protocoltest.ConnRecorder)
 		let := make(chan struct{})
 		// Until the server says hello, it is not known how much it takes.
 		o := flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
 			s.Listener = protocoltest.Gate{Listener: s.Listener, Let: let}
 		})
-		o.Wire, o.MaxConns = w, 1000
+		o.Observer, o.MaxConns = w, 1000
 		c := client(t, o)
 		var all []<-chan protocol.Result
 		for range test.requests {
@@ -50,14 +50,14 @@ func TestABurstSharesTheConnectionThatIsBeingMade(t *testing.T) {
 
 func TestConnectionsAreBounded(t *testing.T) {
 	let := make(chan struct{})
-	w := new(protocoltest.Wire)
+	w := new(protocoltest.ConnRecorder)
 	o := scripted(t, func(s *server) {
 		first := s.request()
 		<-let
-		s.answer(first)
+		s.respond(first)
 		s.serve()
 	}, lib.Setting{ID: lib.SettingMaxConcurrentStreams, Val: 1})
-	o.MaxConns, o.Wire = 2, w
+	o.MaxConns, o.Observer = 2, w
 	c := client(t, o)
 	var all []<-chan protocol.Result
 	for i := range 2 {
@@ -80,9 +80,9 @@ func TestConnectionsAreBounded(t *testing.T) {
 
 func TestConnectionsRetire(t *testing.T) {
 	t.Run("after so many requests", func(t *testing.T) {
-		w := new(protocoltest.Wire)
+		w := new(protocoltest.ConnRecorder)
 		o := flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {})
-		o.Wire, o.MaxConnRequests = w, 3
+		o.Observer, o.MaxConnRequests = w, 3
 		c := client(t, o)
 		for range 7 {
 			mustSucceed(t, c)
@@ -93,9 +93,9 @@ func TestConnectionsRetire(t *testing.T) {
 	})
 	t.Run("after so long", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			w := new(protocoltest.Wire)
+			w := new(protocoltest.ConnRecorder)
 			o := piped(t, (*server).serve)
-			o.Wire, o.MaxConnAge = w, 10*time.Minute
+			o.Observer, o.MaxConnAge = w, 10*time.Minute
 			c := client(t, o)
 			for range 9 {
 				mustSucceed(t, c)
@@ -112,16 +112,16 @@ func TestConnectionsRetire(t *testing.T) {
 	t.Run("with their last request", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			let := make(chan struct{})
-			w := new(protocoltest.Wire)
+			w := new(protocoltest.ConnRecorder)
 			o := piped(t, func(s *server) {
 				if s.conn == 1 {
 					id := s.request()
 					<-let
-					s.answer(id)
+					s.respond(id)
 				}
 				s.serve()
 			})
-			o.Wire, o.MaxConnAge = w, 5*time.Second
+			o.Observer, o.MaxConnAge = w, 5*time.Second
 			c := client(t, o)
 			first := begin(c, protocol.Request{})
 			c.Flush()
@@ -142,9 +142,9 @@ func TestConnectionsRetire(t *testing.T) {
 	})
 	t.Run("when nobody uses them", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			w := new(protocoltest.Wire)
+			w := new(protocoltest.ConnRecorder)
 			o := piped(t, (*server).serve)
-			o.Wire = w
+			o.Observer = w
 			c := client(t, o)
 			mustSucceed(t, c)
 			time.Sleep(c.health.idle - time.Second)
@@ -160,10 +160,10 @@ func TestConnectionsRetire(t *testing.T) {
 func TestPingsKeepAQuietConnection(t *testing.T) {
 	for _, f := range flavours() {
 		t.Run(f.Name, func(t *testing.T) {
-			w := new(protocoltest.Wire)
+			w := new(protocoltest.ConnRecorder)
 			let := make(chan struct{})
 			o := f.Serve(t, func(http.ResponseWriter, *http.Request) { <-let })
-			o.Wire = w
+			o.Observer = w
 			c := client(t, o)
 			c.health.pingAfter, c.health.pingTimeout = short/5, protocoltest.Long
 			results := begin(c, protocol.Request{})
@@ -205,20 +205,20 @@ func TestTimeoutsAreInTime(t *testing.T) {
 	})
 }
 
-func TestLateAnswersDoNoHarm(t *testing.T) {
+func TestLateResponsesDoNoHarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := new(protocoltest.Wire)
+		w := new(protocoltest.ConnRecorder)
 		o := piped(t, func(s *server) {
 			var late []uint32
 			for range 10 {
 				late = append(late, s.request())
 			}
 			for _, id := range late {
-				s.answer(id)
+				s.respond(id)
 			}
 			s.serve()
 		})
-		o.Wire, o.Timeout = w, time.Second
+		o.Observer, o.Timeout = w, time.Second
 		c := client(t, o)
 		for range 9 {
 			wantReason(t, c, protocol.ReasonTimeout)
@@ -233,12 +233,12 @@ func TestCloseEndsEverything(t *testing.T) {
 	for _, f := range flavours() {
 		t.Run(f.Name, func(t *testing.T) {
 			arrived := make(chan struct{}, 10)
-			w := new(protocoltest.Wire)
+			w := new(protocoltest.ConnRecorder)
 			o := f.Serve(t, func(_ http.ResponseWriter, r *http.Request) {
 				arrived <- struct{}{}
 				<-r.Context().Done()
 			})
-			o.Wire = w
+			o.Observer = w
 			c := client(t, o)
 			var all []<-chan protocol.Result
 			for range 10 {
@@ -293,11 +293,11 @@ func TestStartRacesWithClose(t *testing.T) {
 }
 
 func TestForeignConnectionsAreHandedOver(t *testing.T) {
-	w := new(protocoltest.Wire)
+	w := new(protocoltest.ConnRecorder)
 	o := protocoltest.Flavours()[2].Serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
 		s.TLS.NextProtos = []string{"http/1.1"}
 	})
-	o.Wire = w
+	o.Observer = w
 	c := client(t, o)
 	var given, anew atomic.Int64
 	c.OnForeign(func(call *protocol.Call, r dial.Ready) {
@@ -322,9 +322,9 @@ func TestForeignConnectionsAreHandedOver(t *testing.T) {
 }
 
 func TestConnectionsOfOthersAreAdopted(t *testing.T) {
-	w := new(protocoltest.Wire)
+	w := new(protocoltest.ConnRecorder)
 	o := flavours()[0].Serve(t, func(http.ResponseWriter, *http.Request) {})
-	o.Wire = w
+	o.Observer = w
 	for _, closed := range []bool{false, true} {
 		maker, c := client(t, o), client(t, o)
 		r, err := maker.origins.All()[0].dial.Connect(t.Context(), "")

@@ -263,7 +263,7 @@ func (o *origin) makeTo(addr string) {
 // use gives work to a connection that has been made.
 func (o *origin) use(r dial.Ready) {
 	if isForeign(r) {
-		o.client.handOver(r, o.takeForeign())
+		o.client.handOver(r, o.removeForeign())
 		return
 	}
 	if !o.add(r, 1) {
@@ -285,8 +285,8 @@ func (o *origin) connectFailed(err error) {
 	failAll(failed, err)
 }
 
-// takeForeign returns those that waited for a connection that is not for us.
-func (o *origin) takeForeign() []job {
+// removeForeign returns those that waited for a connection that is not for us.
+func (o *origin) removeForeign() []job {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.making--

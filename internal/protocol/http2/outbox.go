@@ -73,8 +73,8 @@ func (o *outbox) data(id uint32, body *httpreq.Upload, n int) {
 // full reports whether there is enough for a write.
 func (o *outbox) full() bool { return len(o.buf) >= writeAt }
 
-// take takes all out, to be written now. Streams whose heads are in it count as sent now.
-func (o *outbox) take(now func() time.Time) []byte {
+// drain takes all out, to be written now. Streams whose heads are in it count as sent now.
+func (o *outbox) drain(now func() time.Time) []byte {
 	p := o.buf
 	o.buf, o.spare = o.spare[:0], nil
 	if len(o.heads) == 0 {

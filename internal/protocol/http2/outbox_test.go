@@ -17,7 +17,7 @@ func TestHeadsAreSentWhenTheyAreTaken(t *testing.T) {
 		o.head(s)
 	}
 	o.withdraw(withdrawn)
-	if p := o.take(at(1)); string(p) != "head head head " {
+	if p := o.drain(at(1)); string(p) != "head head head " {
 		t.Errorf("took %q", p)
 	}
 	if !first.written || !first.sent.Equal(at(1)()) {
@@ -30,7 +30,7 @@ func TestHeadsAreSentWhenTheyAreTaken(t *testing.T) {
 		t.Errorf("a request that is repeated was sent %s", repeated.sent)
 	}
 	o.withdraw(first) // It is not there any more, which is no harm.
-	if p := o.take(at(2)); len(p) != 0 || !first.sent.Equal(at(1)()) {
+	if p := o.drain(at(2)); len(p) != 0 || !first.sent.Equal(at(1)()) {
 		t.Errorf("took %q", p)
 	}
 }
@@ -40,16 +40,16 @@ func TestBuffersTakeTurns(t *testing.T) {
 	now := func() time.Time { return time.Time{} }
 	allocs := testing.AllocsPerRun(100, func() {
 		o.ping(flagAck, []byte("12345678"))
-		p := o.take(now)
+		p := o.drain(now)
 		o.ping(0, []byte("12345678"))
 		o.recycle(p)
-		o.recycle(o.take(now))
+		o.recycle(o.drain(now))
 	})
 	if allocs != 0 {
 		t.Errorf("%v allocations", allocs)
 	}
 	o.buf = make([]byte, keepOut+1)
-	o.recycle(o.take(now))
+	o.recycle(o.drain(now))
 	if cap(o.spare) > keepOut {
 		t.Errorf("a buffer of %d bytes is kept", cap(o.spare))
 	}

@@ -21,8 +21,8 @@ func TestEveryConnectionGoesThroughATunnel(t *testing.T) {
 				protocoltest.HTTPProxy(t, nil, true, 0), protocoltest.HTTPProxy(t, ca, false, 0), protocoltest.SOCKSProxy(t, "socks5h", true, 0),
 			} {
 				o.Proxy = dial.ProxyOptions{URL: p.URL}
-				w := new(protocoltest.Wire)
-				o.Wire = w
+				w := new(protocoltest.ConnRecorder)
+				o.Observer = w
 				c := client(t, o)
 				mustSucceed(t, c)
 				mustSucceed(t, c)

@@ -52,8 +52,8 @@ func TestAServerThatTakesFewRequestsOnAConnectionGetsNoMore(t *testing.T) {
 				o := protocoltest.Options(t, fmt.Sprintf("https://127.0.0.1:%d/", port))
 				o.Protocol, o.TLS.CA, o.SlotHeader, o.MaxConns = httpreq.HTTP2, ca.PEM, true, inFlight
 				o.Entries[0].Method, o.Timeout, o.ConnectTimeout = "POST", time.Minute, time.Minute
-				w := new(protocoltest.Wire)
-				o.Wire = w
+				w := new(protocoltest.ConnRecorder)
+				o.Observer = w
 				if failed := keepInFlight(t, client(t, o), inFlight, requests); failed > 0 {
 					t.Errorf("%d of %d requests failed", failed, requests)
 				}

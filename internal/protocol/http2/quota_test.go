@@ -60,7 +60,7 @@ func (s *server) takeFew(n int) (taken int) {
 		if taken++; taken == n {
 			_ = s.WriteGoAway(id, lib.ErrCodeNo, nil)
 		}
-		s.answer(id)
+		s.respond(id)
 	}
 	return taken
 }
@@ -104,8 +104,8 @@ func TestWhatAServerTakesOnAConnectionIsLearned(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var repeats, taken atomic.Int64
 				o := piped(t, func(s *server) { taken.Add(int64(s.takeFew(test.takes(s.conn)))) })
-				w := new(protocoltest.Wire)
-				o.Wire, o.Entries[0].Method = w, "POST"
+				w := new(protocoltest.ConnRecorder)
+				o.Observer, o.Entries[0].Method = w, "POST"
 				c := client(t, o)
 				admit := func(protocol.Extra) bool { repeats.Add(1); return true }
 				if failed := inTurns(c, 50, 16, admit); failed > 0 {
@@ -162,11 +162,11 @@ func TestAConnectionThatDrainsLosesNothing(t *testing.T) {
 					_ = s.WriteGoAway(1<<31-1, lib.ErrCodeNo, nil)
 					time.AfterFunc(time.Second, func() { _ = s.WriteGoAway(last, lib.ErrCodeNo, nil) })
 				}
-				s.answer(id)
+				s.respond(id)
 			}
 		})
-		w := new(protocoltest.Wire)
-		o.Wire, o.Entries[0].Method = w, "POST"
+		w := new(protocoltest.ConnRecorder)
+		o.Observer, o.Entries[0].Method = w, "POST"
 		refuse := func(protocol.Extra) bool { return false }
 		if failed := inTurns(client(t, o), 50, 16, refuse); failed > 0 {
 			t.Errorf("%d of 800 requests failed", failed)
@@ -193,7 +193,7 @@ func TestFewerStreamsAtATimeLoseNothing(t *testing.T) {
 						open = open[:len(open)-1]
 						continue
 					}
-					s.answer(id)
+					s.respond(id)
 					open = open[:len(open)-1]
 				}
 			})
@@ -215,8 +215,8 @@ func TestAServerThatIsReplacedLosesNothing(t *testing.T) {
 			s := current.Load()
 			s.h2.ServeConn(c, &lib.ServeConnOpts{BaseConfig: s.base}) //nolint:staticcheck // It serves connections that no listener has accepted.
 		})
-		w := new(protocoltest.Wire)
-		o.Protocol, o.Entries[0].Method, o.Wire = httpreq.H2C, "POST", w
+		w := new(protocoltest.ConnRecorder)
+		o.Protocol, o.Entries[0].Method, o.Observer = httpreq.H2C, "POST", w
 		c := client(t, o)
 		for range 4 {
 			old := current.Swap(newGraceful(t))
@@ -276,8 +276,8 @@ func TestARequestThatComesAsAConnectionOpensHasRoomOnIt(t *testing.T) {
 	o := scripted(t, (*server).serve)
 	o.MaxConns = 1
 	for range 100 {
-		w := new(protocoltest.Wire)
-		o.Wire = w
+		w := new(protocoltest.ConnRecorder)
+		o.Observer = w
 		c := client(t, o)
 		all := []<-chan protocol.Result{begin(c, protocol.Request{})}
 		for opened := 0; opened == 0; opened, _ = w.Counts() {

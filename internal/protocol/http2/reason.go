@@ -17,13 +17,13 @@ var errBadStatus = errors.New("status is not one of HTTP")
 var errHeaderTooLong = errors.New("request header is longer than the server's limit")
 
 // errSilent is a server that says nothing, not even to a PING.
-var errSilent = errors.New("server does not answer a PING")
+var errSilent = errors.New("server does not respond to a PING")
 
 // errDone is the end of a connection that is not needed any more.
 var errDone = errors.New("connection is not needed any more")
 
 // errTimeout is a request that ran out of time.
-var errTimeout = fmt.Errorf("no complete answer in time: %w", context.DeadlineExceeded)
+var errTimeout = fmt.Errorf("no complete response in time: %w", context.DeadlineExceeded)
 
 // violation is something that the server must not do, of one stream or of the whole
 // connection.

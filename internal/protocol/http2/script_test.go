@@ -97,8 +97,8 @@ func (s *server) request() uint32 {
 	return f.Header().StreamID
 }
 
-// answer responds to a request.
-func (s *server) answer(id uint32) {
+// respond responds to a request.
+func (s *server) respond(id uint32) {
 	if id == 0 {
 		return
 	}
@@ -111,7 +111,7 @@ func (s *server) answer(id uint32) {
 // serve responds to all requests.
 func (s *server) serve() {
 	for id := s.request(); id != 0; id = s.request() {
-		s.answer(id)
+		s.respond(id)
 	}
 }
 

@@ -158,8 +158,8 @@ func realOptions(t *testing.T, ca *protocoltest.Authority, secure bool, port int
 func compare(t *testing.T, o httpreq.Options) {
 	t.Helper()
 	std := protocoltest.NetHTTP(t, o)
-	w := new(protocoltest.Wire)
-	o.Wire = w
+	w := new(protocoltest.ConnRecorder)
+	o.Observer = w
 	c := client(t, o)
 	reasons := make([]protocol.Reason, len(o.Entries))
 	for i, e := range o.Entries {

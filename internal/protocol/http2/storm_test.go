@@ -67,8 +67,8 @@ func TestNoServerGetsMoreThanItAsksFor(t *testing.T) {
 							test.refuse(s, id)
 						}
 					})
-					w := new(protocoltest.Wire)
-					o.Wire = w
+					w := new(protocoltest.ConnRecorder)
+					o.Observer = w
 					for _, r := range load(client(t, o), slots, admit) {
 						if r.Reason != protocol.ReasonReset {
 							t.Errorf("reason %q: %v", r.Reason, r.Err)
@@ -136,9 +136,9 @@ func TestRequestsWaitForTheNextConnection(t *testing.T) {
 // is any request: no others follow but for requests.
 func TestAServerThatAcceptsOnlyToEndIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := new(protocoltest.Wire)
+		w := new(protocoltest.ConnRecorder)
 		o := piped(t, func(s *server) { _ = s.net.Close() })
-		o.Wire = w
+		o.Observer = w
 		load(client(t, o), 10, nil)
 		time.Sleep(10 * time.Second)
 		if opened, _ := w.Counts(); opened > 20 {
@@ -175,8 +175,8 @@ func TestAServerThatAllowsNoStreamsIsWaitedFor(t *testing.T) {
 				}
 				s.serve()
 			}, lib.Setting{ID: lib.SettingMaxConcurrentStreams, Val: 0})
-			w := new(protocoltest.Wire)
-			o.Wire, o.Timeout = w, 5*time.Second
+			w := new(protocoltest.ConnRecorder)
+			o.Observer, o.Timeout = w, 5*time.Second
 			c := client(t, o)
 			c.entries[0].origin.learned.Store(0) // As a server of before has taught.
 			begin := time.Now()

@@ -51,12 +51,12 @@ func TestBodiesKeepWithinWindows(t *testing.T) {
 			receive(t, s, id, firstWindow+10)
 			_ = s.WriteWindowUpdate(0, size)
 			receive(t, s, id, size)
-			s.answer(id)
+			s.respond(id)
 		}},
 		{"of nothing at first", []lib.Setting{{ID: lib.SettingInitialWindowSize, Val: 0}}, func(t *testing.T, s *server) {
 			t.Helper()
 			// The first request may have come before the settings.
-			s.answer(s.request())
+			s.respond(s.request())
 			_ = s.WriteWindowUpdate(0, 2*size)
 			id := s.request()
 			silent(t, s, id)
@@ -64,7 +64,7 @@ func TestBodiesKeepWithinWindows(t *testing.T) {
 			receive(t, s, id, 1)
 			_ = s.WriteWindowUpdate(id, size)
 			receive(t, s, id, size)
-			s.answer(id)
+			s.respond(id)
 		}},
 		{"that become less than nothing", nil, func(t *testing.T, s *server) {
 			t.Helper()
@@ -78,13 +78,13 @@ func TestBodiesKeepWithinWindows(t *testing.T) {
 			receive(t, s, id, firstWindow+7)
 			_ = s.WriteSettings(lib.Setting{ID: lib.SettingInitialWindowSize, Val: size})
 			receive(t, s, id, size)
-			s.answer(id)
+			s.respond(id)
 		}},
 		{"that the server does not use to the end", nil, func(t *testing.T, s *server) {
 			t.Helper()
 			id := s.request()
 			receive(t, s, id, firstWindow)
-			s.answer(id)
+			s.respond(id)
 			if f, ok := s.next(lib.FrameRSTStream); !ok || f.Header().StreamID != id {
 				t.Errorf("got %v", f)
 			}

@@ -65,7 +65,7 @@ func New(o httpreq.Options) (protocol.Client, error) {
 	if o.Protocol != httpreq.HTTP3 {
 		return nil, errors.New("this client speaks HTTP/3 only")
 	}
-	m, err := o.Mix(protocol.HTTP3)
+	m, err := o.Prepare(protocol.HTTP3)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func New(o httpreq.Options) (protocol.Client, error) {
 		c.entries = append(c.entries, newEntry(p, c.originOf(p.URL)))
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	return protocol.NewWaiting(c), nil
+	return protocol.NewBlocking(c), nil
 }
 
 // config returns how QUIC is spoken.

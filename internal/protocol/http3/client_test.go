@@ -63,7 +63,7 @@ func denied() *protocol.Call {
 }
 
 // opened waits for so many connections to be open.
-func opened(tb testing.TB, w *protocoltest.Wire, want int) {
+func opened(tb testing.TB, w *protocoltest.ConnRecorder, want int) {
 	tb.Helper()
 	protocoltest.Eventually(tb, fmt.Sprintf("%d connections are open", want), func() bool {
 		all, closed := w.Counts()
@@ -192,8 +192,8 @@ func TestFailuresOfTheResponseHaveTheirReasons(t *testing.T) {
 		if test.want == protocol.ReasonTimeout {
 			o.Timeout = 100 * time.Millisecond
 		}
-		w := new(protocoltest.Wire)
-		o.Wire = w
+		w := new(protocoltest.ConnRecorder)
+		o.Observer = w
 		r := get(newClient(t, o))
 		// A slow machine gets more time to come as far as the head.
 		for r.Reason == test.want && r.Code != test.code && test.want == protocol.ReasonTimeout && o.Timeout < protocoltest.Long {
@@ -222,8 +222,8 @@ func TestAServerThatIsGoneIsNoticedAtOnce(t *testing.T) {
 	o := protocoltest.Options(t, "https://"+conn.LocalAddr().String())
 	o.Protocol, o.TLS.CA = httpreq.HTTP3, ca.PEM
 	o.Entries = append(o.Entries, httpreq.Entry{Method: http.MethodPost, URL: o.Entries[0].URL, Expect: protocoltest.OK(t), Source: protocoltest.Generated(1 << 40)})
-	w := new(protocoltest.Wire)
-	o.Wire = w
+	w := new(protocoltest.ConnRecorder)
+	o.Observer = w
 	c := newClient(t, o)
 	mustSucceed(t, c)
 	go func() {
@@ -245,8 +245,8 @@ func TestConnectionsThatTheServerClosesAreReplaced(t *testing.T) {
 			c.ends(noError)
 		})
 		o.Entries[0].Method = method
-		w := new(protocoltest.Wire)
-		o.Wire = w
+		w := new(protocoltest.ConnRecorder)
+		o.Observer = w
 		c := newClient(t, o)
 		for range 3 {
 			if r := run(c, denied()); r.Failed() {
@@ -278,8 +278,8 @@ func TestAGoAwayHasRequestsGoElsewhere(t *testing.T) {
 		respond(first, section(":status", "201"))
 	})
 	o.Entries[0].Method = "POST"
-	w := new(protocoltest.Wire)
-	o.Wire = w
+	w := new(protocoltest.ConnRecorder)
+	o.Observer = w
 	c := newClient(t, o)
 	codes := make(chan string, 2)
 	for range 2 {
@@ -312,8 +312,8 @@ func TestAsManyConnectionsAreMadeAsStreamsAreNeeded(t *testing.T) {
 			}()
 		}
 	})
-	w := new(protocoltest.Wire)
-	o.Wire = w
+	w := new(protocoltest.ConnRecorder)
+	o.Observer = w
 	c := newClient(t, o)
 	var all sync.WaitGroup
 	for range requests {
@@ -336,8 +336,8 @@ func TestRequestsWaitForStreamsWhereThereAreNoMoreConnections(t *testing.T) {
 			respond(s, section(":status", "200"))
 		}
 	})
-	w := new(protocoltest.Wire)
-	o.Wire, o.MaxConns = w, 2
+	w := new(protocoltest.ConnRecorder)
+	o.Observer, o.MaxConns = w, 2
 	c := newClient(t, o)
 	var all sync.WaitGroup
 	for range 8 {
@@ -403,8 +403,8 @@ func TestConnectionsAreSpreadOverTheAddresses(t *testing.T) {
 	names := protocoltest.NewNameServer(t, "127.0.0.1", "127.0.0.2", "127.0.0.3")
 	o := protocoltest.Options(t, fmt.Sprintf("https://target.test:%d", port))
 	o.Protocol, o.TLS.CA, o.Net.Resolver, o.ResolveEvery = httpreq.HTTP3, ca.PEM, names.Resolver(), time.Hour
-	w := new(protocoltest.Wire)
-	o.Wire = w
+	w := new(protocoltest.ConnRecorder)
+	o.Observer = w
 	c := newClient(t, o)
 	mustSucceed(t, c)
 	opened(t, w, 3)
@@ -421,15 +421,15 @@ func TestConnectionsAreSpreadOverTheAddresses(t *testing.T) {
 
 func TestConnectionsAge(t *testing.T) {
 	o := flavour().Serve(t, func(http.ResponseWriter, *http.Request) {})
-	w := new(protocoltest.Wire)
-	o.Wire, o.MaxConnAge = w, 50*time.Millisecond
+	w := new(protocoltest.ConnRecorder)
+	o.Observer, o.MaxConnAge = w, 50*time.Millisecond
 	c := newClient(t, o)
 	mustSucceed(t, c)
 	opened(t, w, 0) // It ends although nobody sends.
 	mustSucceed(t, c)
 	o.MaxConnAge, o.MaxConnRequests = 0, 3
-	w = new(protocoltest.Wire)
-	o.Wire = w
+	w = new(protocoltest.ConnRecorder)
+	o.Observer = w
 	c = newClient(t, o)
 	for range 9 {
 		mustSucceed(t, c)
@@ -443,8 +443,8 @@ func TestAnAddressThatIsGoneLosesItsConnections(t *testing.T) {
 	o := flavour().Serve(t, func(http.ResponseWriter, *http.Request) {})
 	names := protocoltest.NewNameServer(t, "127.0.0.1")
 	o.Entries[0].URL = protocoltest.Options(t, "https://target.test:"+o.Entries[0].URL.Port).Entries[0].URL
-	w := new(protocoltest.Wire)
-	o.Wire, o.Net.Resolver, o.ResolveEvery = w, names.Resolver(), 20*time.Millisecond
+	w := new(protocoltest.ConnRecorder)
+	o.Observer, o.Net.Resolver, o.ResolveEvery = w, names.Resolver(), 20*time.Millisecond
 	c := newClient(t, o)
 	mustSucceed(t, c)
 	names.Set("127.0.0.9")
@@ -485,8 +485,8 @@ func TestTheWireCountsWhatTheServerCounts(t *testing.T) {
 	go func() { _ = s.Serve(conn) }()
 	t.Cleanup(func() { _ = s.Close() })
 	o := protocoltest.Options(t, "https://"+conn.LocalAddr().String())
-	w := new(protocoltest.Wire)
-	o.Protocol, o.TLS.CA, o.Wire = httpreq.HTTP3, ca.PEM, w
+	w := new(protocoltest.ConnRecorder)
+	o.Protocol, o.TLS.CA, o.Observer = httpreq.HTTP3, ca.PEM, w
 	o.Entries[0].Method, o.Entries[0].Body = "POST", make([]byte, 10_000)
 	c := newClient(t, o)
 	for range 5 {
@@ -510,8 +510,8 @@ func TestACallThatIsCanceledEndsAtOnce(t *testing.T) {
 			defer func() { _ = s.Close() }()
 		}
 	})
-	w := new(protocoltest.Wire)
-	o.Wire = w
+	w := new(protocoltest.ConnRecorder)
+	o.Observer = w
 	c := newClient(t, o)
 	done := make(chan protocol.Result, 1)
 	go func() { done <- get(c) }()

@@ -182,7 +182,7 @@ func (a *attempt) run(ctx context.Context) error {
 	if len(short) > 0 {
 		head = append(appendFrame(head, frameData, len(short)), upload.Append(nil, len(short))...)
 	}
-	a.tell()
+	a.show()
 	if a.sent.IsZero() {
 		a.sent = time.Now()
 	}
@@ -238,8 +238,8 @@ func (a *attempt) mayBegin(ctx context.Context) error {
 	}
 }
 
-// tell shows the request to the call's tap, and later ones.
-func (a *attempt) tell() {
+// show shows the request to the call's tap, and later ones.
+func (a *attempt) show() {
 	reused := a.conn.reused()
 	a.shown = func(t protocol.Tap) {
 		if t == nil {

@@ -62,7 +62,7 @@ func TestTheHeadHasItsFieldsInTheOrderOfTheFile(t *testing.T) {
 			Fields: []protocol.Field{{Name: "Zeta", Value: "1"}, {Name: "alpha", Value: "2"}, {Name: "ZETA", Value: "3"}, {Name: "X-Empty"}},
 		}},
 	}
-	m, err := o.Mix(protocol.HTTP3)
+	m, err := o.Prepare(protocol.HTTP3)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,8 +100,8 @@ func copyData(s *quic.Stream) {
 func TestAnotherImplementationOfQUICIsUnderstood(t *testing.T) {
 	var seen atomic.Int64
 	o := echo(t, &seen)
-	w := new(protocoltest.Wire)
-	o.Wire, o.MaxConns = w, 8
+	w := new(protocoltest.ConnRecorder)
+	o.Observer, o.MaxConns = w, 8
 	for _, size := range []int64{0, 1, 1000, 200_000} {
 		o.Entries = append(o.Entries, httpreq.Entry{Method: "POST", URL: o.Entries[0].URL, Source: protocoltest.Generated(size), Expect: protocoltest.OK(t)})
 	}

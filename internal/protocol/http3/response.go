@@ -46,7 +46,7 @@ func (a *attempt) receive() error {
 		}
 		if err == nil {
 			a.touched = true
-			err = a.take(r, f)
+			err = a.receiveFrame(r, f)
 		}
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			err = a.fault(breach(codeFrameError, "a stream ends within a frame"))
@@ -57,8 +57,8 @@ func (a *attempt) receive() error {
 	}
 }
 
-// take takes a frame.
-func (a *attempt) take(r *bufio.Reader, f frame) error {
+// receiveFrame takes a frame.
+func (a *attempt) receiveFrame(r *bufio.Reader, f frame) error {
 	if f.length < smallFrame && f.kind != frameHeaders {
 		if a.small++; a.small > maxSmall {
 			return breach(codeExcessiveLoad, "too many frames bring next to nothing")
@@ -66,12 +66,12 @@ func (a *attempt) take(r *bufio.Reader, f frame) error {
 	}
 	switch f.kind {
 	case frameHeaders:
-		return a.takeHead(r, f)
+		return a.receiveHead(r, f)
 	case frameData:
 		if a.status == 0 || a.trailed {
 			return a.fault(breach(codeUnexpected, "DATA without a head, or behind trailers"))
 		}
-		return a.takeBody(r, f)
+		return a.receiveBody(r, f)
 	case frameSettings, frameGoAway, frameCancelPush, frameMaxPushID, framePriority, framePing, frameWindow, frameContinue:
 		return a.fault(breach(codeUnexpected, "a frame that does not belong on a request's stream"))
 	case framePushPromise:
@@ -86,8 +86,8 @@ func (a *attempt) fault(v *violation) error {
 	return v
 }
 
-// takeHead takes a head: of an interim response, of the real one, or trailers.
-func (a *attempt) takeHead(r *bufio.Reader, f frame) error {
+// receiveHead takes a head: of an interim response, of the real one, or trailers.
+func (a *attempt) receiveHead(r *bufio.Reader, f frame) error {
 	if f.length > maxHead {
 		return breach(codeExcessiveLoad, "a header is too long")
 	}
@@ -106,7 +106,7 @@ func (a *attempt) takeHead(r *bufio.Reader, f frame) error {
 	case a.trailed:
 		return a.fault(breach(codeUnexpected, "HEADERS behind trailers"))
 	case a.status != 0:
-		return a.takeTrailers(&h)
+		return a.receiveTrailers(&h)
 	case h.status == 0:
 		return breach(codeMessage, "a response without a status")
 	case !httpreq.ValidStatus(h.status):
@@ -114,12 +114,12 @@ func (a *attempt) takeHead(r *bufio.Reader, f frame) error {
 	case h.status == http.StatusSwitchingProtocols:
 		return breach(codeMessage, "101 Switching Protocols") // RFC 9114, section 4.5.
 	case h.status < http.StatusOK:
-		return a.takeInterim(&h)
+		return a.receiveInterim(&h)
 	}
-	return a.takeFinal(&h)
+	return a.receiveFinal(&h)
 }
 
-func (a *attempt) takeInterim(h *head) error {
+func (a *attempt) receiveInterim(h *head) error {
 	if a.interim++; a.interim > httpreq.MaxInterim {
 		return breach(codeExcessiveLoad, "too many interim responses")
 	}
@@ -127,9 +127,9 @@ func (a *attempt) takeInterim(h *head) error {
 	return nil
 }
 
-// takeFinal takes the head of the response. One that is not expected, or late, is shown to a late tap
+// receiveFinal takes the head of the response. One that is not expected, or late, is shown to a late tap
 // as well.
-func (a *attempt) takeFinal(h *head) error {
+func (a *attempt) receiveFinal(h *head) error {
 	reason := protocol.ReasonNone
 	if a.entry.Fails(h.status) {
 		reason = protocol.ReasonStatus
@@ -145,7 +145,7 @@ func (a *attempt) takeFinal(h *head) error {
 	return nil
 }
 
-func (a *attempt) takeTrailers(h *head) error {
+func (a *attempt) receiveTrailers(h *head) error {
 	if h.status != 0 {
 		return breach(codeMessage, "trailers have a status")
 	}
@@ -166,8 +166,8 @@ func (a *attempt) showHead(h *head) {
 	a.call.Tap.Response(shown)
 }
 
-// takeBody takes a piece of the body.
-func (a *attempt) takeBody(r *bufio.Reader, f frame) error {
+// receiveBody takes a piece of the body.
+func (a *attempt) receiveBody(r *bufio.Reader, f frame) error {
 	for left := f.length; left > 0; {
 		if _, err := r.Peek(1); err != nil {
 			return cutOff(err)

@@ -90,8 +90,8 @@ func TestResponsesAreReadAsTheyCome(t *testing.T) {
 				}
 			})
 			o.Entries[0].Method = test.method
-			w := new(protocoltest.Wire)
-			o.Wire = w
+			w := new(protocoltest.ConnRecorder)
+			o.Observer = w
 			c := newClient(t, o)
 			var tap recorder
 			r := run(c, &protocol.Call{Tap: &tap})

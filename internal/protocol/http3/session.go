@@ -195,10 +195,10 @@ func (s *session) controlFrame(r *bufio.Reader, f frame) error {
 			return err
 		}
 		if f.kind == frameGoAway {
-			return s.takeGoAway(b)
+			return s.receiveGoAway(b)
 		}
-		told, err := parseSettings(b)
-		s.maxFields.Store(told.maxFields)
+		theirs, err := parseSettings(b)
+		s.maxFields.Store(theirs.maxFields)
 		return err
 	case frameData, frameHeaders, framePushPromise, frameMaxPushID, framePriority, framePing, frameWindow, frameContinue:
 		return breach(codeUnexpected, "a frame that does not belong on the control stream")
@@ -206,9 +206,9 @@ func (s *session) controlFrame(r *bufio.Reader, f frame) error {
 	return skip(r, f)
 }
 
-// takeGoAway takes the content of a GOAWAY (RFC 9114, section 7.2.6): no more streams may be
+// receiveGoAway takes the content of a GOAWAY (RFC 9114, section 7.2.6): no more streams may be
 // opened, and those from its id on are not looked at.
-func (s *session) takeGoAway(b []byte) error {
+func (s *session) receiveGoAway(b []byte) error {
 	id, n, err := quicvarint.Parse(b)
 	switch {
 	case err != nil || n != len(b):

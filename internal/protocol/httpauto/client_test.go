@@ -78,8 +78,8 @@ func TestWhatIsSpokenIsWhatTheTargetAgreesTo(t *testing.T) {
 				defer mu.Unlock()
 				majors[r.ProtoMajor]++
 			})
-			w := new(protocoltest.Wire)
-			o.Wire = w
+			w := new(protocoltest.ConnRecorder)
+			o.Observer = w
 			c := client(t, o)
 			for range 3 {
 				mustSucceed(t, send(t, c, 0, 20))
@@ -158,8 +158,8 @@ func TestANameIsResolvedOnceForBothVersions(t *testing.T) {
 		names := protocoltest.NewNameServer(t, "127.0.0.1")
 		o := protocoltest.Options(t, "https://target.test:"+port)
 		o.TLS.CA, o.Net.Resolver, o.ResolveEvery, o.MaxConnRequests = ca.PEM, names.Resolver(), time.Hour, 10
-		w := new(protocoltest.Wire)
-		o.Wire = w
+		w := new(protocoltest.ConnRecorder)
+		o.Observer = w
 		c := client(t, o)
 		for range 10 {
 			mustSucceed(t, send(t, c, 0, 20))

@@ -57,7 +57,7 @@ func NewCredential(o Options, logger *slog.Logger) (*Credential, error) {
 	default:
 		return nil, nil //nolint:nilnil // No credential is a valid credential.
 	}
-	wire := o.Wire
+	wire := o.Observer
 	if wire == nil {
 		wire = protocol.Discard{}
 	}

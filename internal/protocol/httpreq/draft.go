@@ -201,7 +201,7 @@ func (d *Draft) texts(r *Rendered, v script.Values) (err error) {
 		}
 	}
 	r.end()
-	if n := int64(len(r.scratch)-begin) + d.Random; !d.Streams && (n > 0 || tellsLength(d.base.Method)) {
+	if n := int64(len(r.scratch)-begin) + d.Random; !d.Streams && (n > 0 || statesLength(d.base.Method)) {
 		r.scratch = strconv.AppendInt(r.scratch, n, 10)
 		r.end()
 	}

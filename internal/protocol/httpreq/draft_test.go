@@ -207,8 +207,8 @@ func TestAURLThatATargetSentLeadsToNamedOriginsOnly(t *testing.T) {
 // oneCookie is a Jar.
 type oneCookie struct{}
 
-func (oneCookie) Take(uri.URI, []protocol.Field) {}
-func (oneCookie) Cookies(uri.URI) string         { return "sid=1" }
+func (oneCookie) SetCookies(uri.URI, []protocol.Field) {}
+func (oneCookie) Cookies(uri.URI) string               { return "sid=1" }
 
 func TestCookiesAreInOneField(t *testing.T) {
 	for _, own := range []string{"", "theme=dark"} {

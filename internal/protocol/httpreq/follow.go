@@ -120,7 +120,7 @@ func (x *chain) Request(h protocol.Head, body []byte) {
 // Response implements protocol.Tap.
 func (x *chain) Response(h protocol.Head) {
 	if x.at != nil && x.at.Jar != nil {
-		x.at.Jar.Take(x.at.URL, h.Fields)
+		x.at.Jar.SetCookies(x.at.URL, h.Fields)
 	}
 	if redirects(h.Status) && (x.at == nil || !x.at.KeepsRedirects) {
 		for _, f := range h.Fields {

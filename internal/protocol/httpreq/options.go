@@ -115,8 +115,8 @@ type Options struct {
 	// the others. It is called concurrently, for each request, and must not block. What it
 	// returns is not modified.
 	Token func() []string
-	// Wire receives connections and bytes; nil is protocol.Discard.
-	Wire protocol.Wire
+	// Observer receives connections and bytes; nil is protocol.Discard.
+	Observer protocol.ConnObserver
 	// Logger receives a line when a file cannot be re-read; nil discards it. Nothing is
 	// logged per request.
 	Logger *slog.Logger
@@ -144,11 +144,11 @@ type Entry struct {
 	Streams bool
 }
 
-// WithDefaults returns the options with a Wire and a Logger, which may be nil, that take
+// WithDefaults returns the options with an observer and a Logger, which may be nil, that take
 // everything and do nothing.
 func (o Options) WithDefaults() Options {
-	if o.Wire == nil {
-		o.Wire = protocol.Discard{}
+	if o.Observer == nil {
+		o.Observer = protocol.Discard{}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -170,13 +170,13 @@ func (o Options) Dialing(protocols ...string) dial.Options {
 		Proxy:          o.Proxy,
 		Fence:          o.Fence,
 		Net:            o.Net,
-		Wire:           o.Wire,
+		Observer:       o.Observer,
 		Logger:         o.Logger,
 	}
 }
 
-// Mix is what both versions of HTTP make a client of.
-type Mix struct {
+// Preparation is what both versions of HTTP make a client of.
+type Preparation struct {
 	Options
 
 	Prepared []Prepared
@@ -185,23 +185,23 @@ type Mix struct {
 	Dialer *dial.Dialer
 }
 
-// Mix prepares all that can be prepared for a client that speaks a protocol. It fails on
+// Prepare prepares all that can be prepared for a client that speaks a protocol. It fails on
 // options that cannot work and on files that cannot be read.
-func (o Options) Mix(speaks string) (Mix, error) {
+func (o Options) Prepare(speaks string) (Preparation, error) {
 	if err := o.Validate(); err != nil {
-		return Mix{}, err
+		return Preparation{}, err
 	}
-	m := Mix{Options: o.WithDefaults()}
+	m := Preparation{Options: o.WithDefaults()}
 	for i, e := range o.Entries {
 		p, err := e.Prepare(o.UserAgent)
 		if err != nil {
-			return Mix{}, fmt.Errorf("entry %d: %w", i, err)
+			return Preparation{}, fmt.Errorf("entry %d: %w", i, err)
 		}
 		m.Prepared = append(m.Prepared, p)
 	}
 	var err error
 	if m.Varying, err = NewVarying(m.Options, m.Logger); err != nil {
-		return Mix{}, err
+		return Preparation{}, err
 	}
 	m.Dialer, err = dial.New(m.Dialing(speaks))
 	return m, err

@@ -71,8 +71,8 @@ var _ Talk = (*script.Talk)(nil)
 
 // Jar keeps the cookies of one user (RFC 6265). Calls do not overlap.
 type Jar interface {
-	// Take takes the cookies that a response to a request for a URL sets.
-	Take(u uri.URI, response []protocol.Field)
+	// SetCookies takes the cookies that a response to a request for a URL sets.
+	SetCookies(u uri.URI, response []protocol.Field)
 	// Cookies returns the value of the Cookie field of a request for a URL; empty for none.
 	Cookies(u uri.URI) string
 }
@@ -113,7 +113,7 @@ func (e Entry) Prepare(userAgent string) (Prepared, error) {
 	switch {
 	case e.Streams:
 		p.Fields = append(p.Fields, protocol.Field{Name: "TE", Value: "trailers"})
-	case body.Len() > 0 || tellsLength(p.Method):
+	case body.Len() > 0 || statesLength(p.Method):
 		p.Fields = append(p.Fields, protocol.Field{Name: contentLength, Value: strconv.FormatInt(body.Len(), 10)})
 	}
 	p.Idempotent = idempotent(p.Method, p.Fields)
@@ -132,9 +132,9 @@ func ownedByUs(name string) bool {
 	return false
 }
 
-// tellsLength reports whether a request states the length of its body even if it has none
+// statesLength reports whether a request states the length of its body even if it has none
 // (RFC 9110, section 8.6).
-func tellsLength(method string) bool {
+func statesLength(method string) bool {
 	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
 }
 

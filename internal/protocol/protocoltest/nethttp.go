@@ -26,7 +26,7 @@ func NetHTTP(tb testing.TB, o httpreq.Options) protocol.Client {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: nextProtos(o.Protocol), Timeout: o.ConnectTimeout, Wire: o.Wire})
+	d, err := dial.New(dial.Options{TLS: o.TLS, NextProtos: nextProtos(o.Protocol), Timeout: o.ConnectTimeout, Observer: o.Observer})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func NetHTTP(tb testing.TB, o httpreq.Options) protocol.Client {
 	if !o.FollowRedirects {
 		n.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	}
-	c := protocol.NewWaiting(n)
+	c := protocol.NewBlocking(n)
 	tb.Cleanup(c.Close)
 	return c
 }
@@ -79,7 +79,7 @@ type netHTTP struct {
 
 var _ protocol.Doer = (*netHTTP)(nil)
 
-// dial makes a connection that reports to the Wire.
+// dial makes a connection that reports to the observer.
 func (n *netHTTP) dial(ctx context.Context, addr string, secure bool) (net.Conn, error) {
 	r, err := n.dialer.Origin(dial.Target{Addr: addr, Secure: secure}).Connect(ctx, "")
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package protocoltest has what tests of clients need: servers that speak HTTP in all ways,
-// servers that misbehave, certificates, and a Wire that keeps all it receives.
+// servers that misbehave, certificates, and a ConnObserver that keeps all it receives.
 package protocoltest
 
 import (
@@ -95,8 +95,8 @@ func Eventually(tb testing.TB, what string, cond func() bool) {
 	}
 }
 
-// Wire is a protocol.Wire that keeps everything.
-type Wire struct {
+// ConnRecorder is a protocol.ConnObserver that keeps everything.
+type ConnRecorder struct {
 	mu             sync.Mutex
 	opened, closed int
 	sent, received int
@@ -107,31 +107,31 @@ type Wire struct {
 	negative       bool
 }
 
-var _ protocol.Wire = (*Wire)(nil)
+var _ protocol.ConnObserver = (*ConnRecorder)(nil)
 
-// Resolved implements protocol.Wire.
-func (w *Wire) Resolved(took time.Duration, err error) {
+// Resolved implements protocol.ConnObserver.
+func (w *ConnRecorder) Resolved(took time.Duration, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.resolutions = append(w.resolutions, Resolution{took, err})
 }
 
-// Outdated implements protocol.Wire.
-func (w *Wire) Outdated() {
+// Outdated implements protocol.ConnObserver.
+func (w *ConnRecorder) Outdated() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.outdated++
 }
 
-// FileFailed implements protocol.Wire.
-func (w *Wire) FileFailed() {
+// FileFailed implements protocol.ConnObserver.
+func (w *ConnRecorder) FileFailed() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.files++
 }
 
 // FileFailures returns how many looks at files have failed.
-func (w *Wire) FileFailures() int {
+func (w *ConnRecorder) FileFailures() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.files
@@ -139,7 +139,7 @@ func (w *Wire) FileFailures() int {
 
 // Resolutions returns the attempts to resolve names, and how many connections were made to
 // addresses that were too old.
-func (w *Wire) Resolutions() (all []Resolution, outdated int) {
+func (w *ConnRecorder) Resolutions() (all []Resolution, outdated int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.resolutions), w.outdated
@@ -151,24 +151,24 @@ type Resolution struct {
 	Err  error
 }
 
-// Opened implements protocol.Wire.
-func (w *Wire) Opened(p protocol.Phases) {
+// Opened implements protocol.ConnObserver.
+func (w *ConnRecorder) Opened(p protocol.Phases) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.opened++
 	w.phases = append(w.phases, p)
 }
 
-// Closed implements protocol.Wire.
-func (w *Wire) Closed() {
+// Closed implements protocol.ConnObserver.
+func (w *ConnRecorder) Closed() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closed++
 	w.negative = w.negative || w.closed > w.opened
 }
 
-// Transferred implements protocol.Wire.
-func (w *Wire) Transferred(sent, received int) {
+// Transferred implements protocol.ConnObserver.
+func (w *ConnRecorder) Transferred(sent, received int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sent += sent
@@ -176,21 +176,21 @@ func (w *Wire) Transferred(sent, received int) {
 }
 
 // Counts returns how many connections were opened and closed.
-func (w *Wire) Counts() (opened, closed int) {
+func (w *ConnRecorder) Counts() (opened, closed int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.opened, w.closed
 }
 
 // Bytes returns the numbers of bytes transferred.
-func (w *Wire) Bytes() (sent, received int) {
+func (w *ConnRecorder) Bytes() (sent, received int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.sent, w.received
 }
 
 // Phases returns how each connection was made.
-func (w *Wire) Phases() []protocol.Phases {
+func (w *ConnRecorder) Phases() []protocol.Phases {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.phases)
@@ -198,7 +198,7 @@ func (w *Wire) Phases() []protocol.Phases {
 
 // CheckClosed waits for each connection that was opened to be closed, once and after
 // that.
-func (w *Wire) CheckClosed(tb testing.TB) {
+func (w *ConnRecorder) CheckClosed(tb testing.TB) {
 	tb.Helper()
 	Eventually(tb, "all connections are closed", func() bool {
 		opened, closed := w.Counts()
@@ -266,8 +266,8 @@ func ReadHead(c net.Conn) {
 	}
 }
 
-// Answer reads a request's head, writes the text and waits for the client to go.
-func Answer(text string) func(net.Conn) {
+// Respond reads a request's head, writes the text and waits for the client to go.
+func Respond(text string) func(net.Conn) {
 	return func(c net.Conn) {
 		ReadHead(c)
 		if text != "" { // A pipe takes a write of nothing for something.
@@ -277,8 +277,8 @@ func Answer(text string) func(net.Conn) {
 	}
 }
 
-// AnswerAndClose reads a request's head, writes the text and closes in order.
-func AnswerAndClose(text string) func(net.Conn) {
+// RespondAndClose reads a request's head, writes the text and closes gracefully.
+func RespondAndClose(text string) func(net.Conn) {
 	return func(c net.Conn) {
 		ReadHead(c)
 		_, _ = io.WriteString(c, text)
@@ -286,9 +286,9 @@ func AnswerAndClose(text string) func(net.Conn) {
 	}
 }
 
-// AnswerAndReset reads a request's head, writes the text and resets the connection
+// RespondAndReset reads a request's head, writes the text and resets the connection
 // once the client has had a chance to read it.
-func AnswerAndReset(text string, ready <-chan struct{}) func(net.Conn) {
+func RespondAndReset(text string, ready <-chan struct{}) func(net.Conn) {
 	return func(c net.Conn) {
 		ReadHead(c)
 		_, _ = io.WriteString(c, text)

@@ -36,11 +36,11 @@ func (s Suite) succeed(w http.ResponseWriter, r *http.Request) {
 // RunFailures runs the tests of the suite about targets that cannot be reached or trusted, which
 // clients of all protocols have to pass.
 func (s Suite) RunFailures(t *testing.T) {
-	t.Run("tells failures of connecting", s.tellsFailuresOfConnecting)
-	t.Run("tells failures of the handshake", s.tellsFailuresOfTheHandshake)
+	t.Run("reports failures of connecting", s.reportsFailuresOfConnecting)
+	t.Run("reports failures of the handshake", s.reportsFailuresOfTheHandshake)
 	t.Run("checks certificates", s.checksCertificates)
 	t.Run("keeps to the allow list", s.keepsToTheAllowList)
-	t.Run("tells of servers that break off", s.tellsOfServersThatBreakOff)
+	t.Run("reports servers that break off", s.reportsServersThatBreakOff)
 }
 
 // Run runs the tests of the suite.
@@ -53,14 +53,14 @@ func (s Suite) Run(t *testing.T) {
 		{"speaks the protocol that is asked for", s.speaksTheProtocolThatIsAskedFor},
 		{"sends the entry as configured", s.sendsTheEntryAsConfigured},
 		{"adds nothing that nobody asked for", s.addsNothingThatNobodyAskedFor},
-		{"tells the slot and the trace", s.tellsTheSlotAndTheTrace},
+		{"sends the slot and the trace", s.sendsTheSlotAndTheTrace},
 		{"keeps connections or not", s.keepsConnectionsOrNot},
 		{"reads the body and reuses the connection", s.readsTheBodyAndReusesTheConnection},
 		{"limits the body", s.limitsTheBody},
 		{"needs no body", s.needsNoBody},
 		{"judges the status", s.judgesTheStatus},
 		{"refuses an entry that is not there", s.refusesAnEntryThatIsNotThere},
-		{"tells when a request was written", s.tellsWhenARequestWasWritten},
+		{"reports when a request was written", s.reportsWhenARequestWasWritten},
 		{"is safe for concurrent use", s.isSafeForConcurrentUse},
 		{"sends credentials", s.sendsCredentials},
 		{"sends the token that there is", s.sendsTheTokenThatThereIs},
@@ -69,11 +69,11 @@ func (s Suite) Run(t *testing.T) {
 		{"sends certificates and follows their files", s.sendsCertificatesAndFollowsTheirFiles},
 		{"follows the file of the CA", s.followsTheFileOfTheCA},
 		{"checks certificates", s.checksCertificates},
-		{"tells the phases", s.tellsThePhases},
-		{"tells failures of connecting", s.tellsFailuresOfConnecting},
+		{"reports the phases", s.reportsThePhases},
+		{"reports failures of connecting", s.reportsFailuresOfConnecting},
 		{"keeps to the allow list", s.keepsToTheAllowList},
-		{"follows no redirect to what is not allowed", s.followsNoRedirectToWhatIsNotAllowed},
-		{"tells failures of HTTP/2", s.tellsFailuresOfHTTP2},
+		{"follows no redirect that is not allowed", s.followsNoRedirectToWhatIsNotAllowed},
+		{"reports failures of HTTP/2", s.reportsFailuresOfHTTP2},
 		{"uploads to a slow reader", s.uploadsToASlowReader},
 		{"takes an early response", s.takesAnEarlyResponse},
 		{"generates bodies", s.generatesBodies},
@@ -103,18 +103,18 @@ func (s Suite) Run(t *testing.T) {
 	if !s.plain().packets() {
 		tests = append(tests, []test{
 			{"counts what the server counts", s.countsWhatTheServerCounts},
-			{"tells of connections that the server drops", s.tellsOfConnectionsThatTheServerDrops},
-			{"tells failures of the handshake", s.tellsFailuresOfTheHandshake},
+			{"reports connections that the server drops", s.reportsConnectionsThatTheServerDrops},
+			{"reports failures of the handshake", s.reportsFailuresOfTheHandshake},
 			{"sends once on connections that are gone", s.sendsOnceOnConnectionsThatAreGone},
 		}...)
 	}
 	if s.plain().Major == 1 {
 		tests = append(tests, []test{
-			{"tells failures of the answer", s.tellsFailuresOfTheAnswer},
-			{"tells a reset", s.tellsAReset},
-			{"tells a reset in the body", s.tellsAResetInTheBody},
+			{"reports failures of the response", s.reportsFailuresOfTheResponse},
+			{"reports a reset", s.reportsAReset},
+			{"reports a reset in the body", s.reportsAResetInTheBody},
 			{"repeats a GET where a connection died, and no POST", s.repeatsOnAConnectionThatDied},
-			{"tells of a TLS port", s.tellsOfATLSPort},
+			{"reports a TLS port", s.reportsATLSPort},
 			{"sends the bytes as configured", s.sendsTheBytesAsConfigured},
 			{"reads what servers send", s.readsWhatServersSend},
 			{"reads the end with the response", s.readsTheEndWithTheResponse},
@@ -194,7 +194,7 @@ func wantReason(tb testing.TB, c patient, want protocol.Reason) protocol.Result 
 
 // checkClosed closes the client and waits for each connection that was opened to be
 // closed, once.
-func checkClosed(tb testing.TB, c patient, w *Wire) {
+func checkClosed(tb testing.TB, c patient, w *ConnRecorder) {
 	tb.Helper()
 	c.Close()
 	w.CheckClosed(tb)
@@ -203,7 +203,7 @@ func checkClosed(tb testing.TB, c patient, w *Wire) {
 // checkOne checks that all requests shared one connection. In the clear net/http
 // finds a new HTTP/2 connection only a moment after its first request, and may make
 // a second one, which it closes at once.
-func checkOne(t *testing.T, w *Wire) {
+func checkOne(t *testing.T, w *ConnRecorder) {
 	t.Helper()
 	Eventually(t, "one connection is left", func() bool {
 		opened, closed := w.Counts()
@@ -283,7 +283,7 @@ func (s Suite) addsNothingThatNobodyAskedFor(t *testing.T) {
 	}
 }
 
-func (s Suite) tellsTheSlotAndTheTrace(t *testing.T) {
+func (s Suite) sendsTheSlotAndTheTrace(t *testing.T) {
 	r := protocol.Request{Scenario: "shop", Segment: "1700000000-ab12", Seq: 18446744073709551615}
 	r.Trace[0], r.Trace[15], r.Span[0], r.Span[7] = 0xab, 1, 0xcd, 2
 	const trace = "00-ab000000000000000000000000000001-cd00000000000002-"
@@ -324,8 +324,8 @@ func (s Suite) keepsConnectionsOrNot(t *testing.T) {
 		t.Run(f.Name, func(t *testing.T) {
 			for _, keep := range []bool{true, false} {
 				o := f.Serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "x") })
-				w := new(Wire)
-				o.KeepAlive, o.Wire = keep, w
+				w := new(ConnRecorder)
+				o.KeepAlive, o.Observer = keep, w
 				c := s.client(t, o)
 				for range 5 {
 					mustSucceed(t, c)
@@ -344,8 +344,8 @@ func (s Suite) readsTheBodyAndReusesTheConnection(t *testing.T) {
 	for _, f := range s.Flavours {
 		t.Run(f.Name, func(t *testing.T) {
 			o := f.Serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 700_000)) })
-			w := new(Wire)
-			o.Wire = w
+			w := new(ConnRecorder)
+			o.Observer = w
 			c := s.client(t, o)
 			for range 3 {
 				mustSucceed(t, c)
@@ -408,8 +408,8 @@ func (s Suite) needsNoBody(t *testing.T) {
 				}
 				w.WriteHeader(http.StatusNoContent)
 			})
-			w := new(Wire)
-			o.Wire = w
+			w := new(ConnRecorder)
+			o.Observer = w
 			o.Entries = append(o.Entries, httpreq.Entry{Method: "HEAD", URL: o.Entries[0].URL, Expect: OK(t)})
 			c := s.client(t, o)
 			for i := range 4 {
@@ -428,8 +428,8 @@ func (s Suite) judgesTheStatus(t *testing.T) {
 			w.WriteHeader(http.StatusNotFound)
 		}
 	})
-	w := new(Wire)
-	o.Wire = w
+	w := new(ConnRecorder)
+	o.Observer = w
 	missing := httpreq.Entry{URL: At(t, o.Entries[0].URL, "/missing"), Expect: OK(t)}
 	expected := missing
 	expected.Expect, _ = httpreq.NewStatuses(httpreq.StatusRange{First: 404, Last: 404})
@@ -456,7 +456,7 @@ func (s Suite) refusesAnEntryThatIsNotThere(t *testing.T) {
 	}
 }
 
-func (s Suite) tellsWhenARequestWasWritten(t *testing.T) {
+func (s Suite) reportsWhenARequestWasWritten(t *testing.T) {
 	for _, f := range s.Flavours {
 		t.Run(f.Name, func(t *testing.T) {
 			c := s.client(t, f.Serve(t, func(http.ResponseWriter, *http.Request) {}))
@@ -481,8 +481,8 @@ func (s Suite) isSafeForConcurrentUse(t *testing.T) {
 				}
 				_, _ = io.Copy(io.Discard, r.Body)
 			})
-			w := new(Wire)
-			o.SlotHeader, o.Traceparent, o.MaxConns, o.Wire = true, true, 16, w
+			w := new(ConnRecorder)
+			o.SlotHeader, o.Traceparent, o.MaxConns, o.Observer = true, true, 16, w
 			o.BasicAuth = &httpreq.BasicAuth{Username: "u", Password: "p"}
 			o.Entries[0].Method, o.Entries[0].Body = "POST", []byte(strings.Repeat("x", 5000))
 			c := s.client(t, o)

@@ -37,8 +37,8 @@ func (s Suite) keepsToTheAllowList(t *testing.T) {
 				s.succeed(w, r)
 			})
 			t.Cleanup(func() { close(release) })
-			w := new(Wire)
-			o.Wire = w
+			w := new(ConnRecorder)
+			o.Observer = w
 			o.Fence = dial.NewFence(Allow(t, "other.test", "10.0.0.0/8"))
 			c := s.client(t, o)
 			wantReason(t, c, protocol.ReasonDenied)

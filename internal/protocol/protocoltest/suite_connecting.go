@@ -14,7 +14,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 )
 
-func (s Suite) tellsFailuresOfConnecting(t *testing.T) {
+func (s Suite) reportsFailuresOfConnecting(t *testing.T) {
 	t.Run("nothing listens there", func(t *testing.T) {
 		l := Listen(t)
 		_ = l.Close()
@@ -29,8 +29,8 @@ func (s Suite) tellsFailuresOfConnecting(t *testing.T) {
 		connect, timeout time.Duration
 		want             protocol.Reason
 	}{
-		{"the name server does not answer", "nowhere.test", time.Second, time.Minute, protocol.ReasonDNS},
-		{"nobody answers the connect", "127.0.0.1:1", time.Second, time.Minute, protocol.ReasonConnectTimeout},
+		{"the name server does not respond", "nowhere.test", time.Second, time.Minute, protocol.ReasonDNS},
+		{"nobody responds to the connect", "127.0.0.1:1", time.Second, time.Minute, protocol.ReasonConnectTimeout},
 		{"the request times out before the connect", "127.0.0.1:1", time.Minute, time.Second, protocol.ReasonTimeout},
 	} {
 		t.Run(test.name, func(t *testing.T) {

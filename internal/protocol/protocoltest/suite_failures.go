@@ -20,7 +20,7 @@ import (
 // short is a timeout that tests do wait for.
 const short = 50 * time.Millisecond
 
-func (s Suite) tellsFailuresOfTheHandshake(t *testing.T) {
+func (s Suite) reportsFailuresOfTheHandshake(t *testing.T) {
 	t.Run("TLS to a plain port", func(t *testing.T) {
 		addr := Raw(t, func(c net.Conn) {
 			_, _ = io.ReadFull(c, make([]byte, 5))
@@ -53,7 +53,7 @@ func (s Suite) tellsFailuresOfTheHandshake(t *testing.T) {
 	})
 }
 
-func (s Suite) tellsFailuresOfTheAnswer(t *testing.T) {
+func (s Suite) reportsFailuresOfTheResponse(t *testing.T) {
 	const head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
 	for _, test := range []struct {
 		name  string
@@ -61,25 +61,25 @@ func (s Suite) tellsFailuresOfTheAnswer(t *testing.T) {
 		want  protocol.Reason
 		code  string
 	}{
-		{"closes without an answer", AnswerAndClose(""), protocol.ReasonReset, ""},
-		{"closes in the head", AnswerAndClose(head[:20]), protocol.ReasonReset, ""},
-		{"closes in the body", AnswerAndClose(head + "half"), protocol.ReasonReset, "200"},
-		{"closes in a chunk", AnswerAndClose("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhalf"), protocol.ReasonReset, "200"},
-		{"says nothing", Answer(""), protocol.ReasonTimeout, ""},
-		{"stalls in the head", Answer(head[:20]), protocol.ReasonTimeout, ""},
-		{"stalls in the body", Answer(head + "half"), protocol.ReasonTimeout, "200"},
-		{"speaks something else", Answer("220 smtp.test ESMTP\r\n"), protocol.ReasonProtocol, ""},
-		{"speaks something else and closes", AnswerAndClose("-ERR unknown command\r\n"), protocol.ReasonProtocol, ""},
-		{"speaks a header without a colon", Answer("HTTP/1.1 200 OK\r\nnonsense\r\n\r\n"), protocol.ReasonProtocol, ""},
-		{"speaks two lengths", Answer("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n12"), protocol.ReasonProtocol, ""},
-		{"speaks a chunk without a size", Answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), protocol.ReasonProtocol, "200"},
+		{"closes without a response", RespondAndClose(""), protocol.ReasonReset, ""},
+		{"closes in the head", RespondAndClose(head[:20]), protocol.ReasonReset, ""},
+		{"closes in the body", RespondAndClose(head + "half"), protocol.ReasonReset, "200"},
+		{"closes in a chunk", RespondAndClose("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhalf"), protocol.ReasonReset, "200"},
+		{"says nothing", Respond(""), protocol.ReasonTimeout, ""},
+		{"stalls in the head", Respond(head[:20]), protocol.ReasonTimeout, ""},
+		{"stalls in the body", Respond(head + "half"), protocol.ReasonTimeout, "200"},
+		{"speaks something else", Respond("220 smtp.test ESMTP\r\n"), protocol.ReasonProtocol, ""},
+		{"speaks something else and closes", RespondAndClose("-ERR unknown command\r\n"), protocol.ReasonProtocol, ""},
+		{"speaks a header without a colon", Respond("HTTP/1.1 200 OK\r\nnonsense\r\n\r\n"), protocol.ReasonProtocol, ""},
+		{"speaks two lengths", Respond("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n12"), protocol.ReasonProtocol, ""},
+		{"speaks a chunk without a size", Respond("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), protocol.ReasonProtocol, "200"},
 		{"speaks an endless head", endless("HTTP/1.1 200 OK\r\n", "X: "+strings.Repeat("y", 8000)+"\r\n"), protocol.ReasonProtocol, ""},
 		{"speaks endless 1xx", endless("", "HTTP/1.1 103 Early Hints\r\nX: "+strings.Repeat("y", 8000)+"\r\n\r\n"), protocol.ReasonProtocol, ""},
-		{"has status 099", Answer("HTTP/1.1 099 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonProtocol, ""},
-		{"has status 999", Answer("HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonStatus, "999"},
-		{"has status 599", Answer("HTTP/1.1 599 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonStatus, "599"},
-		{"switches protocols", Answer("HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"), protocol.ReasonStatus, "101"},
-		{"speaks HTTP/1.0 until it closes", AnswerAndClose("HTTP/1.0 200 OK\r\n\r\nall of it"), protocol.ReasonNone, "200"},
+		{"has status 099", Respond("HTTP/1.1 099 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonProtocol, ""},
+		{"has status 999", Respond("HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonStatus, "999"},
+		{"has status 599", Respond("HTTP/1.1 599 What\r\nContent-Length: 0\r\n\r\n"), protocol.ReasonStatus, "599"},
+		{"switches protocols", Respond("HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"), protocol.ReasonStatus, "101"},
+		{"speaks HTTP/1.0 until it closes", RespondAndClose("HTTP/1.0 200 OK\r\n\r\nall of it"), protocol.ReasonNone, "200"},
 	} {
 		for _, secure := range []bool{false, true} {
 			name := "the server " + test.name
@@ -101,19 +101,19 @@ func (s Suite) tellsFailuresOfTheAnswer(t *testing.T) {
 	}
 }
 
-func (s Suite) tellsAReset(t *testing.T) {
+func (s Suite) reportsAReset(t *testing.T) {
 	for _, secure := range []bool{false, true} {
-		o := RawOptions(t, secure, AnswerAndReset("", Now()))
+		o := RawOptions(t, secure, RespondAndReset("", Now()))
 		wantReason(t, s.client(t, o), protocol.ReasonReset)
 	}
 }
 
-func (s Suite) tellsAResetInTheBody(t *testing.T) {
-	w := new(Wire)
+func (s Suite) reportsAResetInTheBody(t *testing.T) {
+	w := new(ConnRecorder)
 	ready := make(chan struct{})
-	addr := Raw(t, AnswerAndReset("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", ready))
+	addr := Raw(t, RespondAndReset("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", ready))
 	o := Options(t, "http://"+addr)
-	o.Wire = w
+	o.Observer = w
 	c := s.client(t, o)
 	go func() {
 		defer close(ready)
@@ -153,9 +153,9 @@ func (s Suite) repeatsOnAConnectionThatDied(t *testing.T) {
 	}
 }
 
-func (s Suite) tellsOfATLSPort(t *testing.T) {
+func (s Suite) reportsATLSPort(t *testing.T) {
 	t.Run("that sends an alert and waits", func(t *testing.T) {
-		addr := Raw(t, Answer("\x15\x03\x01\x00\x02\x02\x46\n"))
+		addr := Raw(t, Respond("\x15\x03\x01\x00\x02\x02\x46\n"))
 		wantReason(t, s.client(t, Options(t, "http://"+addr)), protocol.ReasonProtocol)
 	})
 	t.Run("that hangs up", func(t *testing.T) {
@@ -175,7 +175,7 @@ func (s Suite) tellsOfATLSPort(t *testing.T) {
 	})
 }
 
-func (s Suite) tellsFailuresOfHTTP2(t *testing.T) {
+func (s Suite) reportsFailuresOfHTTP2(t *testing.T) {
 	for _, f := range s.Flavours {
 		if f.Major != 2 || f.Protocol == httpreq.Auto {
 			continue
@@ -219,21 +219,21 @@ func (s Suite) tellsFailuresOfHTTP2(t *testing.T) {
 	}
 }
 
-func (s Suite) tellsOfServersThatBreakOff(t *testing.T) {
+func (s Suite) reportsServersThatBreakOff(t *testing.T) {
 	type test struct {
 		name  string
 		serve func(net.Conn)
 		want  protocol.Reason
 		code  string
 	}
-	refusal := test{name: "speaks HTTP/1.1", serve: Answer("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), want: protocol.ReasonProtocol}
+	refusal := test{name: "speaks HTTP/1.1", serve: Respond("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), want: protocol.ReasonProtocol}
 	if s.plain().Major == 1 {
 		refusal.want, refusal.code = protocol.ReasonStatus, "400"
 	}
 	for _, test := range []test{
-		{name: "closes", serve: AnswerAndClose(""), want: protocol.ReasonReset},
-		{name: "says nothing", serve: Answer(""), want: protocol.ReasonTimeout},
-		{name: "speaks something else", serve: Answer("220 smtp.test ESMTP\r\n"), want: protocol.ReasonProtocol},
+		{name: "closes", serve: RespondAndClose(""), want: protocol.ReasonReset},
+		{name: "says nothing", serve: Respond(""), want: protocol.ReasonTimeout},
+		{name: "speaks something else", serve: Respond("220 smtp.test ESMTP\r\n"), want: protocol.ReasonProtocol},
 		refusal,
 	} {
 		t.Run("the server "+test.name, func(t *testing.T) {
@@ -248,7 +248,7 @@ func (s Suite) tellsOfServersThatBreakOff(t *testing.T) {
 		})
 	}
 	t.Run("the server resets", func(t *testing.T) {
-		wantReason(t, s.client(t, RawOptions(t, false, AnswerAndReset("", Now()))), protocol.ReasonReset)
+		wantReason(t, s.client(t, RawOptions(t, false, RespondAndReset("", Now()))), protocol.ReasonReset)
 	})
 }
 
@@ -285,8 +285,8 @@ func endless(begin, again string) func(net.Conn) {
 // and close in pairs.
 func (s Suite) once(t *testing.T, o httpreq.Options) protocol.Result {
 	t.Helper()
-	w := new(Wire)
-	o.Wire = w
+	w := new(ConnRecorder)
+	o.Observer = w
 	c := s.client(t, o)
 	r := c.do(protocol.Request{})
 	checkClosed(t, c, w)

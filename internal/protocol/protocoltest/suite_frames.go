@@ -371,8 +371,8 @@ func (s Suite) meetsServersOfHTTP2ThatRefuse(t *testing.T) {
 						}
 					})
 					o.Entries[0].Method = "POST" // Nobody has looked at it, so that it does no harm.
-					w := new(Wire)
-					o.Wire = w
+					w := new(ConnRecorder)
+					o.Observer = w
 					c := s.client(t, o)
 					for range slots {
 						r := c.run(&protocol.Call{Admit: func(e protocol.Extra) bool {
@@ -414,8 +414,8 @@ func (s Suite) waitsForStreams(t *testing.T) {
 					s.respond(id, "200")
 				}
 			}, http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 0})
-			w := new(Wire)
-			o.Wire = w
+			w := new(ConnRecorder)
+			o.Observer = w
 			c := s.client(t, o)
 			results := make(chan protocol.Result, 20)
 			for range cap(results) {

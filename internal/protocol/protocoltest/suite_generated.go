@@ -61,8 +61,8 @@ func checksummed(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(checksum(r.ContentLength, n, sum.Sum32()))
 }
 
-func checksum(told, got int64, sum uint32) []byte {
-	b := append(strconv.AppendInt(nil, told, 10), ' ')
+func checksum(stated, got int64, sum uint32) []byte {
+	b := append(strconv.AppendInt(nil, stated, 10), ' ')
 	b = append(strconv.AppendInt(b, got, 10), ' ')
 	return strconv.AppendUint(b, uint64(sum), 16)
 }
@@ -83,8 +83,8 @@ func (s Suite) generatesBodies(t *testing.T) {
 	for _, f := range s.Flavours {
 		t.Run(f.Name, func(t *testing.T) {
 			o := f.Serve(t, checksummed)
-			w := new(Wire)
-			o.Wire = w
+			w := new(ConnRecorder)
+			o.Observer = w
 			for _, size := range []int64{0, 1, 7, 16 << 10, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1<<20 + 3} {
 				o.Entries = append(o.Entries, httpreq.Entry{Method: "PUT", URL: o.Entries[0].URL, Source: Generated(size), Expect: OK(t)})
 			}
@@ -96,13 +96,13 @@ func (s Suite) generatesBodies(t *testing.T) {
 				if e > 0 {
 					body = o.Entries[e].Source
 				}
-				told := body.Size()
+				stated := body.Size()
 				if e == 0 && f.packets() {
-					told = -1 // quic-go's server does not say that there is none.
+					stated = -1 // quic-go's server does not say that there is none.
 				}
 				var tap keeper
 				r := c.run(&protocol.Call{Request: protocol.Request{Entry: e}, Tap: &tap})
-				if want := checksum(told, body.Size(), sumOf(body)); r.Failed() || !bytes.Equal(tap.body, want) {
+				if want := checksum(stated, body.Size(), sumOf(body)); r.Failed() || !bytes.Equal(tap.body, want) {
 					t.Errorf("%d bytes: %s, want %s: %v", body.Size(), tap.body, want, r.Err)
 				}
 			}
@@ -211,8 +211,8 @@ func (s Suite) abandonsUploads(t *testing.T) {
 			over := make(chan struct{})
 			o := f.Serve(t, func(http.ResponseWriter, *http.Request) { <-over })
 			t.Cleanup(func() { close(over) }) // Before the server waits for it.
-			w := new(Wire)
-			o.Wire, o.Timeout = w, short
+			w := new(ConnRecorder)
+			o.Observer, o.Timeout = w, short
 			o.Entries[0].Method, o.Entries[0].Source = http.MethodPost, Generated(1<<40)
 			c := s.client(t, o)
 			reasons := []protocol.Reason{c.do(protocol.Request{}).Reason, c.do(protocol.Request{}).Reason}

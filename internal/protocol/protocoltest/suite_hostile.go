@@ -62,8 +62,8 @@ func (s Suite) readsWhatServersSend(t *testing.T) {
 func (s Suite) reads(t *testing.T, r response, secure, bytewise bool) {
 	t.Helper()
 	o := Pipe(t, secure, r.serve(bytewise))
-	w := new(Wire)
-	o.Wire = w
+	w := new(ConnRecorder)
+	o.Observer = w
 	c := s.client(t, o)
 	times := 1
 	if r.want == protocol.ReasonNone && !r.closes {

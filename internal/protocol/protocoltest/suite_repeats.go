@@ -123,8 +123,8 @@ func (s Suite) sendsOnceOnConnectionsThatAreGone(t *testing.T) {
 				o.Protocol = f.Protocol
 			}
 			o.Entries[0].Method = "POST"
-			w := new(Wire)
-			o.Wire = w
+			w := new(ConnRecorder)
+			o.Observer = w
 			c := s.client(t, o)
 			for i := range 5 {
 				r := c.run(&protocol.Call{Admit: func(protocol.Extra) bool {

@@ -24,7 +24,7 @@ func (s Suite) sendsTheBytesAsConfigured(t *testing.T) {
 		closes bool
 		want   string
 	}{
-		{"nothing but what must be", httpreq.Entry{}, "", false, "GET / HTTP/1.1\r\n" + common + "\r\n"},
+		{"only the required fields", httpreq.Entry{}, "", false, "GET / HTTP/1.1\r\n" + common + "\r\n"},
 		{"an agent", httpreq.Entry{}, "a/1", false, "GET / HTTP/1.1\r\n" + common + "User-Agent: a/1\r\n\r\n"},
 		{"fields in order", httpreq.Entry{Fields: []protocol.Field{
 			{Name: "x-b", Value: "1"}, {Name: "X-A", Value: "2"}, {Name: "accept", Value: "*/*"}, {Name: "X-B", Value: "3"}, {Name: "eTaG", Value: ""},

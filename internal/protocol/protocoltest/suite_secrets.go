@@ -199,8 +199,8 @@ func (s Suite) checksCertificates(t *testing.T) {
 			o := s.secure().Serve(t, s.succeed, func(server *httptest.Server) {
 				server.TLS = test.by.ServerConfig(t, test.change)
 			})
-			w := new(Wire)
-			o.TLS, o.Wire = test.client, w
+			w := new(ConnRecorder)
+			o.TLS, o.Observer = test.client, w
 			if r := s.client(t, o).do(protocol.Request{}); r.Reason != test.want {
 				t.Errorf("reason %q, want %q: %v", r.Reason, test.want, r.Err)
 			}

@@ -22,8 +22,8 @@ func (s Suite) uploadsToASlowReader(t *testing.T) {
 				got, _ = io.Copy(io.Discard, r.Body)
 				w.WriteHeader(http.StatusCreated)
 			})
-			w := new(Wire)
-			o.Wire = w
+			w := new(ConnRecorder)
+			o.Observer = w
 			bothBodies(t, size, func(t *testing.T, upload func(*httpreq.Entry)) {
 				upload(&o.Entries[0])
 				c := s.client(t, o)

@@ -53,8 +53,8 @@ func (s Suite) countsWhatTheServerCounts(t *testing.T) {
 				_, _ = w.Write(body)
 			},
 				func(server *httptest.Server) { l.Listener = server.Listener; server.Listener = l })
-			w := new(Wire)
-			o.Wire = w
+			w := new(ConnRecorder)
+			o.Observer = w
 			o.Entries[0].Method, o.Entries[0].Body = "POST", make([]byte, 10_000)
 			c := s.client(t, o)
 			for range 5 {
@@ -77,12 +77,12 @@ func (s Suite) countsWhatTheServerCounts(t *testing.T) {
 	}
 }
 
-func (s Suite) tellsThePhases(t *testing.T) {
+func (s Suite) reportsThePhases(t *testing.T) {
 	for _, f := range s.Flavours {
 		t.Run(f.Name, func(t *testing.T) {
-			w := new(Wire)
+			w := new(ConnRecorder)
 			o := f.Serve(t, func(http.ResponseWriter, *http.Request) {})
-			o.Wire = w
+			o.Observer = w
 			c := s.client(t, o)
 			mustSucceed(t, c)
 			p := w.Phases()[0]
@@ -95,11 +95,11 @@ func (s Suite) tellsThePhases(t *testing.T) {
 		})
 	}
 	t.Run("with a name to resolve", func(t *testing.T) {
-		w := new(Wire)
+		w := new(ConnRecorder)
 		o := s.plain().Serve(t, func(http.ResponseWriter, *http.Request) {})
 		o.Entries[0].URL = s.plain().options(t, "localhost:"+o.Entries[0].URL.Port).Entries[0].URL
 		o.TLS.ServerName = "target.test"
-		o.Wire = w
+		o.Observer = w
 		c := s.client(t, o)
 		mustSucceed(t, c)
 		if p := w.Phases()[0]; p.DNS <= 0 || p.Connect <= 0 {
@@ -108,13 +108,13 @@ func (s Suite) tellsThePhases(t *testing.T) {
 	})
 }
 
-func (s Suite) tellsOfConnectionsThatTheServerDrops(t *testing.T) {
+func (s Suite) reportsConnectionsThatTheServerDrops(t *testing.T) {
 	for _, f := range s.Flavours {
 		t.Run(f.Name, func(t *testing.T) {
 			var server *httptest.Server
-			w := new(Wire)
+			w := new(ConnRecorder)
 			o := f.Serve(t, func(http.ResponseWriter, *http.Request) {}, func(started *httptest.Server) { server = started })
-			o.Wire = w
+			o.Observer = w
 			c := s.client(t, o)
 			mustSucceed(t, c)
 			server.CloseClientConnections()

@@ -33,11 +33,11 @@ func New(o Options) (protocol.Client, error) {
 	if len(o.Expect) != len(o.HTTP.Entries) {
 		return nil, errors.New("an entry expects nothing")
 	}
-	m, err := o.HTTP.Mix(protocol.HTTP1)
+	m, err := o.HTTP.Prepare(protocol.HTTP1)
 	if err != nil {
 		return nil, err
 	}
-	return protocol.NewWaiting(&client{
+	return protocol.NewBlocking(&client{
 		Options: o, prepared: m.Prepared, varying: m.Varying, dialer: m.Dialer, codes: httpreq.NewCodes(),
 	}), nil
 }

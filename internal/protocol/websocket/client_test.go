@@ -220,8 +220,8 @@ func TestAClosedClientCancelsItsExchanges(t *testing.T) {
 		}
 		echo(ctx, c)
 	}))
-	w := new(protocoltest.Wire)
-	o.HTTP.Wire = w
+	w := new(protocoltest.ConnRecorder)
+	o.HTTP.Observer = w
 	c := open(t, o)
 	go func() {
 		<-begun
@@ -354,8 +354,8 @@ func TestConnectionsAreCounted(t *testing.T) {
 	for _, f := range flavours() {
 		t.Run(f.Name, func(t *testing.T) {
 			o := options(f.Serve(t, accept(echo)))
-			w := new(protocoltest.Wire)
-			o.HTTP.Wire = w
+			w := new(protocoltest.ConnRecorder)
+			o.HTTP.Observer = w
 			c := open(t, o)
 			for range 3 {
 				check(t, exchange(t, c, o, talk(t, sends(t, "hello"), receives(t, "r", "hello")), nil), "1000", protocol.ReasonNone, "")

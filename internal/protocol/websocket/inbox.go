@@ -18,7 +18,7 @@ import (
 const mostWaiting = 256
 
 // errNotUTF8 is a message of type text that is not UTF-8 (RFC 6455, section 8.1).
-var errNotUTF8 = errors.New("a text message is not UTF-8")
+var errNotUTF8 = errors.New("text message is not UTF-8")
 
 // inbox reads all frames of a connection: whether or not somebody waits for a message, pings need
 // responses. Its err is set when ended is closed.

@@ -3,7 +3,7 @@ import { $, clock, duration, make, now, rate, significant, write } from "./forma
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-// Colours that are told apart in both themes and by people who see fewer of them (Okabe and Ito).
+// Colours that differ visibly in both themes and by people who see fewer of them (Okabe and Ito).
 const light = { text: "#5d6878", line: "#e9ecf0", main: "#1d5fb8", soft: "#9aa4b4", second: "#b93c19", slo: "#b3261e", now: "#1b222d" };
 const night = { text: "#9aa4b4", line: "#252b35", main: "#7fb3ff", soft: "#667080", second: "#ff8a61", slo: "#ff938a", now: "#e4e8ef" };
 const reasons = ["#d55e00", "#0072b2", "#cc79a7", "#009e73", "#e69f00", "#56b4e9", "#8c6bb1", "#a0785a", "#5b8c5a", "#b2182b"];
@@ -16,7 +16,7 @@ const reasonColour = (name) => reasons[Math.max(0, known.indexOf(name)) % reason
 
 const charts = new Map();
 
-// plot draws columns into an element, and draws anew when what is drawn is of another kind.
+// plot draws columns into an element, and draws anew when the kind changes.
 function plot(id, kind, data, options) {
   const at = $(id);
   const old = charts.get(id);
@@ -115,7 +115,7 @@ const between = (names) => names.map((name, i) => ({ series: [i + 1, i + 2], fil
 
 const hours = (zone) => (_, splits) => splits.map((t) => clock(new Date(t * 1e3), zone, splits.some((s) => s % 60)));
 
-// drawDay draws today and tomorrow: the target, what was sent, and what was dropped.
+// drawDay draws today and tomorrow: the target, sent and dropped slots.
 export function drawDay(s, h) {
   const { from, until, end, step, target } = h;
   const n = target.length;
@@ -139,7 +139,7 @@ export function drawDay(s, h) {
   const delivered = sent.map((v, i) => (minutes[i] ? v / minutes[i] : null));
   const drops = Object.keys(points.columns).filter((c) => c.startsWith("dropped:")).sort();
   const dropped = drops.map((c) => bins(c)[0].map((v, i) => (minutes[i] ? v / minutes[i] : null)));
-  // Drops are shaded on top of what was sent.
+  // Drops are shaded on top of the sent slots.
   const areas = stacked([delivered, ...dropped]).slice(0, drops.length).map((column) => column.map((v, i) => (minutes[i] ? v : null)));
   const names = drops.map((c) => c.slice("dropped:".length)).reverse();
   const c = colours();
@@ -179,7 +179,7 @@ function band(u, from, until, colour) {
   ctx.restore();
 }
 
-// drawRecent draws what is known of each second or minute.
+// drawRecent draws the figures of each second or minute.
 export function drawRecent(s, h, kind) {
   const p = h[kind];
   const times = Array.from({ length: p.len }, (_, i) => p.from + i * p.step);

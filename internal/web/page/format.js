@@ -59,7 +59,7 @@ export function durationParts(v) {
   return [significant(v), "s"];
 }
 
-// percent writes a part of 1, with as many digits as tell small ones apart.
+// percent writes a fraction of 1, with enough digits to distinguish small ones.
 export function percent(v) {
   if (!known(v)) return missing;
   const p = v * 100;
@@ -69,8 +69,7 @@ export function percent(v) {
 
 export const count = (n) => (known(n) ? Math.round(n).toLocaleString("en") : missing);
 
-// skew is what the server's clock is ahead of this one by, in milliseconds: what is shown is of the
-// server's time.
+// skew is the lead of the server's clock over this one, in milliseconds: the page shows the server's time.
 let skew = 0;
 
 export function serverIs(time) {

@@ -1,4 +1,4 @@
-// The live page: it asks the server for what has come since the last time, and draws that.
+// The live page: it asks the server for new data, and draws it.
 import { $, clock, count, dateOf, duration, durationParts, make, now, percent, rate, rateParts, serverIs, significant, span, write } from "./format.js";
 import { drawDay, drawRecent, onTheme, resized, small } from "./charts.js";
 import * as control from "./control.js";
@@ -17,7 +17,7 @@ async function load(path, query = {}) {
   return answer.data;
 }
 
-// poll asks for what is new, and again after a while. Pages that nobody sees do not ask.
+// poll asks for new data, and again after a while. Pages that nobody sees do not ask.
 async function poll() {
   clearTimeout(state.timer);
   if (document.hidden || state.view === "config") return;
@@ -110,7 +110,7 @@ function draw() {
   detail(l);
 }
 
-// notices are what has to be seen whatever else is looked at.
+// notices are the problems shown on every view.
 function notices(l) {
   const all = [];
   if (l.dry_run) all.push(make("div", { class: "notice warn", id: "dry-run" }, make("b", {}, "This is a dry run: "), "nothing is sent to the targets of the file, and responses are not judged."));
@@ -363,7 +363,7 @@ async function failures() {
   if (items.length !== at.children.length || items.some((li, i) => at.children[i] !== li)) at.replaceChildren(...items);
 }
 
-// options offers what was found beside what is chosen.
+// options offers the values found, and the one chosen.
 function options(at, found, all) {
   const names = [...new Set([at.value, ...[...at.options].map((o) => o.value), ...found])].filter(Boolean).sort();
   if (at.options.length === names.length + 1) return;
@@ -399,7 +399,7 @@ function failure(f, key) {
   return li;
 }
 
-// copied copies a text. Pages that came over plain HTTP may have no clipboard.
+// copied copies a string. Pages that came over plain HTTP may have no clipboard.
 async function copied(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -51,7 +51,7 @@ func main() {
 // run goes through the phases.
 func (p plan) run() error {
 	if p.replicas < 2 || p.replicas > 250 || p.kill < 0 || 2*p.kill >= p.replicas || p.batch < 0 {
-		return errors.New("2 to 250 replicas, of which fewer than half can be killed")
+		return errors.New("expected 2 to 250 replicas, and fewer than half to kill")
 	}
 	fmt.Printf("%d replicas that send %d requests/s, %d cores\n", p.replicas, p.rate, runtime.NumCPU())
 	l, err := startLedger(p.rate)

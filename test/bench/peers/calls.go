@@ -79,11 +79,13 @@ func (g *ghz) Command(j job) ([]string, error) {
 	return append(command, u.Host), nil
 }
 
-// Told implements tool.
-func (g *ghz) Told(_ context.Context, _ job, output []byte) (told, error) { return parseGHZ(output) }
+// Reported implements tool.
+func (g *ghz) Reported(_ context.Context, _ job, output []byte) (reported, error) {
+	return parseGHZ(output)
+}
 
 // parseGHZ reads the report of ghz. Calls that it cuts off at the end are no failures.
-func parseGHZ(output []byte) (told, error) {
+func parseGHZ(output []byte) (reported, error) {
 	var r struct {
 		LatencyDistribution []struct {
 			Percentage int
@@ -92,9 +94,9 @@ func parseGHZ(output []byte) (told, error) {
 		StatusCodeDistribution map[string]int
 	}
 	if err := json.Unmarshal(output, &r); err != nil {
-		return told{}, fmt.Errorf("report of ghz: %w", err)
+		return reported{}, fmt.Errorf("report of ghz: %w", err)
 	}
-	var t told
+	var t reported
 	for _, p := range r.LatencyDistribution {
 		switch p.Percentage {
 		case 50:

@@ -66,7 +66,7 @@ func (e *exporter) Command(j job) ([]string, error) {
 
 // config returns the file for a job. What it does not say has its default.
 func (e *exporter) config(j job) string {
-	rate, inFlight := float64(j.Rate), mostUnanswered
+	rate, inFlight := float64(j.Rate), maxInFlight
 	switch {
 	case j.Rate == flatOut:
 		// Slots of the same millisecond come due together.
@@ -114,8 +114,8 @@ func (e *exporter) metrics(ctx context.Context, j job) (metrics, error) {
 	return scrape(ctx, "http://"+string(address)+"/metrics")
 }
 
-// Told implements tool. All that the exporter reports is in its metrics.
-func (e *exporter) Told(context.Context, job, []byte) (told, error) { return told{}, nil }
+// Reported implements tool. All that the exporter reports is in its metrics.
+func (e *exporter) Reported(context.Context, job, []byte) (reported, error) { return reported{}, nil }
 
 // ledger is what the exporter has counted between two scrapes.
 type ledger struct {

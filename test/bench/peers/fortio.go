@@ -53,17 +53,17 @@ func (f *fortio) report(j job) string { return filepath.Join(j.Dir, "fortio.json
 // Divides implements divider.
 func (f *fortio) Divides(j job) int { return j.connections() }
 
-// Told implements tool.
-func (f *fortio) Told(_ context.Context, j job, _ []byte) (told, error) {
+// Reported implements tool.
+func (f *fortio) Reported(_ context.Context, j job, _ []byte) (reported, error) {
 	report, err := os.ReadFile(f.report(j))
 	if err != nil {
-		return told{}, err
+		return reported{}, err
 	}
 	return parseFortio(report)
 }
 
 // parseFortio reads what fortio writes with -json.
-func parseFortio(report []byte) (told, error) {
+func parseFortio(report []byte) (reported, error) {
 	var r struct {
 		DurationHistogram struct {
 			Percentiles []struct{ Percentile, Value float64 }
@@ -71,9 +71,9 @@ func parseFortio(report []byte) (told, error) {
 		RetCodes map[string]int
 	}
 	if err := json.Unmarshal(report, &r); err != nil {
-		return told{}, fmt.Errorf("report of fortio: %w", err)
+		return reported{}, fmt.Errorf("report of fortio: %w", err)
 	}
-	var t told
+	var t reported
 	for _, p := range r.DurationHistogram.Percentiles {
 		switch p.Percentile {
 		case 50:

@@ -65,10 +65,10 @@ func (h *h2load) Divides(j job) int { return h.clients(j) }
 
 func (h *h2load) log(j job) string { return filepath.Join(j.Dir, "h2load.log") }
 
-// Told implements tool. The tool prints no percentiles, so that they are computed from
+// Reported implements tool. The tool prints no percentiles, so that they are computed from
 // its log if it was to write one.
-func (h *h2load) Told(_ context.Context, j job, output []byte) (told, error) {
-	t := told{Failed: sumOf(output, `succeeded, (\d+) failed, \d+ errored, \d+ timeout`) + sumOf(output, `status codes: \d+ 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx`)}
+func (h *h2load) Reported(_ context.Context, j job, output []byte) (reported, error) {
+	t := reported{Failed: sumOf(output, `succeeded, (\d+) failed, \d+ errored, \d+ timeout`) + sumOf(output, `status codes: \d+ 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx`)}
 	if !j.Latencies {
 		return t, nil
 	}

@@ -38,9 +38,9 @@ func (h *hey) Command(j job) ([]string, error) {
 	return append(command, j.URL), nil
 }
 
-// Told implements tool.
-func (h *hey) Told(_ context.Context, _ job, output []byte) (told, error) {
-	var t told
+// Reported implements tool.
+func (h *hey) Reported(_ context.Context, _ job, output []byte) (reported, error) {
+	var t reported
 	for percent, into := range map[string]*time.Duration{"50": &t.P50, "99": &t.P99} {
 		// Some versions print two percent signs.
 		m := regexp.MustCompile(`(?m)^ +` + percent + `%+ in ([0-9.]+) secs`).FindSubmatch(output)

@@ -69,8 +69,8 @@ func (r rate) String() string {
 	return strconv.FormatFloat(float64(r), 'f', -1, 64) + "/s"
 }
 
-// mostUnanswered is how many requests of an open-loop tool may be unanswered at a rate.
-const mostUnanswered = 512
+// maxInFlight is how many requests of an open-loop tool may be unanswered at a rate.
+const maxInFlight = 512
 
 // job is what a tool is to do.
 type job struct {
@@ -112,8 +112,8 @@ func (j job) perConnection(connections int) string {
 	return strconv.FormatFloat(float64(j.Rate)/float64(connections), 'f', -1, 64)
 }
 
-// told holds the figures that a tool itself reports of a job.
-type told struct {
+// reported holds the figures that a tool itself reports of a job.
+type reported struct {
 	P50 time.Duration `json:"p50"`
 	P99 time.Duration `json:"p99"`
 	// Failed counts requests without a good response.
@@ -132,9 +132,9 @@ type tool interface {
 	// Command returns the command line for a job, or unsupported. It may write files to
 	// the job's folder.
 	Command(j job) ([]string, error)
-	// Told returns the tool's own figures of a job that has ended, from its output and from
+	// Reported returns the tool's own figures of a job that has ended, from its output and from
 	// the files in the job's folder.
-	Told(ctx context.Context, j job, output []byte) (told, error)
+	Reported(ctx context.Context, j job, output []byte) (reported, error)
 }
 
 // divider is a tool that divides a rate among connections, each with a
@@ -167,5 +167,5 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 
 // missingOutput is the error of a tool whose usual output is missing.
 func missingOutput(tool, what string) error {
-	return fmt.Errorf("the output of %s does not tell %s", tool, what)
+	return fmt.Errorf("the output of %s does not state %s", tool, what)
 }

@@ -51,10 +51,10 @@ func (k *k6) Command(j job) ([]string, error) {
 		load["rate"] = j.Rate
 		load["timeUnit"] = "1s"
 		load["preAllocatedVUs"] = j.connections()
-		load["maxVUs"] = mostUnanswered
+		load["maxVUs"] = maxInFlight
 		if j.Stall {
 			// While the target stands still there is no time to make more.
-			load["preAllocatedVUs"] = mostUnanswered
+			load["preAllocatedVUs"] = maxInFlight
 		}
 	}
 	options, err := json.Marshal(load)
@@ -74,17 +74,17 @@ func (k *k6) Command(j job) ([]string, error) {
 
 func (k *k6) report(j job) string { return filepath.Join(j.Dir, "k6.json") }
 
-// Told implements tool.
-func (k *k6) Told(_ context.Context, j job, _ []byte) (told, error) {
+// Reported implements tool.
+func (k *k6) Reported(_ context.Context, j job, _ []byte) (reported, error) {
 	report, err := os.ReadFile(k.report(j))
 	if err != nil {
-		return told{}, err
+		return reported{}, err
 	}
 	return parseK6(report)
 }
 
 // parseK6 reads what k6 writes with --summary-export.
-func parseK6(report []byte) (told, error) {
+func parseK6(report []byte) (reported, error) {
 	var r struct {
 		Metrics struct {
 			Duration struct {
@@ -98,8 +98,8 @@ func parseK6(report []byte) (told, error) {
 		} `json:"metrics"`
 	}
 	if err := json.Unmarshal(report, &r); err != nil {
-		return told{}, fmt.Errorf("report of k6: %w", err)
+		return reported{}, fmt.Errorf("report of k6: %w", err)
 	}
 	milliseconds := func(ms float64) time.Duration { return seconds(ms / 1000) }
-	return told{P50: milliseconds(r.Metrics.Duration.Median), P99: milliseconds(r.Metrics.Duration.P99), Failed: r.Metrics.Failed.Passes}, nil
+	return reported{P50: milliseconds(r.Metrics.Duration.Median), P99: milliseconds(r.Metrics.Duration.P99), Failed: r.Metrics.Failed.Passes}, nil
 }

@@ -57,10 +57,10 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 func receiverCommand(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("receiver", flag.ContinueOnError)
 	var s script
-	flags.DurationVar(&s.P50, "p50", 0, "the median of the answers' latencies")
+	flags.DurationVar(&s.P50, "p50", 0, "the median of the responses' latencies")
 	flags.DurationVar(&s.P99, "p99", 0, "their 99th percentile")
 	flags.DurationVar(&s.StallAt, "stall-at", 0, "how long after the first request the stall begins")
-	flags.DurationVar(&s.StallFor, "stall-for", 0, "how long nothing is answered then")
+	flags.DurationVar(&s.StallFor, "stall-for", 0, "how long no response is sent then")
 	records := flags.String("records", "", "the file to write to, at the end, when each request came")
 	if err := flags.Parse(args); err != nil {
 		return err

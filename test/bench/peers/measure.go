@@ -95,7 +95,7 @@ func (b *bench) drive(ctx context.Context, t tool, j job, to target) (run, error
 		return r, err
 	}
 	r.WholeCPU = p.used()
-	r.Told, err = t.Told(ctx, j, p.out.Bytes())
+	r.Reported, err = t.Reported(ctx, j, p.out.Bytes())
 	return r, err
 }
 
@@ -131,7 +131,7 @@ func (b *bench) watchDaemon(ctx context.Context, e *exporter, j job, p *process,
 		return r, err
 	}
 	durations := whole.histogram("traffic_request_duration_seconds")
-	r.Told = told{P50: seconds(durations.quantile(0.5)), P99: seconds(durations.quantile(0.99)), Failed: l.Failed}
+	r.Reported = reported{P50: seconds(durations.quantile(0.5)), P99: seconds(durations.quantile(0.99)), Failed: l.Failed}
 	err = p.stop()
 	r.WholeCPU = p.used()
 	return r, err
@@ -276,8 +276,8 @@ func (b *bench) judge(r *run, c *cell, s script, first int64, all []record) {
 	last := first
 	var answers []time.Duration
 	for _, x := range all {
-		if x.Answered > 0 { // Or else the tool has not waited for it.
-			answers = append(answers, time.Duration(x.Answered-x.Arrived))
+		if x.Responded > 0 { // Or else the tool has not waited for it.
+			answers = append(answers, time.Duration(x.Responded-x.Arrived))
 		}
 		if x.Stamped {
 			stamped++
@@ -287,12 +287,12 @@ func (b *bench) judge(r *run, c *cell, s script, first int64, all []record) {
 	stallFrom := first + int64(s.StallAt)
 	kept := fitRate(arrivals(in), float64(c.Rate))
 	r.Receiver = &received{
-		Stamped:  float64(stamped) / float64(max(1, len(all))),
-		Even:     againstEven(arrivals(in), kept),
-		Nominal:  againstEven(arrivals(in), float64(c.Rate)),
-		Truth:    s.truth(float64(c.Rate), time.Duration(last-first)),
-		Answered: newTruth(answers),
-		Stalled:  float64(len(within(all, stallFrom, stallFrom+int64(s.StallFor)))) / max(1, float64(c.Rate)*s.StallFor.Seconds()),
+		Stamped:   float64(stamped) / float64(max(1, len(all))),
+		Even:      againstEven(arrivals(in), kept),
+		Nominal:   againstEven(arrivals(in), float64(c.Rate)),
+		Truth:     s.truth(float64(c.Rate), time.Duration(last-first)),
+		Responded: newTruth(answers),
+		Stalled:   float64(len(within(all, stallFrom, stallFrom+int64(s.StallFor)))) / max(1, float64(c.Rate)*s.StallFor.Seconds()),
 	}
 	if c.Divided > 0 {
 		own := againstOwn(in, kept, c.Divided)

@@ -41,7 +41,7 @@ type receiver struct {
 	accepted uint32
 	requests uint64
 	began    int64
-	pending  answers
+	pending  responses
 	records  []record
 	buffer   []byte
 	control  []byte
@@ -115,7 +115,7 @@ func (r *receiver) serve(ctx context.Context) error {
 		for _, e := range events[:max(0, n)] {
 			r.ready(int(e.Fd))
 		}
-		r.answer(time.Now().UnixNano())
+		r.respond(time.Now().UnixNano())
 	}
 	return nil
 }
@@ -213,18 +213,18 @@ func (r *receiver) arrived(c *conn, stream uint32, at int64, stamped bool) {
 		r.began = at
 		r.first(at)
 	}
-	due := r.began + int64(r.script.answered(r.requests, time.Duration(at-r.began)))
+	due := r.began + int64(r.script.respondedAt(r.requests, time.Duration(at-r.began)))
 	r.requests++
-	heap.Push(&r.pending, answer{due: due, conn: c, stream: stream, record: len(r.records)})
+	heap.Push(&r.pending, response{due: due, conn: c, stream: stream, record: len(r.records)})
 	if r.keep {
 		r.records = append(r.records, record{Conn: c.number, Stamped: stamped, Arrived: at})
 	}
 }
 
-// answer sends the responses that are due.
-func (r *receiver) answer(now int64) {
+// respond sends the responses that are due.
+func (r *receiver) respond(now int64) {
 	for len(r.pending) > 0 && r.pending[0].due <= now {
-		a, _ := heap.Pop(&r.pending).(answer)
+		a, _ := heap.Pop(&r.pending).(response)
 		if a.conn.gone {
 			continue
 		}
@@ -233,37 +233,37 @@ func (r *receiver) answer(now int64) {
 			continue
 		}
 		if r.keep {
-			r.records[a.record].Answered = time.Now().UnixNano()
+			r.records[a.record].Responded = time.Now().UnixNano()
 		}
 	}
 }
 
-// answer is one that is due at an instant, in nanoseconds of Unix time.
-type answer struct {
+// response is one that is due at an instant, in nanoseconds of Unix time.
+type response struct {
 	due    int64
 	conn   *conn
 	stream uint32
 	record int
 }
 
-// answers is a heap, the next one first.
-type answers []answer
+// responses is a heap, the next one first.
+type responses []response
 
-var _ heap.Interface = (*answers)(nil)
+var _ heap.Interface = (*responses)(nil)
 
-func (a answers) Len() int           { return len(a) }
-func (a answers) Less(i, j int) bool { return a[i].due < a[j].due }
-func (a answers) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
+func (a responses) Len() int           { return len(a) }
+func (a responses) Less(i, j int) bool { return a[i].due < a[j].due }
+func (a responses) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
 
 // Push is for package heap.
-func (a *answers) Push(x any) {
-	if next, ok := x.(answer); ok {
+func (a *responses) Push(x any) {
+	if next, ok := x.(response); ok {
 		*a = append(*a, next)
 	}
 }
 
 // Pop is for package heap.
-func (a *answers) Pop() any {
+func (a *responses) Pop() any {
 	last := len(*a) - 1
 	x := (*a)[last]
 	*a = (*a)[:last]

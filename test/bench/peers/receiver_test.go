@@ -71,7 +71,7 @@ func TestReceiverSpeaksBothProtocols(t *testing.T) {
 				t.Error("the kernel does not stamp what arrives")
 			}
 			for _, r := range records {
-				if r.Arrived < begin || time.Duration(r.Answered-r.Arrived) < latency {
+				if r.Arrived < begin || time.Duration(r.Responded-r.Arrived) < latency {
 					t.Errorf("found %+v, want it to arrive after %d and answered %v later", r, begin, latency)
 				}
 				if r.Conn != records[0].Conn {
@@ -130,7 +130,7 @@ func TestWhatIsNotHTTPIsRefused(t *testing.T) {
 
 func TestRecordsSurviveTheFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "records")
-	want := []record{{Conn: 1, Stamped: true, Arrived: 2, Answered: 3}, {Conn: 4, Arrived: 1 << 60}}
+	want := []record{{Conn: 1, Stamped: true, Arrived: 2, Responded: 3}, {Conn: 4, Arrived: 1 << 60}}
 	if err := writeRecords(file, want); err != nil {
 		t.Fatal(err)
 	}

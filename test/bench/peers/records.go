@@ -18,9 +18,9 @@ type record struct {
 	Conn uint32
 	// Stamped reports whether the kernel said when the request arrived, and not the
 	// receiver when it read it.
-	Stamped  bool
-	Arrived  int64
-	Answered int64
+	Stamped   bool
+	Arrived   int64
+	Responded int64
 }
 
 // writeRecords writes records to a file that it creates.

@@ -29,7 +29,7 @@ func someResults() *results {
 		for i, cpu := range cpus {
 			x := run{
 				Repetition: i, Window: time.Second, Requests: int(c.Rate), CPU: cpu * time.Duration(c.Rate), TargetCPU: time.Second / 2,
-				Memory: memory{Now: 10e6, Peak: 20e6}, Told: told{P50: time.Millisecond, P99: 4 * time.Millisecond},
+				Memory: memory{Now: 10e6, Peak: 20e6}, Reported: reported{P50: time.Millisecond, P99: 4 * time.Millisecond},
 			}
 			if c.Rate == flatOut {
 				x.Requests, x.CPU = 10000, cpu*10000
@@ -68,7 +68,7 @@ func TestRatiosAreThoseOfTheSameRepetition(t *testing.T) {
 	}
 }
 
-func TestTablesTellWhatIsMissing(t *testing.T) {
+func TestTablesShowGaps(t *testing.T) {
 	got := someResults().costs(http1)
 	for _, want := range []string{
 		"| traffic_exporter | 200 µs (×2.5) ±50 % | 50.0 µs ±0 % |\n",
@@ -93,7 +93,7 @@ func TestAToolThatDoesNotKeepTheRateIsMarked(t *testing.T) {
 	}
 }
 
-func TestFailedRunsAreTold(t *testing.T) {
+func TestFailedRunsAreReported(t *testing.T) {
 	r := someResults()
 	c := r.find(load, http1, 1000, "wrk2")
 	c.Runs[0].Error = "wrk2 ended early:\nno luck"

@@ -89,7 +89,7 @@ type run struct {
 	Memory   memory        `json:"memory"`
 	// WholeCPU is that of the tool from its start to its end.
 	WholeCPU time.Duration `json:"whole_cpu"`
-	Told     told          `json:"told"`
+	Reported reported      `json:"told"`
 	Ledger   *ledger       `json:"ledger,omitempty"`
 	Receiver *received     `json:"receiver,omitempty"`
 }
@@ -107,7 +107,7 @@ type received struct {
 	// Truth is how long users would have waited during the whole run by the script.
 	Truth truth `json:"truth"`
 	// The receiver really responded to the requests this long after their arrival.
-	Answered truth `json:"answered"`
+	Responded truth `json:"answered"`
 	// Stalled is the part of the requests due during the stall that were sent in it.
 	Stalled float64 `json:"stalled"`
 }

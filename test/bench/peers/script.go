@@ -30,9 +30,9 @@ func (s script) latency(n uint64) time.Duration {
 	return demo.Law{P50: s.P50, P99: s.P99}.Quantile(p)
 }
 
-// answered returns when, after the first request, the response to the n-th one is due, which
+// respondedAt returns when, after the first request, the response to the n-th one is due, which
 // arrived at an instant.
-func (s script) answered(n uint64, arrived time.Duration) time.Duration {
+func (s script) respondedAt(n uint64, arrived time.Duration) time.Duration {
 	at := arrived + s.latency(n)
 	if at >= s.StallAt && at < s.StallAt+s.StallFor {
 		return s.StallAt + s.StallFor
@@ -54,7 +54,7 @@ func (s script) truth(rate float64, lasting time.Duration) truth {
 		if due >= lasting {
 			break
 		}
-		waits = append(waits, s.answered(n, due)-due)
+		waits = append(waits, s.respondedAt(n, due)-due)
 	}
 	return newTruth(waits)
 }

@@ -21,7 +21,7 @@ func TestTruthOfAStallIsWhatEveryoneDueInItWaits(t *testing.T) {
 	near(t, "the median", got.P50, time.Microsecond, 100*time.Nanosecond)
 }
 
-func TestWhatWouldBeAnsweredInAStallIsAnsweredAtItsEnd(t *testing.T) {
+func TestResponsesDueInAStallAreSentAtItsEnd(t *testing.T) {
 	s := script{StallAt: time.Second, StallFor: time.Second}
 	for arrived, want := range map[time.Duration]time.Duration{
 		999 * time.Millisecond:  999 * time.Millisecond,
@@ -29,7 +29,7 @@ func TestWhatWouldBeAnsweredInAStallIsAnsweredAtItsEnd(t *testing.T) {
 		1999 * time.Millisecond: 2 * time.Second,
 		2 * time.Second:         2 * time.Second,
 	} {
-		if got := s.answered(0, arrived); got != want {
+		if got := s.respondedAt(0, arrived); got != want {
 			t.Errorf("arrived at %v: answered at %v, want %v", arrived, got, want)
 		}
 	}

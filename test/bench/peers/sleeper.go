@@ -41,8 +41,8 @@ func (s *sleeper) Command(j job) ([]string, error) {
 	}, nil
 }
 
-// Told implements tool: it reports nothing.
-func (s *sleeper) Told(context.Context, job, []byte) (told, error) { return told{}, nil }
+// Reported implements tool: it reports nothing.
+func (s *sleeper) Reported(context.Context, job, []byte) (reported, error) { return reported{}, nil }
 
 // sleeperCommand is the process that the suite starts.
 func sleeperCommand(args []string) error {

@@ -47,7 +47,7 @@ func TestSleeperSendsAtItsRate(t *testing.T) {
 	}
 }
 
-func TestSleeperIsToldWhatToDo(t *testing.T) {
+func TestSleeperFollowsItsFlags(t *testing.T) {
 	for _, args := range [][]string{{}, {"-rate", "0", "http://127.0.0.1:1/"}, {"http://127.0.0.1:1/"}, {"-x"}} {
 		if err := sleeperCommand(args); err == nil {
 			t.Errorf("%q: found no error", args)

@@ -252,8 +252,8 @@ func (r run) String() string {
 	}
 	line := fmt.Sprintf("%.0f/s, %v a request, %.0f MB", r.throughput(), r.perRequest().Round(100*time.Nanosecond), float64(r.Memory.Peak)/1e6)
 	if x := r.Receiver; x != nil {
-		line += fmt.Sprintf("; late %v, p99 %v; told %v, p99 %v (true %v, %v)", round(x.Even.P50), round(x.Even.P99),
-			round(r.Told.P50), round(r.Told.P99), round(x.Truth.P50), round(x.Truth.P99))
+		line += fmt.Sprintf("; late %v, p99 %v; reported %v, p99 %v (true %v, %v)", round(x.Even.P50), round(x.Even.P99),
+			round(r.Reported.P50), round(r.Reported.P99), round(x.Truth.P50), round(x.Truth.P99))
 	}
 	return line
 }

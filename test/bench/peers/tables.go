@@ -219,7 +219,7 @@ func (r *results) throughputs(p protocol) string {
 		if busy, _ := over(c, targetBusy); c.Rate == flatOut {
 			text += fmt.Sprintf(", target %.0f %%", 100*busy)
 		}
-		if failed, _ := over(c, func(r run) float64 { return float64(r.Told.Failed) }); failed > 0 {
+		if failed, _ := over(c, func(r run) float64 { return float64(r.Reported.Failed) }); failed > 0 {
 			text += fmt.Sprintf(", %.0f failed", failed)
 		}
 		if dropped, _ := over(c, run.dropped); dropped > 0 {

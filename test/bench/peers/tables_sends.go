@@ -78,32 +78,32 @@ func (r *results) latencies(k kind, p protocol, at rate) string {
 			t.add(row...)
 			continue
 		}
-		if tells(c) {
-			t.add(append([]string{name}, toldOf(c)...)...)
+		if reportsLatencies(c) {
+			t.add(append([]string{name}, reportedLatencies(c)...)...)
 			copy(t.rows[0], trueOf(c))
 		}
 	}
 	return t.String() + r.notes(k, p)
 }
 
-// tells reports whether a tool reports any latencies.
-func tells(c *cell) bool {
-	return slices.ContainsFunc(c.good(), func(r run) bool { return r.Told.P99 > 0 })
+// reportsLatencies reports whether a tool reports any latencies.
+func reportsLatencies(c *cell) bool {
+	return slices.ContainsFunc(c.good(), func(r run) bool { return r.Reported.P99 > 0 })
 }
 
-// toldOf returns the latencies that a tool reports, and the receiver's figures beside them.
-func toldOf(c *cell) []string {
+// reportedLatencies returns the latencies that a tool reports, and the receiver's figures beside them.
+func reportedLatencies(c *cell) []string {
 	row := []string{
-		duration(c, func(r run) time.Duration { return r.Told.P50 }),
-		duration(c, func(r run) time.Duration { return r.Told.P99 }),
+		duration(c, func(r run) time.Duration { return r.Reported.P50 }),
+		duration(c, func(r run) time.Duration { return r.Reported.P99 }),
 	}
 	if c.Kind == stall {
 		part, _ := over(c, func(r run) float64 { return r.Receiver.Stalled })
 		return append(row, fmt.Sprintf("%.0f %%", 100*part))
 	}
 	return append(row,
-		duration(c, func(r run) time.Duration { return r.Receiver.Answered.P50 }),
-		duration(c, func(r run) time.Duration { return r.Receiver.Answered.P99 }))
+		duration(c, func(r run) time.Duration { return r.Receiver.Responded.P50 }),
+		duration(c, func(r run) time.Duration { return r.Receiver.Responded.P99 }))
 }
 
 // trueOf returns the latencies that a tool should report.

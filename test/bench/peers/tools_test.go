@@ -27,57 +27,59 @@ func sample(t *testing.T, name string) []byte {
 func TestOutputOfTools(t *testing.T) {
 	const us = time.Microsecond
 	tests := map[string]struct {
-		told func() (told, error)
-		want told
+		told func() (reported, error)
+		want reported
 	}{
 		"wrk": {
-			func() (told, error) { return (&wrk{}).Told(t.Context(), job{}, sample(t, "wrk.txt")) },
-			told{P50: 643 * us, P99: 2480 * us},
+			func() (reported, error) { return (&wrk{}).Reported(t.Context(), job{}, sample(t, "wrk.txt")) },
+			reported{P50: 643 * us, P99: 2480 * us},
 		},
 		"wrk2": {
-			func() (told, error) { return (&wrk{paced: true}).Told(t.Context(), job{}, sample(t, "wrk2.txt")) },
-			told{P50: 1250 * us, P99: 8100 * us},
+			func() (reported, error) {
+				return (&wrk{paced: true}).Reported(t.Context(), job{}, sample(t, "wrk2.txt"))
+			},
+			reported{P50: 1250 * us, P99: 8100 * us},
 		},
 		"wrk with failures": {
-			func() (told, error) {
-				return (&wrk{}).Told(t.Context(), job{}, append(sample(t, "wrk.txt"),
+			func() (reported, error) {
+				return (&wrk{}).Reported(t.Context(), job{}, append(sample(t, "wrk.txt"),
 					"  Socket errors: connect 1, read 2, write 3, timeout 4\n  Non-2xx or 3xx responses: 500\n"...))
 			},
-			told{P50: 643 * us, P99: 2480 * us, Failed: 510},
+			reported{P50: 643 * us, P99: 2480 * us, Failed: 510},
 		},
 		"vegeta": {
-			func() (told, error) { return parseVegeta(sample(t, "vegeta.json")) },
-			told{P50: 243794, P99: 1271044},
+			func() (reported, error) { return parseVegeta(sample(t, "vegeta.json")) },
+			reported{P50: 243794, P99: 1271044},
 		},
 		"hey": {
-			func() (told, error) { return (&hey{}).Told(t.Context(), job{}, sample(t, "hey.txt")) },
-			told{P50: 2100 * us, P99: 15100 * us},
+			func() (reported, error) { return (&hey{}).Reported(t.Context(), job{}, sample(t, "hey.txt")) },
+			reported{P50: 2100 * us, P99: 15100 * us},
 		},
 		"hey with failures": {
-			func() (told, error) {
-				return (&hey{}).Told(t.Context(), job{}, append(sample(t, "hey.txt"),
+			func() (reported, error) {
+				return (&hey{}).Reported(t.Context(), job{}, append(sample(t, "hey.txt"),
 					"  [503]\t7 responses\n\nError distribution:\n  [10]\tGet \"http://127.0.0.1:1/\": connection refused\n"...))
 			},
-			told{P50: 2100 * us, P99: 15100 * us, Failed: 17},
+			reported{P50: 2100 * us, P99: 15100 * us, Failed: 17},
 		},
 		"fortio": {
-			func() (told, error) { return parseFortio(sample(t, "fortio.json")) },
-			told{P50: 615820, P99: 1954022},
+			func() (reported, error) { return parseFortio(sample(t, "fortio.json")) },
+			reported{P50: 615820, P99: 1954022},
 		},
 		"k6": {
-			func() (told, error) { return parseK6(sample(t, "k6.json")) },
-			told{P50: 236717, P99: 12601685},
+			func() (reported, error) { return parseK6(sample(t, "k6.json")) },
+			reported{P50: 236717, P99: 12601685},
 		},
 		"h2load": {
-			func() (told, error) { return (&h2load{}).Told(t.Context(), job{}, sample(t, "h2load.txt")) },
-			told{},
+			func() (reported, error) { return (&h2load{}).Reported(t.Context(), job{}, sample(t, "h2load.txt")) },
+			reported{},
 		},
 		"h2load with failures": {
-			func() (told, error) {
-				return (&h2load{}).Told(t.Context(), job{}, []byte(
+			func() (reported, error) {
+				return (&h2load{}).Reported(t.Context(), job{}, []byte(
 					"requests: 100 total, 100 started, 100 done, 90 succeeded, 10 failed, 1 errored, 2 timeout\nstatus codes: 85 2xx, 0 3xx, 4 4xx, 1 5xx\n"))
 			},
-			told{Failed: 15},
+			reported{Failed: 15},
 		},
 	}
 	for name, tt := range tests {
@@ -101,12 +103,12 @@ func TestLogOfH2load(t *testing.T) {
 }
 
 func TestUnknownOutputIsAnError(t *testing.T) {
-	for name, told := range map[string]func() (told, error){
-		"wrk":    func() (told, error) { return (&wrk{}).Told(t.Context(), job{}, []byte("hello")) },
-		"vegeta": func() (told, error) { return parseVegeta([]byte("hello")) },
-		"hey":    func() (told, error) { return (&hey{}).Told(t.Context(), job{}, []byte("hello")) },
-		"fortio": func() (told, error) { return parseFortio([]byte("{}")) },
-		"k6":     func() (told, error) { return parseK6([]byte("hello")) },
+	for name, told := range map[string]func() (reported, error){
+		"wrk":    func() (reported, error) { return (&wrk{}).Reported(t.Context(), job{}, []byte("hello")) },
+		"vegeta": func() (reported, error) { return parseVegeta([]byte("hello")) },
+		"hey":    func() (reported, error) { return (&hey{}).Reported(t.Context(), job{}, []byte("hello")) },
+		"fortio": func() (reported, error) { return parseFortio([]byte("{}")) },
+		"k6":     func() (reported, error) { return parseK6([]byte("hello")) },
 	} {
 		if got, err := told(); err == nil {
 			t.Errorf("%s: found %+v, want an error", name, got)

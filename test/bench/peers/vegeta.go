@@ -33,7 +33,7 @@ func (v *vegeta) Command(j job) ([]string, error) {
 	if j.Rate == flatOut {
 		command = append(command, "-rate", "0", "-max-workers", strconv.Itoa(j.connections()))
 	} else {
-		command = append(command, "-rate", fmt.Sprintf("%v/1s", float64(j.Rate)), "-max-workers", strconv.Itoa(mostUnanswered))
+		command = append(command, "-rate", fmt.Sprintf("%v/1s", float64(j.Rate)), "-max-workers", strconv.Itoa(maxInFlight))
 	}
 	switch j.Protocol {
 	case https1:
@@ -51,17 +51,17 @@ func (v *vegeta) Command(j job) ([]string, error) {
 
 func (v *vegeta) results(j job) string { return filepath.Join(j.Dir, "results.bin") }
 
-// Told implements tool.
-func (v *vegeta) Told(ctx context.Context, j job, _ []byte) (told, error) {
+// Reported implements tool.
+func (v *vegeta) Reported(ctx context.Context, j job, _ []byte) (reported, error) {
 	report, err := exec.CommandContext(ctx, v.path, "report", "-type", "json", v.results(j)).Output()
 	if err != nil {
-		return told{}, fmt.Errorf("report of vegeta: %w", err)
+		return reported{}, fmt.Errorf("report of vegeta: %w", err)
 	}
 	return parseVegeta(report)
 }
 
 // parseVegeta reads what `vegeta report -type json` prints.
-func parseVegeta(report []byte) (told, error) {
+func parseVegeta(report []byte) (reported, error) {
 	var r struct {
 		Latencies struct {
 			P50 int64 `json:"50th"`
@@ -71,9 +71,9 @@ func parseVegeta(report []byte) (told, error) {
 		Success  float64 `json:"success"`
 	}
 	if err := json.Unmarshal(report, &r); err != nil {
-		return told{}, fmt.Errorf("report of vegeta: %w", err)
+		return reported{}, fmt.Errorf("report of vegeta: %w", err)
 	}
-	return told{
+	return reported{
 		P50: time.Duration(r.Latencies.P50), P99: time.Duration(r.Latencies.P99),
 		Failed: r.Requests - int(r.Success*float64(r.Requests)+0.5),
 	}, nil

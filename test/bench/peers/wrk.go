@@ -50,9 +50,9 @@ func (w *wrk) Command(j job) ([]string, error) {
 // Divides implements divider.
 func (w *wrk) Divides(j job) int { return j.connections() }
 
-// Told implements tool.
-func (w *wrk) Told(_ context.Context, _ job, output []byte) (told, error) {
-	var t told
+// Reported implements tool.
+func (w *wrk) Reported(_ context.Context, _ job, output []byte) (reported, error) {
+	var t reported
 	for percent, into := range map[string]*time.Duration{"50": &t.P50, "99": &t.P99} {
 		// wrk prints 50%, wrk2 prints 50.000%.
 		m := regexp.MustCompile(`(?m)^ +` + percent + `(?:\.000)?% +([0-9.]+[a-z]+)`).FindSubmatch(output)

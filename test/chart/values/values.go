@@ -65,7 +65,7 @@ func (v *Value) parse(comment string) error {
 		return fmt.Errorf(`values.yaml:%d: %s: found no comment "# -- ..." that describes it`, v.Default.Line, v.Path)
 	}
 	if v.Default.Kind != yaml.ScalarNode && v.Schema == nil {
-		return fmt.Errorf(`values.yaml:%d: %s: found no comment "# @schema ..." that tells what may be in it`, v.Default.Line, v.Path)
+		return fmt.Errorf(`values.yaml:%d: %s: found no comment "# @schema ..." with the type of its values`, v.Default.Line, v.Path)
 	}
 	return nil
 }

@@ -73,13 +73,13 @@ func start(c protocol.Client, n int) func() []protocol.Result {
 // goroutines returns how many goroutines run calls.
 func goroutines() int {
 	buf := make([]byte, 4<<20)
-	return strings.Count(string(buf[:runtime.Stack(buf, true)]), "protocol.(*Waiting).run(")
+	return strings.Count(string(buf[:runtime.Stack(buf, true)]), "protocol.(*Blocking).run(")
 }
 
-func TestWaitingHasAGoroutineForEachCallAndKeepsSome(t *testing.T) {
+func TestBlockingHasAGoroutineForEachCallAndKeepsSome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &doer{answer: time.Second}
-		c := protocol.NewWaiting(d)
+		c := protocol.NewBlocking(d)
 		for _, step := range []struct{ calls, during, after int }{
 			{10, 10, 10}, {5, 10, 10}, {200, 200, 64}, {64, 64, 64}, {65, 65, 64},
 		} {
@@ -108,10 +108,10 @@ func TestWaitingHasAGoroutineForEachCallAndKeepsSome(t *testing.T) {
 	})
 }
 
-func TestWaitingCancelsWhatIsInFlightWhenItIsClosed(t *testing.T) {
+func TestBlockingCancelsWhatIsInFlightWhenItIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &doer{answer: time.Hour}
-		c := protocol.NewWaiting(d)
+		c := protocol.NewBlocking(d)
 		wait := start(c, 100)
 		synctest.Wait()
 		c.Close()
@@ -124,9 +124,9 @@ func TestWaitingCancelsWhatIsInFlightWhenItIsClosed(t *testing.T) {
 	})
 }
 
-func TestWaitingMayBeClosedWhileCallsAreStarted(*testing.T) {
+func TestBlockingMayBeClosedWhileCallsAreStarted(*testing.T) {
 	for range 100 {
-		c := protocol.NewWaiting(&doer{})
+		c := protocol.NewBlocking(&doer{})
 		var all sync.WaitGroup
 		for range 4 {
 			all.Go(func() { start(c, 10)() })

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// maxIdle is the number of a Waiting's goroutines that wait for work; any more end. Some
+// maxIdle is the number of goroutines of a Blocking that wait for work; any more end. Some
 // are kept because a new one has to grow its stack first.
 const maxIdle = 64
 
@@ -20,9 +20,9 @@ type Doer interface {
 	Close()
 }
 
-// Waiting makes a Client of a Doer: each exchange has a goroutine that waits for it.
-// Create it with NewWaiting.
-type Waiting struct {
+// Blocking makes a Client of a Doer: each exchange has a goroutine that waits for it.
+// Create it with NewBlocking.
+type Blocking struct {
 	doer   Doer
 	ctx    context.Context //nolint:containedctx // It ends the exchanges, which outlive the calls that begin them.
 	cancel context.CancelFunc
@@ -36,16 +36,16 @@ type Waiting struct {
 	work   sync.WaitGroup
 }
 
-var _ Client = (*Waiting)(nil)
+var _ Client = (*Blocking)(nil)
 
-// NewWaiting returns a client that sends with d and closes it.
-func NewWaiting(d Doer) *Waiting {
+// NewBlocking returns a client that sends with d and closes it.
+func NewBlocking(d Doer) *Blocking {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Waiting{doer: d, ctx: ctx, cancel: cancel, next: make(chan *Call, maxIdle)}
+	return &Blocking{doer: d, ctx: ctx, cancel: cancel, next: make(chan *Call, maxIdle)}
 }
 
 // Start implements Client. It hands the call to an idle goroutine or to a new one.
-func (w *Waiting) Start(c *Call) {
+func (w *Blocking) Start(c *Call) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -61,7 +61,7 @@ func (w *Waiting) Start(c *Call) {
 }
 
 // run makes exchanges until there is nothing to do for many goroutines.
-func (w *Waiting) run(c *Call) {
+func (w *Blocking) run(c *Call) {
 	for c != nil {
 		c.Finish(w.doer.Do(w.ctx, c))
 		c = w.wait()
@@ -69,7 +69,7 @@ func (w *Waiting) run(c *Call) {
 }
 
 // wait returns the next call, or nil if the goroutine is not needed any more.
-func (w *Waiting) wait() *Call {
+func (w *Blocking) wait() *Call {
 	w.mu.Lock()
 	if w.closed || w.idle >= maxIdle {
 		w.mu.Unlock()
@@ -81,10 +81,10 @@ func (w *Waiting) wait() *Call {
 }
 
 // Flush implements Client. There is nothing to write.
-func (w *Waiting) Flush() {}
+func (w *Blocking) Flush() {}
 
 // Close implements Client.
-func (w *Waiting) Close() {
+func (w *Blocking) Close() {
 	w.cancel()
 	w.mu.Lock()
 	if w.closed {

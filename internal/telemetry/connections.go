@@ -11,9 +11,9 @@ import (
 // numPhases is the number of steps that make a connection: dns, connect, tls.
 const numPhases = 3
 
-// wire is what happens on the connections of one scenario, whichever of its
+// connections is what happens on the connections of one scenario, whichever of its
 // clients they belong to.
-type wire struct {
+type connections struct {
 	open     prometheus.Gauge
 	opened   *prometheus.CounterVec
 	sent     prometheus.Counter
@@ -27,10 +27,10 @@ type wire struct {
 	dns, connect, tls prometheus.Observer
 }
 
-var _ protocol.Wire = (*wire)(nil)
+var _ protocol.ConnObserver = (*connections)(nil)
 
-func newWire(f factory) *wire {
-	w := &wire{
+func newConnections(f factory) *connections {
+	w := &connections{
 		open: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "traffic_open_connections", Help: "Connections that are open now.", ConstLabels: f.labels,
 		}),
@@ -59,26 +59,26 @@ func newWire(f factory) *wire {
 // openProtocols are the values of the label protocol.
 func openProtocols() []string { return []string{protocol.HTTP1, protocol.HTTP2, protocol.HTTP3} }
 
-func (w *wire) parts() []prometheus.Collector {
+func (w *connections) parts() []prometheus.Collector {
 	return []prometheus.Collector{w.open, w.opened, w.sent, w.received, w.unresolved, w.outdated, w.fileFailed, w.phases}
 }
 
-// Resolved implements protocol.Wire.
-func (w *wire) Resolved(took time.Duration, err error) {
+// Resolved implements protocol.ConnObserver.
+func (w *connections) Resolved(took time.Duration, err error) {
 	w.dns.Observe(seconds(took))
 	if err != nil {
 		w.unresolved.Inc()
 	}
 }
 
-// Outdated implements protocol.Wire.
-func (w *wire) Outdated() { w.outdated.Inc() }
+// Outdated implements protocol.ConnObserver.
+func (w *connections) Outdated() { w.outdated.Inc() }
 
-// FileFailed implements protocol.Wire.
-func (w *wire) FileFailed() { w.fileFailed.Inc() }
+// FileFailed implements protocol.ConnObserver.
+func (w *connections) FileFailed() { w.fileFailed.Inc() }
 
-// Opened implements protocol.Wire.
-func (w *wire) Opened(p protocol.Phases) {
+// Opened implements protocol.ConnObserver.
+func (w *connections) Opened(p protocol.Phases) {
 	w.open.Inc()
 	w.opened.WithLabelValues(p.Protocol).Inc()
 	observePhase(w.connect, p.Connect)
@@ -91,11 +91,11 @@ func observePhase(o prometheus.Observer, d time.Duration) {
 	}
 }
 
-// Closed implements protocol.Wire.
-func (w *wire) Closed() { w.open.Dec() }
+// Closed implements protocol.ConnObserver.
+func (w *connections) Closed() { w.open.Dec() }
 
-// Transferred implements protocol.Wire.
-func (w *wire) Transferred(sent, received int) {
+// Transferred implements protocol.ConnObserver.
+func (w *connections) Transferred(sent, received int) {
 	// A counter panics when it is asked to go down; a miscount is not worth that.
 	w.sent.Add(float64(max(sent, 0)))
 	w.received.Add(float64(max(received, 0)))

@@ -10,9 +10,9 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
-// Entry is a host, all hosts below a domain, an address, a network, or all hosts, each at one port or at all. It is
+// Rule is a host, all hosts below a domain, an address, a network, or all hosts, each at one port or at all. It is
 // comparable; make it with Parse.
-type Entry struct {
+type Rule struct {
 	// name is the host in ASCII or, with below, the domain that it is below; empty with a network, and for all
 	// hosts.
 	name  string
@@ -44,23 +44,23 @@ func (e *BitsError) Error() string {
 }
 
 // String returns the entry as it was written.
-func (e Entry) String() string { return e.text }
+func (e Rule) String() string { return e.text }
 
 // Parse reads an entry: shop.example, *.staging.example, 10.1.2.3, 10.0.0.0/8, ::1 or 2001:db8::/32, each with a
 // port if need be, as in shop.example:8080, 10.0.0.0/8:8080, [::1]:8080 or [2001:db8::/32]:8080; or *:8080, which is
 // that port of all hosts.
-func Parse(text string) (Entry, error) {
+func Parse(text string) (Rule, error) {
 	if strings.Contains(text, "://") {
-		return Entry{}, ErrURL
+		return Rule{}, ErrURL
 	}
 	host, port, err := cutPort(text)
 	if err != nil {
-		return Entry{}, err
+		return Rule{}, err
 	}
-	e := Entry{port: port, text: text}
+	e := Rule{port: port, text: text}
 	if host == "*" {
 		if port == 0 {
-			return Entry{}, ErrAnyHost
+			return Rule{}, ErrAnyHost
 		}
 		return e, nil
 	}

@@ -59,15 +59,15 @@ func TestOneWhoseNetworkComesLateWaits(t *testing.T) {
 // connect undoes it.
 func (w *network) cutOff(t *testing.T, host int) {
 	t.Helper()
-	w.lonely(t, host, "neigh replace %s dev eth0 nud permanent lladdr "+nobody)
+	w.neighbour(t, host, "neigh replace %s dev eth0 nud permanent lladdr "+nobody)
 }
 
 func (w *network) connect(t *testing.T, host int) {
 	t.Helper()
-	w.lonely(t, host, "neigh del %s dev eth0")
+	w.neighbour(t, host, "neigh del %s dev eth0")
 }
 
-func (w *network) lonely(t *testing.T, host int, command string) {
+func (w *network) neighbour(t *testing.T, host int, command string) {
 	t.Helper()
 	for i := range w.hosts {
 		if i != host {

@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// answer is what the API sends: data, or an error, in the manner of Prometheus.
-type answer struct {
+// response is what the API sends: data, or an error, in the manner of Prometheus.
+type response struct {
 	Status string `json:"status"`
 	Data   any    `json:"data,omitempty"`
 	Error  string `json:"error,omitempty"`
 }
 
 func succeed(w http.ResponseWriter, data any) {
-	writeJSON(w, http.StatusOK, answer{Status: "success", Data: data})
+	writeJSON(w, http.StatusOK, response{Status: "success", Data: data})
 }
 
 // fail responds with an error: a Refusal with its status, any other as our own fault.
@@ -25,15 +25,15 @@ func fail(w http.ResponseWriter, err error) {
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		status = refusal.Status
 	}
-	writeJSON(w, status, answer{Status: "error", Error: err.Error()})
+	writeJSON(w, status, response{Status: "error", Error: err.Error()})
 }
 
 // writeJSON encodes the whole response before it begins to send it, so that a value that
 // cannot be encoded is an error and not half a response.
-func writeJSON(w http.ResponseWriter, status int, a answer) {
+func writeJSON(w http.ResponseWriter, status int, a response) {
 	body, err := json.Marshal(a)
 	if err != nil {
-		fail(w, fmt.Errorf("encode the answer: %w", err))
+		fail(w, fmt.Errorf("encode the response: %w", err))
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

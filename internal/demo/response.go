@@ -20,7 +20,7 @@ const (
 // about is the body of the root, for people who look at it with a browser. Its responses
 // follow the script as all others do.
 const about = `This is the demo target of traffic_exporter. It responds to any method and path with
-latencies and errors that follow a script. The query changes a single answer:
+latencies and errors that follow a script. The query changes a single response:
 
   ?latency=50ms   its latency, up to 1m
   ?status=404     its status, 200 to 599
@@ -35,17 +35,17 @@ Below /shop/ is a shop with sessions. The password of every user is "secret".
   GET /shop/checkout    the page with token  POST /shop/orders     token
 `
 
-// answer is what one request gets.
-type answer struct {
+// response is what one request gets.
+type response struct {
 	latency time.Duration
 	status  int
 	size    int
 	about   bool
 }
 
-// answer returns what the n-th request gets, or an error about its query.
-func (t *Target) answer(r *http.Request, n uint64) (answer, error) {
-	a := answer{
+// response returns what the n-th request gets, or an error about its query.
+func (t *Target) response(r *http.Request, n uint64) (response, error) {
+	a := response{
 		latency: t.script.Law.Quantile(draw(n, golden)),
 		status:  http.StatusOK,
 		about:   r.URL.Path == "/",
@@ -60,7 +60,7 @@ func (t *Target) answer(r *http.Request, n uint64) (answer, error) {
 }
 
 // override applies the query to a response.
-func (a answer) override(query url.Values) (answer, error) {
+func (a response) override(query url.Values) (response, error) {
 	if s := query.Get("latency"); s != "" {
 		d, err := time.ParseDuration(s)
 		if err != nil || d < 0 || d > maxLatency {
@@ -98,7 +98,7 @@ func parseSize(s string) (uint64, error) {
 }
 
 // body returns a small document, or one of the size that was asked for.
-func (a answer) body() []byte {
+func (a response) body() []byte {
 	switch {
 	case a.status == http.StatusNoContent || a.status == http.StatusNotModified:
 		return nil
@@ -111,7 +111,7 @@ func (a answer) body() []byte {
 }
 
 // contentType returns the media type of the body.
-func (a answer) contentType() string {
+func (a response) contentType() string {
 	if a.size > 0 || a.about {
 		return "text/plain; charset=utf-8"
 	}
