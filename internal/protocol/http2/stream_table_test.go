@@ -40,7 +40,7 @@ func checkTable(t *testing.T, table *streamTable, open map[uint32]*stream, last 
 		}
 	}
 	n, strays := 0, 0
-	for i, s := range table.slots {
+	for i, s := range table.cells {
 		if s != nil {
 			n++
 			strays += table.stray(i)
