@@ -46,3 +46,14 @@ func TestArtifactHubShowsTheImageThatTheChartRuns(t *testing.T) {
 		t.Errorf("the annotations of %s name another image than %q", chartFile, want)
 	}
 }
+
+func TestTheChartHasTheVersionOfTheLastRelease(t *testing.T) {
+	m := regexp.MustCompile(`(?m)^## (\d+\.\d+\.\d+) / \d{4}-\d{2}-\d{2}$`).FindSubmatch(read(t, "CHANGELOG.md"))
+	if m == nil {
+		t.Fatal("CHANGELOG.md has no release")
+	}
+	released := string(m[1])
+	if version, app := line(t, chartFile, "version"), line(t, chartFile, "appVersion"); version != released || app != "v"+released {
+		t.Errorf("version %q and appVersion %q, but CHANGELOG.md has %s", version, app, released)
+	}
+}
