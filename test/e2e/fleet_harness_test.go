@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,9 +103,9 @@ type fleet struct {
 func gossip(places []place) string {
 	var join []string
 	for _, p := range places {
-		join = append(join, p.gossip)
+		join = append(join, strconv.Quote(p.gossip))
 	}
-	return "  listen: ${GOSSIP}\n  join: [" + strings.Join(join, ", ") + "]\n"
+	return "  listen: \"${GOSSIP}\"\n  join: [" + strings.Join(join, ", ") + "]\n"
 }
 
 // newFleet writes the configuration of a fleet: its section, apart from names, is given.

@@ -10,7 +10,7 @@ import (
 
 func TestThoseWhoReachNobodyWait(t *testing.T) {
 	t.Parallel()
-	w, f := newNetworkFleet(t, 2, 3)
+	w, f := newNetworkFleet(t, ipv4(2), 3)
 	for i := range 3 {
 		w.cutOff(t, i)
 	}
@@ -43,7 +43,7 @@ func TestThoseWhoReachNobodyWait(t *testing.T) {
 
 func TestOneWhoseNetworkComesLateWaits(t *testing.T) {
 	t.Parallel()
-	w, f := newNetworkFleet(t, 3, 3)
+	w, f := newNetworkFleet(t, ipv4(3), 3)
 	w.cutOff(t, 2)
 	all := []*replica{f.launch(t), f.launch(t), f.launch(t)}
 	agree(t, 2, all[:2]...)

@@ -19,14 +19,34 @@ const nobody = "02:00:00:00:00:fe"
 // at the switch as well, so that it reaches all hosts and they reach the target, but
 // nothing leaves the machine.
 type network struct {
-	name   string
+	subnet
+
+	// name is that of its namespaces and devices.
+	name  string
+	hosts int
+}
+
+// subnet is the addresses of a network.
+type subnet struct {
+	id     string // by which the networks of tests that run at one time differ
 	prefix string // of the addresses, such as 198.18.7.
-	hosts  int
+	// options follow an address in the command that adds it: its length, and what else ip(8) needs.
+	options string
+}
+
+// ipv4 returns a subnet of those that RFC 2544 sets aside for tests of networks, and ipv6 one of
+// the unique local ones (RFC 4193). Tests that run at one time give them different numbers.
+func ipv4(number int) subnet {
+	pid := os.Getpid()
+	return subnet{id: fmt.Sprintf("4%d", number), prefix: fmt.Sprintf("198.%d.%d.", 18+pid/64%2, pid%64*4+number%4), options: "/24"}
+}
+
+func ipv6(number int) subnet {
+	return subnet{id: fmt.Sprintf("6%d", number), prefix: fmt.Sprintf("fd00:2544:%x:%x::", os.Getpid()&0xffff, 1+number), options: "/64 nodad"}
 }
 
 // newNetwork makes a network of n hosts, or skips the test where that is not allowed.
-// Tests that run at one time give it different numbers.
-func newNetwork(t *testing.T, number, n int) *network {
+func newNetwork(t *testing.T, s subnet, n int) *network {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root may make network namespaces")
@@ -34,13 +54,7 @@ func newNetwork(t *testing.T, number, n int) *network {
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skipf("there is no ip(8) to make network namespaces with: %v", err)
 	}
-	pid := os.Getpid()
-	w := &network{
-		name: fmt.Sprintf("tx%x-%d", pid, number),
-		// A part of what RFC 2544 sets aside for tests of networks.
-		prefix: fmt.Sprintf("198.%d.%d.", 18+pid/64%2, pid%64*4+number%4),
-		hosts:  n,
-	}
+	w := &network{subnet: s, name: fmt.Sprintf("tx%x-%s", os.Getpid(), s.id), hosts: n}
 	hub := w.name + "-hub"
 	if out, err := exec.Command("ip", "netns", "add", hub).CombinedOutput(); err != nil {
 		t.Skipf("network namespaces cannot be made here: %v: %s", err, out)
@@ -69,7 +83,7 @@ func (w *network) plug(t *testing.T, namespace, device, addr string) {
 	hub, socket := w.name+"-hub", "to-"+addr[len(w.prefix):]
 	w.ip(t, namespace,
 		fmt.Sprintf("link add %s type veth peer name %s netns %s", device, socket, hub),
-		fmt.Sprintf("addr add %s/24 dev %s", addr, device),
+		fmt.Sprintf("addr add %s%s dev %s", addr, w.options, device),
 		fmt.Sprintf("link set %s up", device))
 	w.ip(t, hub, fmt.Sprintf("link set %s master hub", socket), fmt.Sprintf("link set %s up", socket))
 }
@@ -128,10 +142,10 @@ func (w *network) places() []place {
 }
 
 // newNetworkFleet returns a fleet of n replicas, each on a host of its own.
-func newNetworkFleet(t *testing.T, number, n int) (*network, *fleet) {
+func newNetworkFleet(t *testing.T, s subnet, n int) (*network, *fleet) {
 	t.Helper()
 	takeTurn(t)
-	w := newNetwork(t, number, n)
+	w := newNetwork(t, s, n)
 	target, places := startLedger(t, w.prefix+"1"), w.places()
 	f := newFleet(t, target.addr, places, "  cluster: e2e\n  forget_after: 60s\n"+gossip(places))
 	f.target = target
@@ -140,7 +154,7 @@ func newNetworkFleet(t *testing.T, number, n int) (*network, *fleet) {
 
 func TestNeitherHalfOfAPartitionTakesOverTheOther(t *testing.T) {
 	t.Parallel()
-	w, f := newNetworkFleet(t, 0, 4)
+	w, f := newNetworkFleet(t, ipv4(0), 4)
 	all := f.start(t, 4)
 	begin := f.target.first(t)
 	f.target.waitUntil(t, begin.Add(time.Second))
@@ -162,7 +176,7 @@ func TestNeitherHalfOfAPartitionTakesOverTheOther(t *testing.T) {
 
 func TestTheMajorityOfAPartitionTakesOverAndTheMinorityFallsSilent(t *testing.T) {
 	t.Parallel()
-	w, f := newNetworkFleet(t, 1, 5)
+	w, f := newNetworkFleet(t, ipv4(1), 5)
 	all := f.start(t, 5)
 	begin := f.target.first(t)
 	f.target.waitUntil(t, begin.Add(time.Second))
@@ -191,4 +205,24 @@ func TestTheMajorityOfAPartitionTakesOverAndTheMinorityFallsSilent(t *testing.T)
 	if n := len(silent.due) - len(silent.missing); n > 0 {
 		t.Errorf("the minority sent %d slots", n)
 	}
+}
+
+func TestAFleetWithoutIPv4SharesTheRate(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/proc/net/if_inet6"); err != nil {
+		t.Skipf("there is no IPv6 here: %v", err)
+	}
+	w, f := newNetworkFleet(t, ipv6(0), 3)
+	all := f.start(t, 3)
+	begin := f.target.first(t)
+	f.target.exact(t, always(), begin, begin.Add(3*time.Second))
+	for i := range all {
+		sent := func(s sending) bool { return s.from == w.addr(i) }
+		if audit := f.target.audit(always(), begin, begin.Add(3*time.Second), sent); len(audit.missing) == len(audit.due) {
+			t.Errorf("%s has sent nothing", w.addr(i))
+		}
+	}
+	all[2].leave(t)
+	agree(t, 2, all[:2]...)
+	f.target.exact(t, always(), begin, time.Now().Add(3*time.Second))
 }
