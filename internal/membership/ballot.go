@@ -2,7 +2,6 @@ package membership
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 )
 
@@ -16,7 +15,23 @@ type seat struct {
 	settled Votes
 	// early and late say that all its votes are known ahead of a ballot's instant, and by it.
 	early, late bool
+	// open says that it may be nobody's, as the member may be none.
+	open bool
 }
+
+// tally counts seats: of those who are members for certain, and of those who may be.
+type tally struct{ certain, open int }
+
+func (t *tally) add(s *seat) {
+	if s.open {
+		t.open++
+	} else {
+		t.certain++
+	}
+}
+
+func (t tally) plus(o tally) tally  { return tally{t.certain + o.certain, t.open + o.open} }
+func (t tally) minus(o tally) tally { return tally{t.certain - o.certain, t.open - o.open} }
 
 // seat returns the seat of a member at an instant: from when on it has an heir, that is
 // the heir's.
@@ -43,13 +58,13 @@ func (t *Tracker) seatOf(k Key, p *peer) seat {
 	return s
 }
 
-// ballot holds the votes of the members of a view by an instant, as far as they are known.
+// ballot holds the votes of the members of a second by an instant, as far as they are known.
 type ballot struct {
 	at    int64
-	seats int
+	seats tally
 	// recent and now are the seats whose votes are known ahead of the instant, and by it. An
 	// unknown vote was not cast if this replica hears all.
-	recent, now int
+	recent, now tally
 	hearsAll    bool
 	// questions are the questions voted on, in the order of their keys, and unasked is any
 	// other.
@@ -69,9 +84,9 @@ type standing struct {
 	// asked says that one has, whenever.
 	asked bool
 	// early have by ahead of the instant, and late by it and not hesitantly; hesitant by it.
-	early, late, hesitant int
+	early, late, hesitant tally
 	// earlyKnown and lateKnown are the seats whose votes until then are known.
-	earlyKnown, lateKnown int
+	earlyKnown, lateKnown tally
 }
 
 // suspicion is how many seats say that an incarnation is lost.
@@ -79,19 +94,19 @@ type suspicion struct {
 	// asked says that one has said so, whenever; by how many do at the instant, and surely they
 	// cannot have taken it back; ahead of them are known ahead of the instant.
 	asked         bool
-	surely, ahead int
-	// itself says that the incarnation has a seat, and itselfAhead that this is known ahead of
-	// the instant.
-	itself, itselfAhead bool
+	surely, ahead tally
+	// itself is the seat of the incarnation, if it has one.
+	itself seat
 }
 
-// ballot counts what the members of a view have voted by an instant. That is work by the
+// ballot counts what the members of a second have voted by an instant. That is work by the
 // number of votes alone: all questions are counted in one pass over those of each seat. The
 // next ballot takes its memory over.
-func (t *Tracker) ballot(members map[Key]*peer, at int64) *ballot {
-	b := &ballot{at: at, seats: len(members), hearsAll: t.hearsAll(), questions: t.questions[:0]}
-	for k, m := range members {
+func (t *Tracker) ballot(o outlook, at int64) *ballot {
+	b := &ballot{at: at, hearsAll: t.hearsAll(), questions: t.questions[:0]}
+	for k, m := range o.members {
 		s := t.seat(k, m, at)
+		s.open = o.isOpen(k)
 		b.add(&s)
 		b.count(&s, s.votes)
 		b.count(&s, s.settled)
@@ -99,8 +114,9 @@ func (t *Tracker) ballot(members map[Key]*peer, at int64) *ballot {
 	t.questions = b.questions
 	for i := range b.questions {
 		q := &b.questions[i]
-		if m := members[q.key]; m != nil {
-			q.lost.itself, q.lost.itselfAhead = true, b.hearsAll || round(t.seat(q.key, m, at).Sent) >= at-ahead
+		if m := o.members[q.key]; m != nil {
+			q.lost.itself = t.seat(q.key, m, at)
+			q.lost.itself.open, q.lost.itself.early = o.isOpen(q.key), b.hearsAll || round(q.lost.itself.Sent) >= at-ahead
 		}
 	}
 	return b
@@ -109,13 +125,14 @@ func (t *Tracker) ballot(members map[Key]*peer, at int64) *ballot {
 // add adds a seat.
 func (b *ballot) add(s *seat) {
 	sent := round(s.Sent)
-	if sent >= b.at-ahead {
-		b.recent++
-	}
-	if sent >= b.at {
-		b.now++
-	}
 	s.early, s.late = b.hearsAll || sent >= b.at-ahead, b.hearsAll || sent >= b.at
+	b.seats.add(s)
+	if s.early {
+		b.recent.add(s)
+	}
+	if s.late {
+		b.now.add(s)
+	}
 }
 
 // count counts some of the votes of a seat.
@@ -158,10 +175,10 @@ func (b *ballot) ask(q *question, s *seat, votes []Vote) {
 		return
 	}
 	if s.late {
-		q.lost.surely++
+		q.lost.surely.add(s)
 	}
 	if s.early {
-		q.lost.ahead++
+		q.lost.ahead.add(s)
 	}
 }
 
@@ -170,21 +187,21 @@ func (b *ballot) stand(to *standing, s *seat, stamp int64) {
 	to.asked = true
 	from := stamp &^ hesitant
 	if from <= b.at-ahead {
-		to.early++
+		to.early.add(s)
 		if s.early {
-			to.earlyKnown++
+			to.earlyKnown.add(s)
 		}
 	}
 	if from > b.at {
 		return
 	}
 	if stamp != from {
-		to.hesitant++
+		to.hesitant.add(s)
 	} else {
-		to.late++
+		to.late.add(s)
 	}
 	if s.late {
-		to.lateKnown++
+		to.lateKnown.add(s)
 	}
 }
 
@@ -197,58 +214,45 @@ func (b *ballot) on(k Key) *question {
 	return &b.questions[i]
 }
 
+// lead returns by how much the seats of a tally are more than the others, in the view, of all
+// that there may be, in which they are fewest: an open seat is taken unless that helps.
+func (b *ballot) lead(t tally) int {
+	return 2*t.certain - b.seats.certain - b.seats.minus(t).open
+}
+
 // isKnown reports whether no change can have been made that nobody here knows of: more
 // than half may have made one that was voted a while ago, and all of them one that was
 // voted by the instant.
-func (b *ballot) isKnown() bool {
-	return b.hearsAll || 2*b.recent >= b.seats && b.now > 0
-}
-
-// known returns of how many seats it is known what they had voted ahead of the instant,
-// and by it.
-func (b *ballot) known() (recent, now int) {
-	if b.hearsAll {
-		return b.seats, b.seats
-	}
-	return b.recent, b.now
-}
+func (b *ballot) isKnown() bool { return b.lead(b.recent) >= 0 && b.now.certain > 0 }
 
 // changes returns whether it is certain that one joins or leaves, or that it does not: it
 // does if more than half have said so ahead of the instant, or all by it. A member that is
 // cut off has not agreed to what the others do then, and so knows for longer that nothing
 // has changed.
 func (b *ballot) changes(s standing) (yes, no bool) {
-	recent, now := b.known()
-	mostNot, notAll := recent-s.earlyKnown, now-s.lateKnown+s.hesitant
-	return 2*s.early > b.seats || s.late == b.seats, 2*mostNot >= b.seats && notAll > 0
+	mostNot, notAll := b.recent.minus(s.earlyKnown), b.now.minus(s.lateKnown).plus(s.hesitant)
+	return b.lead(s.early) > 0 || s.late == b.seats, b.lead(mostNot) >= 0 && notAll.certain > 0
 }
 
-// loses returns whether it is certain that one is lost, or that it is not: it is if more
-// than half say so at the instant. Such votes are cast ahead.
+// loses returns whether it is certain that one is lost, if it is a member, or that it is not:
+// it is if more than half say so at the instant. Such votes are cast ahead.
 func (b *ballot) loses(s suspicion) (yes, no bool) {
-	recent, _ := b.known()
-	not := recent - s.ahead
-	if s.itself && !s.itselfAhead {
-		not++
+	not := b.recent.minus(s.ahead)
+	// Its own seat is taken in each view that matters, and it does not take itself for lost.
+	switch {
+	case s.itself.voter == 0:
+	case !s.itself.early:
+		not.certain++
+	case s.itself.open:
+		not = not.plus(tally{certain: 1, open: -1})
 	}
-	return 2*s.surely > b.seats, 2*not >= b.seats
+	return b.lead(s.surely) > 0, b.lead(not) >= 0
 }
 
-// most returns how many views may be possible in a fleet of n before it is no use to follow
-// them all. Following one is work by the size of the fleet, and many are possible where
+// most returns how many outlooks are followed, each on its own, in a fleet of n, before they
+// become one. Following one is work by the size of the fleet, and there are many where
 // heartbeats are late: a replica that has too little of a processor must not need more of it then.
 func most(n int) int { return max(4, min(64, 64*calm/max(1, n))) }
-
-// possibility is a view that there may be.
-type possibility struct {
-	members map[Key]*peer
-	// gone are those that went out since the last view that was agreed on.
-	gone map[Key]bool
-}
-
-func (v possibility) equal(o possibility) bool {
-	return maps.Equal(v.members, o.members) && maps.Equal(v.gone, o.gone)
-}
 
 // step works out which views the second after the last that was tallied may have, if
 // enough is known.
@@ -257,113 +261,123 @@ func (v possibility) equal(o possibility) bool {
 // half have not: a replica that knows one of them comes to the same view. Where neither is known
 // both are followed, until they come to the same.
 func (t *Tracker) step(second int64) bool {
-	var next []possibility
-	for _, v := range t.possible {
-		views, ok := t.follow(v, second)
-		if !ok || len(next)+len(views) > most(len(t.members)) {
+	var next []outlook
+	for _, o := range t.possible {
+		all, ok := t.follow(o, second)
+		if !ok {
 			return false
 		}
-		for _, v := range views {
-			if !slices.ContainsFunc(next, v.equal) {
-				next = append(next, v)
+		for _, o := range all {
+			if !slices.ContainsFunc(next, o.equal) {
+				next = append(next, o)
 			}
 		}
+	}
+	if len(next) > most(len(t.members)) {
+		next = []outlook{union(next)}
 	}
 	t.tallied, t.possible = second, next
 	return true
 }
 
-// follow returns the views that may follow one in a second.
-func (t *Tracker) follow(view possibility, second int64) (next []possibility, ok bool) {
-	b := t.ballot(view.members, second*1000-t.voteDelay())
+// follow returns the outlooks that may follow one in a second.
+func (t *Tracker) follow(o outlook, second int64) (next []outlook, ok bool) {
+	b := t.ballot(o, second*1000-t.voteDelay())
 	if !b.isKnown() {
 		return nil, false
 	}
-	d := &division{views: []possibility{view}}
-	for _, q := range b.questions {
-		left, stays := false, true
-		if q.leaves.asked && !view.gone[q.key] && !t.isOut(q.key) { // Also before it has come in.
-			left, stays = b.changes(q.leaves)
+	next = []outlook{o}
+	copied := false
+	for i := range b.questions {
+		k := b.questions[i].key
+		before, p := o.stage(k), o.members[k]
+		if before == wentOut || t.isOut(k) {
+			continue
 		}
-		if q.joins.asked && view.members[q.key] == nil && !view.gone[q.key] && !t.isOut(q.key) {
-			// A member that has been voted out does not come in again.
-			yes, no := b.changes(q.joins)
-			yes, no = yes && stays, no || left
-			if !no && t.peers[q.key] == nil {
-				return nil, false // It has to be heard of first.
-			}
-			d.divide(change{key: q.key, comes: t.peers[q.key]}, yes, no)
+		after := b.stages(&b.questions[i], before)
+		if after == before {
+			continue
 		}
-		d.divide(change{key: q.key}, left, stays)
-		if q.lost.asked && view.members[q.key] != nil {
-			yes, no := b.loses(q.lost)
-			d.divide(change{key: q.key}, yes, no)
+		if p == nil {
+			p = t.peers[k]
 		}
-		if len(d.views) > most(len(t.members)) {
-			return nil, false
+		if after&inside != 0 && p == nil {
+			return nil, false // It has to be heard of first.
 		}
+		if !copied {
+			next, copied = []outlook{o.clone()}, true
+		}
+		next = divide(next, change{key: k, peer: p, to: after}, most(len(t.members)))
 	}
-	return d.views, true
+	return next, true
 }
 
-// change is one of a view: an incarnation that comes in, or one that goes out.
+// change is the stages that an incarnation may be at from now on.
 type change struct {
-	key   Key
-	comes *peer
+	key  Key
+	peer *peer
+	to   stage
 }
 
-// division is the views that there may be after some changes.
-type division struct {
-	views []possibility
-	// owned says that the views are copies of those before, and may be modified.
-	owned bool
+// divide makes a change in outlooks. If it is an open one each becomes one for each of its
+// stages, but for more than the limit.
+func divide(all []outlook, c change, limit int) []outlook {
+	if !c.to.isOpen() || 2*len(all) > limit {
+		for _, o := range all {
+			o.set(c.key, c.peer, c.to)
+		}
+		return all
+	}
+	var divided []outlook
+	for _, o := range all {
+		for s := outside; s <= wentOut; s <<= 1 {
+			if c.to&s != 0 {
+				one := o.clone()
+				one.set(c.key, c.peer, s)
+				divided = append(divided, one)
+			}
+		}
+	}
+	return divided
 }
 
-// divide makes a change in all views if it is certain, and in a copy of each if neither
-// that nor the contrary is.
-func (d *division) divide(c change, yes, no bool) {
-	switch {
-	case no:
-	case yes:
-		if !d.owned {
-			d.views = cloned(d.views)
-			d.owned = true
-		}
-		for i := range d.views {
-			d.views[i].make(c)
-		}
-	default:
-		others := cloned(d.views)
-		for i := range others {
-			others[i].make(c)
-		}
-		if !d.owned {
-			d.views = cloned(d.views)
-			d.owned = true
-		}
-		d.views = append(d.views, others...)
+// stages returns at which stages an incarnation may be after a ballot, from those before. Its
+// results hold in all views that there may be.
+func (b *ballot) stages(q *question, before stage) (after stage) {
+	left, stays := false, true
+	if q.leaves.asked { // Also before it has come in.
+		left, stays = b.changes(q.leaves)
 	}
-}
-
-func cloned(views []possibility) []possibility {
-	all := make([]possibility, len(views))
-	for i, v := range views {
-		all[i] = possibility{members: maps.Clone(v.members), gone: maps.Clone(v.gone)}
+	leave := func(s stage, goes, stays bool) {
+		switch {
+		case goes:
+			after |= wentOut
+		case stays:
+			after |= s
+		default:
+			after |= s | wentOut
+		}
 	}
-	return all
-}
-
-// make makes a change.
-func (v *possibility) make(c change) {
-	if c.comes != nil {
-		v.members[c.key] = c.comes
-		return
+	if before&outside != 0 {
+		comes := outside
+		if q.joins.asked {
+			switch yes, no := b.changes(q.joins); {
+			case yes:
+				comes = inside
+			case !no:
+				comes = outside | inside
+			}
+		}
+		leave(comes, left, stays)
 	}
-	if v.gone == nil {
-		v.gone = map[Key]bool{}
+	if before&inside != 0 {
+		lost, found := false, true
+		if q.lost.asked {
+			lost, found = b.loses(q.lost)
+		}
+		leave(inside, left || lost, stays && found)
 	}
-	v.gone[c.key] = true
-	delete(v.members, c.key)
+	return after | before&wentOut
 }
 
 // hearsAll reports whether this replica has heard everything that was said: the store keeps

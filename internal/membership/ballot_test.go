@@ -2,6 +2,7 @@ package membership
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -63,34 +64,44 @@ func count(is bool) int {
 	return 0
 }
 
+// ballotAt is the instant of ballots.
+const ballotAt = 1_000_000_300
+
+// someVotes returns members, at random, with votes on each other and on two others.
+func someVotes(rng *rand.Rand) (tr *Tracker, members map[Key]*peer, keys []Key) {
+	n := 1 + rng.IntN(7)
+	keys = make([]Key, n+2)
+	for i := range keys {
+		keys[i] = KeyOf(fmt.Sprint(i), rng.Int64())
+	}
+	members = map[Key]*peer{}
+	for _, k := range keys[:n] {
+		var votes []Vote
+		for _, about := range keys {
+			for kind := joins; kind <= foundBefore; kind++ {
+				if rng.IntN(2) == 0 {
+					votes = append(votes, Vote{For: about.vote(kind), At: ballotAt + 1000*(rng.Int64N(6)-3) + rng.Int64N(2)*hesitant*int64(count(kind < lost))})
+				}
+			}
+		}
+		h := &Heartbeat{ID: fmt.Sprint(k), Sent: ballotAt + 1000*(rng.Int64N(5)-3) + rng.Int64N(200), Votes: NewVotes(votes)}
+		members[k] = &peer{key: k, Heartbeat: h}
+	}
+	return New(Options{Self: "nobody"}), members, keys
+}
+
 // TestABallotCountsWhatEachSeatSays compares the count of all questions in one pass with
 // that of each on its own.
 func TestABallotCountsWhatEachSeatSays(t *testing.T) {
 	rng := rand.New(rand.NewPCG(*seed, 5))
-	const at = 1_000_000_300
 	for range 2000 {
-		n := 1 + rng.IntN(7)
-		keys := make([]Key, n+2)
-		for i := range keys {
-			keys[i] = KeyOf(fmt.Sprint(i), rng.Int64())
-		}
-		tr := New(Options{Self: "nobody"})
-		members := map[Key]*peer{}
+		tr, members, keys := someVotes(rng)
 		var seats []seat
-		for _, k := range keys[:n] {
-			var votes []Vote
-			for _, about := range keys {
-				for kind := joins; kind <= foundBefore; kind++ {
-					if rng.IntN(2) == 0 {
-						votes = append(votes, Vote{For: about.vote(kind), At: at + 1000*(rng.Int64N(6)-3) + rng.Int64N(2)*hesitant*int64(count(kind < lost))})
-					}
-				}
-			}
-			h := &Heartbeat{ID: fmt.Sprint(k), Sent: at + 1000*(rng.Int64N(5)-3) + rng.Int64N(200), Votes: NewVotes(votes)}
-			members[k] = &peer{key: k, Heartbeat: h}
-			seats = append(seats, seat{voter: k, Sent: h.Sent, votes: h.Votes})
+		for k, m := range members {
+			seats = append(seats, seat{voter: k, Sent: m.Sent, votes: m.Votes})
 		}
-		b := tr.ballot(members, at)
+		n := len(seats)
+		b := tr.ballot(outlook{members: members}, ballotAt)
 		for _, k := range keys {
 			q := b.on(k)
 			for kind, result := range map[uint64]func() (yes, no bool){
@@ -102,7 +113,7 @@ func TestABallotCountsWhatEachSeatSays(t *testing.T) {
 					continue
 				}
 				yes, no := result()
-				if wantYes, wantNo := asked(seats, k, kind, at); yes != wantYes || no != wantNo {
+				if wantYes, wantNo := asked(seats, k, kind, ballotAt); yes != wantYes || no != wantNo {
 					t.Fatalf("%d seats, kind %d: %v and %v, want %v and %v", n, kind, yes, no, wantYes, wantNo)
 				}
 			}
@@ -131,5 +142,68 @@ func TestSuspicionsAreDroppedWhenTheyAreOver(t *testing.T) {
 	w.run(w.now + (2*remembered+10)*1000)
 	if n := carried(); n != 0 {
 		t.Errorf("%d votes are carried for ever", n)
+	}
+}
+
+// TestResultsHoldInAllViews compares a ballot of open seats with those of all the views that
+// there may be.
+func TestResultsHoldInAllViews(t *testing.T) {
+	rng := rand.New(rand.NewPCG(*seed, 6))
+	certain := 0
+	for range 3000 {
+		tr, members, keys := someVotes(rng)
+		o := outlook{members: members, stages: map[Key]stage{}}
+		var open []Key
+		for k := range members {
+			if rng.IntN(3) == 0 && len(open) < 4 {
+				open = append(open, k)
+				o.stages[k] = inside | []stage{outside, wentOut}[rng.IntN(2)]
+			}
+		}
+		for _, k := range keys {
+			b := tr.ballot(o, ballotAt)
+			q, isKnown := b.on(k), b.isKnown()
+			joinsYes, joinsNo := b.changes(q.joins)
+			leavesYes, leavesNo := b.changes(q.leaves)
+			lostYes, lostNo := b.loses(q.lost)
+			for _, yes := range []bool{joinsYes, joinsNo, leavesYes, leavesNo, lostYes, lostNo} {
+				certain += count(yes)
+			}
+			for taken := range 1 << len(open) {
+				view := maps.Clone(members)
+				for i, other := range open {
+					if taken>>i&1 == 0 {
+						delete(view, other)
+					}
+				}
+				if len(view) == 0 {
+					continue
+				}
+				one := tr.ballot(outlook{members: view}, ballotAt)
+				is := one.on(k)
+				yes, no := one.changes(is.joins)
+				no = no || !is.joins.asked
+				if joinsYes && !yes || joinsNo && !no {
+					t.Fatalf("joins: %v and %v, but %v and %v in a view", joinsYes, joinsNo, yes, no)
+				}
+				yes, no = one.changes(is.leaves)
+				no = no || !is.leaves.asked
+				if leavesYes && !yes || leavesNo && !no {
+					t.Fatalf("leaves: %v and %v, but %v and %v in a view", leavesYes, leavesNo, yes, no)
+				}
+				// Only a member can be lost.
+				yes, no = one.loses(is.lost)
+				no = no || !is.lost.asked
+				if (members[k] == nil || view[k] != nil) && (lostYes && !yes || lostNo && !no) {
+					t.Fatalf("is lost: %v and %v, but %v and %v in a view", lostYes, lostNo, yes, no)
+				}
+				if isKnown && !one.isKnown() {
+					t.Fatal("enough is known, but not in a view")
+				}
+			}
+		}
+	}
+	if certain == 0 {
+		t.Fatal("nothing was certain")
 	}
 }

@@ -106,3 +106,31 @@ func TestNearlyHalfDieAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// TestManyDieWhoseLastHeartbeatHalfHaveHeard has the others disagree, in one round, on
+// each of those who died: what the dead thought of each other is never known.
+func TestManyDieWhoseLastHeartbeatHalfHaveHeard(t *testing.T) {
+	for _, n := range []int{5, 11, 21, 41, 81} {
+		t.Run(fmt.Sprintf("%d of %d", (n-1)/2, n), func(t *testing.T) {
+			t.Parallel()
+			w := formed(n)
+			w.run(w.now/1000*1000 + 1000)
+			dying, staying := w.nodes[:(n-1)/2], w.nodes[(n-1)/2:]
+			deafTo := map[*node]bool{}
+			for _, node := range dying {
+				deafTo[node] = true
+			}
+			for _, node := range staying[:len(staying)/2] {
+				node.deafTo = deafTo
+			}
+			begin := w.now / 1000
+			w.run(w.now + 600)
+			for _, node := range dying {
+				w.end(node)
+			}
+			w.run(w.now + 12_000)
+			w.neverMore(t, begin, w.now/1000-1)
+			w.mustBeExact(t, begin+8, w.now/1000-1)
+		})
+	}
+}

@@ -1,10 +1,5 @@
 package membership
 
-import (
-	"maps"
-	"slices"
-)
-
 // Said is what this replica's next heartbeat has to say.
 type Said struct {
 	Asked, Leaving int64
@@ -155,7 +150,7 @@ func (t *Tracker) vote(now int64) {
 	for k := range t.disputed() {
 		t.cast(k.vote(leaves), stamp)
 	}
-	sentVotes, life := t.ballot(t.members, t.sent), t.probation(now)
+	sentVotes, life := t.ballot(outlook{members: t.members}, t.sent), t.probation(now)
 	for k, p := range t.peers {
 		switch {
 		case t.members[k] == nil:
@@ -188,12 +183,12 @@ func (t *Tracker) disputed() map[Key]*peer {
 	if t.tallied < t.known+2 {
 		return all
 	}
-	for _, v := range t.possible {
-		maps.Copy(all, v.members)
+	o := union(t.possible)
+	for k, s := range o.stages {
+		if s.isOpen() && s&inside != 0 {
+			all[k] = o.members[k]
+		}
 	}
-	maps.DeleteFunc(all, func(k Key, _ *peer) bool {
-		return !slices.ContainsFunc(t.possible, func(v possibility) bool { return v.members[k] == nil })
-	})
 	return all
 }
 

@@ -34,6 +34,8 @@ type node struct {
 	stopped           bool
 	// side is which side of a partition it is on.
 	side int
+	// deafTo are those that it does not hear.
+	deafTo map[*node]bool
 	// leaving is when it was asked to leave, ended when it ended or was killed, woken when it
 	// went on.
 	leaving, ended, woken int64
@@ -119,7 +121,7 @@ func (w *world) find(id string) *node {
 }
 
 func (w *world) reaches(a, b *node) bool {
-	return a != b && a.running && b.running && !a.stopped && a.side == b.side
+	return a != b && a.running && b.running && !a.stopped && a.side == b.side && !b.deafTo[a]
 }
 
 // sync exchanges all that is known with one that can be reached.
