@@ -130,21 +130,40 @@ func (f *Fleet) report(old, v membership.View) {
 	}
 }
 
-// hear takes in what the store lists.
-func (f *Fleet) hear(value any) {
+// arrival is a replica's last heartbeat, and when it came.
+type arrival struct {
+	id   string
+	at   time.Time
+	desc ring.InstanceDesc
+}
+
+// read takes in what a server lists.
+func (f *Fleet) read(value any) {
 	desc, ok := value.(*ring.Desc)
 	if !ok || desc == nil {
 		return
 	}
 	now := time.Now()
+	all := make([]arrival, 0, len(desc.Ingesters))
+	for id, d := range desc.Ingesters {
+		all = append(all, arrival{id: id, at: now, desc: d})
+	}
+	f.hear(all)
+}
+
+// hear takes in the last heartbeats of all replicas.
+func (f *Fleet) hear(all []arrival) {
+	now := time.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	heartbeats := make([]*membership.Heartbeat, 0, len(desc.Ingesters))
-	for id, d := range desc.Ingesters {
-		heartbeats = append(heartbeats, f.hearOne(now, id, d))
+	heartbeats := make([]*membership.Heartbeat, 0, len(all))
+	heard := make(map[string]bool, len(all))
+	for _, a := range all {
+		heartbeats = append(heartbeats, f.hearOne(a))
+		heard[a.id] = true
 	}
 	for id := range f.profiles {
-		if _, listed := desc.Ingesters[id]; !listed {
+		if !heard[id] {
 			delete(f.profiles, id)
 			delete(f.clocks, id)
 			delete(f.odd, id)
@@ -156,14 +175,15 @@ func (f *Fleet) hear(value any) {
 }
 
 // hearOne takes in what one replica says, if it is new, and returns its heartbeat.
-func (f *Fleet) hearOne(now time.Time, id string, d ring.InstanceDesc) *membership.Heartbeat {
+func (f *Fleet) hearOne(a arrival) *membership.Heartbeat {
+	id, d := a.id, a.desc
 	old, known := f.profiles[id]
 	sent := sentAt(d)
 	if known && sent.Equal(old.sent) && old.heartbeat.Asked == int64(d.Versions[fieldAsked]) {
 		return old.heartbeat
 	}
 	if known && sent.After(old.sent) && id != f.id {
-		f.clocks.add(id, now.Sub(sent))
+		f.clocks.add(id, a.at.Sub(sent))
 	}
 	p := profileOf(d)
 	p.heartbeat = f.heartbeat(id, d)

@@ -9,6 +9,7 @@ import (
 	"github.com/grafana/dskit/kv"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/membership"
+	"github.com/traffic-exporter/traffic_exporter/internal/mesh"
 )
 
 const (
@@ -69,7 +70,7 @@ type Totals struct {
 	news  chan struct{}
 
 	mu     sync.Mutex
-	client kv.Client // nil before the fleet has started
+	client kv.Client // of a server; nil before the fleet has started
 	// next are the figures to send next, and known are the latest of all members, by ID.
 	next  *sentFigures
 	known map[string]*known
@@ -160,7 +161,9 @@ func (t *Totals) connect(client kv.Client) {
 func (t *Totals) run(ctx context.Context) {
 	var watches sync.WaitGroup
 	defer watches.Wait()
-	watches.Go(func() { watch(ctx, t.client, figuresKey, t.hear) })
+	if t.fleet.direct == nil {
+		watches.Go(func() { watch(ctx, t.client, figuresKey, t.read) })
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -171,44 +174,58 @@ func (t *Totals) run(ctx context.Context) {
 	}
 }
 
-// send writes this replica's figures, and leaves out those that are too old to be of use.
+// send sends this replica's figures to the others, through the store if that is a server.
 func (t *Totals) send(ctx context.Context) {
+	t.mu.Lock()
+	next := *t.next
+	t.mu.Unlock()
+	if d := t.fleet.direct; d != nil {
+		d.mesh.Say(mesh.Value{Kind: directFigures, ID: t.fleet.id, Stamp: next.at, Content: next.content})
+	} else if err := t.write(ctx, next); err != nil {
+		if ctx.Err() == nil {
+			t.fleet.logger.Debug("figures could not be shared", "err", err)
+		}
+		return
+	}
+	t.hear(figures{t.fleet.id: next})
+}
+
+// write writes this replica's figures to the store, and leaves out those that are too old to
+// be of use.
+func (t *Totals) write(ctx context.Context, next sentFigures) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	t.mu.Lock()
-	next := t.next
-	t.mu.Unlock()
-	err := t.client.CAS(ctx, figuresKey, func(in any) (any, bool, error) {
+	return t.client.CAS(ctx, figuresKey, func(in any) (any, bool, error) {
 		all := figures{}
 		if v, ok := in.(*figures); ok && v != nil {
 			maps.Copy(all, *v)
 		}
 		all.forget(time.UnixMilli(next.at))
-		all[t.fleet.id] = *next
+		all[t.fleet.id] = next
 		return &all, true, nil
 	})
-	if err != nil && ctx.Err() == nil {
-		t.fleet.logger.Debug("figures could not be shared", "err", err)
-		return
-	}
-	t.hear(&figures{t.fleet.id: *next})
 }
 
-// hear takes in figures: copies come by the dozen.
-func (t *Totals) hear(value any) {
-	v, ok := value.(*figures)
-	if !ok || v == nil {
-		return
+// read takes in what a server has.
+func (t *Totals) read(value any) {
+	if v, ok := value.(*figures); ok && v != nil {
+		t.hear(*v)
 	}
+}
+
+// hear takes in figures, which may have come before.
+func (t *Totals) hear(others figures) {
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	maps.DeleteFunc(t.known, func(_ string, k *known) bool { return isStale(k.at, now) })
-	for id, one := range *v {
+	for id, one := range others {
 		at := time.UnixMilli(one.at)
-		if old, ok := t.known[id]; !isStale(at, now) && (!ok || at.After(old.at)) {
-			t.known[id] = &known{at: at, content: one.content}
+		old, ok := t.known[id]
+		if isStale(at, now) || ok && !at.After(old.at) || !ok && len(t.known) >= maxFigureMembers {
+			continue
 		}
+		t.known[id] = &known{at: at, content: one.content}
 	}
 }
 

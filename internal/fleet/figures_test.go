@@ -76,32 +76,12 @@ func TestFiguresThatCannotBeReadAreNotKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	totals.hear(&figures{"a": {at: now.UnixMilli(), content: good}, "b": {at: now.UnixMilli(), content: []byte("?")}, "c": {at: now.Add(-time.Hour).UnixMilli(), content: good}})
+	totals.hear(figures{"a": {at: now.UnixMilli(), content: good}, "b": {at: now.UnixMilli(), content: []byte("?")}, "c": {at: now.Add(-time.Hour).UnixMilli(), content: good}})
 	if a, b, c := totals.of("a", now), totals.of("b", now), totals.of("c", now); a["shop"].Sent != 1 || b != nil || c != nil {
 		t.Errorf("known are %v, %v and %v", a, b, c)
 	}
-	totals.hear(&figures{"a": {at: now.UnixMilli() - 1, content: []byte("older")}})
+	totals.hear(figures{"a": {at: now.UnixMilli() - 1, content: []byte("older")}})
 	if got := totals.of("a", now)["shop"].Sent; got != 1 {
 		t.Errorf("older figures replace newer ones: %v", got)
-	}
-}
-
-func TestTheNewestFiguresOfEachMemberHold(t *testing.T) {
-	now := time.Now()
-	at := func(age time.Duration) sentFigures { return sentFigures{at: now.Add(-age).UnixMilli()} }
-	all := &figures{"a": at(5 * time.Second), "b": at(time.Second)}
-	changed, err := all.Merge(&figures{"a": at(0), "b": at(2 * time.Second), "c": at(0)}, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := changed.MergeContent(); !reflect.DeepEqual(got, []string{"a", "c"}) {
-		t.Errorf("changed are %v", got)
-	}
-	if again, err := all.Merge(&figures{"a": at(0)}, false); again != nil || err != nil {
-		t.Errorf("the same changes %v, %v", again, err)
-	}
-	(*all)["old"] = at(time.Hour)
-	if left, removed := all.RemoveTombstones(now); left != 3 || removed != 1 {
-		t.Errorf("%d are left, %d were removed", left, removed)
 	}
 }

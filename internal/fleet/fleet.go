@@ -50,9 +50,8 @@ const (
 	// pollEvery is how often the store is read beside watching it: watches may lose a
 	// change.
 	pollEvery = 10 * time.Second
-	// largeFleet is from how many replicas on votes have a second longer to arrive (membership's
-	// calm), and restFor the part of it that is spent without hearing more.
-	largeFleet, restFor = 16, 150 * time.Millisecond
+	// largeFleet is from how many replicas on not all try to reach the lost.
+	largeFleet = 16
 	// rejoinEvery is how often the seeds are joined again, and seekEvery while none has been
 	// reached.
 	rejoinEvery, seekEvery = 15 * time.Second, time.Second
@@ -80,8 +79,12 @@ type Fleet struct {
 	// refused counts strangers.
 	refused *atomic.Uint64
 
-	store   *store
-	members kv.Client
+	store *store
+	// direct is nil if the store is a server.
+	direct *direct
+	// members is the client for the replicas that the store lists, and listings the same of the
+	// gossip, nil if the store is a server.
+	members, listings kv.Client
 	// lifecycler registers this replica and sends its heartbeats; nil before that.
 	lifecycler atomic.Pointer[ring.BasicLifecycler]
 	// config is the hash of the configuration that this replica runs.
@@ -143,6 +146,10 @@ func New(o Options) (*Fleet, error) {
 		return nil, err
 	}
 	f.store = s
+	if s.gate != nil {
+		f.direct = newDirect(f, o, s)
+		s.gate.mesh = f.direct.mesh.Serve
+	}
 	f.tracker = f.newTracker()
 	f.NamedService = services.NewBasicService(f.start, f.run, f.stop).WithName("fleet")
 	return f, nil
@@ -215,7 +222,7 @@ func (f *Fleet) connect(ctx context.Context) error {
 }
 
 func (f *Fleet) makeClients() error {
-	members, err := f.store.heartbeats()
+	members, listings, err := f.store.members()
 	if err != nil {
 		return err
 	}
@@ -223,12 +230,14 @@ func (f *Fleet) makeClients() error {
 	if err != nil {
 		return err
 	}
-	totals, err := f.store.client(figuresCodec{})
-	if err != nil {
-		return err
+	if f.direct == nil {
+		totals, err := f.store.client(figuresCodec{})
+		if err != nil {
+			return err
+		}
+		f.totals.connect(totals)
 	}
-	f.totals.connect(totals)
-	f.members = members
+	f.members, f.listings = members, listings
 	f.overrides.connect(overrides)
 	f.followed.connect(overrides)
 	return nil
@@ -247,16 +256,12 @@ func (f *Fleet) run(ctx context.Context) error {
 			failed <- err
 			return
 		}
-		watches.Go(func() { f.beat(ctx) })
-		watch(ctx, f.members, ringKey, func(value any) {
-			f.hear(value)
-			f.rest(ctx)
-		})
+		f.beat(ctx)
 	})
+	watches.Go(func() { f.listen(ctx) })
 	watches.Go(func() { f.overrides.watch(ctx) })
 	watches.Go(func() { f.followed.watch(ctx) })
 	watches.Go(func() { f.totals.run(ctx) })
-	watches.Go(func() { poll(ctx, f.members, ringKey, f.hear) })
 	watches.Go(func() { f.reunite(ctx) })
 	watches.Go(func() { f.seek(ctx) })
 
@@ -278,16 +283,18 @@ func (f *Fleet) run(ctx context.Context) error {
 	}
 }
 
-// rest waits a little before more is heard in a large fleet, where all has to be copied and
-// compared each time: what comes meanwhile is heard at once.
-func (f *Fleet) rest(ctx context.Context) {
-	if f.known() <= largeFleet {
+// listen takes in heartbeats until ctx ends.
+func (f *Fleet) listen(ctx context.Context) {
+	var watches sync.WaitGroup
+	defer watches.Wait()
+	if f.direct == nil {
+		watches.Go(func() { watch(ctx, f.members, ringKey, f.read) })
+		poll(ctx, f.members, ringKey, f.read)
 		return
 	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(restFor):
-	}
+	watches.Go(func() { watch(ctx, f.listings, ringKey, f.direct.read) })
+	watches.Go(func() { f.direct.run(ctx) })
+	poll(ctx, f.listings, ringKey, func(value any) { f.direct.poll(ctx, f.members, value) })
 }
 
 // known returns how many replicas are listed.
@@ -314,5 +321,9 @@ func (f *Fleet) stop(error) error {
 			f.logger.Warn("the replica could not be taken out of the fleet's store", "err", err)
 		}
 	}
-	return f.store.stop(context.Background())
+	err := f.store.stop(context.Background())
+	if f.direct != nil {
+		f.direct.mesh.Close()
+	}
+	return err
 }

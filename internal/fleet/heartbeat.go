@@ -178,10 +178,13 @@ func untilNextBeat(now, last time.Time, spread time.Duration) time.Duration {
 	return next.Sub(now)
 }
 
-// send puts a heartbeat into the store.
+// send sends a heartbeat to the others, through the store if that is a server.
 func (f *Fleet) send(ctx context.Context, purge ring.BasicLifecyclerDelegate, fields ring.InstanceVersions) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
+	if f.direct != nil {
+		return f.direct.beat(ctx, f.members, fields)
+	}
 	return f.members.CAS(ctx, ringKey, func(in any) (out any, retry bool, err error) {
 		desc := ring.GetOrCreateRingDesc(in)
 		own, listed := desc.Ingesters[f.id]

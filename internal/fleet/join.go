@@ -21,11 +21,12 @@ func (f *Fleet) join(ctx context.Context) error {
 		return err
 	}
 	f.meet(ctx)
+	first := f.nextHeartbeat(time.Now().Round(0))
 	l, err := ring.NewBasicLifecycler(ring.BasicLifecyclerConfig{
 		ID:               f.id,
 		Addr:             f.store.address,
 		HeartbeatTimeout: shownAfter,
-		Versions:         f.nextHeartbeat(time.Now().Round(0)),
+		Versions:         first,
 	}, "traffic", ringKey, f.members, delegate{}, f.kitLog, f.store.registerer)
 	if err != nil {
 		return err
@@ -37,6 +38,11 @@ func (f *Fleet) join(ctx context.Context) error {
 	f.lifecycler.Store(l)
 	if err := l.AwaitRunning(ctx); err != nil {
 		return fmt.Errorf("register in the fleet: %w", err)
+	}
+	if f.direct != nil {
+		if err := f.direct.begin(first); err != nil {
+			return err
+		}
 	}
 	f.logger.Info("registered in the fleet", "id", f.id, "store", f.o.Store, "cluster", f.o.Cluster)
 	return nil
@@ -69,7 +75,7 @@ func (f *Fleet) waits() bool {
 func (f *Fleet) await(ctx context.Context) error {
 	var said time.Time
 	for {
-		err := f.read(ctx)
+		err := f.canRead(ctx)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -85,7 +91,8 @@ func (f *Fleet) await(ctx context.Context) error {
 	}
 }
 
-func (f *Fleet) read(ctx context.Context) error {
+// canRead returns an error if the store cannot be read.
+func (f *Fleet) canRead(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	_, err := f.members.Get(ctx, ringKey)
@@ -106,7 +113,9 @@ func (f *Fleet) reunite(ctx context.Context) {
 		// Of a large fleet a few try, so that all of them together do so as often as a small one:
 		// the work of an exchange of all that is known grows with the fleet.
 		if lost := f.lost(); len(lost) > 0 && mathrand.IntN(1+f.known()/largeFleet) == 0 {
-			_ = f.store.reach(lost[mathrand.IntN(len(lost))]) // Mostly it is dead indeed.
+			if f.store.reach(lost[mathrand.IntN(len(lost))]) == nil { // Mostly it is dead indeed.
+				f.direct.mesh.Retry()
+			}
 		}
 	}
 }

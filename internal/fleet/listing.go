@@ -24,6 +24,10 @@ type entry struct {
 	stamp
 	// content is an encoded ring.InstanceDesc. It is not modified.
 	content []byte
+	// at is when it was received, and heard says that this was from another replica and not
+	// from the gossip.
+	at    time.Time
+	heard bool
 
 	once sync.Once
 	desc ring.InstanceDesc
@@ -34,7 +38,12 @@ type entry struct {
 // read.
 func newEntry(content []byte) (*entry, bool) {
 	s, ok := stampOf(content)
-	return &entry{stamp: s, content: content}, ok
+	return &entry{stamp: s, content: content, at: time.Now()}, ok
+}
+
+// leave returns the entry of a replica that has left since: its last words stay.
+func (e *entry) leave(s stamp) *entry {
+	return &entry{stamp: s, content: e.content, at: time.Now(), heard: e.heard}
 }
 
 // decode returns what the entry says. The caller must not modify what that refers to.
@@ -53,9 +62,9 @@ func entryFor(d ring.InstanceDesc) (*entry, error) {
 	return e, nil
 }
 
-// listing is a ring.Desc as the gossip holds it: the last heartbeat of each replica, by ID.
-// Copies share their entries. A heartbeat reaches each replica up to a dozen times, so that
-// most messages bring nothing new, and the others change one entry of many.
+// listing is a ring.Desc as the gossip holds it: the replicas by ID. Copies share their
+// entries. News reaches each replica up to a dozen times, so that most messages bring nothing
+// new, and the others change one entry of many.
 type listing map[string]*entry
 
 var _ memberlist.Mergeable = (*listing)(nil)

@@ -37,7 +37,7 @@ type store struct {
 	logger     log.Logger
 	// address is where the others reach this replica, or a name that is unique to it.
 	address string
-	// gossip and gate are nil unless the store is memberlist, gate unless it has TLS.
+	// gossip and gate are nil unless the store is memberlist.
 	gossip  *memberlist.KVInitService
 	gate    *gate
 	watcher *services.FailureWatcher
@@ -126,11 +126,11 @@ func (s *store) useGossip(o Options, id string, refused *atomic.Uint64) error {
 	flagext.DefaultValues(&c)
 	// The page of the gossip calls members as all others do.
 	c.NodeName, c.RandomizeNodeName = id, false
-	// Heartbeats are small: compressing them costs more than it saves.
+	// Entries are small: compressing them costs more than it saves.
 	c.EnableCompression = false
-	// Bounds the work that a large fleet's heartbeats make.
+	// Bounds the work that a large fleet makes as it forms.
 	c.NotifyInterval = 100 * time.Millisecond
-	// Heartbeats have to reach everybody within 750 ms, also just after many have died:
+	// Changes of the rate have to reach everybody within 2 s, also just after many have died:
 	// gossip to those is lost.
 	c.GossipNodes, c.GossipToTheDeadTime = 4, time.Second
 	c.LeaveTimeout, c.BroadcastTimeoutForLocalUpdatesOnShutdown = time.Second, 2*time.Second
@@ -139,25 +139,24 @@ func (s *store) useGossip(o Options, id string, refused *atomic.Uint64) error {
 	// Addresses that lead nowhere, as those of pods that are gone, must not hold up the
 	// others.
 	c.TCPTransport.PacketDialTimeout, c.TCPTransport.MaxConcurrentWrites = 500*time.Millisecond, 8
-	c.TCPTransport.BindAddrs, c.TCPTransport.BindPort = []string{listen.Addr().String()}, int(listen.Port())
-	// As many messages as some thousand members' heartbeats come as, in one burst.
+	// As many messages as some thousand replicas that register come as, in one burst.
 	c.ReceivedMessagesQueueSize, c.ProcessedMessagesQueueSize = maxQueued, maxQueued
-	c.Codecs = []codec.Codec{listingCodec{}, overridesCodec{}, figuresCodec{}}
-	if t := o.Memberlist.TLS; t != nil {
-		files, err := newCertificates(*t, o.Logger)
-		if err != nil {
+	c.Codecs = []codec.Codec{listingCodec{}, overridesCodec{}}
+	var files *certificates
+	var t TLS
+	if o.Memberlist.TLS != nil {
+		t = *o.Memberlist.TLS
+		if files, err = newCertificates(t, o.Logger); err != nil {
 			return err
 		}
-		if s.gate, err = newGate(files, t.MinVersion, listen, refused, o.Logger); err != nil {
-			return err
-		}
-		c.TCPTransport.TLS.Reader = files
-		c.TCPTransport.BindAddrs, c.TCPTransport.BindPort = []string{s.gate.inner.Addr().String()}, int(s.gate.inner.Port())
-		c.TCPTransport.TLSEnabled = true
+		c.TCPTransport.TLSEnabled, c.TCPTransport.TLS.Reader = true, files
 		c.TCPTransport.TLS.CAPath, c.TCPTransport.TLS.CertPath, c.TCPTransport.TLS.KeyPath = t.CAFile, t.CertFile, t.KeyFile
-		c.TCPTransport.TLS.ServerName = t.ServerName
-		c.TCPTransport.TLS.MinVersion = versionName(t.MinVersion)
+		c.TCPTransport.TLS.ServerName, c.TCPTransport.TLS.MinVersion = t.ServerName, versionName(t.MinVersion)
 	}
+	if s.gate, err = newGate(files, t.MinVersion, t.ServerName, listen, refused, o.Logger); err != nil {
+		return err
+	}
+	c.TCPTransport.BindAddrs, c.TCPTransport.BindPort = []string{s.gate.inner.Addr().String()}, int(s.gate.inner.Port())
 	resolver := dns.NewProvider(dns.GolangResolverType, 8, s.logger, s.registerer)
 	s.gossip = memberlist.NewKVInitService(&c, s.logger, resolver, s.registerer)
 	s.config.MemberlistKV = s.gossip.GetMemberlistKV
@@ -209,10 +208,8 @@ func (s *store) start(ctx context.Context) error {
 	if s.gossip == nil {
 		return nil
 	}
-	if s.gate != nil {
-		if err := s.gate.listen(ctx); err != nil {
-			return err
-		}
+	if err := s.gate.listen(ctx); err != nil {
+		return err
 	}
 	// It outlives ctx: stop says goodbye through it.
 	if err := services.StartAndAwaitRunning(context.WithoutCancel(ctx), s.gossip); err != nil {
@@ -244,14 +241,15 @@ func (s *store) client(c codec.Codec) (kv.Client, error) {
 	return kv.NewClient(s.config, c, nil, s.logger)
 }
 
-// heartbeats returns the client for the members' heartbeats, whose values are of type
-// *ring.Desc.
-func (s *store) heartbeats() (kv.Client, error) {
+// members returns the client for the replicas that are listed, whose values are of type
+// *ring.Desc. If they come by gossip it also returns the one whose values are of type *listing.
+func (s *store) members() (desc, raw kv.Client, err error) {
 	if s.gossip == nil {
-		return s.client(ring.GetCodec())
+		desc, err = s.client(ring.GetCodec())
+		return desc, nil, err
 	}
-	c, err := s.client(listingCodec{})
-	return listingClient{c}, err
+	raw, err = s.client(listingCodec{})
+	return listingClient{raw}, raw, err
 }
 
 // page shows the status of the gossip.

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/golang/snappy"
 	"github.com/grafana/dskit/kv/codec"
-	"github.com/grafana/dskit/kv/memberlist"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -52,56 +50,9 @@ func decodeFigures(b []byte) (map[string]Figures, error) {
 // figures are those of all members, by ID.
 type figures map[string]sentFigures
 
-var _ memberlist.Mergeable = (*figures)(nil)
-
-// merge takes in newer figures, and returns them.
-func (f figures) merge(others figures) figures {
-	changed := figures{}
-	for id, o := range others {
-		if own, ok := f[id]; (!ok && len(f) < maxFigureMembers) || (ok && own.at < o.at) {
-			f[id], changed[id] = o, o
-		}
-	}
-	return changed
-}
-
 // forget drops figures that are too old for any use.
 func (f figures) forget(now time.Time) {
 	maps.DeleteFunc(f, func(_ string, o sentFigures) bool { return isStale(time.UnixMilli(o.at), now) })
-}
-
-// Merge implements memberlist.Mergeable.
-func (f *figures) Merge(other memberlist.Mergeable, _ bool) (memberlist.Mergeable, error) {
-	o, ok := other.(*figures)
-	if !ok {
-		return nil, fmt.Errorf("merge figures: found %T", other)
-	}
-	if o == nil {
-		return nil, nil //nolint:nilnil // No change is nil, by the interface's contract.
-	}
-	changed := f.merge(*o)
-	if len(changed) == 0 {
-		return nil, nil //nolint:nilnil // Likewise.
-	}
-	return &changed, nil
-}
-
-// MergeContent implements memberlist.Mergeable.
-func (f *figures) MergeContent() []string { return slices.Sorted(maps.Keys(*f)) }
-
-// RemoveTombstones implements memberlist.Mergeable.
-func (f *figures) RemoveTombstones(limit time.Time) (total, removed int) {
-	before := len(*f)
-	if !limit.IsZero() {
-		f.forget(time.Now())
-	}
-	return len(*f), before - len(*f)
-}
-
-// Clone implements memberlist.Mergeable. Figures that a member sent never change.
-func (f *figures) Clone() memberlist.Mergeable {
-	c := maps.Clone(*f)
-	return &c
 }
 
 // figuresCodec writes figures as messages of protocol buffers, compressed: one for each
