@@ -18,9 +18,10 @@ const (
 )
 
 const (
-	// restFor is for how long nothing more is heard after something was: the heartbeats of a
-	// round are taken in a few at a time.
-	restFor = 40 * time.Millisecond
+	// restFor is for how long nothing more is heard after something was, and restMost where that
+	// took long: heartbeats are taken in a few at a time, and where there is too little of a
+	// processor more of them.
+	restFor, restMost = 40 * time.Millisecond, 300 * time.Millisecond
 	// askAt and askAgainAt are how far into a second the others are asked for the heartbeats
 	// of the round that have not come.
 	askAt, askAgainAt = 650 * time.Millisecond, 900 * time.Millisecond
@@ -202,12 +203,14 @@ func (d *direct) run(ctx context.Context) {
 			return
 		case <-d.news:
 		}
+		begin := time.Now()
 		d.fleet.hear(d.arrivals())
 		d.mesh.Meet(d.addresses())
+		rest := min(restMost, max(restFor, 10*time.Since(begin)))
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(restFor):
+		case <-time.After(rest):
 		}
 	}
 }

@@ -104,7 +104,7 @@ type suspicion struct {
 // next ballot takes its memory over.
 func (t *Tracker) ballot(o outlook, at int64) *ballot {
 	b := &ballot{at: at, hearsAll: t.hearsAll(), questions: t.questions[:0]}
-	for k, m := range o.members {
+	for k, m := range o.members() {
 		s := t.seat(k, m, at)
 		s.open = o.isOpen(k)
 		b.add(&s)
@@ -114,7 +114,7 @@ func (t *Tracker) ballot(o outlook, at int64) *ballot {
 	t.questions = b.questions
 	for i := range b.questions {
 		q := &b.questions[i]
-		if m := o.members[q.key]; m != nil {
+		if m := o.member(q.key); m != nil {
 			q.lost.itself = t.seat(q.key, m, at)
 			q.lost.itself.open, q.lost.itself.early = o.isOpen(q.key), b.hearsAll || round(q.lost.itself.Sent) >= at-ahead
 		}
@@ -272,9 +272,9 @@ func (t *Tracker) step(second int64) bool {
 				next = append(next, o)
 			}
 		}
-	}
-	if len(next) > most(len(t.members)) {
-		next = []outlook{union(next)}
+		if len(next) > most(len(t.members)) {
+			next = []outlook{union(next)}
+		}
 	}
 	t.tallied, t.possible = second, next
 	return true
@@ -290,7 +290,7 @@ func (t *Tracker) follow(o outlook, second int64) (next []outlook, ok bool) {
 	copied := false
 	for i := range b.questions {
 		k := b.questions[i].key
-		before, p := o.stage(k), o.members[k]
+		before, p := o.stage(k), o.member(k)
 		if before == wentOut || t.isOut(k) {
 			continue
 		}
@@ -307,33 +307,26 @@ func (t *Tracker) follow(o outlook, second int64) (next []outlook, ok bool) {
 		if !copied {
 			next, copied = []outlook{o.clone()}, true
 		}
-		next = divide(next, change{key: k, peer: p, to: after}, most(len(t.members)))
+		next = divide(next, k, place{stages: after, peer: p}, most(len(t.members)))
 	}
 	return next, true
 }
 
-// change is the stages that an incarnation may be at from now on.
-type change struct {
-	key  Key
-	peer *peer
-	to   stage
-}
-
-// divide makes a change in outlooks. If it is an open one each becomes one for each of its
-// stages, but for more than the limit.
-func divide(all []outlook, c change, limit int) []outlook {
-	if !c.to.isOpen() || 2*len(all) > limit {
+// divide changes the place of an incarnation in outlooks. If it is an open one each becomes one
+// for each of its stages, but for more than the limit.
+func divide(all []outlook, k Key, to place, limit int) []outlook {
+	if !to.stages.isOpen() || 2*len(all) > limit {
 		for _, o := range all {
-			o.set(c.key, c.peer, c.to)
+			o.set(k, to)
 		}
 		return all
 	}
 	var divided []outlook
 	for _, o := range all {
 		for s := outside; s <= wentOut; s <<= 1 {
-			if c.to&s != 0 {
+			if to.stages&s != 0 {
 				one := o.clone()
-				one.set(c.key, c.peer, s)
+				one.set(k, place{stages: s, peer: to.peer})
 				divided = append(divided, one)
 			}
 		}

@@ -101,7 +101,7 @@ func TestABallotCountsWhatEachSeatSays(t *testing.T) {
 			seats = append(seats, seat{voter: k, Sent: m.Sent, votes: m.Votes})
 		}
 		n := len(seats)
-		b := tr.ballot(outlook{members: members}, ballotAt)
+		b := tr.ballot(outlook{base: members}, ballotAt)
 		for _, k := range keys {
 			q := b.on(k)
 			for kind, result := range map[uint64]func() (yes, no bool){
@@ -152,12 +152,12 @@ func TestResultsHoldInAllViews(t *testing.T) {
 	certain := 0
 	for range 3000 {
 		tr, members, keys := someVotes(rng)
-		o := outlook{members: members, stages: map[Key]stage{}}
+		o := outlook{base: members, changed: map[Key]place{}}
 		var open []Key
 		for k := range members {
 			if rng.IntN(3) == 0 && len(open) < 4 {
 				open = append(open, k)
-				o.stages[k] = inside | []stage{outside, wentOut}[rng.IntN(2)]
+				o.changed[k] = place{inside | []stage{outside, wentOut}[rng.IntN(2)], members[k]}
 			}
 		}
 		for _, k := range keys {
@@ -179,7 +179,7 @@ func TestResultsHoldInAllViews(t *testing.T) {
 				if len(view) == 0 {
 					continue
 				}
-				one := tr.ballot(outlook{members: view}, ballotAt)
+				one := tr.ballot(outlook{base: view}, ballotAt)
 				is := one.on(k)
 				yes, no := one.changes(is.joins)
 				no = no || !is.joins.asked

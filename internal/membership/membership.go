@@ -172,7 +172,7 @@ func (t *Tracker) isMember() bool { return t.asked != 0 && t.members[t.self()] !
 // mayBeMember reports whether this replica is one in a view that there may be: its votes
 // count if that is the true one.
 func (t *Tracker) mayBeMember() bool {
-	return t.isMember() || t.asked != 0 && slices.ContainsFunc(t.possible, func(o outlook) bool { return o.members[t.self()] != nil })
+	return t.isMember() || t.asked != 0 && slices.ContainsFunc(t.possible, func(o outlook) bool { return o.member(t.self()) != nil })
 }
 
 // Hear takes in, at an instant, all heartbeats that the store lists. They must not be
@@ -325,11 +325,11 @@ func (t *Tracker) tally(second int64) bool {
 		return false
 	}
 	// From the last agreed one on: a view that was in doubt may be known by now.
-	t.tallied, t.possible = t.known, []outlook{{members: t.members}}
+	t.tallied, t.possible = t.known, []outlook{{base: t.members}}
 	for t.lineage != 0 && t.tallied < second && t.step(t.tallied+1) {
 		if o := t.possible[0]; len(t.possible) == 1 && o.isCertain() {
-			t.part(o.stages, t.tallied)
-			t.agree(o.members, t.tallied)
+			t.part(o, t.tallied)
+			t.agree(o.view(), t.tallied)
 		}
 	}
 	return t.known >= second
@@ -337,9 +337,9 @@ func (t *Tracker) tally(second int64) bool {
 
 // part notes who has gone out by a second, also of those who came in after the last view
 // that was agreed on: nobody comes in twice.
-func (t *Tracker) part(stages map[Key]stage, second int64) {
-	for k := range stages { // They are gone: nothing is open.
-		if p := t.peer(k); p.out == 0 && t.members[k] == nil {
+func (t *Tracker) part(o outlook, second int64) {
+	for k, c := range o.changed {
+		if p := t.peer(k); c.stages == wentOut && p.out == 0 && t.members[k] == nil {
 			p.out = second
 		}
 	}
@@ -369,7 +369,7 @@ func (t *Tracker) agree(members map[Key]*peer, second int64) {
 		}
 	}
 	t.known, t.tallied = second, second
-	t.members, t.possible = members, []outlook{{members: members}}
+	t.members, t.possible = members, []outlook{{base: members}}
 	if len(members) == 0 {
 		t.retire()
 	}

@@ -150,7 +150,7 @@ func (t *Tracker) vote(now int64) {
 	for k := range t.disputed() {
 		t.cast(k.vote(leaves), stamp)
 	}
-	sentVotes, life := t.ballot(outlook{members: t.members}, t.sent), t.probation(now)
+	sentVotes, life := t.ballot(outlook{base: t.members}, t.sent), t.probation(now)
 	for k, p := range t.peers {
 		switch {
 		case t.members[k] == nil:
@@ -184,9 +184,9 @@ func (t *Tracker) disputed() map[Key]*peer {
 		return all
 	}
 	o := union(t.possible)
-	for k, s := range o.stages {
-		if s.isOpen() && s&inside != 0 {
-			all[k] = o.members[k]
+	for k, c := range o.changed {
+		if c.stages.isOpen() && c.stages&inside != 0 {
+			all[k] = c.peer
 		}
 	}
 	return all
