@@ -64,18 +64,18 @@ func figuresOf(h *history.Scenario, now time.Time) fleet.Figures {
 	r := h.Recent(now)
 	good, bad, since := h.Budget()
 	f := fleet.Figures{
-		Sent: float32(r.Flow.Sent), Ended: float32(r.Flow.Ended), Users: float32(r.Flow.Users), Delay: float32(r.Delay),
-		Good: good, Bad: bad, Since: since.Unix(), Buckets: fleet.Buckets(r.Buckets.Fit(fleet.MaxFigureBuckets)),
+		Sent: float32(finite(r.Flow.Sent)), Ended: float32(finite(r.Flow.Ended)), Users: float32(finite(r.Flow.Users)), Delay: float32(finite(r.Delay)),
+		Good: finite(good), Bad: finite(bad), Since: since.Unix(), Buckets: fleet.Buckets(r.Buckets.Fit(fleet.MaxFigureBuckets)),
 		DroppedFor: map[string]float32{}, FailedFor: map[string]float32{},
 	}
 	for i, n := range r.Flow.Dropped {
 		if n > 0 {
-			f.DroppedFor[engine.DropReason(i).String()] = float32(n)
+			f.DroppedFor[engine.DropReason(i).String()] = float32(finite(n))
 		}
 	}
 	for i, n := range r.Flow.Failed {
 		if n > 0 {
-			f.FailedFor[protocol.Reason(i).String()] = float32(n)
+			f.FailedFor[protocol.Reason(i).String()] = float32(finite(n))
 		}
 	}
 	return f
@@ -95,7 +95,7 @@ func addFigures(flow *history.Flow, f fleet.Figures) {
 	flow.Observe(history.Buckets(f.Buckets), finite(f.Ended))
 }
 
-// finite returns a figure of another member, which may be anything, if it can be summed.
+// finite returns a figure, which of another member may be anything, if it can be summed.
 func finite[F float32 | float64](v F) float64 {
 	if f := float64(v); f > 0 && !math.IsInf(f, 0) {
 		return f

@@ -132,9 +132,9 @@ func (f *Fleet) report(old, v membership.View) {
 
 // arrival is a replica's last heartbeat, and when it came.
 type arrival struct {
-	id   string
-	at   time.Time
-	desc ring.InstanceDesc
+	id string
+	at time.Time
+	*words
 }
 
 // read takes in what a server lists.
@@ -146,7 +146,7 @@ func (f *Fleet) read(value any) {
 	now := time.Now()
 	all := make([]arrival, 0, len(desc.Ingesters))
 	for id, d := range desc.Ingesters {
-		all = append(all, arrival{id: id, at: now, desc: d})
+		all = append(all, arrival{id: id, at: now, words: wordsOf(d)})
 	}
 	f.hear(all)
 }
@@ -176,19 +176,21 @@ func (f *Fleet) hear(all []arrival) {
 
 // hearOne takes in what one replica says, if it is new, and returns its heartbeat.
 func (f *Fleet) hearOne(a arrival) *membership.Heartbeat {
-	id, d := a.id, a.desc
-	old, known := f.profiles[id]
-	sent := sentAt(d)
-	if known && sent.Equal(old.sent) && old.heartbeat.Asked == int64(d.Versions[fieldAsked]) {
+	old, known := f.profiles[a.id]
+	if known && (a.words == old.words || old.says(a.words)) {
 		return old.heartbeat
 	}
-	if known && sent.After(old.sent) && id != f.id {
-		f.clocks.add(id, a.at.Sub(sent))
+	p := f.profileOf(a.id, a.words)
+	if known && p.sent.After(old.sent) && a.id != f.id {
+		f.clocks.add(a.id, a.at.Sub(p.sent))
 	}
-	p := profileOf(d)
-	p.heartbeat = f.heartbeat(id, d)
-	f.profiles[id] = p
+	f.profiles[a.id] = p
 	return p.heartbeat
+}
+
+// says reports whether words are those of the same heartbeat.
+func (p *profile) says(w *words) bool {
+	return int64(w.of(fieldSent)) == p.heartbeat.Sent && int64(w.of(fieldAsked)) == p.heartbeat.Asked
 }
 
 // retry decides the last second again if too little was known, and may be known now.

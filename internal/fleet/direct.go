@@ -18,16 +18,19 @@ const (
 )
 
 const (
-	// restFor is for how long nothing more is heard after something was, and restMost where that
-	// took long: heartbeats are taken in a few at a time, and where there is too little of a
-	// processor more of them.
-	restFor, restMost = 40 * time.Millisecond, 300 * time.Millisecond
+	// restFor is for how long nothing more is heard after something was, restLarge the same in a
+	// large fleet, whose votes have a second longer, and restMost where it took long: heartbeats
+	// are taken in a few at a time, and more of them where there is too little of a processor.
+	restFor, restLarge, restMost = 40 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond
 	// askAt and askAgainAt are how far into a second the others are asked for the heartbeats
 	// of the round that have not come.
 	askAt, askAgainAt = 650 * time.Millisecond, 900 * time.Millisecond
 	// soughtFor is the age, in seconds, of the last heartbeat of a replica up to which the next is
 	// asked for. One that was never heard is asked for as long as it is registered.
 	soughtFor = 60
+	// soughtAtOnce bounds the heartbeats that are asked for at once. That more are late is no
+	// fault of the network: where processors are too slow there must not be more work for it.
+	soughtAtOnce = 8
 )
 
 // direct is how replicas hear each other without a server. The gossip has who there is and
@@ -40,8 +43,10 @@ type direct struct {
 	news chan struct{}
 
 	mu sync.Mutex
-	// known are the last heartbeats.
+	// known are the last heartbeats, and moved says that there are others in it than those that
+	// the mesh knows.
 	known listing
+	moved bool
 	// registered says that this replica is in the gossip's ring.
 	registered bool
 }
@@ -69,6 +74,7 @@ func (d *direct) hear(v mesh.Value) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if k := d.known[v.ID]; k == nil || !k.heard && !k.left || e.isAfter(k.stamp) {
+		d.moved = d.moved || k == nil || k.left
 		d.known[v.ID] = e
 		d.wake()
 	}
@@ -107,14 +113,15 @@ func (d *direct) read(value any) {
 		k := d.known[id]
 		switch {
 		case k == nil:
-			d.known[id] = e
+			d.known[id], d.moved = e, true
 		case e.left && e.isAfter(k.stamp):
-			d.known[id] = k.leave(e.stamp)
+			d.known[id], d.moved = k.leave(e.stamp), true
 		}
 	}
 	for id, e := range d.known {
 		if (*l)[id] == nil && time.Since(e.at) > purgeAfter {
 			delete(d.known, id)
+			d.moved = true
 		}
 	}
 	d.wake()
@@ -185,8 +192,8 @@ func (d *direct) arrivals() []arrival {
 		if !e.heard {
 			continue
 		}
-		if desc, err := e.decode(); err == nil {
-			all = append(all, arrival{id: id, at: e.at, desc: desc})
+		if w := e.said(); w != nil {
+			all = append(all, arrival{id: id, at: e.at, words: w})
 		}
 	}
 	return all
@@ -205,8 +212,10 @@ func (d *direct) run(ctx context.Context) {
 		}
 		begin := time.Now()
 		d.fleet.hear(d.arrivals())
-		d.mesh.Meet(d.addresses())
-		rest := min(restMost, max(restFor, 10*time.Since(begin)))
+		if all := d.addresses(); all != nil {
+			d.mesh.Meet(all)
+		}
+		rest := min(restMost, max(d.rest(), 10*time.Since(begin)))
 		select {
 		case <-ctx.Done():
 			return
@@ -215,14 +224,26 @@ func (d *direct) run(ctx context.Context) {
 	}
 }
 
-// addresses returns where all others are that have not left.
+// rest returns for how long nothing more is heard after something was.
+func (d *direct) rest() time.Duration {
+	if d.fleet.known() > largeFleet {
+		return restLarge
+	}
+	return restFor
+}
+
+// addresses returns where all are that have not left, nil if these are the same as before.
 func (d *direct) addresses() map[string]bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if !d.moved {
+		return nil
+	}
+	d.moved = false
 	all := make(map[string]bool, len(d.known))
 	for _, e := range d.known {
-		if desc, err := e.decode(); err == nil && !e.left && desc.Addr != "" {
-			all[desc.Addr] = true
+		if w := e.said(); w != nil && !e.left && w.address != "" {
+			all[w.address] = true
 		}
 	}
 	return all
@@ -250,7 +271,7 @@ func (d *direct) ask(ctx context.Context) {
 	}
 }
 
-// missing returns the heartbeats before those that have not come in a second, and the
+// missing returns the heartbeats before some of those that have not come in a second, and the
 // addresses of their replicas.
 func (d *direct) missing(second int64) (missing []mesh.Value, addresses map[string]bool) {
 	d.mu.Lock()
@@ -260,9 +281,12 @@ func (d *direct) missing(second int64) (missing []mesh.Value, addresses map[stri
 		if e.left || e.second >= second || e.heard && e.second < second-soughtFor || id == d.fleet.id {
 			continue
 		}
+		if len(missing) == soughtAtOnce {
+			break // The order of a map is a random one.
+		}
 		missing = append(missing, mesh.Value{ID: id, Stamp: e.second})
-		if desc, err := e.decode(); err == nil {
-			addresses[desc.Addr] = true
+		if w := e.said(); w != nil {
+			addresses[w.address] = true
 		}
 	}
 	return missing, addresses

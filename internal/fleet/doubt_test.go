@@ -114,7 +114,7 @@ func TestMembersThatDifferAreLoggedOnce(t *testing.T) {
 		logged        int
 	}{{1, 1, 0}, {2, 1, 1}, {2, 1, 1}, {2, 3, 2}, {1, 1, 2}} {
 		other := ring.InstanceDesc{Addr: "127.0.0.1:1", Versions: ring.InstanceVersions{fieldSent: uint64(sent) + 1, fieldConfig: m.config, fieldMinReplicas: m.floor}}
-		f.hear([]arrival{{id: "other-1", desc: other}})
+		f.hear([]arrival{{id: "other-1", words: wordsOf(other)}})
 		if n := log.count("runs another configuration"); n != m.logged {
 			t.Errorf("config %d, min_replicas %d: logged %d times, want %d", m.config, m.floor, n, m.logged)
 		}

@@ -50,7 +50,8 @@ const (
 	// pollEvery is how often the store is read beside watching it: watches may lose a
 	// change.
 	pollEvery = 10 * time.Second
-	// largeFleet is from how many replicas on not all try to reach the lost.
+	// largeFleet is from how many replicas on votes have a second longer to arrive (membership's
+	// calm), and not all try to reach the lost.
 	largeFleet = 16
 	// rejoinEvery is how often the seeds are joined again, and seekEvery while none has been
 	// reached.

@@ -40,8 +40,38 @@ const (
 // settledBit marks the instants of votes that are settled.
 const settledBit = 1 << 62
 
-// profile is the part of a heartbeat that membership does not need.
+// words are what a heartbeat says: dskit's address of the replica, and its "versions" in any
+// order, each number once.
+type words struct {
+	address string
+	numbers []number
+}
+
+type number struct{ key, value uint64 }
+
+// of returns the value of a number, 0 if there is none.
+func (w *words) of(key uint64) uint64 {
+	for _, n := range w.numbers {
+		if n.key == key {
+			return n.value
+		}
+	}
+	return 0
+}
+
+// wordsOf returns what dskit's description of a replica says.
+func wordsOf(d ring.InstanceDesc) *words {
+	w := &words{address: d.Addr, numbers: make([]number, 0, len(d.Versions))}
+	for key, value := range d.Versions {
+		w.numbers = append(w.numbers, number{key, value})
+	}
+	return w
+}
+
+// profile is a heartbeat as it was understood.
 type profile struct {
+	// words are those that it is of.
+	words   *words
 	address string
 	config  uint64
 	// minReplicas is 0 if it does not say.
@@ -49,55 +79,63 @@ type profile struct {
 	sent        time.Time
 	ahead       time.Duration
 	votes       votes
-	// heartbeat is the rest.
+	// heartbeat is the part for membership.
 	heartbeat *membership.Heartbeat
 }
 
-// sentAt returns when a replica sent its description.
-func sentAt(d ring.InstanceDesc) time.Time { return time.UnixMilli(int64(d.Versions[fieldSent])) }
-
-func profileOf(d ring.InstanceDesc) profile {
-	return profile{
-		address:     d.Addr,
-		config:      d.Versions[fieldConfig],
-		minReplicas: int(d.Versions[fieldMinReplicas]),
-		sent:        sentAt(d),
-		ahead:       time.Duration(int64(d.Versions[fieldAhead])) * time.Millisecond,
-		votes:       votesOf(d),
-	}
-}
-
-// heartbeat translates dskit's description of a replica.
-func (f *Fleet) heartbeat(id string, d ring.InstanceDesc) *membership.Heartbeat {
-	h := &membership.Heartbeat{
-		ID:      id,
-		Weight:  uint32(d.Versions[fieldWeight]),
-		Sent:    int64(d.Versions[fieldSent]),
-		Asked:   int64(d.Versions[fieldAsked]),
-		Leaving: int64(d.Versions[fieldLeaving]),
-		Heir:    membership.Key(d.Versions[fieldHeir]), HeirSince: int64(d.Versions[fieldHeirSince]),
-		Claim: membership.Claim{
-			Lineage:  d.Versions[fieldLineage],
-			Second:   int64(d.Versions[fieldSecond] >> 1),
-			Hash:     d.Versions[fieldHash],
-			Majority: d.Versions[fieldSecond]&1 == 1,
-		},
-	}
+// profileOf returns what a replica says.
+func (f *Fleet) profileOf(id string, w *words) profile {
+	h := &membership.Heartbeat{ID: id}
 	if f.o.Store == StoreMemberlist {
-		h.Address = d.Addr // Of other stores it is only a name.
+		h.Address = w.address // Of other stores it is only a name.
 	}
-	var votes, settled []membership.Vote
-	for number, at := range d.Versions {
+	p := profile{words: w, address: w.address, votes: votes{}, heartbeat: h}
+	votes, settled := make([]membership.Vote, 0, len(w.numbers)), make([]membership.Vote, 0, len(w.numbers))
+	for _, n := range w.numbers {
 		switch {
-		case !membership.IsVote(number):
-		case at&settledBit != 0:
-			settled = append(settled, membership.Vote{For: number, At: int64(at &^ settledBit)})
+		case n.key >= 1<<63:
+			p.votes[n.key] = int64(n.value)
+		case !membership.IsVote(n.key):
+			p.set(n.key, n.value)
+		case n.value&settledBit != 0:
+			settled = append(settled, membership.Vote{For: n.key, At: int64(n.value &^ settledBit)})
 		default:
-			votes = append(votes, membership.Vote{For: number, At: int64(at)})
+			votes = append(votes, membership.Vote{For: n.key, At: int64(n.value)})
 		}
 	}
 	h.Votes, h.Settled = membership.NewVotes(votes), membership.NewVotes(settled)
-	return h
+	return p
+}
+
+// set sets one of the fields. Those of later versions are passed over.
+func (p *profile) set(field, value uint64) {
+	h := p.heartbeat
+	switch field {
+	case fieldWeight:
+		h.Weight = uint32(value)
+	case fieldConfig:
+		p.config = value
+	case fieldSent:
+		h.Sent, p.sent = int64(value), time.UnixMilli(int64(value))
+	case fieldAsked:
+		h.Asked = int64(value)
+	case fieldAhead:
+		p.ahead = time.Duration(int64(value)) * time.Millisecond
+	case fieldLeaving:
+		h.Leaving = int64(value)
+	case fieldHeir:
+		h.Heir = membership.Key(value)
+	case fieldHeirSince:
+		h.HeirSince = int64(value)
+	case fieldLineage:
+		h.Claim.Lineage = value
+	case fieldSecond:
+		h.Claim.Second, h.Claim.Majority = int64(value>>1), value&1 == 1
+	case fieldHash:
+		h.Claim.Hash = value
+	case fieldMinReplicas:
+		p.minReplicas = int(value)
+	}
 }
 
 // castVotes casts this replica's votes and returns what its heartbeats carry. The caller

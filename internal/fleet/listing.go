@@ -29,9 +29,8 @@ type entry struct {
 	at    time.Time
 	heard bool
 
-	once sync.Once
-	desc ring.InstanceDesc
-	err  error
+	once  sync.Once
+	words *words
 }
 
 // newEntry returns the entry of an encoded ring.InstanceDesc, and whether its stamp could be
@@ -46,10 +45,16 @@ func (e *entry) leave(s stamp) *entry {
 	return &entry{stamp: s, content: e.content, at: time.Now(), heard: e.heard}
 }
 
-// decode returns what the entry says. The caller must not modify what that refers to.
-func (e *entry) decode() (ring.InstanceDesc, error) {
-	e.once.Do(func() { e.err = e.desc.Unmarshal(e.content) })
-	return e.desc, e.err
+// said returns what the entry says, nil if that cannot be read. It is not modified.
+func (e *entry) said() *words {
+	e.once.Do(func() { e.words = readWords(e.content) })
+	return e.words
+}
+
+// decode returns the entry as dskit knows it.
+func (e *entry) decode() (d ring.InstanceDesc, err error) {
+	err = d.Unmarshal(e.content)
+	return d, err
 }
 
 // entryFor returns the entry of a replica's description.

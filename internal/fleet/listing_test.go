@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"reflect"
@@ -154,6 +155,13 @@ func FuzzListing(f *testing.F) {
 		}
 		l := v.(*listing)
 		for id, d := range want.(*ring.Desc).Ingesters {
+			w := (*l)[id].said()
+			slices.SortFunc(w.numbers, func(a, b number) int { return cmp.Compare(a.key, b.key) })
+			numbers := wordsOf(d).numbers
+			slices.SortFunc(numbers, func(a, b number) int { return cmp.Compare(a.key, b.key) })
+			if len(w.numbers) == len(d.Versions) && (w.address != d.Addr || !slices.Equal(w.numbers, numbers)) {
+				t.Errorf("%q says %v, want %v", id, w, d)
+			}
 			if s := (*l)[id].stamp; s.second != d.Timestamp || s.left != (d.State == ring.LEFT) {
 				t.Errorf("the stamp of %q is %v, want that of %v", id, s, d)
 			}

@@ -20,8 +20,10 @@ func (s stamp) isAfter(o stamp) bool {
 // and of those of a map's entries.
 const (
 	fieldIngesters = 1
+	fieldAddress   = 1
 	fieldTimestamp = 2
 	fieldState     = 3
+	fieldVersions  = 12
 	fieldMapKey    = 1
 	fieldMapValue  = 2
 )
@@ -54,6 +56,36 @@ func stampOf(replica []byte) (s stamp, ok bool) {
 		return true
 	})
 	return s, ok
+}
+
+// readWords returns what an encoded ring.InstanceDesc says, nil if it is none.
+func readWords(replica []byte) *words {
+	w := &words{}
+	ok := eachField(replica, func(field protowire.Number, _ uint64, content []byte) bool {
+		switch int(field) {
+		case fieldAddress:
+			w.address = string(content)
+		case fieldVersions:
+			var n number
+			if !eachField(content, func(field protowire.Number, value uint64, _ []byte) bool {
+				switch int(field) {
+				case fieldMapKey:
+					n.key = value
+				case fieldMapValue:
+					n.value = value
+				}
+				return true
+			}) {
+				return false
+			}
+			w.numbers = append(w.numbers, n)
+		}
+		return true
+	})
+	if !ok {
+		return nil
+	}
+	return w
 }
 
 // eachField calls a function with the number of each field of an encoded message, and its

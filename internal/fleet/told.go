@@ -1,8 +1,7 @@
 package fleet
 
 import (
-	"bytes"
-	"encoding/gob"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,20 +20,20 @@ type sentFigures struct {
 	content []byte
 }
 
-// encodeFigures writes the figures of one member, by scenario, in gob.
+// encodeFigures writes the figures of one member, by scenario, in JSON. They have to be finite.
 func encodeFigures(all map[string]Figures) ([]byte, error) {
-	var b bytes.Buffer
-	if err := gob.NewEncoder(&b).Encode(all); err != nil {
+	b, err := json.Marshal(all)
+	if err != nil {
 		return nil, fmt.Errorf("encode figures: %w", err)
 	}
-	return b.Bytes(), nil
+	return b, nil
 }
 
 // decodeFigures reads the output of encodeFigures, within the bounds that others have to
 // keep to. It returns nil with an error.
 func decodeFigures(b []byte) (map[string]Figures, error) {
 	all := map[string]Figures{}
-	if err := gob.NewDecoder(bytes.NewReader(b)).Decode(&all); err != nil {
+	if err := json.Unmarshal(b, &all); err != nil {
 		return nil, fmt.Errorf("decode figures: %w", err)
 	}
 	if len(all) > MaxFigures {

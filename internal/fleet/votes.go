@@ -27,17 +27,6 @@ func voteKey(scenario string) uint64 {
 	return h.Sum64() | 1<<63
 }
 
-// votesOf returns the votes that a heartbeat carries.
-func votesOf(d ring.InstanceDesc) votes {
-	v := votes{}
-	for key, at := range d.Versions {
-		if key >= 1<<63 {
-			v[key] = int64(at)
-		}
-	}
-	return v
-}
-
 // put adds the votes to what a heartbeat carries, and forgets old ones.
 func (v votes) put(into ring.InstanceVersions, now time.Time) {
 	for key, at := range v {

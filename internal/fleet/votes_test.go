@@ -42,9 +42,9 @@ func TestVotesTravelInHeartbeatsUntilTheyAreOld(t *testing.T) {
 	}
 	fields := ring.InstanceVersions{fieldWeight: 1, fieldConfig: 1<<63 + 5}
 	own.put(fields, now)
-	got := votesOf(ring.InstanceDesc{Versions: fields})
+	got := (&Fleet{}).profileOf("other-1", wordsOf(ring.InstanceDesc{Versions: fields})).votes
 	if len(got) != 1 || got[voteKey("new")] != now.Add(-time.Minute).UnixMilli() {
-		t.Errorf("told %v, heard %v", fields, got)
+		t.Errorf("said %v, heard %v", fields, got)
 	}
 	if len(own) != 1 {
 		t.Errorf("kept %v", own)

@@ -40,7 +40,7 @@ func (t *Tracker) seat(k Key, p *peer, at int64) seat {
 	case k == t.self(), k == t.heir && t.heirSince <= at:
 		return seat{voter: k, Sent: t.sent, votes: t.said}
 	case p.replaced:
-		for _, q := range t.latest {
+		for _, q := range t.heirs {
 			if q.Heir == k && q.HeirSince <= at && q.ID != t.o.Self {
 				return t.seatOf(k, q)
 			}
@@ -95,7 +95,7 @@ type suspicion struct {
 	// cannot have taken it back; ahead of them are known ahead of the instant.
 	asked         bool
 	surely, ahead tally
-	// itself is the seat of the incarnation, if it has one.
+	// itself is the seat of the incarnation, if it has one and one has said so.
 	itself seat
 }
 
@@ -114,7 +114,7 @@ func (t *Tracker) ballot(o outlook, at int64) *ballot {
 	t.questions = b.questions
 	for i := range b.questions {
 		q := &b.questions[i]
-		if m := o.member(q.key); m != nil {
+		if m := o.member(q.key); q.lost.asked && m != nil {
 			q.lost.itself = t.seat(q.key, m, at)
 			q.lost.itself.open, q.lost.itself.early = o.isOpen(q.key), b.hearsAll || round(q.lost.itself.Sent) >= at-ahead
 		}
@@ -252,7 +252,7 @@ func (b *ballot) loses(s suspicion) (yes, no bool) {
 // most returns how many outlooks are followed, each on its own, in a fleet of n, before they
 // become one. Following one is work by the size of the fleet, and there are many where
 // heartbeats are late: a replica that has too little of a processor must not need more of it then.
-func most(n int) int { return max(4, min(64, 64*calm/max(1, n))) }
+func most(n int) int { return max(4, min(64, 32*calm/max(1, n))) }
 
 // step works out which views the second after the last that was tallied may have, if
 // enough is known.

@@ -103,6 +103,8 @@ type Tracker struct {
 	// each ID.
 	peers  map[Key]*peer
 	latest map[string]*peer
+	// heirs are those of them who vote in the seat of another, by ID.
+	heirs map[string]*peer
 	// heardLast are those that were listed last, in that order.
 	heardLast []*peer
 	// questions is the memory of the last ballot.
@@ -153,7 +155,7 @@ type Tracker struct {
 // New returns a tracker that has heard nothing.
 func New(o Options) *Tracker {
 	return &Tracker{
-		o: o, peers: map[Key]*peer{}, latest: map[string]*peer{}, members: map[Key]*peer{},
+		o: o, peers: map[Key]*peer{}, latest: map[string]*peer{}, heirs: map[string]*peer{}, members: map[Key]*peer{},
 		votes: map[uint64]int64{},
 	}
 }
@@ -225,6 +227,11 @@ func (t *Tracker) hear(now int64, h *Heartbeat) (p *peer, first bool) {
 	first = p.ID == ""
 	p.Heartbeat, p.listed = h, true
 	t.latest[h.ID] = p
+	if h.Heir != 0 {
+		t.heirs[h.ID] = p
+	} else {
+		delete(t.heirs, h.ID)
+	}
 	return p, first
 }
 
@@ -274,6 +281,7 @@ func (t *Tracker) SetBack() {
 	t.sent, t.heardBack, t.slept = 0, 0, 0
 	clear(t.peers)
 	clear(t.latest)
+	clear(t.heirs)
 	t.heardLast = nil
 }
 
@@ -456,8 +464,12 @@ func (t *Tracker) forget(second int64) {
 		old := second-max(p.Sent/1000, p.in, p.out) > 2*remembered
 		return t.members[k] == nil && !p.listed && t.latest[p.ID] != p && old
 	})
-	maps.DeleteFunc(t.latest, func(_ string, p *peer) bool {
-		return t.members[p.key] == nil && !p.listed && second*1000-p.Sent > remembered*1000
+	maps.DeleteFunc(t.latest, func(id string, p *peer) bool {
+		old := t.members[p.key] == nil && !p.listed && second*1000-p.Sent > remembered*1000
+		if old {
+			delete(t.heirs, id)
+		}
+		return old
 	})
 }
 

@@ -127,7 +127,7 @@ func (t *Tracker) inheritVotes(votes Votes) {
 }
 
 func (t *Tracker) isInherited(k Key) bool {
-	for _, p := range t.latest {
+	for _, p := range t.heirs {
 		if p.Heir == k && p.ID != t.o.Self {
 			return true
 		}

@@ -35,7 +35,7 @@ const (
 	// certificates that have been replaced end. Those that the others made end later.
 	oldAfter = 10 * time.Minute
 	// asked is how many replicas are asked for what is missing.
-	asked = 3
+	asked = 2
 )
 
 // Kind separates a replica's values. There are Kinds of them.
