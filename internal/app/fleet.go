@@ -121,7 +121,7 @@ func fleetState(f *fleet.Fleet) telemetry.FleetState {
 	return telemetry.FleetState{
 		Members: s.View.Members, Lost: s.View.Lost, Ratio: s.View.Arc.Ratio(), Live: s.View.Live,
 		StoreUp: s.View.StoreUp, Skew: s.Skew, Mismatched: s.Mismatched, Changes: s.Changes, Refused: s.Refused,
-		OtherFloor: s.OtherFloor, Waiting: s.View.Waiting,
+		OtherFloor: s.OtherFloor, Waiting: s.View.Waiting, Connected: s.Connected, Relayed: s.Relayed,
 	}
 }
 

@@ -265,18 +265,16 @@ func (d *direct) ask(ctx context.Context) {
 			return
 		case <-time.After(next.Sub(now)):
 		}
-		if missing, at := d.missing(next.Unix()); len(missing) > 0 {
-			d.mesh.Ask(missing, at)
+		if missing := d.missing(next.Unix()); len(missing) > 0 {
+			d.mesh.Ask(missing)
 		}
 	}
 }
 
-// missing returns the heartbeats before some of those that have not come in a second, and the
-// addresses of their replicas.
-func (d *direct) missing(second int64) (missing []mesh.Value, addresses map[string]bool) {
+// missing returns the heartbeats before some of those that have not come in a second.
+func (d *direct) missing(second int64) (missing []mesh.Value) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	addresses = map[string]bool{}
 	for id, e := range d.known {
 		if e.left || e.second >= second || e.heard && e.second < second-soughtFor || id == d.fleet.id {
 			continue
@@ -285,11 +283,8 @@ func (d *direct) missing(second int64) (missing []mesh.Value, addresses map[stri
 			break // The order of a map is a random one.
 		}
 		missing = append(missing, mesh.Value{ID: id, Stamp: e.second})
-		if w := e.said(); w != nil {
-			addresses[w.address] = true
-		}
 	}
-	return missing, addresses
+	return missing
 }
 
 // forgotten returns the replicas that the gossip's ring lists and that have not been heard

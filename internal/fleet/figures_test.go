@@ -69,6 +69,21 @@ func TestFiguresBeyondTheBoundsAreLeftOut(t *testing.T) {
 	}
 }
 
+func TestFiguresOfMoreMembersThanThereMayBeAreLeftOut(t *testing.T) {
+	now := time.Now()
+	totals := newTotals(&Fleet{logger: slog.New(slog.DiscardHandler)})
+	for i := range maxFigureMembers + 10 {
+		totals.hear(figures{fmt.Sprint(i): {at: now.UnixMilli(), content: []byte("{}")}})
+	}
+	if got := len(totals.known); got != maxFigureMembers {
+		t.Errorf("figures of %d members are known, want %d", got, maxFigureMembers)
+	}
+	totals.hear(figures{"0": {at: now.UnixMilli() + 5, content: []byte(`{"shop": {"Sent": 7}}`)}})
+	if got := totals.of("0", now)["shop"].Sent; got != 7 {
+		t.Errorf("newer figures of a member that is known are left out: %v", got)
+	}
+}
+
 func TestFiguresThatCannotBeReadAreNotKnown(t *testing.T) {
 	now := time.Now()
 	totals := newTotals(&Fleet{logger: slog.New(slog.DiscardHandler)})

@@ -16,6 +16,8 @@ import (
 	"github.com/grafana/dskit/kv/memberlist"
 	"github.com/grafana/dskit/ring"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/mesh"
 )
 
 // entry is a replica's last heartbeat as the gossip brought it. It is passed on unread, and
@@ -210,7 +212,7 @@ func (listingCodec) Decode(message []byte) (any, error) {
 		return nil, fmt.Errorf("decode heartbeats: %w", err)
 	}
 	l := listing{}
-	if !eachField(b, func(number protowire.Number, _ uint64, content []byte) bool {
+	if !mesh.EachField(b, func(number int, _ uint64, content []byte) bool {
 		if number != fieldIngesters {
 			return true
 		}

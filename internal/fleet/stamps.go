@@ -2,7 +2,8 @@ package fleet
 
 import (
 	"github.com/grafana/dskit/ring"
-	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/mesh"
 )
 
 // stamp separates versions of a replica's entry in the store: of two the later counts, and
@@ -31,9 +32,9 @@ const (
 // entryOf returns the ID and the entry of an element of the map in an encoded ring.Desc.
 func entryOf(element []byte) (id string, e *entry, ok bool) {
 	e, _ = newEntry(nil)
-	ok = eachField(element, func(number protowire.Number, _ uint64, content []byte) bool {
+	ok = mesh.EachField(element, func(number int, _ uint64, content []byte) bool {
 		whole := true
-		switch int(number) {
+		switch number {
 		case fieldMapKey:
 			id = string(content)
 		case fieldMapValue:
@@ -46,8 +47,8 @@ func entryOf(element []byte) (id string, e *entry, ok bool) {
 
 // stampOf returns the stamp of an encoded ring.InstanceDesc.
 func stampOf(replica []byte) (s stamp, ok bool) {
-	ok = eachField(replica, func(number protowire.Number, value uint64, _ []byte) bool {
-		switch int(number) {
+	ok = mesh.EachField(replica, func(number int, value uint64, _ []byte) bool {
+		switch number {
 		case fieldTimestamp:
 			s.second = int64(value)
 		case fieldState:
@@ -61,14 +62,14 @@ func stampOf(replica []byte) (s stamp, ok bool) {
 // readWords returns what an encoded ring.InstanceDesc says, nil if it is none.
 func readWords(replica []byte) *words {
 	w := &words{}
-	ok := eachField(replica, func(field protowire.Number, _ uint64, content []byte) bool {
-		switch int(field) {
+	ok := mesh.EachField(replica, func(field int, _ uint64, content []byte) bool {
+		switch field {
 		case fieldAddress:
 			w.address = string(content)
 		case fieldVersions:
 			var n number
-			if !eachField(content, func(field protowire.Number, value uint64, _ []byte) bool {
-				switch int(field) {
+			if !mesh.EachField(content, func(field int, value uint64, _ []byte) bool {
+				switch field {
 				case fieldMapKey:
 					n.key = value
 				case fieldMapValue:
@@ -86,32 +87,4 @@ func readWords(replica []byte) *words {
 		return nil
 	}
 	return w
-}
-
-// eachField calls a function with the number of each field of an encoded message, and its
-// value, which is a number or bytes, until it returns false. It reports whether it got to
-// the end.
-func eachField(b []byte, do func(number protowire.Number, value uint64, content []byte) bool) bool {
-	for len(b) > 0 {
-		number, kind, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return false
-		}
-		b = b[n:]
-		var value uint64
-		var content []byte
-		switch kind {
-		case protowire.VarintType:
-			value, n = protowire.ConsumeVarint(b)
-		case protowire.BytesType:
-			content, n = protowire.ConsumeBytes(b)
-		default:
-			n = protowire.ConsumeFieldValue(number, kind, b)
-		}
-		if n < 0 || !do(number, value, content) {
-			return false
-		}
-		b = b[n:]
-	}
-	return true
 }

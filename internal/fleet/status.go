@@ -20,9 +20,12 @@ type Status struct {
 	Mismatched int
 	// OtherFloor is the number of other members that have another min_replicas.
 	OtherFloor int
-	// Changes counts the changes of the view, and Refused the strangers' packets and
-	// connections.
-	Changes, Refused uint64
+	// Connected is the number of others that this replica has a connection to, if its store is
+	// memberlist.
+	Connected int
+	// Changes counts the changes of the view, Refused the strangers' packets and connections, and
+	// Relayed the heartbeats that came by way of a third replica.
+	Changes, Refused, Relayed uint64
 }
 
 // MemberStatus is what this replica knows of another, or of itself.
@@ -46,6 +49,9 @@ func (f *Fleet) Status() Status {
 	defer f.mu.Unlock()
 	way := f.way()
 	s := Status{Self: f.id, View: f.current(time.Now()), Skew: f.clocks.median() - way, Changes: f.changes, Refused: f.refused.Load()}
+	if f.direct != nil {
+		s.Connected, s.Relayed = f.direct.mesh.Connected(), f.direct.mesh.Relayed()
+	}
 	for _, m := range f.tracker.Statuses() {
 		p := f.profiles[m.ID]
 		offset := time.Duration(0)

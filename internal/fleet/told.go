@@ -10,6 +10,8 @@ import (
 	"github.com/golang/snappy"
 	"github.com/grafana/dskit/kv/codec"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/mesh"
 )
 
 // sentFigures are the figures of a member as it sent them. They are passed on unread.
@@ -101,7 +103,7 @@ func (figuresCodec) Decode(b []byte) (any, error) {
 		return nil, fmt.Errorf("decode figures: %w", err)
 	}
 	f := figures{}
-	whole := eachField(plain, func(number protowire.Number, _ uint64, entry []byte) bool {
+	whole := mesh.EachField(plain, func(number int, _ uint64, entry []byte) bool {
 		if number != fieldMember {
 			return true
 		}
@@ -117,8 +119,8 @@ func (figuresCodec) Decode(b []byte) (any, error) {
 
 // memberOf returns the ID and the figures of an encoded member.
 func memberOf(entry []byte) (id string, t sentFigures, ok bool) {
-	ok = eachField(entry, func(number protowire.Number, value uint64, content []byte) bool {
-		switch int(number) {
+	ok = mesh.EachField(entry, func(number int, value uint64, content []byte) bool {
+		switch number {
 		case fieldID:
 			id = string(content)
 		case fieldAt:

@@ -14,26 +14,26 @@ import (
 // A connection carries one endless message of protocol buffers, whose fields are the frames.
 // Those of unknown numbers are passed over.
 const (
-	frameHello protowire.Number = 1
-	frameAsk   protowire.Number = 2
+	frameHello int = 1
+	frameAsk   int = 2
 	// frameValue is the number of values of kind 0. Those of the other kinds follow.
-	frameValue protowire.Number = 3
+	frameValue int = 3
 )
 
 // The numbers of the fields of a hello.
 const (
-	helloCluster protowire.Number = 1
-	helloID      protowire.Number = 2
-	helloAddress protowire.Number = 3
+	helloCluster int = 1
+	helloID      int = 2
+	helloAddress int = 3
 )
 
 // The numbers of the fields of a value, and of those that are asked for, which have no
 // content. askValue is that of one of the latter in its frame.
 const (
-	valueID      protowire.Number = 1
-	valueStamp   protowire.Number = 2
-	valueContent protowire.Number = 3
-	askValue     protowire.Number = 1
+	valueID      int = 1
+	valueStamp   int = 2
+	valueContent int = 3
+	askValue     int = 1
 )
 
 // maxFrame bounds a frame, in bytes.
@@ -57,7 +57,7 @@ func (h hello) append(b []byte) []byte {
 }
 
 func readHello(content []byte) (h hello, err error) {
-	err = eachField(content, func(number protowire.Number, _ uint64, field []byte) {
+	ok := EachField(content, func(number int, _ uint64, field []byte) bool {
 		switch number {
 		case helloCluster:
 			h.cluster = string(field)
@@ -66,24 +66,33 @@ func readHello(content []byte) (h hello, err error) {
 		case helloAddress:
 			h.address = string(field)
 		}
+		return true
 	})
-	return h, err
+	return h, check(ok)
 }
 
-func appendString(b []byte, number protowire.Number, s string) []byte {
-	b = protowire.AppendTag(b, number, protowire.BytesType)
+// check returns an error unless all fields could be read.
+func check(ok bool) error {
+	if !ok {
+		return errFrame
+	}
+	return nil
+}
+
+func appendString(b []byte, number int, s string) []byte {
+	b = protowire.AppendTag(b, protowire.Number(number), protowire.BytesType)
 	return protowire.AppendString(b, s)
 }
 
 // appendFrame adds a frame, or a field of bytes of one.
-func appendFrame(b []byte, number protowire.Number, content []byte) []byte {
-	b = protowire.AppendTag(b, number, protowire.BytesType)
+func appendFrame(b []byte, number int, content []byte) []byte {
+	b = protowire.AppendTag(b, protowire.Number(number), protowire.BytesType)
 	return protowire.AppendBytes(b, content)
 }
 
 func (v Value) fields() []byte {
 	b := appendString(nil, valueID, v.ID)
-	b = protowire.AppendTag(b, valueStamp, protowire.VarintType)
+	b = protowire.AppendTag(b, protowire.Number(valueStamp), protowire.VarintType)
 	b = protowire.AppendVarint(b, uint64(v.Stamp))
 	if v.Content == nil {
 		return b
@@ -92,12 +101,12 @@ func (v Value) fields() []byte {
 }
 
 func (v Value) append(b []byte) []byte {
-	return appendFrame(b, frameValue+protowire.Number(v.Kind), v.fields())
+	return appendFrame(b, frameValue+int(v.Kind), v.fields())
 }
 
 func readValue(kind Kind, content []byte) (Value, error) {
 	v := Value{Kind: kind}
-	err := eachField(content, func(number protowire.Number, n uint64, field []byte) {
+	ok := EachField(content, func(number int, n uint64, field []byte) bool {
 		switch number {
 		case valueID:
 			v.ID = string(field)
@@ -106,8 +115,9 @@ func readValue(kind Kind, content []byte) (Value, error) {
 		case valueContent:
 			v.Content = field
 		}
+		return true
 	})
-	return v, err
+	return v, check(ok)
 }
 
 // appendAsk adds a frame that asks for values that are newer than those.
@@ -121,27 +131,26 @@ func appendAsk(b []byte, missing []Value) []byte {
 }
 
 func readAsk(content []byte) (missing []Value, err error) {
-	var broken error
-	err = eachField(content, func(number protowire.Number, _ uint64, field []byte) {
+	ok := EachField(content, func(number int, _ uint64, field []byte) bool {
 		if number != askValue {
-			return
+			return true
 		}
-		v, err := readValue(0, field)
-		if err != nil {
-			broken = err
-		}
+		var v Value
+		v, err = readValue(0, field)
 		missing = append(missing, v)
+		return err == nil
 	})
-	return missing, errors.Join(err, broken)
+	return missing, check(ok)
 }
 
-// eachField calls a function with the number of each field of a message, and its value,
-// which is a number or bytes.
-func eachField(b []byte, do func(number protowire.Number, n uint64, field []byte)) error {
+// EachField calls a function with the number of each field of an encoded message of protocol
+// buffers, and its value, which is a number or bytes, until it returns false. It reports
+// whether it got to the end.
+func EachField(b []byte, do func(number int, n uint64, field []byte) bool) bool {
 	for len(b) > 0 {
 		number, kind, used := protowire.ConsumeTag(b)
 		if used < 0 {
-			return errFrame
+			return false
 		}
 		b = b[used:]
 		var n uint64
@@ -154,17 +163,16 @@ func eachField(b []byte, do func(number protowire.Number, n uint64, field []byte
 		default:
 			used = protowire.ConsumeFieldValue(number, kind, b)
 		}
-		if used < 0 {
-			return errFrame
+		if used < 0 || !do(int(number), n, field) {
+			return false
 		}
 		b = b[used:]
-		do(number, n, field)
 	}
-	return nil
+	return true
 }
 
 // readFrame reads the next frame. Its content is the caller's.
-func readFrame(r *bufio.Reader) (protowire.Number, []byte, error) {
+func readFrame(r *bufio.Reader) (int, []byte, error) {
 	tag, err := binary.ReadUvarint(r)
 	if err != nil {
 		return 0, nil, err
@@ -183,12 +191,12 @@ func readFrame(r *bufio.Reader) (protowire.Number, []byte, error) {
 	if length <= uint64(r.Size()) {
 		content := make([]byte, length)
 		_, err = io.ReadFull(r, content)
-		return number, content, unexpected(err)
+		return int(number), content, unexpected(err)
 	}
-	// Whoever announces much has to send it before it takes any memory.
+	// A length takes no memory: the bytes do, as they come.
 	var content bytes.Buffer
 	_, err = io.CopyN(&content, r, int64(length))
-	return number, content.Bytes(), unexpected(err)
+	return int(number), content.Bytes(), unexpected(err)
 }
 
 // unexpected returns an error, as that of an end within a frame where it is one.

@@ -31,7 +31,7 @@ func TestFramesAreReadAsTheyWereWritten(t *testing.T) {
 	}
 }
 
-// FuzzFrames reads what others may send: it is an error or is read, whatever it is.
+// FuzzFrames reads any bytes, as others may send them.
 func FuzzFrames(f *testing.F) {
 	f.Add(appendAsk(Value{ID: "a", Content: []byte("b")}.append(hello{cluster: "c"}.append(nil)), []Value{{ID: "d", Stamp: 1}}))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -18,8 +18,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // Greeting is the first byte of each connection, sent by who connects: it separates them
@@ -34,7 +32,7 @@ const (
 	// oldAfter is the age at which who made a connection makes another, so that those with
 	// certificates that have been replaced end. Those that the others made end later.
 	oldAfter = 10 * time.Minute
-	// asked is how many replicas are asked for what is missing.
+	// asked is how many replicas are asked for missing values.
 	asked = 2
 )
 
@@ -144,14 +142,15 @@ func (m *Mesh) Say(v Value) {
 }
 
 // Ask asks a few replicas for newer values of kind 0 than those, whose content does not
-// matter. Those at the given addresses are not asked.
-func (m *Mesh) Ask(missing []Value, except map[string]bool) {
+// matter. It may ask those who are missing, too: one that cannot connect to this replica can
+// respond to it.
+func (m *Mesh) Ask(missing []Value) {
 	frame := appendAsk(nil, missing)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var able []*peer
-	for a, p := range m.peers {
-		if p.isConnected() && !except[a] {
+	for _, p := range m.peers {
+		if p.isConnected() {
 			able = append(able, p)
 		}
 	}
@@ -232,12 +231,12 @@ func (m *Mesh) Serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	stop := context.AfterFunc(m.ctx, func() { _ = conn.Close() })
 	defer stop()
-	err := m.listen(conn)
-	if err != nil && !errors.Is(err, io.EOF) && m.ctx.Err() == nil {
+	if err := m.listen(conn); !errors.Is(err, io.EOF) && m.ctx.Err() == nil {
 		m.o.Logger.Debug("a connection of another replica ended", "remote_address", conn.RemoteAddr(), "err", err)
 	}
 }
 
+// listen returns why a connection ended.
 func (m *Mesh) listen(conn net.Conn) error {
 	ends := time.Now().Add(oldAfter * 3 / 2)
 	_ = conn.SetDeadline(time.Now().Add(helloWithin)) // Nothing can be done about an error that the next read has not.
@@ -290,7 +289,7 @@ func (m *Mesh) greeted(r *bufio.Reader) (hello, error) {
 }
 
 // take hears a frame if it is a value, and returns the ID of whose it is.
-func (m *Mesh) take(number protowire.Number, content []byte) (id string, err error) {
+func (m *Mesh) take(number int, content []byte) (id string, err error) {
 	if number < frameValue || number >= frameValue+Kinds {
 		return "", nil
 	}

@@ -22,6 +22,8 @@ type network struct {
 	// cut are the pairs of addresses, the one that connects first, between which nothing
 	// passes. It is not noticed by those who are connected.
 	cut map[[2]string]bool
+	// down are those who accept no connections.
+	down map[string]bool
 	// dials counts attempts to connect.
 	dials int
 }
@@ -30,15 +32,10 @@ type network struct {
 type node struct {
 	*Mesh
 	name string
-	down bool
 
 	mu    sync.Mutex
 	heard map[string]Value
 	times map[string]int
-}
-
-func newNetwork(t *testing.T) *network {
-	return &network{t: t, nodes: map[string]*node{}, cut: map[[2]string]bool{}}
 }
 
 // add adds a mesh, which is closed with the test.
@@ -98,18 +95,31 @@ func (n *network) setCut(from, to string, is bool) {
 	n.cut[[2]string{from, to}] = is
 }
 
+func (n *network) setDown(name string, is bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.down[name] = is
+}
+
+// attempts returns how many connections were tried.
+func (n *network) attempts() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.dials
+}
+
 var errDown = errors.New("nobody listens")
 
 func (n *network) dial(ctx context.Context, from, to string) (net.Conn, error) {
 	n.mu.Lock()
 	n.dials++
-	d := n.nodes[to]
+	d, down := n.nodes[to], n.down[to]
 	n.mu.Unlock()
-	if n.isCut(from, to) {
+	switch {
+	case n.isCut(from, to):
 		<-ctx.Done()
 		return nil, ctx.Err()
-	}
-	if d == nil || d.down {
+	case d == nil || down:
 		return nil, errDown
 	}
 	near, far := net.Pipe()
@@ -125,7 +135,7 @@ func (n *network) dial(ctx context.Context, from, to string) (net.Conn, error) {
 	return out, nil
 }
 
-// cable is a connection that loses what is written while it is cut.
+// cable is a connection that loses all writes while it is cut.
 type cable struct {
 	net.Conn
 	net      *network
@@ -164,17 +174,17 @@ func (n *network) close() {
 }
 
 // test runs a test with a network in which time is not real.
-func test(t *testing.T, f func(t *testing.T, n *network)) {
+func test(t *testing.T, f func(n *network)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t)
-		f(t, n)
+		n := &network{t: t, nodes: map[string]*node{}, cut: map[[2]string]bool{}, down: map[string]bool{}}
+		f(n)
 		n.close()
 	})
 }
 
 func TestAllHearAll(t *testing.T) {
-	test(t, func(t *testing.T, n *network) {
+	test(t, func(n *network) {
 		var all []*node
 		for i := range 5 {
 			all = append(all, n.add(fmt.Sprint("r", i)))
@@ -184,10 +194,10 @@ func TestAllHearAll(t *testing.T) {
 		synctest.Wait()
 		for _, d := range all {
 			if got := d.Connected(); got != 4 {
-				t.Errorf("%s is connected to %d others, want 4", d.name, got)
+				n.t.Errorf("%s is connected to %d others, want 4", d.name, got)
 			}
 			if d != all[0] && d.last("r0") != 1 {
-				t.Errorf("%s has not heard what r0 said before they met", d.name)
+				n.t.Errorf("%s has not heard what r0 said before they met", d.name)
 			}
 		}
 		for stamp := range int64(3) {
@@ -199,41 +209,41 @@ func TestAllHearAll(t *testing.T) {
 			for _, d := range all {
 				for _, from := range all {
 					if d != from && (d.last(from.name) != 10+stamp || string(d.heard["0"+from.name].Content) != fmt.Sprintf("%s %d", from.name, 10+stamp)) {
-						t.Fatalf("%s has heard %v of %s, want %d", d.name, d.heard["0"+from.name], from.name, 10+stamp)
+						n.t.Fatalf("%s has heard %v of %s, want %d", d.name, d.heard["0"+from.name], from.name, 10+stamp)
 					}
 				}
 			}
 		}
-		if n.dials != 5*4 {
-			t.Errorf("%d connections were made, want %d", n.dials, 5*4)
+		if n.attempts() != 5*4 {
+			n.t.Errorf("%d connections were made, want %d", n.attempts(), 5*4)
 		}
 	})
 }
 
 func TestOnlyTheLastValueIsSentToWhomItCouldNotBeSent(t *testing.T) {
-	test(t, func(t *testing.T, n *network) {
+	test(t, func(n *network) {
 		a, b := n.add("a"), n.add("b")
-		b.down = true
+		n.setDown("b", true)
 		a.Meet(map[string]bool{"b": true})
 		for stamp := range int64(40) {
 			a.say(1 + stamp)
 			time.Sleep(time.Second)
 		}
 		// Every 2 s for half a minute, then every 10 s.
-		if n.dials < 15 || n.dials > 30 {
-			t.Errorf("%d attempts to connect in 40 s", n.dials)
+		if n.attempts() < 15 || n.attempts() > 30 {
+			n.t.Errorf("%d attempts to connect in 40 s", n.attempts())
 		}
-		b.down = false
+		n.setDown("b", false)
 		b.Meet(map[string]bool{"a": true})
 		synctest.Wait() // a is reached, so that it tries b at once.
 		if got := b.times["0a"]; b.last("a") != 40 || got > 2 {
-			t.Errorf("%d values are heard, the last is %d, want the last of 40, and that by its own connection and the other's", got, b.last("a"))
+			n.t.Errorf("%d values are heard, the last is %d, want the last of 40, and that by its own connection and the other's", got, b.last("a"))
 		}
 	})
 }
 
 func TestThoseWhoDoNotReachEachOtherAskOthers(t *testing.T) {
-	test(t, func(t *testing.T, n *network) {
+	test(t, func(n *network) {
 		a, b, c := n.add("a"), n.add("b"), n.add("c")
 		n.setCut("a", "b", true)
 		n.setCut("b", "a", true)
@@ -245,25 +255,25 @@ func TestThoseWhoDoNotReachEachOtherAskOthers(t *testing.T) {
 			time.Sleep(500 * time.Millisecond)
 			for _, d := range [][2]*node{{a, b}, {b, a}} {
 				if d[0].last(d[1].name) != stamp {
-					t.Fatalf("%s has heard %d of %s, want %d", d[0].name, d[0].last(d[1].name), d[1].name, stamp)
+					n.t.Fatalf("%s has heard %d of %s, want %d", d[0].name, d[0].last(d[1].name), d[1].name, stamp)
 				}
-				d[0].Ask([]Value{{ID: d[1].name, Stamp: stamp}, {ID: "unknown"}, {ID: "c", Stamp: 1 + stamp}}, map[string]bool{d[1].name: true})
+				d[0].Ask([]Value{{ID: d[1].name, Stamp: stamp}, {ID: "unknown"}, {ID: "c", Stamp: 1 + stamp}})
 			}
 			time.Sleep(500 * time.Millisecond)
 			for _, d := range []*node{a, b} {
 				if d.last("a")+d.last("b") != 1+stamp {
-					t.Fatalf("%s has heard %d and %d", d.name, d.last("a"), d.last("b"))
+					n.t.Fatalf("%s has heard %d and %d", d.name, d.last("a"), d.last("b"))
 				}
 			}
 		}
 		if a.Relayed() != 5 || b.Relayed() != 5 || c.Relayed() != 0 {
-			t.Errorf("relayed to a, b and c: %d, %d and %d, want 5, 5 and none", a.Relayed(), b.Relayed(), c.Relayed())
+			n.t.Errorf("relayed to a, b and c: %d, %d and %d, want 5, 5 and none", a.Relayed(), b.Relayed(), c.Relayed())
 		}
 	})
 }
 
 func TestAConnectionThatLeadsNowhereIsReplaced(t *testing.T) {
-	test(t, func(t *testing.T, n *network) {
+	test(t, func(n *network) {
 		a, b := n.add("a"), n.add("b")
 		n.meet()
 		stamp := int64(0)
@@ -277,26 +287,26 @@ func TestAConnectionThatLeadsNowhereIsReplaced(t *testing.T) {
 		}
 		pass(3)
 		if a.last("b") != stamp || b.last("a") != stamp {
-			t.Fatal("they do not hear each other")
+			n.t.Fatal("they do not hear each other")
 		}
 		n.setCut("a", "b", true)
 		n.setCut("b", "a", true)
 		before := stamp
 		pass(20)
 		if a.last("b") != before || b.last("a") != before {
-			t.Error("they hear each other through what is cut")
+			n.t.Error("they hear each other through what is cut")
 		}
 		n.setCut("a", "b", false)
 		n.setCut("b", "a", false)
 		pass(4)
 		if a.last("b") != stamp || b.last("a") != stamp {
-			t.Errorf("4 s after it has healed, of %d are heard %d and %d", stamp, a.last("b"), b.last("a"))
+			n.t.Errorf("4 s after it has healed, of %d are heard %d and %d", stamp, a.last("b"), b.last("a"))
 		}
 	})
 }
 
 func TestConnectionsAreReplacedInTime(t *testing.T) {
-	test(t, func(t *testing.T, n *network) {
+	test(t, func(n *network) {
 		a, b := n.add("a"), n.add("b")
 		n.meet()
 		for stamp := range int64(3600) {
@@ -304,17 +314,17 @@ func TestConnectionsAreReplacedInTime(t *testing.T) {
 			b.say(stamp)
 			time.Sleep(time.Second)
 			if a.last("b") != stamp || b.last("a") != stamp {
-				t.Fatalf("%d is not heard", stamp)
+				n.t.Fatalf("%d is not heard", stamp)
 			}
 		}
-		if n.dials != 2*6 {
-			t.Errorf("%d connections in an hour, want one every ten minutes each", n.dials)
+		if n.attempts() != 2*6 {
+			n.t.Errorf("%d connections in an hour, want one every ten minutes each", n.attempts())
 		}
 	})
 }
 
 func TestThoseWhoAreNotMetAnyMoreAreLeft(t *testing.T) {
-	test(t, func(t *testing.T, n *network) {
+	test(t, func(n *network) {
 		a, b := n.add("a"), n.add("b")
 		n.meet()
 		a.say(1)
@@ -323,7 +333,7 @@ func TestThoseWhoAreNotMetAnyMoreAreLeft(t *testing.T) {
 		a.say(2)
 		synctest.Wait()
 		if a.Connected() != 0 || b.last("a") != 1 {
-			t.Errorf("a is connected to %d, b has heard %d", a.Connected(), b.last("a"))
+			n.t.Errorf("a is connected to %d, b has heard %d", a.Connected(), b.last("a"))
 		}
 		b.Close()
 		b.Meet(map[string]bool{"a": true}) // It has ended.
@@ -334,7 +344,7 @@ func TestThoseWhoAreNotMetAnyMoreAreLeft(t *testing.T) {
 // refused and after what time it ended.
 func served(t *testing.T, say []byte, more time.Duration) (refused bool, after time.Duration, heard []Value) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
 		m := New(Options{
 			Cluster: "test", ID: "a", Address: "a", Refuse: func() { refused = true },
 			Hear: func(v Value) { heard = append(heard, v) }, Logger: slog.New(slog.DiscardHandler),

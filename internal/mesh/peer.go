@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// dialTimeout and writeTimeout bound what a replica that hangs can hold up, which is only
-	// what is for itself.
+	// dialTimeout and writeTimeout bound how long a replica that hangs holds up its own values.
+	// Those of others do not wait for it.
 	dialTimeout, writeTimeout = time.Second, time.Second
 	// retryFirst is the time before an address is tried again that could not be connected to. It
 	// doubles with each attempt, up to retrySoon for patientFor, and to retryLast after that.
 	retryFirst, retrySoon, retryLast = 250 * time.Millisecond, 2 * time.Second, 10 * time.Second
 	patientFor                       = 30 * time.Second
 	// deafAfter is the age of a connection, and the time since a replica was last heard from, after which
-	// the connection is taken to lead nowhere: all say something each second. What is written to one
-	// that is cut is kept by the kernel, which tries more and more seldom.
+	// the connection is taken to lead nowhere: all say something each second. The kernel
+	// keeps writes to one that is cut, and retries more and more seldom.
 	deafAfter = 2500 * time.Millisecond
 )
 
@@ -109,7 +109,7 @@ func (p *peer) isConnected() bool {
 	return l != nil && !l.ended.Load()
 }
 
-// run sends what is offered until the peer or the mesh ends.
+// run sends the frames that are offered until the peer or the mesh ends.
 func (p *peer) run() {
 	defer p.hangUp()
 	var b []byte
@@ -218,5 +218,5 @@ func (p *peer) read(l *link) {
 			m.relayed.Add(1)
 		}
 	}
-	m.o.Logger.Debug("another replica says what is not understood", "address", p.address, "err", err)
+	m.o.Logger.Debug("another replica cannot be understood", "address", p.address, "err", err)
 }

@@ -24,9 +24,11 @@ type FleetState struct {
 	OtherFloor int
 	// Waiting says that none of the replicas that should be joined has been reached.
 	Waiting bool
-	// Changes counts the changes of this replica's view, and Refused the packets and
-	// connections of strangers.
-	Changes, Refused uint64
+	// Connected is the number of other replicas that this one has a connection to.
+	Connected int
+	// Changes counts the changes of this replica's view, Refused the packets and connections of
+	// strangers, and Relayed the heartbeats that came by way of a third replica.
+	Changes, Refused, Relayed uint64
 }
 
 // alone is the state of a replica that has no fleet: it is all of it.
@@ -73,6 +75,10 @@ func newFleetCollector() *fleetCollector {
 		func(s FleetState) float64 { return float64(s.Changes) })
 	add(counter, "traffic_fleet_refused_total", "Packets and connections of strangers that were refused at the gossip's port.",
 		func(s FleetState) float64 { return float64(s.Refused) })
+	add(gauge, "traffic_fleet_connected_replicas", "Other replicas that this one sends its heartbeats to over a connection; 0 with etcd and Consul.",
+		func(s FleetState) float64 { return float64(s.Connected) })
+	add(counter, "traffic_fleet_relayed_heartbeats_total", "Heartbeats that came by way of a third replica, as two replicas do not reach each other or are slow.",
+		func(s FleetState) float64 { return float64(s.Relayed) })
 	read := alone
 	c.read.Store(&read)
 	return c
