@@ -263,8 +263,10 @@ func (f *Fleet) run(ctx context.Context) error {
 	watches.Go(func() { f.overrides.watch(ctx) })
 	watches.Go(func() { f.followed.watch(ctx) })
 	watches.Go(func() { f.totals.run(ctx) })
-	watches.Go(func() { f.reunite(ctx) })
-	watches.Go(func() { f.seek(ctx) })
+	if f.direct != nil {
+		watches.Go(func() { f.reunite(ctx) })
+		watches.Go(func() { f.seek(ctx) })
+	}
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()

@@ -139,7 +139,7 @@ func (f *Fleet) lost() []string {
 func (f *Fleet) seek(ctx context.Context) {
 	var work sync.WaitGroup
 	defer work.Wait()
-	if f.o.Store != StoreMemberlist || len(f.o.Memberlist.Join) == 0 {
+	if len(f.o.Memberlist.Join) == 0 {
 		return
 	}
 	pace := time.NewTicker(dialEvery)

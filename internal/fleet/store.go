@@ -220,12 +220,8 @@ func (s *store) start(ctx context.Context) error {
 	return err
 }
 
-// reach exchanges all that is known with the replica at an address, if the store is
-// gossip.
+// reach exchanges all that is known with the replica at an address, by gossip.
 func (s *store) reach(address string) error {
-	if s.gossip == nil {
-		return nil
-	}
 	g, err := s.gossip.GetMemberlistKV()
 	if err == nil {
 		_, err = g.JoinMembers([]string{address})
