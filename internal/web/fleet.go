@@ -15,9 +15,9 @@ import (
 const (
 	// maxSkew is the difference of clocks above which the page marks it.
 	maxSkew = 500 * time.Millisecond
-	// onTheWay is how long heartbeats take, at most, on their way through the fleet: smaller
+	// onTheWay is how long the fastest heartbeats take, at most, on their way through the fleet: smaller
 	// differences of clocks cannot be separated from it.
-	onTheWay = 200 * time.Millisecond
+	onTheWay = 50 * time.Millisecond
 )
 
 // templates are the pages that are put together here rather than in the browser.

@@ -57,7 +57,7 @@ func TestTheFleetPageShowsEveryMember(t *testing.T) {
 	page := renderFleet(t, func() FleetStatus { return f })
 	for _, want := range []string{
 		`<h1>traffic-exporter-0-3f9a1c</h1>`, `<span class="pill ok">live</span>`, "staging/traffic-exporter", "memberlist",
-		`<dt>Members</dt><dd>7<small>2 live</small>`, `class="alarm">differs<small>on 1 of 7</small>`, "within 200 ms",
+		`<dt>Members</dt><dd>7<small>2 live</small>`, `class="alarm">differs<small>on 1 of 7</small>`, "within 50 ms",
 		`<tr class="self">`, "this replica", `<span class="pill warn">leaving</span>`, `<span class="pill bad">lost</span>`,
 		`<span class="pill bad">taken over</span>`, `<span class="pill new">joining</span>`, `<span class="pill off">standby</span>`,
 		"25.0 %", "10.42.3.17:7946", `class="num alarm">&#43;812 ms`, "3 h 20 min ago", "2 d 2 h ago", "7 s ago", "in 2 s",
@@ -120,7 +120,7 @@ func TestTimesReadWell(t *testing.T) {
 }
 
 func TestOffsetsReadWell(t *testing.T) {
-	for want, seconds := range map[string]float64{"within 200 ms": -0.19, "+201 ms": 0.201, "-812 ms": -0.812, "+1.0 s": 0.9996, "-86400.0 s": -86400} {
+	for want, seconds := range map[string]float64{"within 50 ms": -0.05, "+51 ms": 0.051, "-812 ms": -0.812, "+1.0 s": 0.9996, "-86400.0 s": -86400} {
 		if got := offset(seconds); got != want {
 			t.Errorf("%v is %q, want %q", seconds, got, want)
 		}
