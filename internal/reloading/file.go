@@ -1,6 +1,7 @@
 package reloading
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
@@ -51,7 +52,7 @@ func Within[T any](f func() (T, error), paths ...string) (T, error) {
 		return r.value, r.err
 	case <-timer.C:
 		var zero T
-		return zero, &fs.PathError{Op: "read", Path: strings.Join(paths, ", "), Err: errHangs}
+		return zero, &fs.PathError{Op: "read", Path: strings.Join(paths, ", "), Err: ErrHangs}
 	}
 }
 
@@ -102,14 +103,15 @@ func (system) read(path string, limit int) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, refuse(path, "found %s, expected a regular file", kind(info.Mode()))
 	}
-	content, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	if err != nil {
+	var content bytes.Buffer
+	content.Grow(int(min(info.Size(), int64(limit))) + bytes.MinRead) // A buffer that grows takes twice as much.
+	if _, err := content.ReadFrom(io.LimitReader(f, int64(limit)+1)); err != nil {
 		return nil, err
 	}
-	if len(content) > limit {
+	if content.Len() > limit {
 		return nil, refuse(path, "found more than %d bytes, expected fewer", limit)
 	}
-	return content, nil
+	return content.Bytes(), nil
 }
 
 // refuse returns an error about a file, such as the operating system returns.
