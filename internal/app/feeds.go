@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"

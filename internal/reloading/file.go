@@ -36,6 +36,10 @@ func readFile(d disk, path string, limit int) ([]byte, error) {
 // Within returns what f returns, which reads these files, or an error that names them when f has
 // not returned within Patience; a goroutine then waits for it.
 func Within[T any](f func() (T, error), paths ...string) (T, error) {
+	return within(Patience, f, paths...)
+}
+
+func within[T any](patience time.Duration, f func() (T, error), paths ...string) (T, error) {
 	type result struct {
 		value T
 		err   error
@@ -45,7 +49,7 @@ func Within[T any](f func() (T, error), paths ...string) (T, error) {
 		v, err := f()
 		done <- result{v, err}
 	}()
-	timer := time.NewTimer(Patience)
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case r := <-done:

@@ -17,22 +17,22 @@ import (
 // mount.
 //
 // It is one of FUSE to whose requests nobody responds.
-func Over(t testing.TB, dir string) (heal func()) {
-	t.Helper()
+func Over(tb testing.TB, dir string) (heal func()) {
+	tb.Helper()
 	fd, err := syscall.Open("/dev/fuse", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		t.Skipf("open /dev/fuse: %v", err)
+		tb.Skipf("open /dev/fuse: %v", err)
 	}
 	if err := syscall.Mount("hangfs", dir, "fuse", 0, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", fd)); err != nil {
 		_ = syscall.Close(fd)
-		t.Skipf("mount: %v", err)
+		tb.Skipf("mount: %v", err)
 	}
 	heal = sync.OnceFunc(func() {
 		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Errorf("unmount %s: %v", dir, err)
+			tb.Errorf("unmount %s: %v", dir, err)
 		}
 		_ = syscall.Close(fd) // It ends all requests.
 	})
-	t.Cleanup(heal)
+	tb.Cleanup(heal)
 	return heal
 }
