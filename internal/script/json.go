@@ -13,8 +13,8 @@ const maxDepth = 10_000
 // ValidJSON reports whether a string is JSON of at most 10,000 levels. It does not allocate.
 func ValidJSON(text string) bool { return shallow(text) && gjson.Valid(text) }
 
-// shallow reports whether JSON has at most maxDepth levels. Of what is not JSON it may report
-// either.
+// shallow reports whether JSON has at most maxDepth levels. For text that is no JSON the result is
+// arbitrary.
 func shallow(text string) bool {
 	if strings.Count(text, "[")+strings.Count(text, "{") <= maxDepth {
 		return true
