@@ -59,7 +59,7 @@ func runsAgainstTheTarget(t *testing.T, dir, text string) {
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, "127.0.0.1:9871", addr)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := load(file, disk{})
+	cfg, err := load(file, newDisk())
 	if err != nil {
 		t.Fatal(err)
 	}

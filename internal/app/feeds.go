@@ -1,18 +1,11 @@
 package app
 
 import (
-	"bytes"
-	"encoding/csv"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/tidwall/gjson"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/config"
 	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
@@ -24,9 +17,6 @@ const (
 	maxData    = 64 << 20
 	maxContent = 64 << 20
 )
-
-// errNotJSON is a file with data that is no JSON.
-var errNotJSON = errors.New("it is no JSON")
 
 // feeds are the files that a scenario's requests are made from. They are read again when they
 // change, and the last good content holds otherwise.
@@ -174,83 +164,3 @@ func columnsOf(all []config.Column, data string) []string {
 	}
 	return names
 }
-
-// readRows reads rows of data, as the ending of the file's name says.
-func readRows(path, content string) ([]script.Value, error) {
-	content = strings.TrimPrefix(content, "\ufeff")
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".json":
-		return readList(content)
-	case ".jsonl", ".ndjson":
-		return readLines(content)
-	default:
-		return readCSV(content)
-	}
-}
-
-func readList(content string) ([]script.Value, error) {
-	if !gjson.Valid(content) {
-		return nil, errNotJSON
-	}
-	values, ok := script.FromJSON(content).List()
-	if !ok {
-		return nil, errors.New("it is no list")
-	}
-	return values, nil
-}
-
-func readLines(content string) ([]script.Value, error) {
-	var values []script.Value
-	number := 0
-	for line := range strings.Lines(content) {
-		number++
-		line = strings.TrimSpace(line)
-		switch {
-		case line == "":
-		case !gjson.Valid(line):
-			return nil, fmt.Errorf("line %d: %w", number, errNotJSON)
-		default:
-			values = append(values, script.FromJSON(line))
-		}
-	}
-	return values, nil
-}
-
-// readCSV reads rows under a header row as objects with strings.
-func readCSV(content string) ([]script.Value, error) {
-	r := csv.NewReader(strings.NewReader(content))
-	header, err := r.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, errors.New("it is empty, expected a header row")
-	}
-	if err != nil {
-		return nil, err
-	}
-	keys := make([]string, len(header))
-	for i, name := range header {
-		keys[i] = quoted(strings.TrimSpace(name))
-	}
-	var values []script.Value
-	var b bytes.Buffer
-	r.ReuseRecord = true
-	for {
-		record, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return values, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		b.Reset()
-		separator := "{"
-		for i, field := range record {
-			b.WriteString(separator + keys[i] + ":" + quoted(field))
-			separator = ","
-		}
-		b.WriteByte('}')
-		values = append(values, script.FromJSON(b.String()))
-	}
-}
-
-// quoted returns a string of JSON.
-func quoted(text string) string { return string(script.String(text).AppendJSON(nil)) }

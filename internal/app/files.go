@@ -21,25 +21,25 @@ func load(file string, d disk) (*config.Config, error) {
 	}
 	cfg, err := config.Parse(file, content, os.LookupEnv, d)
 	if err == nil && !d.recordings {
-		err = checkFiles(cfg)
+		err = checkFiles(cfg, d.files)
 	}
 	return cfg, err
 }
 
 // checkFiles reports the mistakes in the files that hold data or bodies, each with the place in
 // the configuration that names the file or the column.
-func checkFiles(cfg *config.Config) error {
+func checkFiles(cfg *config.Config, files *reloading.Reader) error {
 	var mistakes config.Errors
 	for _, f := range cfg.Files() {
 		if f.Data == "" {
-			if _, err := reloading.ReadFile(f.Path, maxContent); err != nil {
-				mistakes = append(mistakes, f.Problem("found a file that cannot be read: %v", withoutPath(err)))
+			if _, err := files.ReadFile(f.Path, maxContent); err != nil {
+				mistakes = append(mistakes, f.Problem("found %q, which cannot be read: %v", f.Path, withoutPath(err)))
 			}
 			continue
 		}
-		rows, err := readData(f.Path)
+		rows, err := readData(f.Path, files)
 		if err != nil {
-			mistakes = append(mistakes, f.Problem("found data that cannot be used: %v", withoutPath(err)))
+			mistakes = append(mistakes, f.Problem("found %q, whose data cannot be used: %v", f.Path, withoutPath(err)))
 			continue
 		}
 		for _, c := range cfg.Columns() {
@@ -48,19 +48,19 @@ func checkFiles(cfg *config.Config) error {
 			}
 		}
 	}
-	if mistakes = append(mistakes, checkKeys(cfg)...); len(mistakes) > 0 {
+	if mistakes = append(mistakes, checkKeys(cfg, files)...); len(mistakes) > 0 {
 		return mistakes
 	}
 	return nil
 }
 
 // checkKeys reports keys that tokens cannot be signed with.
-func checkKeys(cfg *config.Config) []config.Error {
+func checkKeys(cfg *config.Config, files *reloading.Reader) []config.Error {
 	var mistakes []config.Error
 	for _, k := range cfg.SigningKeys() {
 		text := string(k.Key)
 		if k.File != "" {
-			content, err := reloading.ReadFile(k.File, reloading.MaxSize)
+			content, err := files.ReadFile(k.File, reloading.MaxSize)
 			if err != nil {
 				continue // Parse has reported it.
 			}
@@ -74,8 +74,8 @@ func checkKeys(cfg *config.Config) []config.Error {
 }
 
 // readData reads the rows of a file.
-func readData(path string) ([]script.Value, error) {
-	content, err := reloading.ReadFile(path, maxData)
+func readData(path string, files *reloading.Reader) ([]script.Value, error) {
+	content, err := files.ReadFile(path, maxData)
 	if err != nil {
 		return nil, err
 	}
@@ -119,9 +119,15 @@ func readStart(file string, limit int64) ([]byte, error) {
 
 // disk is where the files are that the configuration names.
 type disk struct {
+	files *reloading.Reader
 	// recordings says that the others do not matter.
 	recordings bool
 }
+
+func newDisk() disk { return disk{files: &reloading.Reader{}} }
+
+// onlyRecordings is a disk with nothing but recordings.
+func onlyRecordings() disk { return disk{files: &reloading.Reader{}, recordings: true} }
 
 var _ config.Disk = disk{}
 
@@ -130,13 +136,13 @@ func (d disk) Look(path string) error {
 	if d.recordings {
 		return nil
 	}
-	_, err := reloading.ReadFile(path, reloading.MaxSize)
+	_, err := d.files.ReadFile(path, reloading.MaxSize)
 	return withoutPath(err)
 }
 
 // Read implements config.Disk.
-func (disk) Read(path string, limit int) ([]byte, error) {
-	content, err := reloading.ReadFile(path, limit)
+func (d disk) Read(path string, limit int) ([]byte, error) {
+	content, err := d.files.ReadFile(path, limit)
 	return content, withoutPath(err)
 }
 
@@ -153,7 +159,7 @@ func withoutPath(err error) error {
 func Check(w io.Writer, files []string) error {
 	var errs []error
 	for _, file := range files {
-		cfg, err := load(file, disk{})
+		cfg, err := load(file, newDisk())
 		if err == nil {
 			err = checkClients(cfg)
 		}

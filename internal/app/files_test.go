@@ -56,7 +56,7 @@ func TestAFileWithoutPermissionIsNotReadable(t *testing.T) {
 		_ = f.Close()
 		t.Skip("whoever runs this may read everything")
 	}
-	if err := (disk{}).Look(name); fmt.Sprint(err) != "permission denied" {
+	if err := newDisk().Look(name); fmt.Sprint(err) != "permission denied" {
 		t.Errorf("got %v", err)
 	}
 }

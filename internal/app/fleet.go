@@ -73,7 +73,7 @@ func cluster(c *config.Fleet, getenv func(string) string, file string) string {
 	}
 	namespace := getenv("POD_NAMESPACE")
 	if namespace == "" {
-		b, err := os.ReadFile(file)
+		b, err := reloading.ReadFile(file, reloading.MaxSize)
 		if err != nil {
 			return c.Cluster // Not in a pod.
 		}

@@ -24,8 +24,9 @@ func newGRPC(sc config.Scenario, p part, in surroundings) (protocol.Client, erro
 	}
 	o.HTTP.Protocol = httpreq.AnyHTTP2
 	if files := sc.GRPCConfig.ProtoFiles; len(files) > 0 {
+		var disk reloading.Reader
 		o.Files = func() (*grpc.Schema, error) {
-			return grpc.ReadFiles(files, sc.GRPCConfig.ImportPaths, reloading.ReadFile)
+			return grpc.ReadFiles(files, sc.GRPCConfig.ImportPaths, disk.ReadFile)
 		}
 	}
 	if in.admit != nil {

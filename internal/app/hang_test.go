@@ -81,7 +81,7 @@ func TestAConfigurationThatHangsHoldsUpNobody(t *testing.T) {
 // hashOf returns the hash that the configuration in a file has.
 func hashOf(t *testing.T, file string) string {
 	t.Helper()
-	cfg, err := load(file, disk{recordings: true})
+	cfg, err := load(file, onlyRecordings())
 	if err != nil {
 		t.Fatal(err)
 	}

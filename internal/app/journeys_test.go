@@ -465,11 +465,11 @@ func TestMistakesInFilesOfDataHaveAPlace(t *testing.T) {
 `
 	for _, tc := range []struct{ content, want string }{
 		{"name\nAnn\n", ""},
-		{"", `c.yaml:1:23: data.people.file: found data that cannot be used: it is empty, expected a header row`},
+		{"", `c.yaml:1:23: data.people.file: found "people.csv", whose data cannot be used: it is empty, expected a header row`},
 		{"nam\nAnn\n", `c.yaml:7:31: scenarios[0].requests[0].url: found the column "name", which people does not have: did you mean nam?`},
 		{"town\nRome\n", `c.yaml:7:31: scenarios[0].requests[0].url: found the column "name", which people does not have: its columns are town`},
-		{"name,town\nAnn\n", `c.yaml:1:23: data.people.file: found data that cannot be used: record on line 2: wrong number of fields`},
-		{"gone", `c.yaml:1:23: data.people.file: found data that cannot be used: `},
+		{"name,town\nAnn\n", `c.yaml:1:23: data.people.file: found "people.csv", whose data cannot be used: record on line 2: wrong number of fields`},
+		{"gone", `c.yaml:1:23: data.people.file: found "people.csv", whose data cannot be used: `},
 	} {
 		dir := t.TempDir()
 		file := filepath.Join(dir, "c.yaml")
@@ -481,7 +481,7 @@ func TestMistakesInFilesOfDataHaveAPlace(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_, err := load(file, disk{})
+		_, err := load(file, newDisk())
 		got := ""
 		if err != nil {
 			got = strings.ReplaceAll(err.Error(), dir+"/", "")

@@ -42,7 +42,7 @@ func Preview(w io.Writer, o PreviewOptions) error {
 		return fmt.Errorf("found a preview of %s, expected one of at most %s", o.For, maxPreview)
 	}
 	o.For, o.Width = cmp.Or(o.For, 24*time.Hour), cmp.Or(o.Width, 80)
-	cfg, err := load(o.File, disk{recordings: true})
+	cfg, err := load(o.File, onlyRecordings())
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,7 @@ type reloader struct {
 	file    string
 	getenv  func(string) (string, bool)
 	read    func(file string, limit int) ([]byte, error)
+	disk    disk
 	every   time.Duration
 	hangups <-chan os.Signal
 	metrics *telemetry.Metrics
@@ -87,6 +88,7 @@ func newReloader(o Options, metrics *telemetry.Metrics) (*reloader, error) {
 		file:     o.ConfigFile,
 		getenv:   os.LookupEnv,
 		read:     reloading.Read,
+		disk:     newDisk(),
 		every:    o.WatchInterval,
 		hangups:  o.Hangups,
 		metrics:  metrics,
@@ -300,9 +302,9 @@ func (r *reloader) parse(content []byte, err error) (*config.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	cfg, err := config.Parse(r.file, content, r.getenv, disk{})
+	cfg, err := config.Parse(r.file, content, r.getenv, r.disk)
 	if err == nil {
-		err = checkFiles(cfg)
+		err = checkFiles(cfg, r.disk.files)
 	}
 	return cfg, err
 }

@@ -34,7 +34,7 @@ type SendOptions struct {
 // Send sends a slot of a scenario now, prints the exchange, and returns an error if a
 // request failed. It goes through a journey step by step and without its pauses.
 func Send(ctx context.Context, w io.Writer, o SendOptions) error {
-	cfg, err := load(o.File, disk{})
+	cfg, err := load(o.File, newDisk())
 	if err != nil {
 		return err
 	}

@@ -375,8 +375,8 @@ func remoteWrite(w *config.RemoteWrite, b *binder) httpreq.DraftBody {
 		}
 		for _, e := range s.Each {
 			d := remotewrite.Dimension{Name: e.Name}
-			for _, value := range e.Value.Values {
-				d.Elements = append(d.Elements, script.FromJSON(value.Text))
+			for i := range e.Value.Len() {
+				d.Elements = append(d.Elements, script.FromJSON(e.Value.At(i)))
 			}
 			set.Each = append(set.Each, d)
 		}

@@ -48,6 +48,12 @@ func TestWhatAFileCostsIsBounded(t *testing.T) {
 	for i := range 60 {
 		fmt.Fprintf(&doubled, ", v%d: {text: '{{ v%d }}{{ v%d }}'}", i+1, i, i)
 	}
+	// As many elements as there may be, of as many names as there may be: without a bound 100 GB.
+	var elements strings.Builder
+	for i := range 8 {
+		fmt.Fprintf(&elements, "e%d: 100000, ", i)
+	}
+	series := strings.TrimSuffix(strings.Repeat("{name: up, each: {"+elements.String()+"}, value: 1}, ", 1000), ", ")
 	long := strings.Repeat("x", 1<<17)
 	variable := func(string) (string, bool) { return long, true }
 	for name, tc := range map[string]struct{ text, want string }{
@@ -58,6 +64,8 @@ func TestWhatAFileCostsIsBounded(t *testing.T) {
 		"bytes by more variables":  {"scenarios:\n  - {name: s, rate: 1/s, requests: [{name: r, url: 'http://127.0.0.1/'}" + strings.Repeat(", {name: r, url: 'http://127.0.0.1/', body: '${A}'}", 40) + "]}\n", "aliases and environment variables make the file larger by more than 4194304 bytes"},
 		"values of variables":      {"scenarios:\n  - {name: s, rate: 1/s, variables: {" + doubled.String() + "}, requests: [{name: r, url: 'http://127.0.0.1/'}]}\n", "found a variable that is made of more than 100000 values, expected fewer"},
 		"values of more variables": {"scenarios:\n  - {name: s, rate: 1/s, variables: {a: {text: x}, b: {text: '" + strings.Repeat("{{ a }}", 400) + "'}}, requests: [{name: r, url: 'http://127.0.0.1/{{ c }}', variables: {c: {text: '" + strings.Repeat("{{ b }}", 400) + "'}}}]}\n", "found a variable that is made of more than 100000 values, expected fewer"},
+		"elements of a series":     {"scenarios:\n  - {name: s, rate: 1/s, requests: [{name: r, url: 'http://127.0.0.1/', method: POST, body: {remote_write: [{name: up, each: {a: 1000000000}, labels: {a: '{{ a }}'}, value: 1}]}}]}\n", `found "1000000000", expected 1 to 100000`},
+		"elements of many series":  {"scenarios:\n  - {name: s, rate: 1/s, requests: [{name: r, url: 'http://127.0.0.1/', method: POST, body: {remote_write: [" + series + "]}}]}\n", "found more than 100 mistakes"},
 		"knots of curves together": {"scenarios:\n" + curves.String(), "knots in all, expected at most 1000000"},
 	} {
 		t.Run(name, func(t *testing.T) {

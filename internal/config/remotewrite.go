@@ -70,9 +70,20 @@ type Series struct {
 
 // Elements are what a name stands for: a number n for the numbers 0 to n-1, or a list of values.
 type Elements struct {
-	// Values are the elements.
-	Values []JSON
-	count  int
+	listed []JSON
+	// count is the number n; 0 for a list.
+	count int
+}
+
+// Len returns the number of elements.
+func (e Elements) Len() int { return max(e.count, len(e.listed)) }
+
+// At returns an element as JSON. It must be there.
+func (e Elements) At(i int) string {
+	if e.count > 0 {
+		return strconv.Itoa(i)
+	}
+	return e.listed[i].Text
 }
 
 func (Elements) expectation() string { return "a number of 1 to 100000, or a list of values" }
@@ -81,12 +92,8 @@ func (e *Elements) decode(d *decoder, n *yaml.Node, path string, f field) {
 	switch n.Kind {
 	case yaml.ScalarNode:
 		d.value(n, path, field{min: "1", max: strconv.Itoa(maxSeries)}, reflect.ValueOf(&e.count).Elem())
-		e.Values = make([]JSON, max(0, e.count))
-		for i := range e.Values {
-			e.Values[i].Text = strconv.Itoa(i)
-		}
 	case yaml.SequenceNode:
-		d.list(n, path, field{min: "1", max: strconv.Itoa(maxSeries), format: "literal"}, reflect.ValueOf(&e.Values).Elem())
+		d.list(n, path, field{min: "1", max: strconv.Itoa(maxSeries), format: "literal"}, reflect.ValueOf(&e.listed).Elem())
 	default:
 		d.mismatch(n, path, f, reflect.ValueOf(e).Elem())
 	}
@@ -96,14 +103,14 @@ func (e Elements) canonical() string {
 	if e.count > 0 {
 		return strconv.Itoa(e.count)
 	}
-	return canonical(reflect.ValueOf(e.Values))
+	return canonical(reflect.ValueOf(e.listed))
 }
 
 // count returns how many series there are; more than maxSeries if they are too many.
 func (s Series) count() int {
 	n := 1
 	for _, e := range s.Each {
-		if n *= len(e.Value.Values); n > maxSeries {
+		if n *= e.Value.Len(); n > maxSeries {
 			return n
 		}
 	}
@@ -172,7 +179,7 @@ func (t *traffic) series(path string, s Series, sc *scope) {
 		uses := func(l located) bool {
 			return l.path != join(path, "value") && slices.ContainsFunc(l.t.Refs(), func(ref script.Ref) bool { return ref.Name == e.Name })
 		}
-		if len(e.Value.Values) > 1 && t.ok(path) && !slices.ContainsFunc(all, uses) {
+		if e.Value.Len() > 1 && t.ok(path) && !slices.ContainsFunc(all, uses) {
 			t.fail(at, "found a name that no label uses: its series would all be the same")
 		}
 	}

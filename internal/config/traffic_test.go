@@ -275,7 +275,7 @@ func TestARemoteWriteHasItsHeadersUnlessTheyAreGiven(t *testing.T) {
 	if short.Shards != 1 || short.Version != 1 || len(short.Series) != 3 || short.Series[0].Samples != 1 {
 		t.Errorf("the short form is %+v", short)
 	}
-	if each := whole.Series[0].Each; len(each[0].Value.Values) != 100 || each[1].Value.Values[2].Text != "true" {
+	if each := whole.Series[0].Each; each[0].Value.Len() != 100 || each[0].Value.At(99) != "99" || each[1].Value.At(2) != "true" {
 		t.Errorf("each is %+v", each)
 	}
 }

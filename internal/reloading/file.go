@@ -1,6 +1,7 @@
 package reloading
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
@@ -35,6 +36,10 @@ func readFile(d disk, path string, limit int) ([]byte, error) {
 // Within returns what f returns, which reads these files, or an error that names them when f has
 // not returned within Patience; a goroutine then waits for it.
 func Within[T any](f func() (T, error), paths ...string) (T, error) {
+	return within(Patience, f, paths...)
+}
+
+func within[T any](patience time.Duration, f func() (T, error), paths ...string) (T, error) {
 	type result struct {
 		value T
 		err   error
@@ -44,14 +49,14 @@ func Within[T any](f func() (T, error), paths ...string) (T, error) {
 		v, err := f()
 		done <- result{v, err}
 	}()
-	timer := time.NewTimer(Patience)
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case r := <-done:
 		return r.value, r.err
 	case <-timer.C:
 		var zero T
-		return zero, &fs.PathError{Op: "read", Path: strings.Join(paths, ", "), Err: errHangs}
+		return zero, &fs.PathError{Op: "read", Path: strings.Join(paths, ", "), Err: ErrHangs}
 	}
 }
 
@@ -102,14 +107,15 @@ func (system) read(path string, limit int) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, refuse(path, "found %s, expected a regular file", kind(info.Mode()))
 	}
-	content, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	if err != nil {
+	var content bytes.Buffer
+	content.Grow(int(min(info.Size(), int64(limit))) + bytes.MinRead) // A buffer that grows takes twice as much.
+	if _, err := content.ReadFrom(io.LimitReader(f, int64(limit)+1)); err != nil {
 		return nil, err
 	}
-	if len(content) > limit {
+	if content.Len() > limit {
 		return nil, refuse(path, "found more than %d bytes, expected fewer", limit)
 	}
-	return content, nil
+	return content.Bytes(), nil
 }
 
 // refuse returns an error about a file, such as the operating system returns.

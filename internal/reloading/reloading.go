@@ -16,8 +16,8 @@ import (
 // recheck is the least time between two looks at the same files.
 const recheck = time.Second
 
-// errHangs is a look at files that has not ended.
-var errHangs = fmt.Errorf("no response from the file system within %v", Patience)
+// ErrHangs is a file system that has not responded in time.
+var ErrHangs = fmt.Errorf("no response from the file system within %v", Patience)
 
 // Options say what a Value is made from.
 type Options struct {
@@ -74,7 +74,11 @@ func newValue[T any](o Options, build func(Files) (T, error), d disk) (*Value[T]
 		r.failed = func() {}
 	}
 	r.next.Store(int64(recheck))
-	if _, err := Within(r.reload, r.paths...); err != nil {
+	read, err := Within(r.read, r.paths...)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.make(read); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -107,10 +111,14 @@ func (r *Value[T]) due() {
 // look makes the value anew if the files changed.
 func (r *Value[T]) look() {
 	defer r.looking.Store(false)
-	stop := Alarm(Patience, func() { r.report(false, errHangs) })
-	changed, err := r.reload()
+	stop := Alarm(Patience, func() { r.report(false, ErrHangs) })
+	read, err := r.read()
 	stop()
-	r.report(changed, err)
+	changed := err == nil && read.files != nil
+	if changed {
+		err = r.make(read)
+	}
+	r.report(changed && err == nil, err)
 }
 
 // report logs when looks begin or cease to fail.
@@ -127,31 +135,43 @@ func (r *Value[T]) report(changed bool, err error) {
 	}
 }
 
-// reload makes the value anew unless the files are the same as the last time. The
-// stamps are taken before the files are read, so a change in between is seen later.
-func (r *Value[T]) reload() (changed bool, err error) {
-	stamps, err := r.stat()
-	if err != nil {
-		return false, err
+// contents are what the files held when they had these stamps.
+type contents struct {
+	stamps []os.FileInfo
+	// files is nil if they are the same as the last time.
+	files Files
+}
+
+// read reads the files if they have changed. The stamps are taken before the files are read, so a
+// change in between is seen later.
+func (r *Value[T]) read() (c contents, err error) {
+	if c.stamps, err = r.stat(); err != nil {
+		return c, err
 	}
-	if r.value.Load() != nil && sameFiles(stamps, r.stamps) {
-		return false, nil
+	if r.value.Load() != nil && sameFiles(c.stamps, r.stamps) {
+		return c, nil
 	}
 	files := make(Files, len(r.paths))
 	for _, p := range r.paths {
-		var content []byte
-		if content, err = r.disk.read(p, r.limit); err != nil {
-			return false, err
+		content, err := r.disk.read(p, r.limit)
+		if err != nil {
+			return c, err
 		}
 		files[p] = string(content)
 	}
-	v, err := r.build(files)
+	c.files = files
+	return c, nil
+}
+
+// make makes the value anew. However long that takes, it says nothing about the file system.
+func (r *Value[T]) make(c contents) error {
+	v, err := r.build(c.files)
 	if err != nil {
-		return false, err
+		return err
 	}
 	r.value.Store(&v)
-	r.stamps = stamps
-	return true, nil
+	r.stamps = c.stamps
+	return nil
 }
 
 // stat returns the state of all files, through symbolic links.

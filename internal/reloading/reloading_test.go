@@ -187,6 +187,27 @@ func TestAStartDoesNotWaitForAFileSystemForEver(t *testing.T) {
 	})
 }
 
+func TestAValueThatTakesLongToMakeIsNoFileSystemThatHangs(t *testing.T) {
+	file := write(t, filepath.Join(t.TempDir(), "rows"), "one")
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		r, err := New(Options{Paths: []string{file}, Logger: slog.New(slog.NewTextHandler(&log, nil))}, func(files Files) (string, error) {
+			time.Sleep(2 * Patience)
+			return files[file], nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, file, "two!")
+		r.Get(time.Now())
+		time.Sleep(3 * Patience)
+		if got := r.Get(time.Now()); got != "two!" || strings.Contains(log.String(), "keeping") {
+			t.Errorf("got %q, logged:\n%s", got, log.String())
+		}
+		time.Sleep(3 * Patience)
+	})
+}
+
 func TestAValueWithoutFilesIsMadeOnce(t *testing.T) {
 	builds := 0
 	r, err := New(Options{Paths: []string{"", ""}}, func(f Files) (string, error) {

@@ -30,7 +30,7 @@ type fragment struct {
 // ParseDocument reads a document from JSON. It fails on a string that is not JSON, and,
 // with a *SyntaxError, on mistakes in templates, whose Offset is within the string.
 func ParseDocument(source string) (Document, error) {
-	if !gjson.Valid(source) {
+	if !ValidJSON(source) {
 		return Document{}, errNotJSON
 	}
 	d := Document{source: source}

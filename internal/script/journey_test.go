@@ -94,6 +94,13 @@ func TestJourneys(t *testing.T) {
 			want:      "0 a, ends (capture id: the response does not hold it, without [1 3])",
 		},
 		{
+			name:      "JSON that is nested without an end is none",
+			steps:     []Step{Request{Captures: []Capture{id}}, Request{}},
+			texts:     []string{"a", "b"},
+			responses: []Response{body(strings.Repeat("[", 10_000_000))},
+			want:      "0 a, ends (capture id: the response does not hold it, without [1])",
+		},
+		{
 			name:      "or ends the journey well",
 			steps:     []Step{Request{Captures: []Capture{{Name: "id", Part: id.Part, OrEnd: true}}}, Request{}},
 			texts:     []string{"a", "b"},

@@ -59,7 +59,7 @@ func (r *Response) cookie(name string) (string, bool) {
 func (r *Response) json(path string) (Value, bool) {
 	if r.valid == 0 {
 		r.valid = -1
-		if gjson.Valid(r.Body) {
+		if ValidJSON(r.Body) {
 			r.valid = 1
 		}
 	}

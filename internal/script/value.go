@@ -89,18 +89,25 @@ func (v Value) List() (elements []Value, ok bool) {
 	if v.Kind == StandIn {
 		return []Value{v}, true
 	}
+	ok = v.EachElement(func(one Value) bool {
+		elements = append(elements, one)
+		return true
+	})
+	return elements, ok
+}
+
+// EachElement calls f with each element of a value that is a list, until f returns false. It
+// reports false if the value is none.
+func (v Value) EachElement(f func(Value) bool) bool {
 	if v.Kind != JSON {
-		return nil, false
+		return false
 	}
 	r := gjson.Parse(v.Text)
 	if !r.IsArray() {
-		return nil, false
+		return false
 	}
-	r.ForEach(func(_, one gjson.Result) bool {
-		elements = append(elements, fromResult(one))
-		return true
-	})
-	return elements, true
+	r.ForEach(func(_, one gjson.Result) bool { return f(fromResult(one)) })
+	return true
 }
 
 // listOf returns a list of values.

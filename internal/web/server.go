@@ -18,8 +18,6 @@ import (
 	"github.com/grafana/dskit/services"
 	"github.com/prometheus/client_golang/prometheus"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
-
-	"github.com/traffic-exporter/traffic_exporter/internal/reloading"
 )
 
 const (
@@ -104,9 +102,11 @@ func (o Options) prefix() (string, error) {
 type Server struct {
 	services.NamedService
 
-	flags     *toolkit.FlagConfig
-	server    *http.Server
-	logger    *slog.Logger
+	flags  *toolkit.FlagConfig
+	server *http.Server
+	logger *slog.Logger
+	// config is the web configuration; nil if there is none.
+	config    *webConfig
 	listeners []net.Listener
 }
 
@@ -133,7 +133,16 @@ func newServer(h http.Handler) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		Protocols:         onlyHTTP1(),
 	}
+}
+
+// onlyHTTP1 leaves out HTTP/2, which over TLS would be on by default. Nothing here needs it, and
+// the bounds of a connection would not bound its streams.
+func onlyHTTP1() *http.Protocols {
+	var p http.Protocols
+	p.SetHTTP1(true)
+	return &p
 }
 
 // Addrs returns the addresses that the server listens on, once it runs. It does
@@ -149,7 +158,7 @@ func (s *Server) Addrs() []net.Addr {
 // listen opens the TCP listeners itself, so that a port in use fails the start and
 // port 0 can be asked for. Other kinds of listeners are left to the toolkit.
 func (s *Server) listen(ctx context.Context) error {
-	if err := validate(*s.flags.WebConfigFile); err != nil {
+	if err := s.configure(); err != nil {
 		return err
 	}
 	if s.leftToToolkit() {
@@ -158,7 +167,7 @@ func (s *Server) listen(ctx context.Context) error {
 	for _, address := range *s.flags.WebListenAddresses {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 		if err != nil {
-			s.closeListeners()
+			_ = s.stop(nil)
 			return fmt.Errorf("listen on %q: %w", address, err)
 		}
 		s.listeners = append(s.listeners, l)
@@ -166,19 +175,19 @@ func (s *Server) listen(ctx context.Context) error {
 	return nil
 }
 
-// validate reads the web configuration, if there is one, and the certificates that it names. The
-// toolkit alone would wait for a pipe, or a file system, for ever.
-func validate(file string) error {
+// configure reads the web configuration, if there is one, and leads the toolkit to the copy.
+func (s *Server) configure() (err error) {
+	file := *s.flags.WebConfigFile
 	if file == "" {
 		return nil
 	}
-	if _, err := reloading.ReadFile(file, reloading.MaxSize); err != nil {
-		return fmt.Errorf("web configuration: %w", err)
+	if s.config, err = newWebConfig(file, s.logger); err != nil {
+		return err
 	}
-	_, err := reloading.Within(func() (struct{}, error) { return struct{}{}, toolkit.Validate(file) }, "a file that it names")
-	if err != nil {
-		return fmt.Errorf("web configuration %q: %w", file, err)
-	}
+	flags := *s.flags
+	path := s.config.copied.path()
+	flags.WebConfigFile = &path
+	s.flags = &flags
 	return nil
 }
 
@@ -194,13 +203,10 @@ func (s *Server) leftToToolkit() bool {
 	return false
 }
 
-func (s *Server) closeListeners() {
-	for _, l := range s.listeners {
-		_ = l.Close()
-	}
-}
-
 func (s *Server) serve(ctx context.Context) error {
+	if s.config != nil {
+		go s.config.follow(ctx)
+	}
 	done := make(chan error, 1)
 	go func() {
 		if s.leftToToolkit() {
@@ -227,6 +233,11 @@ func (s *Server) serve(ctx context.Context) error {
 }
 
 func (s *Server) stop(error) error {
-	s.closeListeners()
+	for _, l := range s.listeners {
+		_ = l.Close()
+	}
+	if s.config != nil {
+		s.config.copied.close()
+	}
 	return nil
 }
