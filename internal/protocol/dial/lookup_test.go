@@ -61,6 +61,17 @@ func TestAddressesAreFoundInResponses(t *testing.T) {
 	}
 }
 
+func TestLookupsLeaveMostOfTheReserve(t *testing.T) {
+	for _, c := range []struct{ files, connections, lookups int }{
+		{4, 2, 1}, {64, 32, 4}, {100, 50, 6}, {256, 128, 16}, {20_000, 19_872, 16},
+	} {
+		d := descriptorsOf(c.files)
+		if d.Limit() != c.connections || cap(d.lookups) != c.lookups {
+			t.Errorf("of %d files there are %d for connections and %d lookups, want %d and %d", c.files, d.Limit(), cap(d.lookups), c.connections, c.lookups)
+		}
+	}
+}
+
 // connected returns both ends of a connection on loopback, that are closed with the test.
 func connected(t *testing.T, network string) (here, there net.Conn) {
 	t.Helper()

@@ -68,6 +68,8 @@ type name struct {
 // lookup is a lookup of a name, shared by all callers that need it.
 type lookup struct {
 	began time.Time
+	// asked says that a query has been sent, or is about to be.
+	asked atomic.Bool
 	// done is closed at its end, and err set before.
 	done chan struct{}
 	err  error
@@ -79,6 +81,15 @@ type resolution struct {
 	host, port string
 	addrs      []string
 	at         time.Time
+}
+
+// silence returns the error of who cannot wait for it any longer: the resolver is silent, unless
+// there was no query that it could have responded to.
+func (l *lookup) silence(host string) error {
+	if l != nil && !l.asked.Load() {
+		return errTooManyLookups
+	}
+	return &net.DNSError{Err: errNoResponse.Error(), Name: host, IsTimeout: true}
 }
 
 // ended reports whether it has ended.
@@ -193,7 +204,7 @@ func (n *name) wait(ctx context.Context, l *lookup) (found, error) {
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return found{}, ctx.Err()
 		}
-		return found{}, &net.DNSError{Err: errNoResponse.Error(), Name: n.host, IsTimeout: true}
+		return found{}, l.silence(n.host)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -248,8 +259,7 @@ func (n *name) waiting() error {
 	if n.running == nil && n.outage.IsZero() || n.fresh(now) || n.inGrace(now) {
 		return nil
 	}
-	err := &net.DNSError{Err: errNoResponse.Error(), Name: n.host, IsTimeout: true}
-	return &Error{Step: StepConnect, Addr: net.JoinHostPort(n.host, n.port), Err: err}
+	return &Error{Step: StepConnect, Addr: net.JoinHostPort(n.host, n.port), Err: n.running.silence(n.host)}
 }
 
 // look begins a lookup unless there is one. The caller holds mu.
@@ -268,7 +278,7 @@ func (n *name) run(l *lookup) {
 	d := n.dialer
 	ctx, cancel := context.WithTimeout(d.ctx, min(d.timeout, longestLookup))
 	defer cancel()
-	addrs, err := n.query(ctx)
+	addrs, err := n.query(ctx, l)
 	if d.ctx.Err() != nil {
 		err = context.Canceled // It was not the resolver that failed.
 	}
@@ -295,7 +305,7 @@ type response struct {
 // wait, and then more and more slowly: a query or its response may have been lost, and what the
 // resolver could not do a second ago it may be able to do now. The observer receives the query
 // that was responded to and, as failed, those before it.
-func (n *name) query(ctx context.Context) ([]string, error) {
+func (n *name) query(ctx context.Context, l *lookup) ([]string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	responses := make(chan response, mostQueries)
 	var running sync.WaitGroup
@@ -309,7 +319,7 @@ func (n *name) query(ctx context.Context) ([]string, error) {
 		if i := len(asked); i < mostQueries {
 			asked = append(asked, time.Now())
 			running.Go(func() {
-				addrs, err := n.resolve(ctx)
+				addrs, err := n.resolve(ctx, l)
 				responses <- response{i, addrs, err}
 			})
 		}
@@ -417,15 +427,16 @@ func (n *name) adopt(r resolution) {
 }
 
 // resolve returns the addresses of the name, as host:port. Those of IPv6 and of IPv4 take turns.
-func (n *name) resolve(ctx context.Context) ([]string, error) {
+func (n *name) resolve(ctx context.Context, l *lookup) ([]string, error) {
 	if n.port == "" {
 		return nil, &net.AddrError{Err: "missing port in address", Addr: n.host}
 	}
 	end, err := n.dialer.descriptors.lookup(ctx)
 	if err != nil {
-		return nil, &net.DNSError{Err: "too many lookups are on their way", Name: n.host, IsTimeout: true}
+		return nil, errTooManyLookups
 	}
 	defer end()
+	l.asked.Store(true)
 	// A query that is repeated may bring the addresses of both families.
 	ips, err := n.dialer.net.lookup(ctx, n.host, n.dialer.retry+n.dialer.retry/4)
 	if err == nil && len(ips) == 0 {
