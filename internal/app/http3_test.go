@@ -60,6 +60,7 @@ func newHTTP3(t *testing.T) (url, ca string) {
 func http3Text(url, ca string) string {
 	return fmt.Sprintf(`  - name: s
     rate: 100/s
+    limits: {max_in_flight: 4}
     base_url: %s
     http_config: {protocol: http3, tls_config: {ca_file: %s}}
     requests:
@@ -88,7 +89,9 @@ func TestScenariosSpeakHTTP3(t *testing.T) {
 		})
 	}
 	_, body := r.get(t, "/metrics")
-	if n := sumOf(body, `traffic_connections_opened_total{protocol="h3",scenario="s"}`); n != 1 {
+	// How many requests wait for a connection, and so how many there are, depends on time: of at least
+	// 18 requests no more than four do.
+	if n := sumOf(body, `traffic_connections_opened_total{protocol="h3",scenario="s"}`); n < 1 || n > 4 {
 		t.Errorf("%v connections were opened", n)
 	}
 	for line := range strings.Lines(body) {

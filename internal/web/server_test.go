@@ -175,7 +175,7 @@ func ask(t *testing.T, method, url string, header http.Header) (int, string) {
 
 func askWith(t *testing.T, method, url string, header http.Header, content string) (int, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(content))
 	if err != nil {

@@ -120,15 +120,20 @@ scenarios:
   - name: %s
     rate: %d/s
     arrivals: uniform
-    limits: {late_after: %s}
+    timeout: 30s
+    limits: {late_after: %s, max_in_flight: %d}
     requests: [{name: get, url: "http://%s/"}]
-`, section, steady, steadyRate, patientLateAfter, target))
+`, section, steady, steadyRate, patientLateAfter, patientInFlight, target))
 	return f
 }
 
-// patientLateAfter is how late a slot may be in these tests: who sends which is what they
-// look at, not whether this machine is busy.
-const patientLateAfter = "20s"
+// patientLateAfter is how late a slot may be in these tests, and patientInFlight how many of their
+// requests may be unanswered: all that are due in that time. Who sends which is what they look at,
+// not whether this machine is busy.
+const (
+	patientLateAfter = 20 * time.Second
+	patientInFlight  = steadyRate * int(patientLateAfter/time.Second)
+)
 
 // dropLate gives the fleet, which has not been started, the default of late_after.
 func (f *fleet) dropLate(t *testing.T) {
@@ -137,7 +142,7 @@ func (f *fleet) dropLate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, f.file, strings.Replace(string(b), patientLateAfter, "1s", 1))
+	write(t, f.file, strings.Replace(string(b), patientLateAfter.String(), "1s", 1))
 }
 
 // newGossipFleet returns a fleet of at most n replicas on loopback.

@@ -152,9 +152,10 @@ scenarios:
       follow: {query: production_rate, prometheus: {url: "http://%s"}, every: 5s, hold: %ds, otherwise: 9/s}
       scale: 2
       max: 200/s
-    limits: {late_after: %s}
+    timeout: 30s
+    limits: {late_after: %s, max_in_flight: %d}
     requests: [{name: get, url: "http://%s/"}]
-`, gossip(places), steady, prom.addr, followHold, patientLateAfter, target.addr))
+`, gossip(places), steady, prom.addr, followHold, patientLateAfter, patientInFlight, target.addr))
 	f := &fleet{file: file, places: places}
 	prometheusConfig := fmt.Sprintf(`
 global: {scrape_interval: 1s, scrape_timeout: 1s}

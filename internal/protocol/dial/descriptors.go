@@ -8,12 +8,16 @@ import (
 
 const (
 	// reserve is how many descriptors are left to everything but connections to targets: the
-	// listener and those who scrape, the fleet, files, and 2 sockets for each of
-	// mostLookups. Where there are few, it is half of them.
+	// listener and those who scrape, the fleet, files, and 2 sockets for each of mostLookups.
+	// Where there are few, it is half of them.
 	reserve = 128
-	// mostLookups is how many queries for names are on their way at a time.
+	// mostLookups is how many queries for names are on their way at a time. Where the reserve is
+	// smaller it is so as well: they take a quarter of it at most.
 	mostLookups = 16
 )
+
+// errTooManyLookups is a lookup for which the process has no sockets to spare.
+var errTooManyLookups = errors.New("too many lookups of names are on their way")
 
 // ErrNoDescriptor is a connection for which the process has no descriptor to spare.
 var ErrNoDescriptor = errors.New("no file descriptor to spare for a connection")
@@ -41,7 +45,15 @@ func ProcessDescriptors() *Descriptors {
 	if !ok {
 		return nil
 	}
-	return NewDescriptors(n - min(reserve, n/2))
+	return descriptorsOf(n)
+}
+
+// descriptorsOf returns what there is for connections where the process may open n files.
+func descriptorsOf(n int) *Descriptors {
+	kept := min(reserve, n/2)
+	d := NewDescriptors(n - kept)
+	d.lookups = make(chan struct{}, max(1, kept*mostLookups/reserve))
+	return d
 }
 
 // Limit returns how many connections there may be at a time; 0 for no bound.

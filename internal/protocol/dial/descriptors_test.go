@@ -100,6 +100,25 @@ func TestFewLookupsAreOnTheirWay(t *testing.T) {
 	})
 }
 
+// TestALookupThatWaitedInVainIsNotTheResolversFault has names that are silent take all lookups that
+// there may be.
+func TestALookupThatWaitedInVainIsNotTheResolversFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.fail(nil, true)
+		all := dial.NewDescriptors(1000)
+		for range 4 { // Each asks five times.
+			o, _ := w.origin(t, func(o *dial.Options) { o.Descriptors, o.Timeout = all, time.Hour })
+			go func() { _, _ = o.Connect(t.Context(), "") }()
+		}
+		time.Sleep(9 * time.Second) // They give up after ten.
+		o, _ := newWorld("10.0.0.1").origin(t, func(o *dial.Options) { o.Descriptors, o.Timeout = all, 500*time.Millisecond })
+		if _, err := o.Connect(t.Context(), ""); dial.Reason(err) != protocol.ReasonLocal {
+			t.Errorf("failed as %q: %v", dial.Reason(err), err)
+		}
+	})
+}
+
 // lookupFunc is a resolver that calls it and finds an address.
 type lookupFunc func(network string)
 

@@ -72,6 +72,8 @@ type Options struct {
 	NextProtos []string
 	// Timeout bounds the making of a connection as a whole, and each lookup of a name.
 	Timeout time.Duration
+	// Wait is how long a request may wait for a connection, if that is less.
+	Wait time.Duration
 	// ResolveEvery is how long the addresses of a name are used before it is resolved
 	// again; 0 resolves it for each connection.
 	ResolveEvery time.Duration
@@ -96,9 +98,12 @@ type Options struct {
 
 // Dialer makes the connections of one client. Close it. Safe for concurrent use.
 type Dialer struct {
-	net         Net
-	tls         tlsSource
-	timeout     time.Duration
+	net     Net
+	tls     tlsSource
+	timeout time.Duration
+	// wait is how long requests wait for connections, and retry after what time a query for a
+	// name is repeated first.
+	wait, retry time.Duration
 	every       time.Duration
 	grace       time.Duration
 	descriptors *Descriptors
@@ -131,7 +136,7 @@ func New(o Options) (*Dialer, error) {
 		o.ResolveGrace = o.ResolveEvery
 	}
 	if o.Net.Resolver == nil {
-		o.Net.Resolver = &net.Resolver{Dial: dialResolver}
+		o.Net.Resolver = new(net.Resolver)
 	}
 	if o.Net.DialContext == nil {
 		o.Net.DialContext = new(net.Dialer).DialContext
@@ -144,8 +149,12 @@ func New(o Options) (*Dialer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Wait <= 0 || o.Wait > o.Timeout {
+		o.Wait = o.Timeout
+	}
 	d := &Dialer{
-		net: o.Net, tls: source, timeout: o.Timeout, every: o.ResolveEvery, grace: max(0, o.ResolveGrace),
+		net: o.Net, tls: source, timeout: o.Timeout, wait: o.Wait, retry: min(retryEvery, max(shortestRetry, o.Wait/4)),
+		every: o.ResolveEvery, grace: max(0, o.ResolveGrace),
 		descriptors: o.Descriptors, proxies: through, fence: o.Fence, observer: o.Observer, logger: o.Logger, next: o.NextProtos,
 	}
 	if len(o.NextProtos) > 0 {

@@ -12,19 +12,17 @@ import (
 )
 
 const (
-	// retryEvery is the time between two queries for a name that are not responded to, and
-	// between two lookups of a name that cannot be resolved while its old addresses are in
-	// use.
-	retryEvery = time.Second
+	// retryEvery is the longest time between two queries for a name that are not responded to,
+	// and the time between two lookups of a name that cannot be resolved while its old
+	// addresses are in use. shortestRetry is the shortest between two queries.
+	retryEvery    = time.Second
+	shortestRetry = 100 * time.Millisecond
 	// longestWait is the longest that a connection waits for a lookup, where there are old
 	// addresses that it may go to.
 	longestWait = time.Second
 	// longestLookup is the longest that a lookup takes, and mostQueries how many times it asks.
 	longestLookup = 10 * time.Second
 	mostQueries   = 5
-	// resolutionDelay is how long a repeated query waits for the addresses of the other family
-	// (RFC 8305, section 3, which suggests 50 ms for people who wait; here it is a rare event).
-	resolutionDelay = 250 * time.Millisecond
 	// warnEvery is the time between two warnings: a resolver that is only slow is one that hangs
 	// again and again.
 	warnEvery = time.Minute
@@ -70,6 +68,8 @@ type name struct {
 // lookup is a lookup of a name, shared by all callers that need it.
 type lookup struct {
 	began time.Time
+	// asked says that a query has been sent, or is about to be.
+	asked atomic.Bool
 	// done is closed at its end, and err set before.
 	done chan struct{}
 	err  error
@@ -81,6 +81,15 @@ type resolution struct {
 	host, port string
 	addrs      []string
 	at         time.Time
+}
+
+// silence returns the error of who cannot wait for it any longer: the resolver is silent, unless
+// there was no query that it could have responded to.
+func (l *lookup) silence(host string) error {
+	if l != nil && !l.asked.Load() {
+		return errTooManyLookups
+	}
+	return &net.DNSError{Err: errNoResponse.Error(), Name: host, IsTimeout: true}
 }
 
 // ended reports whether it has ended.
@@ -195,7 +204,7 @@ func (n *name) wait(ctx context.Context, l *lookup) (found, error) {
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return found{}, ctx.Err()
 		}
-		return found{}, &net.DNSError{Err: errNoResponse.Error(), Name: n.host, IsTimeout: true}
+		return found{}, l.silence(n.host)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -226,7 +235,7 @@ func (n *name) patience() time.Duration {
 	if !n.inGrace(time.Now()) {
 		return 0
 	}
-	return min(longestWait, n.dialer.grace/4, n.dialer.timeout/2)
+	return min(longestWait, n.dialer.grace/4, n.dialer.wait/2)
 }
 
 // refresh resolves the name again in the background if that is due.
@@ -250,8 +259,7 @@ func (n *name) waiting() error {
 	if n.running == nil && n.outage.IsZero() || n.fresh(now) || n.inGrace(now) {
 		return nil
 	}
-	err := &net.DNSError{Err: errNoResponse.Error(), Name: n.host, IsTimeout: true}
-	return &Error{Step: StepConnect, Addr: net.JoinHostPort(n.host, n.port), Err: err}
+	return &Error{Step: StepConnect, Addr: net.JoinHostPort(n.host, n.port), Err: n.running.silence(n.host)}
 }
 
 // look begins a lookup unless there is one. The caller holds mu.
@@ -270,7 +278,7 @@ func (n *name) run(l *lookup) {
 	d := n.dialer
 	ctx, cancel := context.WithTimeout(d.ctx, min(d.timeout, longestLookup))
 	defer cancel()
-	addrs, err := n.query(ctx)
+	addrs, err := n.query(ctx, l)
 	if d.ctx.Err() != nil {
 		err = context.Canceled // It was not the resolver that failed.
 	}
@@ -293,25 +301,25 @@ type response struct {
 	err   error
 }
 
-// query asks the resolver until it responds, again each second: a query or its response may
-// have been lost, and what the resolver could not do a second ago it may be able to do now.
-// The repeated queries take what there is of one family, for a resolver that is silent about
-// the other.
-// The observer receives the query that was responded to and, as failed, those before it.
-func (n *name) query(ctx context.Context) ([]string, error) {
+// query asks the resolver until it responds, again after a second or a quarter of what requests
+// wait, and then more and more slowly: a query or its response may have been lost, and what the
+// resolver could not do a second ago it may be able to do now. The observer receives the query
+// that was responded to and, as failed, those before it.
+func (n *name) query(ctx context.Context, l *lookup) ([]string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	responses := make(chan response, mostQueries)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	ticker := time.NewTicker(retryEvery)
-	defer ticker.Stop()
+	again := n.dialer.retry
+	timer := time.NewTimer(again)
+	defer timer.Stop()
 	var asked []time.Time
 	for {
 		if i := len(asked); i < mostQueries {
 			asked = append(asked, time.Now())
 			running.Go(func() {
-				addrs, err := n.resolve(ctx, i > 0)
+				addrs, err := n.resolve(ctx, l)
 				responses <- response{i, addrs, err}
 			})
 		}
@@ -322,7 +330,9 @@ func (n *name) query(ctx context.Context) ([]string, error) {
 			}
 			n.report(asked[:r.query+1], r.err)
 			return r.addrs, r.err
-		case <-ticker.C:
+		case <-timer.C:
+			again = min(2*again, retryEvery)
+			timer.Reset(again)
 		}
 	}
 }
@@ -416,23 +426,19 @@ func (n *name) adopt(r resolution) {
 	close(l.done)
 }
 
-// resolve returns the addresses of the name, as host:port; of one family if byFamily is set and
-// there is no response about the other. Those of IPv6 and of IPv4 take turns.
-func (n *name) resolve(ctx context.Context, byFamily bool) ([]string, error) {
+// resolve returns the addresses of the name, as host:port. Those of IPv6 and of IPv4 take turns.
+func (n *name) resolve(ctx context.Context, l *lookup) ([]string, error) {
 	if n.port == "" {
 		return nil, &net.AddrError{Err: "missing port in address", Addr: n.host}
 	}
 	end, err := n.dialer.descriptors.lookup(ctx)
 	if err != nil {
-		return nil, &net.DNSError{Err: "too many lookups are on their way", Name: n.host, IsTimeout: true}
+		return nil, errTooManyLookups
 	}
 	defer end()
-	var ips []netip.Addr
-	if byFamily {
-		ips, err = n.dialer.net.lookupByFamily(ctx, n.host)
-	} else {
-		ips, err = n.dialer.net.lookup(ctx, "ip", n.host)
-	}
+	l.asked.Store(true)
+	// A query that is repeated may bring the addresses of both families.
+	ips, err := n.dialer.net.lookup(ctx, n.host, n.dialer.retry+n.dialer.retry/4)
 	if err == nil && len(ips) == 0 {
 		err = &net.DNSError{Err: "no addresses", Name: n.host, IsNotFound: true}
 	}
@@ -446,88 +452,6 @@ func (n *name) resolve(ctx context.Context, byFamily bool) ([]string, error) {
 		}
 	}
 	return all, nil
-}
-
-// lookupByFamily returns the addresses of a host as lookup does, but once those of one family
-// are there it waits for the others no longer than resolutionDelay.
-func (n Net) lookupByFamily(ctx context.Context, host string) ([]netip.Addr, error) {
-	type response struct {
-		ips []netip.Addr
-		err error
-	}
-	families := [...]string{"ip4", "ip6"}
-	responses := make(chan response, len(families))
-	ctx, cancel := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer cancel()
-	for _, family := range families {
-		running.Go(func() {
-			ips, err := n.lookup(ctx, family, host)
-			responses <- response{ips, err}
-		})
-	}
-	first := <-responses
-	var late <-chan time.Time
-	if first.err == nil {
-		late = time.After(resolutionDelay)
-	}
-	select {
-	case second := <-responses:
-		if first.err != nil && second.err != nil {
-			return nil, worse(first.err, second.err)
-		}
-		return append(first.ips, second.ips...), nil
-	case <-late:
-		return first.ips, nil
-	}
-}
-
-// worse returns the error of two that says more: a name without addresses of one family may
-// well have some of the other.
-func worse(a, b error) error {
-	if dns, ok := errors.AsType[*net.DNSError](a); ok && dns.IsNotFound {
-		return b
-	}
-	return a
-}
-
-// lookup returns the addresses of a host. Where this machine has nothing left to ask a name server
-// with, the error is the kernel's; a net.DNSError would keep only its string. A net.Resolver makes
-// one query of those for the same name at the same time, which is one too few where that is lost:
-// each lookup has its own.
-func (n Net) lookup(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	r, ok := n.Resolver.(*net.Resolver)
-	if !ok {
-		return n.Resolver.LookupNetIP(ctx, network, host)
-	}
-	dial := r.Dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
-	var local atomic.Pointer[error]
-	own := &net.Resolver{PreferGo: r.PreferGo, StrictErrors: r.StrictErrors, Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := dial(ctx, network, addr)
-		if err != nil && isLocal(err) {
-			local.Store(&err)
-		}
-		return c, err
-	}}
-	ips, err := own.LookupNetIP(ctx, network, host)
-	if why := local.Load(); err != nil && why != nil {
-		err = *why
-	}
-	return ips, err
-}
-
-// dialResolver connects to a DNS server as net.Resolver does, but lets go of it when nobody
-// waits for its response any more: net.Resolver keeps the socket until its own timeout.
-func dialResolver(ctx context.Context, network, addr string) (net.Conn, error) {
-	c, err := new(net.Dialer).DialContext(ctx, network, addr)
-	if err == nil {
-		context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })
-	}
-	return c, err
 }
 
 // interleave makes the families of addresses take turns, the first one's first.

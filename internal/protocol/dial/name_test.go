@@ -583,12 +583,15 @@ func TestARealResolverIsAskedAgain(t *testing.T) {
 // that drops the queries for AAAA records.
 func TestAResolverThatIsSilentAboutAFamily(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		mute []uint16
-		want string
+		name          string
+		mute          []uint16
+		timeout, wait time.Duration
+		want          string
 	}{
-		{name: "IPv6", mute: []uint16{protocoltest.TypeAAAA}, want: "127.0.0.1:80"},
-		{name: "IPv4", mute: []uint16{protocoltest.TypeA}, want: "[::1]:80"},
+		{name: "IPv6", mute: []uint16{protocoltest.TypeAAAA}, timeout: protocoltest.Long, want: "127.0.0.1:80"},
+		{name: "IPv4", mute: []uint16{protocoltest.TypeA}, timeout: protocoltest.Long, want: "[::1]:80"},
+		{name: "IPv6, before a short timeout ends", mute: []uint16{protocoltest.TypeAAAA}, timeout: time.Second, want: "127.0.0.1:80"},
+		{name: "IPv6, before requests give up", mute: []uint16{protocoltest.TypeAAAA}, timeout: protocoltest.Long, wait: time.Second, want: "127.0.0.1:80"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -596,7 +599,7 @@ func TestAResolverThatIsSilentAboutAFamily(t *testing.T) {
 			names.SilenceAbout(c.mute...)
 			dialed := make(chan string, 1)
 			d, err := dial.New(dial.Options{
-				NextProtos: []string{protocol.HTTP1}, Timeout: protocoltest.Long, ResolveEvery: time.Hour,
+				NextProtos: []string{protocol.HTTP1}, Timeout: c.timeout, Wait: c.wait, ResolveEvery: time.Hour,
 				Net: dial.Net{Resolver: names.Resolver(), DialContext: func(_ context.Context, _, addr string) (net.Conn, error) {
 					dialed <- addr
 					here, there := net.Pipe()

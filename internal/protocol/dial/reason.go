@@ -70,7 +70,7 @@ func (e *Error) reason() protocol.Reason {
 // isLocal reports whether this machine, or a bound of ours, is in the way: descriptors,
 // memory, no port left to connect from.
 func isLocal(err error) bool {
-	if errors.Is(err, ErrTooManyConns) || errors.Is(err, ErrNoDescriptor) {
+	if errors.Is(err, ErrTooManyConns) || errors.Is(err, ErrNoDescriptor) || errors.Is(err, errTooManyLookups) {
 		return true
 	}
 	errno, ok := errors.AsType[syscall.Errno](err)

@@ -93,7 +93,7 @@ type conn struct {
 	result   protocol.Result
 	in       []byte
 	have     int
-	// looked is the time of the present read, if somebody has looked.
+	// looked is the time of the present read, if somebody has looked; zero between reads.
 	looked  time.Time
 	resting func()
 	// ended is the call that ends with the connection, as result says; nil if none does.
@@ -351,6 +351,7 @@ func (k *conn) receive(n int) bool {
 // connection is not to be used any more.
 func (k *conn) complete() bool {
 	k.result = k.outcome(protocol.ReasonNone, nil)
+	k.looked = time.Time{} // What comes next may end without a read.
 	if !k.isUsable() {
 		k.ended = k.x.call
 		return false

@@ -164,6 +164,7 @@ func (o Options) Dialing(protocols ...string) dial.Options {
 		FullHandshakes: o.FullHandshakes,
 		NextProtos:     protocols,
 		Timeout:        o.ConnectTimeout,
+		Wait:           o.Timeout,
 		ResolveEvery:   o.ResolveEvery,
 		ResolveGrace:   o.ResolveGrace,
 		Descriptors:    o.Descriptors,

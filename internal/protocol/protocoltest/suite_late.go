@@ -3,6 +3,7 @@ package protocoltest
 import (
 	"io"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,6 +77,35 @@ func (s Suite) showsALateTapWhatBreaks(t *testing.T) {
 				t.Errorf("it was asked for %v", asked)
 			}
 			mustContain(t, text, "* new connection", "> POST /")
+		})
+	}
+}
+
+// timesWhatBreaksBehindWhatWasShown has a connection carry a response, which a late tap is asked about,
+// and then a request without one: that ends when its time is up, and not when the response came.
+func (s Suite) timesWhatBreaksBehindWhatWasShown(t *testing.T) {
+	for _, f := range s.Flavours {
+		t.Run(f.Name, func(t *testing.T) {
+			var silent atomic.Bool
+			o := f.Serve(t, func(_ http.ResponseWriter, r *http.Request) {
+				if silent.Load() {
+					<-r.Context().Done()
+				}
+			})
+			c := s.client(t, o)
+			call := func(deadline time.Time) protocol.Result {
+				return c.run(&protocol.Call{Deadline: deadline, Late: func(protocol.Reason, time.Time) protocol.Tap { return nil }})
+			}
+			if r := call(time.Time{}); r.Failed() {
+				t.Fatal(r.Err)
+			}
+			silent.Store(true)
+			deadline := time.Now().Add(short)
+			r := call(deadline)
+			CheckReason(t, r, protocol.ReasonTimeout)
+			if r.Done.Before(deadline) {
+				t.Errorf("it ended %s before its time was up", deadline.Sub(r.Done))
+			}
 		})
 	}
 }
