@@ -31,6 +31,8 @@ const (
 	// soughtAtOnce bounds the heartbeats that are asked for at once. That more are late is no
 	// fault of the network: where processors are too slow there must not be more work for it.
 	soughtAtOnce = 8
+	// gossipFor is for how long heartbeats go by gossip as well after one came that way.
+	gossipFor = 10 * time.Second
 )
 
 // direct is how replicas hear each other without a server. The gossip has who there is and
@@ -47,8 +49,10 @@ type direct struct {
 	// the mesh knows.
 	known listing
 	moved bool
-	// registered says that this replica is in the gossip's ring.
+	// registered says that this replica is in the gossip's ring, and gossiped when the last
+	// heartbeat of one came that hears nothing but the gossip.
 	registered bool
+	gossiped   time.Time
 }
 
 func newDirect(f *Fleet, o Options, s *store) *direct {
@@ -98,8 +102,8 @@ func (d *direct) wake() {
 	}
 }
 
-// read takes in what the gossip lists: who there is, and who has left. Of those that were
-// heard directly it is old.
+// read takes in what the gossip lists: who there is, who has left, and heartbeats of replicas
+// of version 0.1.0. Of those that were heard directly it is old.
 func (d *direct) read(value any) {
 	l, ok := value.(*listing)
 	if !ok || l == nil {
@@ -116,6 +120,9 @@ func (d *direct) read(value any) {
 			d.known[id], d.moved = e, true
 		case e.left && e.isAfter(k.stamp):
 			d.known[id], d.moved = k.leave(e.stamp), true
+		case !e.left && e.isAfter(k.stamp) && e.isGossip():
+			e.heard = true
+			d.known[id], d.gossiped = e, e.at
 		}
 	}
 	for id, e := range d.known {
@@ -127,11 +134,12 @@ func (d *direct) read(value any) {
 	d.wake()
 }
 
-// isRegistered reports whether this replica is in the gossip's ring.
-func (d *direct) isRegistered() bool {
+// needsGossip reports whether this replica's heartbeat has to go by gossip as well: it is not
+// in the ring, or there are replicas that hear nothing else.
+func (d *direct) needsGossip() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.registered
+	return !d.registered || time.Since(d.gossiped) < gossipFor
 }
 
 // say sends this replica's heartbeat to all others, and hears it itself.
@@ -164,7 +172,7 @@ func (d *direct) beat(ctx context.Context, members kv.Client, fields ring.Instan
 		return d.begin(fields)
 	}
 	own.Versions, own.Timestamp = fields, time.Now().Unix()
-	if err := d.say(own); err != nil || d.isRegistered() {
+	if err := d.say(own); err != nil || !d.needsGossip() {
 		return err
 	}
 	return d.register(ctx, members)
@@ -232,7 +240,8 @@ func (d *direct) rest() time.Duration {
 	return restFor
 }
 
-// addresses returns where all are that have not left, nil if these are the same as before.
+// addresses returns where all are that have not left and can be connected to, nil if these are
+// the same as before.
 func (d *direct) addresses() map[string]bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -242,7 +251,7 @@ func (d *direct) addresses() map[string]bool {
 	d.moved = false
 	all := make(map[string]bool, len(d.known))
 	for _, e := range d.known {
-		if w := e.said(); w != nil && !e.left && w.address != "" {
+		if w := e.said(); w != nil && !e.left && !e.isGossip() && w.address != "" {
 			all[w.address] = true
 		}
 	}

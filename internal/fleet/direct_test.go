@@ -161,3 +161,30 @@ func TestWhatIsNoHeartbeatIsNotHeard(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// TestReplicasThatOnlyGossipAreHeard has one of version 0.1.0 in the fleet, whose entry in the
+// gossip's ring is new each second: this replica then sends its own that way, too.
+func TestReplicasThatOnlyGossipAreHeard(t *testing.T) {
+	d := alone(t).direct
+	d.registered = true
+	beat := func(second int64, direct uint64) {
+		b := beatOf(second, ring.ACTIVE)
+		b.Versions[fieldDirect] = direct
+		l := listed(t, map[string]ring.InstanceDesc{"b-1": b})
+		(*l)[d.fleet.id], _ = newEntry(nil)
+		d.read(l)
+	}
+	beat(5, 1)
+	beat(6, 1)
+	if got := d.arrivals(); len(got) != 0 || d.needsGossip() {
+		t.Errorf("heard by gossip is %v, though it does not depend on it", got)
+	}
+	beat(7, 0)
+	if got := d.arrivals(); len(got) != 1 || got[0].of(fieldSent) != 7 || !d.needsGossip() {
+		t.Errorf("heard by gossip is %v, want the heartbeat of second 7; sends by gossip: %v", got, d.needsGossip())
+	}
+	d.moved = true
+	if got := d.addresses(); len(got) != 0 {
+		t.Errorf("%v are connected to, where nobody knows how to respond", got)
+	}
+}

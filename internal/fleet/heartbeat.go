@@ -35,6 +35,9 @@ const (
 	fieldMinReplicas uint64 = 11
 	// fieldHeirSince is membership.Heartbeat's.
 	fieldHeirSince uint64 = 12
+	// fieldDirect is 1 if the replica hears heartbeats that others send it directly. Those of
+	// version 0.1.0 hear them by gossip only.
+	fieldDirect uint64 = 13
 )
 
 // settledBit marks the instants of votes that are settled.
@@ -159,6 +162,7 @@ func (f *Fleet) castVotes(now time.Time) ring.InstanceVersions {
 		fieldSecond:      second,
 		fieldHash:        said.Claim.Hash,
 		fieldMinReplicas: uint64(f.o.MinReplicas),
+		fieldDirect:      1,
 	}
 	for _, v := range said.Votes {
 		fields[v.For] = uint64(v.At)

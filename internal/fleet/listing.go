@@ -53,6 +53,12 @@ func (e *entry) said() *words {
 	return e.words
 }
 
+// isGossip reports whether the entry is of a replica that hears nothing but the gossip.
+func (e *entry) isGossip() bool {
+	w := e.said()
+	return w != nil && w.of(fieldDirect) == 0
+}
+
 // decode returns the entry as dskit knows it.
 func (e *entry) decode() (d ring.InstanceDesc, err error) {
 	err = d.Unmarshal(e.content)

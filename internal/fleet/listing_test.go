@@ -35,7 +35,7 @@ func listed(tb testing.TB, replicas map[string]ring.InstanceDesc) *listing {
 func beatOf(second int64, state ring.InstanceState) ring.InstanceDesc {
 	return ring.InstanceDesc{
 		Addr: "127.0.0.1:1", Timestamp: second, State: state,
-		Versions: ring.InstanceVersions{fieldSent: uint64(second), fieldAsked: 2, fieldHash: 1 << 63},
+		Versions: ring.InstanceVersions{fieldSent: uint64(second), fieldAsked: 2, fieldHash: 1 << 63, fieldDirect: 1},
 	}
 }
 
