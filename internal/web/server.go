@@ -237,7 +237,7 @@ func (s *Server) stop(error) error {
 		_ = l.Close()
 	}
 	if s.config != nil {
-		s.config.copied.close()
+		s.config.close()
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
@@ -23,8 +24,11 @@ const webConfigEvery = time.Second
 // reads the copy, which is in memory, so that a file system that does not respond holds up
 // neither scrapes nor probes. A configuration that cannot be used leaves the copy as it was.
 type webConfig struct {
-	file   string
+	file string
+	// mu guards the copy from being replaced when it has been closed.
+	mu     sync.Mutex
 	copied *memoryFile
+	closed bool
 	// content is what the copy holds.
 	content []byte
 	failing bool
@@ -86,11 +90,24 @@ func (w *webConfig) replace(content []byte) error {
 	if err := toolkit.Validate(next.path()); err != nil {
 		return err
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil
+	}
 	if err := w.copied.become(next); err != nil {
 		return err
 	}
 	w.content = content
 	return nil
+}
+
+// close removes the copy. The files may still be looked at.
+func (w *webConfig) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	w.copied.close()
 }
 
 // report logs when looks begin or cease to fail.
