@@ -61,7 +61,7 @@ func dialResolver(ctx context.Context, network, addr string) (net.Conn, error) {
 }
 
 // watch returns a connection to a DNS server that calls found when a response with addresses has
-// come. A net.Resolver tells datagrams from a stream by the type.
+// come. To a net.Resolver datagrams are a net.PacketConn, and anything else is a stream.
 func watch(c net.Conn, found func()) net.Conn {
 	switch c := c.(type) {
 	case *net.UDPConn:
@@ -97,7 +97,7 @@ type stream struct {
 	*net.TCPConn
 	question
 
-	// got is what has been read. The resolver reads no more than a message.
+	// got holds the bytes read. The resolver reads no more than a message.
 	got []byte
 }
 

@@ -83,8 +83,8 @@ type resolution struct {
 	at         time.Time
 }
 
-// silence returns the error of who cannot wait for it any longer: the resolver is silent, unless
-// there was no query that it could have responded to.
+// silence returns the error of callers that cannot wait for it any longer: the resolver is silent,
+// unless no query has been sent to it.
 func (l *lookup) silence(host string) error {
 	if l != nil && !l.asked.Load() {
 		return errTooManyLookups

@@ -88,7 +88,7 @@ func (s Suite) Run(t *testing.T) {
 		{"cuts a long body in a transcript", s.cutsALongBodyInATranscript},
 		{"shows a late tap what fails", s.showsALateTapWhatFails},
 		{"shows a late tap what breaks", s.showsALateTapWhatBreaks},
-		{"times what breaks behind what was shown", s.timesWhatBreaksBehindWhatWasShown},
+		{"times failures on kept connections", s.timesFailuresOnKeptConnections},
 		{"writes down what failed", s.writesDownWhatFailed},
 		{"follows redirects", s.followsRedirects},
 		{"resolves locations", s.resolvesLocations},

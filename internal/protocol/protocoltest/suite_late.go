@@ -81,9 +81,9 @@ func (s Suite) showsALateTapWhatBreaks(t *testing.T) {
 	}
 }
 
-// timesWhatBreaksBehindWhatWasShown has a connection carry a response, which a late tap is asked about,
+// timesFailuresOnKeptConnections has a connection carry a response, which a late tap is asked about,
 // and then a request without one: that ends when its time is up, and not when the response came.
-func (s Suite) timesWhatBreaksBehindWhatWasShown(t *testing.T) {
+func (s Suite) timesFailuresOnKeptConnections(t *testing.T) {
 	for _, f := range s.Flavours {
 		t.Run(f.Name, func(t *testing.T) {
 			var silent atomic.Bool
