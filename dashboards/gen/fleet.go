@@ -175,10 +175,13 @@ func (b *board) agreement() {
 	b.place(6, 9, chart("Others with another configuration", "Members that run another configuration than this replica.", count,
 		query("{{instance}}", each("traffic_fleet_config_mismatch_members")),
 		query("{{instance}}: another min_replicas", each("traffic_fleet_min_replicas_mismatch_members")), lines))
-	b.place(8, 9, chart("Clock skew", "How far each clock is ahead of the others'. Above half a second is a fault.", seconds,
+	b.place(6, 9, chart("Clock skew", "How far each clock is ahead of the others'. Above half a second is a fault.", seconds,
 		query("{{instance}}", each("traffic_fleet_clock_skew_seconds")), signed, lines))
-	b.place(8, 9, chart("Refused strangers", "Packets and connections per second that were refused at the gossip's port.", perSecondOf,
+	b.place(6, 9, chart("Direct connections", "Others that each replica sends its heartbeats to. Those that came by way of a third replica are per second: links that are cut, or replicas that are slow.", count,
+		query("{{instance}}", each("traffic_fleet_connected_replicas")),
+		query("{{instance}}: by way of others", eachRate("traffic_fleet_relayed_heartbeats_total")), lines))
+	b.place(6, 9, chart("Refused strangers", "Packets and connections per second that were refused at the gossip's port.", perSecondOf,
 		query("{{instance}}", eachRate("traffic_fleet_refused_total")), lines))
-	b.place(8, 9, chart("Overrides in effect", "Scenarios whose rate is not the file's, in each replica's view.", count,
+	b.place(6, 9, chart("Overrides in effect", "Scenarios whose rate is not the file's, in each replica's view.", count,
 		query("{{instance}}", eachSum("traffic_override_active")), lines))
 }
