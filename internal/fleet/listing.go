@@ -20,14 +20,14 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/mesh"
 )
 
-// entry is a replica's last heartbeat as the gossip brought it. It is passed on unread, and
+// entry is a replica's last heartbeat, from itself or by gossip. It is passed on unread, and
 // decoded once, when it is first looked at. It is safe for concurrent use.
 type entry struct {
 	stamp
 	// content is an encoded ring.InstanceDesc. It is not modified.
 	content []byte
-	// at is when it was received, and heard says that this was from another replica and not
-	// from the gossip.
+	// at is when it was received, and heard says that it counts as a heartbeat: it is not the one
+	// with which a replica was registered in the gossip's ring.
 	at    time.Time
 	heard bool
 
