@@ -37,7 +37,7 @@ const (
 	drainGrace = time.Second
 	// leaveTimeout bounds the handing over to the fleet: the announcement, which may
 	// wait a second for its turn, and the votes on it.
-	leaveTimeout = 8 * time.Second
+	leaveTimeout = 10 * time.Second
 	// stopTimeout bounds the end of each part beyond what it has to wait for: none takes
 	// as long unless it hangs.
 	stopTimeout = 10 * time.Second

@@ -38,6 +38,8 @@ const (
 	// fieldDirect is 1 if the replica hears heartbeats that others send it directly. Those of
 	// version 0.1.0 hear them by gossip only.
 	fieldDirect uint64 = 13
+	// fieldHandsOver is 1 if membership.Heartbeat's is set.
+	fieldHandsOver uint64 = 14
 )
 
 // settledBit marks the instants of votes that are settled.
@@ -136,6 +138,8 @@ func (p *profile) set(field, value uint64) {
 		h.Claim.Second, h.Claim.Majority = int64(value>>1), value&1 == 1
 	case fieldHash:
 		h.Claim.Hash = value
+	case fieldHandsOver:
+		h.HandsOver = value == 1
 	case fieldMinReplicas:
 		p.minReplicas = int(value)
 	}
@@ -163,6 +167,7 @@ func (f *Fleet) castVotes(now time.Time) ring.InstanceVersions {
 		fieldHash:        said.Claim.Hash,
 		fieldMinReplicas: uint64(f.o.MinReplicas),
 		fieldDirect:      1,
+		fieldHandsOver:   1,
 	}
 	for _, v := range said.Votes {
 		fields[v.For] = uint64(v.At)

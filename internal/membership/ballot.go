@@ -62,10 +62,8 @@ func (t *Tracker) seatOf(k Key, p *peer) seat {
 type ballot struct {
 	at    int64
 	seats tally
-	// recent and now are the seats whose votes are known ahead of the instant, and by it. An
-	// unknown vote was not cast if this replica hears all.
+	// recent and now are the seats whose votes are known ahead of the instant, and by it.
 	recent, now tally
-	hearsAll    bool
 	// questions are the questions voted on, in the order of their keys, and unasked is any
 	// other.
 	questions []question
@@ -103,7 +101,7 @@ type suspicion struct {
 // number of votes alone: all questions are counted in one pass over those of each seat. The
 // next ballot takes its memory over.
 func (t *Tracker) ballot(o outlook, at int64) *ballot {
-	b := &ballot{at: at, hearsAll: t.hearsAll(), questions: t.questions[:0]}
+	b := &ballot{at: at, questions: t.questions[:0]}
 	for k, m := range o.members() {
 		s := t.seat(k, m, at)
 		s.open = o.isOpen(k)
@@ -116,7 +114,7 @@ func (t *Tracker) ballot(o outlook, at int64) *ballot {
 		q := &b.questions[i]
 		if m := o.member(q.key); q.lost.asked && m != nil {
 			q.lost.itself = t.seat(q.key, m, at)
-			q.lost.itself.open, q.lost.itself.early = o.isOpen(q.key), b.hearsAll || round(q.lost.itself.Sent) >= at-ahead
+			q.lost.itself.open, q.lost.itself.early = o.isOpen(q.key), round(q.lost.itself.Sent) >= at-ahead
 		}
 	}
 	return b
@@ -125,7 +123,7 @@ func (t *Tracker) ballot(o outlook, at int64) *ballot {
 // add adds a seat.
 func (b *ballot) add(s *seat) {
 	sent := round(s.Sent)
-	s.early, s.late = b.hearsAll || sent >= b.at-ahead, b.hearsAll || sent >= b.at
+	s.early, s.late = sent >= b.at-ahead, sent >= b.at
 	b.seats.add(s)
 	if s.early {
 		b.recent.add(s)
@@ -372,10 +370,6 @@ func (b *ballot) stages(q *question, before stage) (after stage) {
 	}
 	return after | before&wentOut
 }
-
-// hearsAll reports whether this replica has heard everything that was said: the store keeps
-// everything, and this replica's own heartbeat came back.
-func (t *Tracker) hearsAll() bool { return t.o.Server && t.heardBack > t.slept }
 
 // isOut reports whether an incarnation was a member and is one no more: it does not come
 // back.

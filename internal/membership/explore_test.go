@@ -36,12 +36,22 @@ type episode struct {
 	deeds    []deed
 	// tame says that there is always a majority, so that more can be expected.
 	tame bool
+	// server says that heartbeats go through one.
+	server bool
 }
 
-func newEpisode(seed uint64) episode {
+// kindsWithServer are those of a fleet whose heartbeats go through a server.
+func kindsWithServer() []string {
+	return []string{"kill", "kill", "stop", "cont", "start", "start", "leave", "leave", "away", "away", "back", "back", "delay", "lag", "slow"}
+}
+
+func newEpisode(seed uint64, server bool) episode {
 	rng := rand.New(rand.NewPCG(seed, 99))
-	e := episode{seed: seed, replicas: 2 + rng.IntN(6), tame: rng.IntN(2) == 0}
+	e := episode{seed: seed, replicas: 2 + rng.IntN(6), tame: rng.IntN(2) == 0, server: server}
 	all := kinds()
+	if server {
+		all = kindsWithServer()
+	}
 	for range 1 + rng.IntN(8) {
 		e.deeds = append(e.deeds, deed{all[rng.IntN(len(all))], rng.IntN(1000), rng.Int64N(rng.Int64N(160) + 1), rng.Int64N(1000)})
 	}
@@ -55,11 +65,16 @@ type exploration struct {
 	log []string
 	// faults are when something happened.
 	faults []int64
+	// away says that the server was: what died meanwhile is not missed.
+	away bool
 }
 
 // play plays the episode and returns the problem that it found, or the empty string.
 func (e episode) play() (problem string, log []string) {
 	x := &exploration{episode: e, w: newWorld(e.seed, Options{MinReplicas: 1, ForgetAfter: 60, StartAloneAfter: 1_000_000, Seeds: true})}
+	if e.server {
+		x.w = newServerWorld(e.seed)
+	}
 	for i := range e.replicas {
 		x.start(string(rune('a'+i)), "")
 	}
@@ -85,7 +100,9 @@ func (e episode) play() (problem string, log []string) {
 func (x *exploration) note(line string) { x.log = append(x.log, line) }
 
 func (x *exploration) start(id, addr string) {
-	if addr == "" {
+	switch {
+	case x.server: // It holds no addresses that prove anything.
+	case addr == "":
 		addr = id
 	}
 	x.w.add(id, addr)
@@ -108,6 +125,9 @@ func (x *exploration) running(ok func(*node) bool) []*node {
 func (x *exploration) spared() bool {
 	if !x.tame {
 		return true
+	}
+	if x.server && (x.w.server.away || x.w.now-x.w.server.backSince < 12_000) {
+		return false
 	}
 	missing, there := 1, 0
 	for _, n := range x.w.nodes {
@@ -190,10 +210,32 @@ func (x *exploration) do(d deed) {
 		if x.tame || n == nil {
 			return
 		}
-		x.w.lag[n.id] = d.strength * 5
-		x.note(fmt.Sprint("lag ", n.id, " ", d.strength*5))
+		x.w.lag[n.id] = d.strength * x.slowest() / 1000
+		x.note(fmt.Sprint("lag ", n.id, " ", x.w.lag[n.id]))
+	case "slow":
+		if x.tame || n == nil {
+			return
+		}
+		x.w.server.slow[n.id] = d.strength * x.slowest() / 1000
+		x.note(fmt.Sprint("slow ", n.id, " ", x.w.server.slow[n.id]))
+	case "away":
+		x.w.server.hang(x.w)
+		x.away = true
+		x.note("away")
+	case "back":
+		x.w.server.goOn(x.w)
+		x.note("back")
 	}
 	x.faults = append(x.faults, x.w.now)
+}
+
+// slowest is the longest extra time that a message takes. A replica that hears of nothing for
+// longer than it takes a server for away, while the others do, is not played.
+func (x *exploration) slowest() int64 {
+	if x.server {
+		return 1500
+	}
+	return 5000
 }
 
 func (x *exploration) split(d deed) {
@@ -220,6 +262,10 @@ func (x *exploration) calm() {
 		}
 	}
 	x.w.lag, x.w.from, x.w.to = map[string]int64{}, 20, 300
+	if x.server {
+		x.w.server.slow = map[string]int64{}
+		x.w.server.goOn(x.w)
+	}
 	x.note("heal")
 	x.note("delay 20 300")
 }
@@ -234,7 +280,7 @@ func (x *exploration) judge(last int64) string {
 		if len(o.lineages) > 1 && !o.lineages[first] {
 			return "" // The fleet died, and those who came then parted while they founded another.
 		}
-		if o.sum > 1+1e-9 || o.differ {
+		if o.doubled || o.differ && !x.server {
 			return fmt.Sprintf("second %d: %s", k-w.begin, o)
 		}
 		if x.tame && k > w.begin+12 && o.present < x.bound(k)-1e-9 {
@@ -244,15 +290,23 @@ func (x *exploration) judge(last int64) string {
 	if !x.tame || len(w.running()) == 0 {
 		return ""
 	}
-	if short > 2*len(x.faults) {
+	if short > 2*len(x.faults) && !x.away {
 		return fmt.Sprintf("less than the share of those who live was owned for %d seconds", short)
 	}
-	for k := last/1000 + 11; k < w.now/1000-1; k++ {
+	for k := last/1000 + x.settles(); k < w.now/1000-1; k++ {
 		if o := w.owned(k); !o.exact() {
 			return fmt.Sprintf("second %d, %d after the last fault: %s", k-w.begin, k-last/1000, o)
 		}
 	}
 	return ""
+}
+
+// settles is within how many seconds after the last fault all is exact.
+func (x *exploration) settles() int64 {
+	if x.server {
+		return 15
+	}
+	return 11
 }
 
 // running are those who run at the end.
@@ -314,7 +368,13 @@ func (e episode) shrink() episode {
 // TestExplore plays random episodes. No second may have more owned than there is, in no
 // episode. While there is a majority, those who live own at least their shares but for
 // two seconds a fault, and all is exact within 10 s of the last one.
-func TestExplore(t *testing.T) {
+func TestExplore(t *testing.T) { exploreAll(t, false) }
+
+// TestExploreWithServer does so where heartbeats go through a server, which is away at times.
+func TestExploreWithServer(t *testing.T) { exploreAll(t, true) }
+
+func exploreAll(t *testing.T, server bool) {
+	t.Helper()
 	n := *episodes
 	if n == 0 {
 		n = 1500
@@ -327,7 +387,7 @@ func TestExplore(t *testing.T) {
 		t.Run(fmt.Sprint("batch ", batch), func(t *testing.T) {
 			t.Parallel()
 			for i := batch; i < n; i += batches {
-				explore(t, *seed+uint64(i))
+				explore(t, *seed+uint64(i), server)
 			}
 		})
 	}
@@ -335,9 +395,9 @@ func TestExplore(t *testing.T) {
 
 // explore plays the episode of a seed, and fails with the shortest one that does if it
 // goes wrong.
-func explore(t *testing.T, seed uint64) {
+func explore(t *testing.T, seed uint64, server bool) {
 	t.Helper()
-	e := newEpisode(seed)
+	e := newEpisode(seed, server)
 	problem, _ := e.play()
 	if problem == "" {
 		return

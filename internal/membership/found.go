@@ -1,15 +1,24 @@
 package membership
 
-import "cmp"
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// lineageBits are those of a lineage that distinguish it from others that were founded in the
+// same second.
+const lineageBits = 29
+
+// founded returns the first second of the lineage.
+func (t *Tracker) founded() int64 { return int64(t.lineage >> lineageBits) }
 
 // claim is what this replica says of its view.
 func (t *Tracker) claim() Claim {
-	keys := make([]Key, 0, len(t.members))
-	for k := range t.members {
-		keys = append(keys, k)
-	}
-	return Claim{Lineage: t.lineage, Second: t.known, Hash: hashOf(t.lineage, keys)}
+	return Claim{Lineage: t.lineage, Second: t.known, Hash: hashOf(t.lineage, keysOf(t.members))}
 }
+
+func keysOf(members map[Key]*peer) []Key { return slices.Collect(maps.Keys(members)) }
 
 // hashOf returns a hash of a view, which does not depend on the order.
 func hashOf(lineage uint64, members []Key) uint64 {
@@ -62,7 +71,7 @@ func (t *Tracker) replace(by *peer, members map[Key]*peer) {
 			p.out = by.Claim.Second
 		}
 	}
-	t.lineage = by.Claim.Lineage
+	t.handNew(by.Claim, members)
 	t.agree(members, by.Claim.Second)
 	if t.wasOut() {
 		t.retireKeeping()
@@ -136,7 +145,8 @@ func (t *Tracker) found(now int64) {
 	if founders[t.self()] == nil {
 		return // It does not hear itself yet.
 	}
-	t.lineage = uint64(first)<<29 | splitMix64(uint64(t.self()))>>35
+	t.lineage = uint64(first)<<lineageBits | splitMix64(uint64(t.self()))>>(64-lineageBits)
+	t.acting = founders
 	t.agree(founders, first)
 	for _, k := range keys {
 		t.votes[k.vote(joins)] = t.stamp

@@ -27,6 +27,9 @@ type Heartbeat struct {
 	HeirSince int64
 	// Claim is the last view that it has agreed on.
 	Claim Claim
+	// HandsOver says that with a server it acts on a view only once all have claimed it. Version
+	// 0.1.0 does not.
+	HandsOver bool
 	// Votes are its own votes. Settled are those that made their difference by the second of
 	// its claim, and those that state what its claim contains: a replica that has come as far
 	// need not look at them.

@@ -28,8 +28,7 @@ const (
 	// of a second are decided 750 ms before it, which is as long after these at least.
 	BeatSpread = 200
 	// voteDelay is from the round of a vote to the second in which it counts, if all members
-	// agree; serverDelay is added if heartbeats go through a server, as a vote that has not
-	// come from it by then counts as not cast.
+	// agree; serverDelay is added if heartbeats go through a server, which takes longer.
 	voteDelay, serverDelay = 2000 - BeatAt, period
 	// ahead is how much earlier more than half have to agree if not all do, and how much
 	// earlier than it counts a vote that one is lost is cast.
@@ -76,8 +75,9 @@ type Options struct {
 	// is one for StartAloneAfter seconds.
 	Seeds           bool
 	StartAloneAfter int64
-	// Server says that heartbeats go through a server, not from replica to replica: a replica
-	// that hears itself but not others knows that they say nothing.
+	// Server says that heartbeats go through a server, not from replica to replica. It carries
+	// writes out one after the other, so that a replica which reads its own heartbeat has read all
+	// that was written before. While it is away those who were members go on.
 	Server bool
 }
 
@@ -120,6 +120,10 @@ type Tracker struct {
 	possible []outlook
 	tallied  int64
 	view     View
+	// acting are the members of the last view that all are known to have agreed on, and handovers
+	// the later ones, if there is a server.
+	acting    map[Key]*peer
+	handovers []handover
 	// total is the weight that the view's shares are of.
 	total uint64
 
@@ -199,6 +203,7 @@ func (t *Tracker) Hear(now int64, heartbeats []*Heartbeat) {
 	if first {
 		t.succeed()
 	}
+	t.noteClaims()
 	t.yield()
 }
 
@@ -211,7 +216,7 @@ func (t *Tracker) hear(now int64, h *Heartbeat) (p *peer, first bool) {
 	}
 	if h.ID == t.o.Self {
 		if t.heardBack != 0 && h.Sent-t.heardBack > lostAfter {
-			t.contact = h.Sent // The store was away.
+			t.contact = now // The server was away.
 		}
 		t.heardBack = max(t.heardBack, h.Sent)
 	} else if now-h.Sent < lostAfter {
@@ -291,6 +296,7 @@ func (t *Tracker) retire() {
 	t.members, t.votes = map[Key]*peer{}, map[uint64]int64{}
 	t.said, t.settled = nil, nil
 	t.possible, t.tallied = nil, 0
+	t.acting, t.handovers = nil, nil
 	t.view = t.view.silenced("joining the fleet")
 }
 
@@ -307,6 +313,7 @@ func (t *Tracker) Decide(second int64) View {
 	}
 	t.despair(second)
 	t.forget(second)
+	t.takeOver(second)
 	t.view = t.compose(second)
 	return t.view
 }
@@ -376,6 +383,7 @@ func (t *Tracker) agree(members map[Key]*peer, second int64) {
 			p.in = second
 		}
 	}
+	t.hand(members, min(second, t.known+1), second)
 	t.known, t.tallied = second, second
 	t.members, t.possible = members, []outlook{{base: members}}
 	if len(members) == 0 {
@@ -450,12 +458,6 @@ func (t *Tracker) heard(now, within int64) int {
 		}
 	}
 	return n
-}
-
-// isDeaf reports whether the store is away: not even this replica's own heartbeats
-// come back from it.
-func (t *Tracker) isDeaf(second int64) bool {
-	return t.o.Server && t.heardBack >= t.slept && t.heardBack != 0 && second*1000-t.heardBack >= lostAfter+period
 }
 
 // forget drops incarnations that are over and done with.

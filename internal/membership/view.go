@@ -26,8 +26,8 @@ type View struct {
 	// StoreUp is false when not even this replica's own heartbeats are heard. The view
 	// is the last one before that.
 	StoreUp bool
-	// Agreed says that the view is that of the second. It is not if too few members are heard
-	// from: the members are then those of the last second that was agreed on.
+	// Agreed says that it is known who sends what in the second. It is not if too few members are
+	// heard from: the members are then those of the last second that was agreed on.
 	Agreed bool
 	// Waiting says that this replica has reached none of those that it should.
 	Waiting bool
@@ -41,12 +41,13 @@ func (v View) silenced(why string) View {
 
 // compose returns the view of a second.
 func (t *Tracker) compose(second int64) View {
-	v := View{Second: second, StoreUp: !t.isDeaf(second), Agreed: t.lineage != 0 && t.known == second}
-	v.Members, v.Lost = len(t.members), t.missing(second)
+	v := View{Second: second, StoreUp: !t.isDeaf(second), Agreed: t.lineage != 0 && t.knows(second)}
+	members := t.actsOn()
+	v.Members, v.Lost = len(members), t.missing(second)
 	v.Share = t.view.Share
 	list := v.Share.Members()
-	if !t.isList(list) {
-		list = t.list()
+	if !t.isList(list, members) {
+		list = listOf(members)
 	}
 	if total := t.weightOf(list); total != t.total || !slices.Equal(list, v.Share.Members()) {
 		v.Share, t.total = share.NewPartialView(list, total), total
@@ -54,29 +55,29 @@ func (t *Tracker) compose(second int64) View {
 	v.Waiting = t.asked == 0 && t.Waits(second*1000-period)
 	v.Live, v.Why = t.mayAct(second)
 	if v.Live {
-		v.Arc = v.Share.Arc(t.o.Self)
+		v.Arc = t.arc(v.Share, second)
 	}
 	return v
 }
 
-// isList reports whether a list is that of the members, as nearly always.
-func (t *Tracker) isList(list []share.Member) bool {
-	if len(list) != len(t.members) {
+// isList reports whether a list is that of members, as nearly always.
+func (t *Tracker) isList(list []share.Member, members map[Key]*peer) bool {
+	if len(list) != len(members) {
 		return false
 	}
 	for _, m := range list {
 		p := t.latest[m.ID]
-		if p == nil || t.members[p.key] != p || p.Weight != m.Weight {
+		if p == nil || members[p.key] != p || p.Weight != m.Weight {
 			return false
 		}
 	}
 	return true
 }
 
-// list returns the members in the order of their IDs.
-func (t *Tracker) list() []share.Member {
-	byID := make(map[string]*peer, len(t.members))
-	for _, m := range t.members {
+// listOf returns members in the order of their IDs.
+func listOf(members map[Key]*peer) []share.Member {
+	byID := make(map[string]*peer, len(members))
+	for _, m := range members {
 		// Of two incarnations of one replica the later one sends.
 		if q := byID[m.ID]; q == nil || q.Asked < m.Asked {
 			byID[m.ID] = m
@@ -131,7 +132,7 @@ func (t *Tracker) mayAct(second int64) (live bool, why string) {
 	switch {
 	case t.doubt != "":
 		return false, t.doubt
-	case t.leaving != 0 && !t.isMember() && !t.mayComeIn(second):
+	case t.leaving != 0 && !t.isMember() && !t.isActing(second) && !t.mayComeIn(second):
 		return false, HasLeft
 	case t.asked == 0 && t.Waits(second*1000-period):
 		return false, "waits for the rest of the fleet: none of the replicas in join has been reached"
@@ -141,11 +142,11 @@ func (t *Tracker) mayAct(second int64) (live bool, why string) {
 		return false, "waits for a majority of the fleet that was there"
 	case t.lineage == 0 && t.isUnsure(second*1000-period):
 		return false, "waits for the rest of the fleet: most of the replicas in join have not been reached"
-	case t.lineage == 0, !t.isMember(), t.known > second:
+	case t.lineage == 0, !t.isActing(second), t.known > second:
 		return false, "joining the fleet"
 	case t.isWaking(second):
 		return false, "stood still and has yet to hear whether it was missed"
-	case t.known < second:
+	case !t.knows(second):
 		return false, "too few members are heard from to know who sends what"
 	}
 	return true, ""

@@ -34,7 +34,7 @@ func (t *Tracker) Beat(now int64) Said {
 	t.describe()
 	t.say()
 	said := Said{Asked: t.asked, Leaving: t.leaving, Heir: t.heir, HeirSince: t.heirSince, Votes: t.said, Settled: t.settled}
-	if t.isMember() {
+	if t.isMember() || t.isHandingOver() {
 		said.Claim = t.claim()
 		said.Claim.Majority = 2*t.heard(now, lostAfter) > len(t.members)
 	}
@@ -254,6 +254,9 @@ func (t *Tracker) suspect(now int64, k Key, p *peer) {
 	_, voted := t.votes[k.vote(lost)]
 	end, ended := t.votes[k.vote(found)]
 	last := max(p.Sent, t.contact)
+	if t.o.Server {
+		now = t.heardBack // What a server has not been there to carry out is not missed.
+	}
 	switch silent := now-last >= hearing; {
 	case voted && !ended && !silent:
 		t.votes[k.vote(found)] = t.stamp

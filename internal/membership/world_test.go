@@ -17,7 +17,7 @@ const (
 	// leadTime is how long before a second its members are decided.
 	leadTime = 750
 	// leaveTime is after how long one ends that could not leave.
-	leaveTime = 8000
+	leaveTime = 10_000
 	// meetWithin is how long one looks for others before its first heartbeat.
 	meetWithin = 500
 )
@@ -30,8 +30,12 @@ type node struct {
 	// phase is when in a second it sends its heartbeats, born when it was started and sent
 	// when it sent the last one.
 	phase, born, sent int64
-	running           bool
-	stopped           bool
+	// writing is until when it waits for a server to acknowledge its last heartbeat.
+	writing int64
+	running bool
+	stopped bool
+	// old says that it is of a version that does not hand views over.
+	old bool
 	// side is which side of a partition it is on.
 	side int
 	// deafTo are those that it does not hear.
@@ -87,6 +91,8 @@ type world struct {
 	divisions []share.View
 	// gossip is how news spreads; nil if it goes to each at once.
 	gossip *gossip
+	// server is what news goes through; nil if there is none.
+	server *server
 }
 
 func newWorld(seed uint64, o Options) *world {
@@ -121,7 +127,7 @@ func (w *world) find(id string) *node {
 }
 
 func (w *world) reaches(a, b *node) bool {
-	return a != b && a.running && b.running && !a.stopped && a.side == b.side && !b.deafTo[a]
+	return w.server == nil && a != b && a.running && b.running && !a.stopped && a.side == b.side && !b.deafTo[a]
 }
 
 // sync exchanges all that is known with one that can be reached.
@@ -140,9 +146,11 @@ func (w *world) sync(n *node) {
 }
 
 func (w *world) send(from, to *node, entries []*entry) {
-	at := w.now + w.from + w.rng.Int64N(w.to-w.from+1) + w.lag[from.id]
-	to.post(at, message{from, entries})
+	to.post(w.now+w.delay()+w.lag[from.id], message{from, entries})
 }
+
+// delay is the time that a message takes.
+func (w *world) delay() int64 { return w.from + w.rng.Int64N(w.to-w.from+1) }
 
 // post puts a message on its way that arrives at an instant.
 func (n *node) post(at int64, m message) {
@@ -154,6 +162,9 @@ func (n *node) post(at int64, m message) {
 func (w *world) run(until int64) {
 	for w.now < until {
 		w.now += quantum
+		if w.server != nil {
+			w.server.run(w)
+		}
 		for _, n := range w.nodes {
 			if n.running {
 				w.look(n)
@@ -194,7 +205,7 @@ func (w *world) isToBeat(n *node) bool {
 		n.hear(w.now)
 		return !n.tracker.Waits(w.now) || w.now >= n.born+meetWithin
 	}
-	return w.now%1000 == n.phase && w.now/1000 > n.sent/1000
+	return w.now%1000 == n.phase && w.now/1000 > n.sent/1000 && w.now >= n.writing
 }
 
 // isUnsure reports whether a replica has not heard of half of those who run. Who reaches
@@ -217,7 +228,7 @@ func (w *world) receive(n *node) {
 	for look := n.received; look <= w.now; look += quantum {
 		for _, m := range n.inbox[look] {
 			if m.from.side == n.side {
-				n.take(m.entries)
+				n.take(m.entries, w.server != nil)
 			}
 		}
 		delete(n.inbox, look)
@@ -225,10 +236,10 @@ func (w *world) receive(n *node) {
 	n.received = w.now
 }
 
-// take takes in entries that are news.
-func (n *node) take(entries []*entry) {
+// take takes in entries that are news, and its own if that comes back as well.
+func (n *node) take(entries []*entry, own bool) {
 	for _, e := range entries {
-		if e == nil || e.number == n.number {
+		if e == nil || e.number == n.number && !own {
 			continue
 		}
 		if old := n.entry(e.number); old == nil || e.Sent > old.Sent || e.gone && e.Sent == old.Sent {
@@ -273,7 +284,7 @@ func (w *world) beat(n *node) {
 	said := n.tracker.Beat(w.now)
 	e := &entry{number: n.number, Heartbeat: &Heartbeat{
 		ID: n.id, Weight: n.weight, Address: n.addr, Sent: w.now, Asked: said.Asked, Leaving: said.Leaving,
-		Heir: said.Heir, HeirSince: said.HeirSince, Claim: said.Claim, Votes: said.Votes, Settled: said.Settled,
+		Heir: said.Heir, HeirSince: said.HeirSince, Claim: said.Claim, HandsOver: !n.old, Votes: said.Votes, Settled: said.Settled,
 	}}
 	w.spread(n, e)
 	if w.gossip == nil || w.gossip.isToExchange(w) {
@@ -282,6 +293,10 @@ func (w *world) beat(n *node) {
 }
 
 func (w *world) spread(n *node, e *entry) {
+	if w.server != nil {
+		w.server.post(w, n, e)
+		return
+	}
 	n.put(e)
 	if w.gossip != nil {
 		entries := []*entry{e}
@@ -326,6 +341,9 @@ func (w *world) unregister(n *node) {
 	if e := n.entry(n.number); e != nil {
 		last := *e
 		last.gone = true
+		if w.server != nil {
+			last.Heartbeat = w.server.last(n, last.Heartbeat)
+		}
 		w.spread(n, &last)
 	}
 	w.end(n)
@@ -355,8 +373,8 @@ type ownership struct {
 	// is what those own who ran all the second.
 	parts        map[string]float64
 	sum, present float64
-	// differ says that two act on different views.
-	differ bool
+	// differ says that two act on different views, and doubled that they own the same slots.
+	differ, doubled bool
 	// lineages are those that are acted on.
 	lineages map[uint64]bool
 }
@@ -364,6 +382,7 @@ type ownership struct {
 func (w *world) owned(second int64) ownership {
 	o := ownership{parts: map[string]float64{}, lineages: map[uint64]bool{}}
 	var members []share.Member
+	var arcs []share.Arc
 	for _, n := range w.nodes {
 		v, known := n.views[second]
 		if !known || !v.Live || !n.up[second] {
@@ -373,6 +392,10 @@ func (w *world) owned(second int64) ownership {
 			o.differ = true
 		}
 		members = v.Share.Members()
+		for _, a := range arcs {
+			o.doubled = o.doubled || a.Intersect(v.Arc) != (share.Arc{})
+		}
+		arcs = append(arcs, v.Arc)
 		o.lineages[n.lineages[second]] = true
 		o.parts[n.id] = v.Arc.Ratio()
 		o.sum += v.Arc.Ratio()
@@ -386,7 +409,7 @@ func (w *world) owned(second int64) ownership {
 	return o
 }
 
-func (o ownership) exact() bool { return math.Abs(o.present-1) < 1e-9 && !o.differ }
+func (o ownership) exact() bool { return math.Abs(o.present-1) < 1e-9 && !o.doubled }
 
 func (o ownership) String() string {
 	if len(o.parts) == 0 {
@@ -402,6 +425,9 @@ func (o ownership) String() string {
 	}
 	if o.differ {
 		text += ", IN DIFFERENT VIEWS"
+	}
+	if o.doubled && !o.differ {
+		text += ", TWICE"
 	}
 	return text
 }

@@ -125,6 +125,15 @@ func cut(part, total uint64) uint64 {
 	return q
 }
 
+// Intersect returns the arc of the slots that belong to both.
+func (a Arc) Intersect(b Arc) Arc {
+	both := Arc{start: max(a.start, b.start), last: min(a.last, b.last), some: a.some && b.some}
+	if !both.some || both.start > both.last {
+		return Arc{}
+	}
+	return both
+}
+
 // Owns reports whether the slot belongs to the arc.
 func (a Arc) Owns(seq uint64) bool {
 	u := seq * golden

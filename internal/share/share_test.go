@@ -137,6 +137,28 @@ func TestOwnershipDoesNotDependOnTheOrderOfMembers(t *testing.T) {
 	}
 }
 
+func TestAnIntersectionIsWhatBothOwn(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	arcs := []Arc{{}, Whole()}
+	for _, v := range randomViews(rng)[:20] {
+		for _, m := range v.Members() {
+			arcs = append(arcs, v.Arc(m.ID))
+		}
+	}
+	for range 2000 {
+		a, b := arcs[rng.IntN(len(arcs))], arcs[rng.IntN(len(arcs))]
+		both := a.Intersect(b)
+		for range 50 {
+			if seq := rng.Uint64(); both.Owns(seq) != (a.Owns(seq) && b.Owns(seq)) {
+				t.Fatalf("%+v and %+v: %+v, which owns slot %d: %v", a, b, both, seq, both.Owns(seq))
+			}
+		}
+		if both == (Arc{}) != (both.Ratio() == 0) {
+			t.Fatalf("%+v has a ratio of %g", both, both.Ratio())
+		}
+	}
+}
+
 func TestCountAgreesWithOwns(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	arcs := []Arc{Whole(), {}, {start: 0, last: 0, some: true}, {start: ^uint64(0), last: ^uint64(0), some: true}}
