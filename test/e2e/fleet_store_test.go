@@ -153,6 +153,38 @@ func (f *fleet) outlives(t *testing.T, store *server, stop, resume func(t *testi
 	agree(t, 3, all...)
 }
 
+func TestAStoreThatHangsDuringAJoinDoublesNothing(t *testing.T) {
+	t.Parallel()
+	for kind, newStore := range stores() {
+		// From before the votes on the newcomer until after all have agreed on it.
+		for _, wait := range []time.Duration{1500 * time.Millisecond, 3 * time.Second, 4500 * time.Millisecond} {
+			t.Run(fmt.Sprint(kind, ", ", wait, " after the start of one"), func(t *testing.T) {
+				t.Parallel()
+				store := newStore(t)
+				takeTurn(t)
+				store.launch(t)
+				target := startLedger(t, "127.0.0.1")
+				f := newFleet(t, target.addr, loopback(t, 4), "  cluster: e2e\n"+store.section)
+				f.target = target
+				all := f.start(t, 3)
+				begin := target.first(t)
+				all = append(all, f.launch(t))
+				target.waitUntil(t, time.Now().Add(wait))
+				store.signal(t, syscall.SIGSTOP)
+				target.waitUntil(t, time.Now().Add(10*time.Second))
+				store.signal(t, syscall.SIGCONT)
+				for _, r := range all {
+					r.shows(t, "traffic_fleet_store_up", 1)
+				}
+				agree(t, 4, all...)
+				agreed := time.Now().Add(2 * time.Second)
+				target.exact(t, always(), agreed, agreed.Add(3*time.Second))
+				target.neverDoubled(t, begin, agreed, 0.6)
+			})
+		}
+	}
+}
+
 func TestAFleetStartsWhenItsStoreDoes(t *testing.T) {
 	t.Parallel()
 	for kind, newStore := range stores() {
