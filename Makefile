@@ -281,9 +281,9 @@ bench-peers: build ## Measure other load generators beside ours and write docs/p
 	$(TOOLS)/peers -traffic_exporter ./traffic_exporter -revision '$(VERSION)' \
 		-vegeta $(VEGETA) -hey $(HEY) -fortio $(FORTIO) -k6 $(K6) -ghz $(GHZ) $(ARGS)
 
-# After changes of the sending path: a profile that is out of date is useless, and does no harm.
+# The tree has none: docs/design/0028. With the file there, go build uses it by itself.
 .PHONY: pgo
-pgo: build ## Take the profile that the compiler optimises the sending path by, in two minutes.
+pgo: build ## Take a profile that go build optimises the sending path by, in two minutes.
 	mkdir -p $(TOOLS)
 	$(GO) build -C test/bench -o $(TOOLS)/peers ./peers
 	test/bench/pgo.sh $(TOOLS)/peers $(ARGS)

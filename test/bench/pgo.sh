@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The profile that the compiler optimises the sending path by: cmd/traffic_exporter/default.pgo.
+# A profile that go build optimises the sending path by: cmd/traffic_exporter/default.pgo. The tree has
+# none (docs/design/0028).
 #
 #   test/bench/pgo.sh PEERS [SECONDS]      default 5 s for each kind of request
 #
