@@ -281,6 +281,13 @@ bench-peers: build ## Measure other load generators beside ours and write docs/p
 	$(TOOLS)/peers -traffic_exporter ./traffic_exporter -revision '$(VERSION)' \
 		-vegeta $(VEGETA) -hey $(HEY) -fortio $(FORTIO) -k6 $(K6) -ghz $(GHZ) $(ARGS)
 
+# The tree has none: docs/design/0028. With the file there, go build uses it by itself.
+.PHONY: pgo
+pgo: build ## Take a profile that go build optimises the sending path by, in two minutes.
+	mkdir -p $(TOOLS)
+	$(GO) build -C test/bench -o $(TOOLS)/peers ./peers
+	test/bench/pgo.sh $(TOOLS)/peers $(ARGS)
+
 .PHONY: bench-users
 bench-users: build ## Measure what a user costs who waits, a million at a time, and the same of k6; ARGS='5000 200' for others.
 	-$(MAKE) --keep-going $(K6)

@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,8 +71,7 @@ func (e *exporter) config(j job) string {
 	rate, inFlight := float64(j.Rate), maxInFlight
 	switch {
 	case j.Rate == flatOut:
-		// Slots of the same millisecond come due together.
-		rate, inFlight = flatOutRate, 2*j.connections()
+		rate, inFlight = flatOutRate, j.connections()
 	case e.inFlight > 0:
 		inFlight = e.inFlight
 	}
@@ -112,6 +113,35 @@ func (e *exporter) metrics(ctx context.Context, j job) (metrics, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	return scrape(ctx, "http://"+string(address)+"/metrics")
+}
+
+// profile has the exporter that does the job write a profile of its processor time to a file.
+func (e *exporter) profile(ctx context.Context, j job, during time.Duration, path string) error {
+	address, err := os.ReadFile(filepath.Join(j.Dir, "address"))
+	if err != nil {
+		return err
+	}
+	seconds := max(1, int(during.Seconds()))
+	ctx, cancel := context.WithTimeout(ctx, during+10*time.Second)
+	defer cancel()
+	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", address, seconds)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("found the status %s", response.Status)
+	}
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	return os.WriteFile(path, content, 0o600)
 }
 
 // Reported implements tool. All that the exporter reports is in its metrics.

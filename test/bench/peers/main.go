@@ -94,6 +94,7 @@ func suiteCommand(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&o.targetCPU, "target-cpu", "0", "the processor of the target")
 	flags.StringVar(&o.toolCPUs, "tool-cpus", "", "the processors of the tools, such as 1-3 (default all others)")
 	flags.StringVar(&o.revision, "revision", "", "the version of this project that is measured")
+	flags.StringVar(&o.profiles, "profiles", "", "an existing folder for profiles of traffic_exporter, which make its figures worthless")
 	o.finders = finders(flags)
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -30,6 +30,8 @@ type bench struct {
 	// self is the suite's own binary, which is the receiver, too.
 	self string
 	dir  string
+	// profiles is the folder for profiles of the exporter's windows; none are taken if it is empty.
+	profiles string
 }
 
 // target is what a tool sends to during one run.
@@ -112,8 +114,9 @@ func (b *bench) watchDaemon(ctx context.Context, e *exporter, j job, p *process,
 	if err != nil {
 		return run{}, err
 	}
+	profiled := b.profile(ctx, e, j)
 	r, err := b.watch(ctx, p, to, b.Warmup-time.Since(begin))
-	if err != nil {
+	if err = errors.Join(err, <-profiled); err != nil {
 		return r, err
 	}
 	between := time.Since(scraped)
@@ -135,6 +138,21 @@ func (b *bench) watchDaemon(ctx context.Context, e *exporter, j job, p *process,
 	err = p.stop()
 	r.WholeCPU = p.used()
 	return r, err
+}
+
+// profile takes a profile of the exporter as long as the window, if that was asked for. It returns
+// where the error will come.
+func (b *bench) profile(ctx context.Context, e *exporter, j job) <-chan error {
+	done := make(chan error, 1)
+	if b.profiles == "" {
+		done <- nil
+		return done
+	}
+	go func() {
+		name := fmt.Sprintf("%s-%v.pb.gz", string(j.Protocol), float64(j.Rate))
+		done <- e.profile(ctx, j, b.Window, filepath.Join(b.profiles, name))
+	}()
+	return done
 }
 
 // watch waits for the warm-up and returns what happened in the window after it.

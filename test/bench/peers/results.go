@@ -43,8 +43,10 @@ type settings struct {
 	Window      time.Duration `json:"window"`
 	TargetCPU   string        `json:"target_cpu"`
 	ToolCPUs    string        `json:"tool_cpus"`
-	Script      script        `json:"script"`
-	Stall       script        `json:"stall"`
+	// Unanswered is how many requests the exporter may have unanswered flat out.
+	Unanswered int    `json:"unanswered"`
+	Script     script `json:"script"`
+	Stall      script `json:"stall"`
 }
 
 // program is a tool or a target, found or not.

@@ -25,6 +25,7 @@ type options struct {
 	window              time.Duration
 	targetCPU, toolCPUs string
 	revision            string
+	profiles            string
 	finders             []finder
 }
 
@@ -40,7 +41,7 @@ func (o options) plan() (plan, error) {
 	if o.window != 0 {
 		p.Window = o.window
 	}
-	p.TargetCPU, p.ToolCPUs = o.targetCPU, o.toolCPUs
+	p.TargetCPU, p.ToolCPUs, p.Unanswered = o.targetCPU, o.toolCPUs, job{Rate: flatOut}.connections()
 	if p.ToolCPUs == "" {
 		if p.ToolCPUs, err = others(o.targetCPU, runtime.NumCPU()); err != nil {
 			return p, err
@@ -104,7 +105,7 @@ func measureAll(ctx context.Context, o options, out io.Writer) (r *results, err 
 		Date: time.Now().UTC(), Command: o.command,
 		Revision: o.revision, Machine: thisMachine(), Settings: p.settings,
 	}
-	b := &bench{plan: p, self: self, dir: dir}
+	b := &bench{plan: p, self: self, dir: dir, profiles: o.profiles}
 	s := &suite{bench: b, results: r, out: out, tools: map[string]tool{}, missing: map[string]string{}}
 	if err = s.find(ctx, o.finders); err != nil {
 		return nil, err
