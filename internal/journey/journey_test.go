@@ -7,6 +7,7 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -103,6 +104,28 @@ func TestNoCodingMakesMuchOfLittle(t *testing.T) {
 		small := `[` + strings.Repeat(`{"id":1},`, 20_000) + `{}]`
 		if got, err := decode(coded(t, coding, small), []string{name}, most); err != nil || string(got) != small {
 			t.Errorf("%s: %d bytes of a small one that is repetitive, %v", coding, len(got), err)
+		}
+	}
+}
+
+func TestTheWindowOfBrotliIsNoLargerThanItsContent(t *testing.T) {
+	noise := make([]byte, 300_000)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+	text := string(noise) + " and a reference to the beginning: " + string(noise[:1000])
+	for window := 10; window <= 24; window++ {
+		var b bytes.Buffer
+		w := brotli.NewWriterOptions(&b, brotli.WriterOptions{Quality: 9, LGWin: window})
+		_, err := io.WriteString(w, text)
+		if err = errors.Join(err, w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		narrowed := narrow(b.Bytes(), int64(len(text)))
+		if changed := !bytes.Equal(narrowed, b.Bytes()); changed != (window > 19) {
+			t.Errorf("2^%d: changed: %t", window, changed)
+		}
+		got, err := io.ReadAll(brotli.NewReader(bytes.NewReader(narrowed)))
+		if err != nil || string(got) != text {
+			t.Errorf("2^%d: %d bytes, %v", window, len(got), err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -87,7 +88,7 @@ func decode(body []byte, codings []string, limit int64) ([]byte, error) {
 		if taken++; taken > maxCodings {
 			return nil, errCodings
 		}
-		r, err := decoder(name, body)
+		r, err := decoder(name, body, budget.Left())
 		if err != nil {
 			return nil, err
 		}
@@ -98,8 +99,8 @@ func decode(body []byte, codings []string, limit int64) ([]byte, error) {
 	return body, nil
 }
 
-// decoder returns a reader that takes off a coding.
-func decoder(name string, body []byte) (io.Reader, error) {
+// decoder returns a reader that takes off a coding. Of what comes, no more than most bytes are read.
+func decoder(name string, body []byte, most int64) (io.Reader, error) {
 	switch name {
 	case "gzip", "x-gzip":
 		return inflate.Gzip(body)
@@ -110,12 +111,26 @@ func decoder(name string, body []byte) (io.Reader, error) {
 		}
 		return flate.NewReader(bytes.NewReader(body)), nil
 	case "br":
-		return brotli.NewReader(bytes.NewReader(body)), nil
+		return brotli.NewReader(bytes.NewReader(narrow(body, most))), nil
 	case "zstd":
 		return zstd.NewReader(bytes.NewReader(body), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxWindow))
 	default:
 		return nil, errors.New("it is not known")
 	}
+}
+
+// narrow returns a body in brotli with a window that is no larger than it needs to be for so many bytes: the
+// decoder fills all of it, up to 16 MiB, before it returns any. To a body that is not longer the size of
+// the window makes no difference (RFC 7932, section 4), and the sizes from 2^18 on are encoded in the same
+// three bits (section 9.1).
+func narrow(body []byte, most int64) []byte {
+	need := max(18, bits.Len64(uint64(most)+16))
+	if body[0]&1 == 0 || body[0]>>1&7 == 0 || 17+int(body[0]>>1&7) <= need {
+		return body
+	}
+	body = bytes.Clone(body)
+	body[0] = body[0]&^0xe | byte(need-17)<<1
+	return body
 }
 
 // maxWindow bounds the memory of a decoder (RFC 9659).
