@@ -79,6 +79,12 @@ func mapped(m []grafana.Mapping) option {
 	return func(p *grafana.Panel) { p.FieldConfig.Defaults.Mappings = m }
 }
 
+// reloaded is whether replicas could load their configuration, and their web configuration where they have one.
+func reloaded() string {
+	config, web := metric("traffic_config_last_reload_successful", ofInstance), metric("traffic_web_config_last_reload_successful", ofInstance)
+	return config + " * " + web + " or " + config
+}
+
 func (b *board) fleetStats() {
 	b.place(3, 4, stat("Replicas that send", "Replicas that count as members of their fleet and send.", count,
 		query("", sum("", metric("traffic_fleet_live", ofInstance))), decimals(0), thresholds(bad, from(1, good))))
@@ -89,8 +95,8 @@ func (b *board) fleetStats() {
 		thresholds(bad, from(0.999, good), from(1.001, bad))))
 	b.place(3, 4, stat("Configurations", "Different configurations that the replicas of a fleet run. More than one while a changed file makes its way; for longer it is a fault.", count,
 		query("", configurations()), decimals(0), thresholds(good, from(2, bad))))
-	b.place(3, 4, stat("Last reload", "Whether every replica could load its configuration the last time it tried.", count,
-		query("", least(metric("traffic_config_last_reload_successful", ofInstance))), mapped(texts("failed", bad, "ok", good))))
+	b.place(3, 4, stat("Last reload", "Whether every replica could load its configuration, and its web configuration if it has one, the last time it tried.", count,
+		query("", least(reloaded())), mapped(texts("failed", bad, "ok", good))))
 	b.place(3, 4, stat("Store", "Whether every replica hears the heartbeats of the fleet. If not, its last view is held.", count,
 		query("", least(metric("traffic_fleet_store_up", ofInstance))), mapped(texts("away", bad, "ok", good))))
 	b.place(3, 4, stat("Largest clock skew", "The clock that is furthest from the others' median.", seconds,

@@ -110,6 +110,13 @@ and
 			description: "Replica {{ $labels.instance }} of {{ $labels.job }} runs on with its last good configuration.",
 		},
 		{
+			name: "TrafficWebConfigStale", severity: warning, concern: configuration,
+			expr:        `traffic_web_config_last_reload_successful == 0`,
+			wait:        10 * time.Minute,
+			summary:     "The web configuration or a certificate in it cannot be read again: the last good one is in use.",
+			description: "Replica {{ $labels.instance }} of {{ $labels.job }} serves its metrics with its last good web configuration. Scrapes fail when the certificates in it expire.",
+		},
+		{
 			name: "TrafficStoreAway", severity: warning, concern: fleet,
 			expr:        `count without (REPLICA) (traffic_fleet_store_up == 0)`,
 			wait:        2 * time.Minute,

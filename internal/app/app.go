@@ -148,8 +148,13 @@ func New(o Options) (*App, error) {
 			return nil, err
 		}
 	}
-	a.server, err = web.New(shown)
-	return a, err
+	if a.server, err = web.New(shown); err != nil {
+		return nil, err
+	}
+	if *o.Web.WebConfigFile != "" {
+		metrics.WebConfig(a.server.ConfigCurrent)
+	}
+	return a, nil
 }
 
 // connect makes the fleet, if the configuration has one, and what depends on whether it

@@ -206,3 +206,25 @@ func TestACredentialThatBecomesAPipeStaysAsItWas(t *testing.T) {
 		t.Errorf("%v requests failed", n)
 	}
 }
+
+func TestAWebConfigurationThatCannotBeReadIsSeen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, web := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "web.yaml")
+	writeConfig(t, file, scenarioText("s", "10/s", url, ""))
+	change := func(content string) {
+		t.Helper()
+		if err := os.WriteFile(web, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change("")
+	o := options(file, io.Discard)
+	o.Web.WebConfigFile = &web
+	r := startApp(t, o)
+	r.eventually(t, "traffic_web_config_last_reload_successful 1")
+	change("nonsense: true")
+	r.eventually(t, "traffic_web_config_last_reload_successful 0")
+	change("")
+	r.eventually(t, "traffic_web_config_last_reload_successful 1")
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/engine"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/httpreq"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/inflate"
 	"github.com/traffic-exporter/traffic_exporter/internal/script"
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
 )
@@ -241,6 +242,9 @@ func (r *run) look(c *protocol.Call, x *exchange) {
 	res, err := x.got.response(r.script.o.MaxBody)
 	if err != nil {
 		c.Result.Reason, c.Result.Err = protocol.ReasonCheck, err
+		if errors.Is(err, inflate.ErrBound) {
+			c.Result.Reason = protocol.ReasonProtocol
+		}
 		return
 	}
 	v := r.journey.Receive(res)

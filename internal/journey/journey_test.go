@@ -7,6 +7,8 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/inflate"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/uri"
 )
 
@@ -67,7 +70,9 @@ func TestContentCodingsAreTakenOff(t *testing.T) {
 		{"unknown", []byte(text), []string{"compress"}, "it is not known"},
 		{"not what it says", []byte(text), []string{"gzip"}, "gzip: invalid header"},
 		{"cut off", coded(t, "gzip", text)[:20], []string{"gzip"}, "unexpected EOF"},
-		{"a bomb", coded(t, "gzip", strings.Repeat("\x00", 1<<20)), []string{"gzip"}, errDecoded.Error()},
+		{"a bomb", coded(t, "gzip", strings.Repeat("\x00", 1<<20)), []string{"gzip"}, "it costs too much to decompress: it is longer than max_response_bytes then"},
+		{"a bomb in layers", nested(t, 10, text), slices.Repeat([]string{"gzip"}, 10), errCodings.Error()},
+		{"as many layers as there may be", nested(t, maxCodings, text), slices.Repeat([]string{"gzip"}, maxCodings), text},
 	} {
 		got, err := decode(tc.body, tc.codings, 1000)
 		text := string(got)
@@ -76,6 +81,62 @@ func TestContentCodingsAreTakenOff(t *testing.T) {
 		}
 		if text != tc.want {
 			t.Errorf("%s: %q, want %q", tc.name, text, tc.want)
+		}
+	}
+}
+
+// nested returns a string in so many content codings.
+func nested(tb testing.TB, layers int, text string) []byte {
+	tb.Helper()
+	for range layers {
+		text = string(coded(tb, "gzip", text))
+	}
+	return []byte(text)
+}
+
+func TestNoCodingMakesMuchOfLittle(t *testing.T) {
+	const most = 10 << 20
+	for _, coding := range []string{"gzip", "deflate", "raw deflate", "br", "zstd"} {
+		name := strings.TrimPrefix(coding, "raw ")
+		if _, err := decode(coded(t, coding, strings.Repeat(" ", most)), []string{name}, most); !errors.Is(err, inflate.ErrBound) {
+			t.Errorf("%s: %v", coding, err)
+		}
+		small := `[` + strings.Repeat(`{"id":1},`, 20_000) + `{}]`
+		if got, err := decode(coded(t, coding, small), []string{name}, most); err != nil || string(got) != small {
+			t.Errorf("%s: %d bytes of a small one that is repetitive, %v", coding, len(got), err)
+		}
+	}
+}
+
+func TestTheWindowOfBrotliIsNoLargerThanItsContent(t *testing.T) {
+	noise := make([]byte, 300_000)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+	text := string(noise) + " and a reference to the beginning: " + string(noise[:1000])
+	for window := 10; window <= 24; window++ {
+		var b bytes.Buffer
+		w := brotli.NewWriterOptions(&b, brotli.WriterOptions{Quality: 9, LGWin: window})
+		_, err := io.WriteString(w, text)
+		if err = errors.Join(err, w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		narrowed := narrow(b.Bytes(), int64(len(text)))
+		if changed := !bytes.Equal(narrowed, b.Bytes()); changed != (window > 19) {
+			t.Errorf("2^%d: changed: %t", window, changed)
+		}
+		got, err := io.ReadAll(brotli.NewReader(bytes.NewReader(narrowed)))
+		if err != nil || string(got) != text {
+			t.Errorf("2^%d: %d bytes, %v", window, len(got), err)
+		}
+	}
+}
+
+func TestAResponseIsDecodedOnce(t *testing.T) {
+	for _, body := range [][]byte{coded(t, "gzip", "text"), []byte("no gzip")} {
+		r := received{body: body, head: protocol.Head{Status: 200, Fields: []protocol.Field{{Name: "content-encoding", Value: "gzip"}}}}
+		first, err := r.response(1000)
+		r.head.Fields = nil
+		if second, again := r.response(1000); second != first || !errors.Is(again, err) {
+			t.Errorf("%q was decoded again", body)
 		}
 	}
 }

@@ -30,6 +30,7 @@ func TestDocumentation(t *testing.T) {
 	}
 	reg, m, _ := open(t, storefront(), plain(), visits(), account(), calls(), twofold())
 	m.SetData([]telemetry.Dataset{{Name: "people", Rows: func() int { return 3 }, Current: func() bool { return true }}})
+	m.WebConfig(func() bool { return true })
 	before, rest, found := strings.Cut(string(page), generatedFrom)
 	_, after, closed := strings.Cut(rest, generatedTo)
 	if !found || !closed {

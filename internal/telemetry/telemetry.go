@@ -75,6 +75,19 @@ func New(reg prometheus.Registerer) *Metrics {
 // DryRun marks the process as a dry run.
 func (m *Metrics) DryRun() { m.dryRun.Set(1) }
 
+// WebConfig exposes whether the web configuration is as its files are. Call it once, where there is one.
+func (m *Metrics) WebConfig(current func() bool) {
+	promauto.With(m.reg).NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "traffic_web_config_last_reload_successful",
+		Help: "Whether the last look at the web configuration and the certificates in it succeeded (1) or failed or does not end (0), so that the last good ones are in use; only with --web.config.file.",
+	}, func() float64 {
+		if current() {
+			return 1
+		}
+		return 0
+	})
+}
+
 // Scenario returns the metrics of the scenario that spec describes and exposes them
 // from now on, with every series whose labels are known created at 0.
 //

@@ -52,6 +52,22 @@ func TestReload(t *testing.T) {
 	}
 }
 
+func TestWebConfig(t *testing.T) {
+	reg, m, _ := open(t)
+	const name = "traffic_web_config_last_reload_successful"
+	if n := len(scrape(t, reg).where(name)); n != 0 {
+		t.Errorf("%d series without a web configuration", n)
+	}
+	current := true
+	m.WebConfig(func() bool { return current })
+	for _, want := range []float64{1, 0, 1} {
+		current = want == 1
+		if got := scrape(t, reg).one(t, name).value; got != want {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+}
+
 func TestRemoveDeletesEverySeries(t *testing.T) {
 	reg, m, scenarios := open(t, storefront())
 	before := len(scrape(t, reg).of(""))

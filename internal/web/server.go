@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/grafana/dskit/services"
@@ -105,8 +106,8 @@ type Server struct {
 	flags  *toolkit.FlagConfig
 	server *http.Server
 	logger *slog.Logger
-	// config is the web configuration; nil if there is none.
-	config    *webConfig
+	// config is the web configuration; nil if there is none, or before the start.
+	config    atomic.Pointer[webConfig]
 	listeners []net.Listener
 }
 
@@ -176,19 +177,28 @@ func (s *Server) listen(ctx context.Context) error {
 }
 
 // configure reads the web configuration, if there is one, and leads the toolkit to the copy.
-func (s *Server) configure() (err error) {
+func (s *Server) configure() error {
 	file := *s.flags.WebConfigFile
 	if file == "" {
 		return nil
 	}
-	if s.config, err = newWebConfig(file, s.logger); err != nil {
+	config, err := newWebConfig(file, s.logger)
+	if err != nil {
 		return err
 	}
+	s.config.Store(config)
 	flags := *s.flags
-	path := s.config.copied.path()
+	path := config.copied.path()
 	flags.WebConfigFile = &path
 	s.flags = &flags
 	return nil
+}
+
+// ConfigCurrent reports whether the web configuration, and the certificates in it, are as the files
+// are now: not if the last look at them failed, or does not end. It may be called concurrently.
+func (s *Server) ConfigCurrent() bool {
+	config := s.config.Load()
+	return config == nil || !config.failing.Load()
 }
 
 func (s *Server) leftToToolkit() bool {
@@ -204,8 +214,8 @@ func (s *Server) leftToToolkit() bool {
 }
 
 func (s *Server) serve(ctx context.Context) error {
-	if s.config != nil {
-		go s.config.follow(ctx)
+	if config := s.config.Load(); config != nil {
+		go config.follow(ctx)
 	}
 	done := make(chan error, 1)
 	go func() {
@@ -236,8 +246,8 @@ func (s *Server) stop(error) error {
 	for _, l := range s.listeners {
 		_ = l.Close()
 	}
-	if s.config != nil {
-		s.config.close()
+	if config := s.config.Load(); config != nil {
+		config.close()
 	}
 	return nil
 }

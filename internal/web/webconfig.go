@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
@@ -31,7 +32,8 @@ type webConfig struct {
 	closed bool
 	// content is what the copy holds.
 	content []byte
-	failing bool
+	// failing says that the last look at the files failed, or does not end.
+	failing atomic.Bool
 	logger  *slog.Logger
 }
 
@@ -112,8 +114,7 @@ func (w *webConfig) close() {
 
 // report logs when looks begin or cease to fail.
 func (w *webConfig) report(changed bool, err error) {
-	was := w.failing
-	w.failing = err != nil
+	was := w.failing.Swap(err != nil)
 	switch {
 	case err != nil && !was:
 		w.logger.Warn("keeping the last good web configuration", "file", w.file, "err", err)

@@ -34,12 +34,16 @@ func TestAWebConfigurationThatHangsHoldsUpNobody(t *testing.T) {
 		}
 		return strings.Contains(logs.String(), "no response from the file system within 5s")
 	}, "the outage is logged")
+	if s.ConfigCurrent() {
+		t.Error("a configuration that hangs is current")
+	}
 	// One look hangs, however many requests and handshakes there were.
 	if n := threads() - before; n > 20 {
 		t.Errorf("%d more threads", n)
 	}
 	heal()
 	eventually(t, func() bool { return strings.Contains(logs.String(), "web configuration read again") }, "the end of the outage is logged")
+	eventually(t, s.ConfigCurrent, "the configuration is current again")
 
 	hangfs.Over(t, dir)
 	begin := time.Now()

@@ -28,13 +28,18 @@ var ErrNoDescriptor = errors.New("no file descriptor to spare for a connection")
 type Descriptors struct {
 	limit int64
 	used  atomic.Int64
-	// lookups has room for those that are on their way.
-	lookups chan struct{}
+	// lookups has room for the queries that are on their way, and doubtful for those of them that most
+	// likely get no response: half of them, so that others need not wait for one that hangs.
+	lookups, doubtful chan struct{}
 }
 
 // NewDescriptors returns so many descriptors.
 func NewDescriptors(n int) *Descriptors {
-	return &Descriptors{limit: int64(n), lookups: make(chan struct{}, mostLookups)}
+	return newDescriptors(n, mostLookups)
+}
+
+func newDescriptors(n, lookups int) *Descriptors {
+	return &Descriptors{limit: int64(n), lookups: make(chan struct{}, lookups), doubtful: make(chan struct{}, max(1, lookups/2))}
 }
 
 // ProcessDescriptors returns what the process may open (RLIMIT_NOFILE), raised as far as it
@@ -51,9 +56,7 @@ func ProcessDescriptors() *Descriptors {
 // descriptorsOf returns what there is for connections where the process may open n files.
 func descriptorsOf(n int) *Descriptors {
 	kept := min(reserve, n/2)
-	d := NewDescriptors(n - kept)
-	d.lookups = make(chan struct{}, max(1, kept*mostLookups/reserve))
-	return d
+	return newDescriptors(n-kept, max(1, kept*mostLookups/reserve))
 }
 
 // Limit returns how many connections there may be at a time; 0 for no bound.
@@ -91,15 +94,30 @@ func (d *Descriptors) give() {
 	}
 }
 
-// lookup waits until a name may be looked up, and returns what to call at the end of that.
-func (d *Descriptors) lookup(ctx context.Context) (end func(), err error) {
+// lookup waits until a name may be looked up, and returns what to call at the end of that. doubtful says
+// that the query before this one got no response.
+func (d *Descriptors) lookup(ctx context.Context, doubtful bool) (end func(), err error) {
 	if d == nil {
 		return func() {}, nil
 	}
-	select {
-	case d.lookups <- struct{}{}:
-		return func() { <-d.lookups }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	var taken []chan struct{}
+	end = func() {
+		for _, room := range taken {
+			<-room
+		}
 	}
+	rooms := []chan struct{}{d.doubtful, d.lookups}
+	if !doubtful {
+		rooms = rooms[1:]
+	}
+	for _, room := range rooms {
+		select {
+		case room <- struct{}{}:
+			taken = append(taken, room)
+		case <-ctx.Done():
+			end()
+			return nil, ctx.Err()
+		}
+	}
+	return end, nil
 }

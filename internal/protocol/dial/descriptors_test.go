@@ -107,7 +107,7 @@ func TestALookupThatWaitedInVainIsNotTheResolversFault(t *testing.T) {
 		w := newWorld()
 		w.fail(nil, true)
 		all := dial.NewDescriptors(1000)
-		for range 4 { // Each asks five times.
+		for range 16 {
 			o, _ := w.origin(t, func(o *dial.Options) { o.Descriptors, o.Timeout = all, time.Hour })
 			go func() { _, _ = o.Connect(t.Context(), "") }()
 		}
@@ -117,6 +117,48 @@ func TestALookupThatWaitedInVainIsNotTheResolversFault(t *testing.T) {
 			t.Errorf("failed as %q: %v", dial.Reason(err), err)
 		}
 	})
+}
+
+// TestNamesThatAreSilentHoldUpNoOthers has names that are silent, some of them for the first time, and looks at how
+// long others wait for their turn.
+func TestNamesThatAreSilentHoldUpNoOthers(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		names int
+		since time.Duration
+	}{
+		{"less than half of the room, which ask again and again", 7, 9 * time.Second},
+		{"many that were silent before", 40, 45 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				silent, healthy := newWorld(), newWorld("10.0.0.1")
+				silent.fail(nil, true)
+				all := dial.NewDescriptors(1000)
+				ctx, cancel := context.WithCancel(t.Context())
+				var asking sync.WaitGroup
+				defer asking.Wait()
+				defer cancel()
+				for range c.names {
+					o, _ := silent.origin(t, func(o *dial.Options) { o.Descriptors, o.Timeout = all, time.Hour })
+					asking.Go(func() {
+						for ctx.Err() == nil {
+							_, _ = o.Connect(ctx, "")
+							time.Sleep(10 * time.Millisecond)
+						}
+					})
+				}
+				time.Sleep(c.since)
+				for range 100 {
+					o, _ := healthy.origin(t, func(o *dial.Options) { o.Descriptors = all })
+					if r := connect(t, o); r.Phases.DNS != 0 {
+						t.Errorf("it waited %s", r.Phases.DNS)
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+		})
+	}
 }
 
 // lookupFunc is a resolver that calls it and finds an address.

@@ -60,6 +60,8 @@ type name struct {
 	// warned is when an outage was logged last, and said that this one was logged.
 	warned time.Time
 	said   bool
+	// hung says that the last lookup got no response.
+	hung bool
 	// failure is what the last lookup failed for, at failedAt.
 	failure  error
 	failedAt time.Time
@@ -278,7 +280,11 @@ func (n *name) run(l *lookup) {
 	d := n.dialer
 	ctx, cancel := context.WithTimeout(d.ctx, min(d.timeout, longestLookup))
 	defer cancel()
-	addrs, err := n.query(ctx, l)
+	n.mu.Lock()
+	hung := n.hung
+	n.mu.Unlock()
+	addrs, err := n.query(ctx, l, hung)
+	hung = err != nil && ctx.Err() != nil && (hung || l.asked.Load())
 	if d.ctx.Err() != nil {
 		err = context.Canceled // It was not the resolver that failed.
 	}
@@ -288,7 +294,7 @@ func (n *name) run(l *lookup) {
 		n.succeed(addrs, time.Now())
 	}
 	n.mu.Lock()
-	n.running = nil
+	n.running, n.hung = nil, hung
 	n.mu.Unlock()
 	l.err = err
 	close(l.done)
@@ -304,8 +310,8 @@ type response struct {
 // query asks the resolver until it responds, again after a second or a quarter of what requests
 // wait, and then more and more slowly: a query or its response may have been lost, and what the
 // resolver could not do a second ago it may be able to do now. The observer receives the query
-// that was responded to and, as failed, those before it.
-func (n *name) query(ctx context.Context, l *lookup) ([]string, error) {
+// that was responded to and, as failed, those before it. hung says that the last lookup got no response.
+func (n *name) query(ctx context.Context, l *lookup, hung bool) ([]string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	responses := make(chan response, mostQueries)
 	var running sync.WaitGroup
@@ -319,7 +325,7 @@ func (n *name) query(ctx context.Context, l *lookup) ([]string, error) {
 		if i := len(asked); i < mostQueries {
 			asked = append(asked, time.Now())
 			running.Go(func() {
-				addrs, err := n.resolve(ctx, l)
+				addrs, err := n.resolve(ctx, l, hung || i > 0)
 				responses <- response{i, addrs, err}
 			})
 		}
@@ -427,11 +433,12 @@ func (n *name) adopt(r resolution) {
 }
 
 // resolve returns the addresses of the name, as host:port. Those of IPv6 and of IPv4 take turns.
-func (n *name) resolve(ctx context.Context, l *lookup) ([]string, error) {
+// doubtful says that the query before got no response.
+func (n *name) resolve(ctx context.Context, l *lookup, doubtful bool) ([]string, error) {
 	if n.port == "" {
 		return nil, &net.AddrError{Err: "missing port in address", Addr: n.host}
 	}
-	end, err := n.dialer.descriptors.lookup(ctx)
+	end, err := n.dialer.descriptors.lookup(ctx, doubtful)
 	if err != nil {
 		return nil, errTooManyLookups
 	}

@@ -43,10 +43,12 @@ type Client struct {
 	entries []httpreq.Entry
 	// prepared are the entries, and varying the differences between the heads of their calls, for taps that
 	// look at them afterwards.
-	prepared    []httpreq.Prepared
-	varying     httpreq.Varying
-	calls       []Call
+	prepared []httpreq.Prepared
+	varying  httpreq.Varying
+	calls    []Call
+	// most is how long a message of a response may be, and whole all of them together.
 	most        uint64
+	whole       int64
 	timeout     time.Duration
 	descriptors *Descriptors
 	exchanges   sync.Pool
@@ -60,7 +62,7 @@ func New(o Options) (*Client, error) {
 	if len(o.Calls) != len(o.HTTP.Entries) {
 		return nil, errors.New("an entry calls nothing")
 	}
-	c := &Client{calls: o.Calls, most: o.MaxMessage, timeout: o.HTTP.Timeout}
+	c := &Client{calls: o.Calls, most: o.MaxMessage, whole: o.HTTP.MaxResponseBytes, timeout: o.HTTP.Timeout}
 	c.varying = httpreq.Varying{Slot: o.HTTP.SlotHeader, Trace: o.HTTP.Traceparent}
 	for i, e := range o.HTTP.Entries {
 		e = Entry(e)

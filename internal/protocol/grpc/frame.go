@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/inflate"
 )
 
 // prefixLen is the length of what stands before a message: whether it is compressed, and how long
@@ -100,9 +102,9 @@ func (f *frames) end() error {
 	return f.err
 }
 
-// split returns the messages of a body, decompressed by the encoding of that name. It returns
-// those before the first that is wrong.
-func split(body []byte, encoding string, most uint64) (messages [][]byte, err error) {
+// split returns the messages of a body, decompressed by the encoding of that name: each is at most so
+// long, and all of them together are within the budget. It returns those before the first that is wrong.
+func split(body []byte, encoding string, most uint64, budget inflate.Budget) (messages [][]byte, err error) {
 	for len(body) >= prefixLen {
 		n := uint64(binary.BigEndian.Uint32(body[1:]))
 		if uint64(len(body)-prefixLen) < n {
@@ -110,7 +112,7 @@ func split(body []byte, encoding string, most uint64) (messages [][]byte, err er
 		}
 		m := body[prefixLen : prefixLen+n]
 		if body[0] == 1 {
-			if m, err = decompress(m, encoding, most); err != nil {
+			if m, err = decompress(m, encoding, most, &budget); err != nil {
 				return messages, err
 			}
 		}
@@ -124,20 +126,23 @@ func split(body []byte, encoding string, most uint64) (messages [][]byte, err er
 }
 
 // decompress returns a message as it was, which is at most so long.
-func decompress(m []byte, encoding string, most uint64) ([]byte, error) {
+func decompress(m []byte, encoding string, most uint64, budget *inflate.Budget) ([]byte, error) {
 	if encoding != gzipName {
 		return nil, fmt.Errorf("a message is compressed by %q, which is not known", encoding)
 	}
-	r, err := gzip.NewReader(bytes.NewReader(m))
+	r, err := inflate.Gzip(m)
 	if err != nil {
 		return nil, fmt.Errorf("gzip: %w", err)
 	}
-	out, err := io.ReadAll(io.LimitReader(r, int64(most)+1))
+	out, err := io.ReadAll(io.LimitReader(r, min(int64(most), budget.Left())+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("gzip: %w", err)
 	case uint64(len(out)) > most:
 		return nil, tooLongError{uint64(len(out)), most}
+	}
+	if err := budget.Spend(len(out)); err != nil {
+		return nil, fmt.Errorf("gzip: %w", err)
 	}
 	return out, nil
 }

@@ -1,10 +1,14 @@
 package grpc
 
 import (
+	"bytes"
+	"errors"
 	"testing"
 	"time"
 
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/inflate"
 )
 
 func TestTimeoutsHaveEightDigitsAndAUnit(t *testing.T) {
@@ -46,11 +50,33 @@ func FuzzFrames(f *testing.F) {
 			got.read(rest[:n], most, false)
 			rest = rest[n:]
 		}
-		messages, err := split(body, gzipName, most)
+		messages, err := split(body, gzipName, most, inflate.NewBudget(len(body), most))
 		if got.end() == nil && (err != nil || len(messages) != got.messages) {
 			t.Errorf("%q: %d messages and no error, but %d messages and %v as a whole", body, got.messages, len(messages), err)
 		}
 	})
+}
+
+func TestMessagesTogetherMakeNotMuchOfLittle(t *testing.T) {
+	const most, whole = 1 << 20, 10 << 20
+	one, err := appendMessage(nil, make([]byte, most), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{1, 100} {
+		body := bytes.Repeat(one, n)
+		if messages, failed := split(body, gzipName, most, inflate.NewBudget(len(body), whole)); !errors.Is(failed, inflate.ErrBound) {
+			t.Errorf("%d messages of %d, %v", len(messages), n, failed)
+		}
+	}
+	small, err := appendMessage(nil, make([]byte, 1000), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := bytes.Repeat(small, 100)
+	if messages, err := split(body, gzipName, most, inflate.NewBudget(len(body), whole)); err != nil || len(messages) != 100 {
+		t.Errorf("%d messages, %v", len(messages), err)
+	}
 }
 
 // FuzzReflection holds that whatever a server responds is read or refused.

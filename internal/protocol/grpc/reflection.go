@@ -137,7 +137,7 @@ func (c *Client) ask(ctx context.Context, entry int, path string, body []byte) (
 	if r := x.result(); r.Failed() {
 		return nil, fmt.Errorf("%s: %w", r.Reason, r.Err)
 	}
-	return split(x.body, x.encoding, maxFile)
+	return split(x.body, x.encoding, maxFile, x.budget())
 }
 
 // errReflection is a response that is not what it has to be.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
+	"github.com/traffic-exporter/traffic_exporter/internal/protocol/inflate"
 )
 
 // leanTap is an exchange at which nobody looks: its response is checked, and its beginning kept if somebody may
@@ -82,7 +83,7 @@ func (x *wholeTap) Request(h protocol.Head, body []byte) {
 
 // readableRequest returns the messages of a request as JSON, or as they are if that cannot be.
 func (x *exchange) readableRequest(body []byte) []byte {
-	messages, err := split(body, gzipName, maxFile)
+	messages, err := split(body, gzipName, maxFile, inflate.NewBudget(maxFile, maxFile))
 	if err != nil {
 		return body
 	}
@@ -133,7 +134,7 @@ func (x *exchange) show(to protocol.Tap) error {
 	for i := range h.Fields {
 		x.readable(&h.Fields[i])
 	}
-	messages, err := split(x.body, x.encoding, x.most)
+	messages, err := split(x.body, x.encoding, x.most, x.budget())
 	var text []byte
 	if len(messages) > 0 || x.streams() {
 		var failed error
@@ -147,6 +148,9 @@ func (x *exchange) show(to protocol.Tap) error {
 	}
 	return err
 }
+
+// budget is how much may come of the response.
+func (x *exchange) budget() inflate.Budget { return inflate.NewBudget(len(x.body), x.client.whole) }
 
 // readable decodes the value of a field that is encoded.
 func (x *exchange) readable(f *protocol.Field) {
