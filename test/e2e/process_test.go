@@ -145,11 +145,11 @@ type exporter struct {
 }
 
 // startExporter writes the configuration and runs the binary until it is ready.
-func startExporter(t *testing.T, config string) *exporter {
+func startExporter(t *testing.T, config string, flags ...string) *exporter {
 	t.Helper()
 	e := &exporter{addr: freeport.Address(t), file: filepath.Join(t.TempDir(), "config.yaml")}
 	write(t, e.file, config)
-	e.process = start(t, env().exporter, "--config.file="+e.file, "--config.watch-interval=200ms", "--web.listen-address="+e.addr)
+	e.process = start(t, env().exporter, append([]string{"--config.file=" + e.file, "--config.watch-interval=200ms", "--web.listen-address=" + e.addr}, flags...)...)
 	eventually(t, func() error {
 		_, err := get("http://" + e.addr + "/-/ready")
 		return err

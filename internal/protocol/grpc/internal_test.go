@@ -58,7 +58,7 @@ func FuzzFrames(f *testing.F) {
 }
 
 func TestMessagesTogetherMakeNotMuchOfLittle(t *testing.T) {
-	const most, whole = 1 << 20, 10 << 20
+	const most, whole = 2 << 20, 20 << 20
 	one, err := appendMessage(nil, make([]byte, most), true)
 	if err != nil {
 		t.Fatal(err)

@@ -11,8 +11,8 @@ import (
 
 const (
 	// Floor is how much may come of any response, in bytes, however small that is: repetitive JSON
-	// compresses well.
-	Floor = 256 << 10
+	// compresses well, and the interoperability tests of gRPC have 300 KiB of zeros.
+	Floor = 1 << 20
 	// MaxRatio is how many times the bytes on the wire may come of a response beyond the Floor, as in
 	// Envoy (max_inflate_ratio).
 	MaxRatio = 100
