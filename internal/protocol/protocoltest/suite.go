@@ -2,6 +2,7 @@ package protocoltest
 
 import (
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -452,7 +453,7 @@ func (s Suite) judgesTheStatus(t *testing.T) {
 
 func (s Suite) refusesAnEntryThatIsNotThere(t *testing.T) {
 	c := s.client(t, s.plain().options(t, "127.0.0.1:1"))
-	for _, i := range []int{-1, 1, 1 << 40} {
+	for _, i := range []int{-1, 1, math.MaxInt} {
 		CheckReason(t, c.do(protocol.Request{Entry: i}), protocol.ReasonProtocol)
 	}
 }
