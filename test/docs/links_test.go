@@ -105,3 +105,14 @@ func headings(t *testing.T, page string) []string {
 	}
 	return all
 }
+
+// TestTheSiteHasAllPages finds pages that the site's navigation leaves out.
+func TestTheSiteHasAllPages(t *testing.T) {
+	nav := string(read(t, "mkdocs.yml"))
+	for _, page := range pages(t) {
+		name, ok := strings.CutPrefix(filepath.ToSlash(page), root+"/docs/")
+		if ok && !strings.Contains(nav, ": "+name+"\n") {
+			t.Errorf("the navigation in mkdocs.yml does not have %s", name)
+		}
+	}
+}
