@@ -41,27 +41,42 @@ func (d discovery) job(name string) string {
 	return fmt.Sprintf("  - {job_name: %s, scrape_native_histograms: true, file_sd_configs: [{files: [%q], refresh_interval: 1s}]}\n", name, d.file)
 }
 
-// ofJob returns the names of the alerts of a job that were notified with a status.
-func (n *notified) ofJob(status, job string) []string {
+// of returns the notifications about a job with a status.
+func (n *notified) of(status, job string) []notification {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var names []string
+	var all []notification
 	for _, a := range n.all {
-		// A busy machine may cause those of the others, but for one.
-		busy := strings.Contains(others, a.Labels["concern"]) && a.Labels["alertname"] != "TrafficLocalFailures"
-		if a.Status == status && a.Labels["job"] == job && !busy {
-			names = append(names, a.Labels["alertname"])
+		if a.Status == status && a.Labels["job"] == job {
+			all = append(all, a)
 		}
+	}
+	return all
+}
+
+// namesOf returns the names of alerts, each once.
+func namesOf(all []notification) []string {
+	var names []string
+	for _, a := range all {
+		names = append(names, a.Labels["alertname"])
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// ofJob returns the names of the alerts of a job that were notified with a status, without those
+// that a busy machine may cause. One that concerns the same is not among these.
+func (n *notified) ofJob(status, job string) []string {
+	return namesOf(slices.DeleteFunc(n.of(status, job), func(a notification) bool {
+		return strings.Contains(others, a.Labels["concern"]) && a.Labels["alertname"] != "TrafficLocalFailures"
+	}))
 }
 
 // awaitsOfJob waits until the webhook is notified that an alert of a job has a status.
 func (n *notified) awaitsOfJob(t *testing.T, status, job, name string) {
 	t.Helper()
 	patiently(t, func() error {
-		if names := n.ofJob(status, job); !slices.Contains(names, name) {
+		if names := namesOf(n.of(status, job)); !slices.Contains(names, name) {
 			return fmt.Errorf("of job %s the alerts %q are %s, %s is not", job, names, status, name)
 		}
 		return nil

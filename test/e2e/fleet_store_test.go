@@ -91,6 +91,17 @@ func stores() map[string]func(t *testing.T) *server {
 	return map[string]func(t *testing.T) *server{"etcd": newEtcd, "consul": newConsul}
 }
 
+// newFleetOnStore returns a store that has not been started, and a fleet of at most n replicas on it.
+func newFleetOnStore(t *testing.T, newStore func(t *testing.T) *server, n int) (*server, *fleet) {
+	t.Helper()
+	store := newStore(t)
+	takeTurn(t)
+	target := startLedger(t, "127.0.0.1")
+	f := newFleet(t, target.addr, loopback(t, n), "  cluster: e2e\n"+store.section)
+	f.target = target
+	return store, f
+}
+
 func TestAFleetOnAStoreIsExactAlsoWhileTheStoreIsAway(t *testing.T) {
 	t.Parallel()
 	for name, absence := range map[string]struct{ stop, resume func(t *testing.T, s *server) }{
@@ -110,12 +121,8 @@ func TestAFleetOnAStoreIsExactAlsoWhileTheStoreIsAway(t *testing.T) {
 		for kind, newStore := range stores() {
 			t.Run(kind+", "+name, func(t *testing.T) {
 				t.Parallel()
-				store := newStore(t)
-				takeTurn(t)
+				store, f := newFleetOnStore(t, newStore, 4)
 				store.launch(t)
-				target := startLedger(t, "127.0.0.1")
-				f := newFleet(t, target.addr, loopback(t, 4), "  cluster: e2e\n"+store.section)
-				f.target = target
 				f.outlives(t, store, absence.stop, absence.resume)
 			})
 		}
@@ -160,26 +167,22 @@ func TestAStoreThatHangsDuringAJoinDoublesNothing(t *testing.T) {
 		for _, wait := range []time.Duration{1500 * time.Millisecond, 3 * time.Second, 4500 * time.Millisecond} {
 			t.Run(fmt.Sprint(kind, ", ", wait, " after the start of one"), func(t *testing.T) {
 				t.Parallel()
-				store := newStore(t)
-				takeTurn(t)
+				store, f := newFleetOnStore(t, newStore, 4)
 				store.launch(t)
-				target := startLedger(t, "127.0.0.1")
-				f := newFleet(t, target.addr, loopback(t, 4), "  cluster: e2e\n"+store.section)
-				f.target = target
 				all := f.start(t, 3)
-				begin := target.first(t)
+				begin := f.target.first(t)
 				all = append(all, f.launch(t))
-				target.waitUntil(t, time.Now().Add(wait))
+				f.target.waitUntil(t, time.Now().Add(wait))
 				store.signal(t, syscall.SIGSTOP)
-				target.waitUntil(t, time.Now().Add(10*time.Second))
+				f.target.waitUntil(t, time.Now().Add(10*time.Second))
 				store.signal(t, syscall.SIGCONT)
 				for _, r := range all {
 					r.shows(t, "traffic_fleet_store_up", 1)
 				}
 				agree(t, 4, all...)
 				agreed := time.Now().Add(2 * time.Second)
-				target.exact(t, always(), agreed, agreed.Add(3*time.Second))
-				target.neverDoubled(t, begin, agreed, 0.6)
+				f.target.exact(t, always(), agreed, agreed.Add(3*time.Second))
+				f.target.neverDoubled(t, begin, agreed, 0.6)
 			})
 		}
 	}
@@ -190,11 +193,7 @@ func TestAFleetStartsWhenItsStoreDoes(t *testing.T) {
 	for kind, newStore := range stores() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			store := newStore(t)
-			takeTurn(t)
-			target := startLedger(t, "127.0.0.1")
-			f := newFleet(t, target.addr, loopback(t, 3), "  cluster: e2e\n"+store.section)
-			f.target = target
+			store, f := newFleetOnStore(t, newStore, 3)
 			var all []*replica
 			for range 3 {
 				all = append(all, f.launch(t))
@@ -213,7 +212,7 @@ func TestAFleetStartsWhenItsStoreDoes(t *testing.T) {
 			store.launch(t)
 			agree(t, 3, all...)
 			begin := time.Now().Add(time.Second)
-			target.exact(t, always(), begin, begin.Add(3*time.Second))
+			f.target.exact(t, always(), begin, begin.Add(3*time.Second))
 		})
 	}
 }

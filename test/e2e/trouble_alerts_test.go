@@ -82,7 +82,7 @@ scrape_configs:
 	}
 	for _, trouble := range troubles {
 		for _, name := range trouble.alerts {
-			received.awaitsAlert(t, "firing", trouble.job, name)
+			received.awaitsOfJob(t, "firing", trouble.job, name)
 		}
 	}
 	for i, trouble := range troubles {
@@ -90,7 +90,7 @@ scrape_configs:
 	}
 	for _, trouble := range troubles {
 		for _, name := range trouble.alerts {
-			received.awaitsAlert(t, "resolved", trouble.job, name)
+			received.awaitsOfJob(t, "resolved", trouble.job, name)
 		}
 	}
 	p.sound(t)
@@ -98,30 +98,23 @@ scrape_configs:
 
 // firedOf returns those of some alerts of a job that have fired, whatever they concern.
 func (n *notified) firedOf(job string, alerts []string) []string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	var names []string
-	for _, a := range n.all {
-		if name := a.Labels["alertname"]; a.Status == "firing" && a.Labels["job"] == job && slices.Contains(alerts, name) {
-			names = append(names, name)
-		}
-	}
-	return names
+	return slices.DeleteFunc(namesOf(n.of("firing", job)), func(name string) bool { return !slices.Contains(alerts, name) })
 }
 
-// awaitsAlert waits until the webhook is notified that an alert of a job has a status.
-func (n *notified) awaitsAlert(t *testing.T, status, job, name string) {
+// visitor is a replica that comes and goes. It need not become ready.
+type visitor struct{ *process }
+
+func (v *visitor) comes(t *testing.T, at, config string) {
 	t.Helper()
-	patiently(t, func() error {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		if !slices.ContainsFunc(n.all, func(a notification) bool {
-			return a.Status == status && a.Labels["job"] == job && a.Labels["alertname"] == name
-		}) {
-			return fmt.Errorf("of job %s %s is not %s", job, name, status)
-		}
-		return nil
-	})
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write(t, file, config)
+	v.process = start(t, env().exporter, "--config.file="+file, "--web.listen-address="+at)
+}
+
+func (v *visitor) goes(t *testing.T, _ discovery) {
+	t.Helper()
+	v.signal(t, syscall.SIGTERM)
+	v.exit(t)
 }
 
 // someReplicas returns a fleet that is not looked at for what it sends, and its replicas.
@@ -212,20 +205,14 @@ func knocked(t *testing.T) trouble {
 	t.Helper()
 	at := freeport.Address(t)
 	e := startExporter(t, fmt.Sprintf("fleet: {name: one, cluster: ours, listen: %q}\n", at)+steadyConfig(freeport.Address(t), "0/s"))
-	var stranger *process
+	var stranger visitor
 	return trouble{
 		job: "knocked", alerts: []string{"TrafficStrangersRefused"}, addresses: []string{e.addr},
 		begin: func(t *testing.T, _ discovery) {
 			t.Helper()
-			file := filepath.Join(t.TempDir(), "config.yaml")
-			write(t, file, fmt.Sprintf("fleet: {name: two, cluster: theirs, listen: \"127.0.0.1:0\", join: [%q]}\n", at)+steadyConfig(freeport.Address(t), "0/s"))
-			stranger = start(t, env().exporter, "--config.file="+file, "--web.listen-address="+freeport.Address(t))
+			stranger.comes(t, freeport.Address(t), fmt.Sprintf("fleet: {name: two, cluster: theirs, listen: \"127.0.0.1:0\", join: [%q]}\n", at)+steadyConfig(freeport.Address(t), "0/s"))
 		},
-		mend: func(t *testing.T, _ discovery) {
-			t.Helper()
-			stranger.signal(t, syscall.SIGTERM)
-			stranger.exit(t)
-		},
+		mend: stranger.goes,
 	}
 }
 
@@ -252,20 +239,14 @@ func disagreeing(t *testing.T) trouble {
 	t.Helper()
 	_, all := someReplicas(t, 2)
 	at := freeport.Address(t)
-	var third *process
+	var third visitor
 	return trouble{
 		job: "disagreeing", alerts: []string{"TrafficMembersDisagree"}, addresses: []string{all[0].addr, all[1].addr, at},
 		begin: func(t *testing.T, _ discovery) {
 			t.Helper()
-			file := filepath.Join(t.TempDir(), "config.yaml")
-			write(t, file, "fleet: {name: lonely, listen: \"127.0.0.1:0\"}\n"+steadyConfig(freeport.Address(t), "0/s"))
-			third = start(t, env().exporter, "--config.file="+file, "--web.listen-address="+at)
+			third.comes(t, at, "fleet: {name: lonely, listen: \"127.0.0.1:0\"}\n"+steadyConfig(freeport.Address(t), "0/s"))
 		},
-		mend: func(t *testing.T, _ discovery) {
-			t.Helper()
-			third.signal(t, syscall.SIGTERM)
-			third.exit(t)
-		},
+		mend: third.goes,
 	}
 }
 
