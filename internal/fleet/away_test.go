@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"testing"
+
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 func TestAStoreThatDoesNotRespondIsReportedWithTheReason(t *testing.T) {
@@ -14,13 +16,8 @@ func TestAStoreThatDoesNotRespondIsReportedWithTheReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	up, refused := l.Addr().String(), errors.New("permission denied")
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	down := closed.Addr().String()
-	_ = closed.Close()
 	t.Cleanup(func() { _ = l.Close() })
+	down := freeport.Address(t)
 	for name, tc := range map[string]struct {
 		endpoints []string
 		err       error

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"html/template"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -292,13 +293,24 @@ func poll(ctx context.Context, client kv.Client, key string, f func(value any)) 
 	}
 }
 
+// The ports that freePort looks at lie below those that Linux gives to connections, which
+// begin at 32768 (net.ipv4.ip_local_port_range): one of those may be taken again before
+// the gossip listens there.
+const (
+	lowestFreePort  = 10000
+	highestFreePort = 32767
+)
+
 // freePort returns an address with a port that nobody listens on.
 func freePort(ctx context.Context, ip netip.Addr) (netip.AddrPort, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", netip.AddrPortFrom(ip, 0).String())
-	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("find a port for the gossip: %w", err)
+	var err error
+	for range 100 {
+		addr := netip.AddrPortFrom(ip, uint16(lowestFreePort+rand.IntN(highestFreePort+1-lowestFreePort))) //nolint:gosec // It fits, and need not be secret.
+		var l net.Listener
+		if l, err = new(net.ListenConfig).Listen(ctx, "tcp", addr.String()); err == nil {
+			_ = l.Close()
+			return addr, nil
+		}
 	}
-	defer func() { _ = l.Close() }()
-	a, err := netip.ParseAddrPort(l.Addr().String())
-	return netip.AddrPortFrom(ip, a.Port()), err
+	return netip.AddrPort{}, fmt.Errorf("find a port for the gossip: %w", err)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
 	"github.com/traffic-exporter/traffic_exporter/internal/session"
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // authority is an authorization server (RFC 6749) with one client, whose secret is hunter2. It
@@ -230,12 +231,7 @@ func TestAServerThatHangsIsGivenUp(t *testing.T) {
 }
 
 func TestAServerThatIsNotThereIsNamedWithoutItsURL(t *testing.T) {
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = gone.Close()
-	_, err = grantOf(t, client("http://"+gone.Addr().String()+"/?key=hunter2"))(t.Context())
+	_, err := grantOf(t, client("http://"+freeport.Address(t)+"/?key=hunter2"))(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "connection refused") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("error %v", err)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/dashboards/grafana"
 	"github.com/traffic-exporter/traffic_exporter/internal/demo"
 	"github.com/traffic-exporter/traffic_exporter/internal/demo/demotest"
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // TestEveryQueryOfTheDashboardsHasData asks a real server all that the dashboards ask,
@@ -126,7 +127,7 @@ scenarios:
     rate: {follow: {query: shop, prometheus: {url: "%[7]s"}, every: 5s, otherwise: 1/s}, max: 2/s}
     http_config: {traceparent: sampled}
     requests: [{name: call, url: "grpc://%[3]s/shop.v1.Catalogue/List", body: {message: {}}}]
-`, gossip(places), steady, target, reserve(t).addr, tokens.URL, calling, production.URL))
+`, gossip(places), steady, target, freeport.Address(t), tokens.URL, calling, production.URL))
 	return f
 }
 

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // takeover is the longest that it takes the others to send a crashed member's share: its
@@ -31,48 +33,11 @@ func takeTurn(t *testing.T) {
 	t.Cleanup(func() { <-turns })
 }
 
-// port is a loopback address that nobody else can take, although nobody listens there:
-// who connects is refused, as by a replica that has not been started.
-type port struct {
-	addr string
-	fd   int
-}
-
-// reserve returns a port that is reserved until it is freed, or the test ends.
-func reserve(t *testing.T) *port {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	syscall.CloseOnExec(fd)
-	p := &port{fd: fd}
-	t.Cleanup(p.free)
-	if err = syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.addr = fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
-	return p
-}
-
-// free gives the port up, so that a process can listen on it.
-func (p *port) free() {
-	if p.fd >= 0 {
-		_ = syscall.Close(p.fd)
-		p.fd = -1
-	}
-}
-
 // place is where a replica runs.
 type place struct {
 	gossip, web string
-	// enter is put before its command line, and vacate called before it is started.
-	enter  []string
-	vacate func()
+	// enter is put before its command line.
+	enter []string
 }
 
 // loopback returns n places on the loopback interface.
@@ -80,11 +45,7 @@ func loopback(t *testing.T, n int) []place {
 	t.Helper()
 	var places []place
 	for range n {
-		gossip, web := reserve(t), reserve(t)
-		places = append(places, place{gossip: gossip.addr, web: web.addr, vacate: func() {
-			gossip.free()
-			web.free()
-		}})
+		places = append(places, place{gossip: freeport.Address(t), web: freeport.Address(t)})
 	}
 	return places
 }
@@ -171,7 +132,6 @@ func (f *fleet) launch(t *testing.T) *replica {
 	command = append(command, "env", "REPLICA="+r.name, "GOSSIP="+p.gossip,
 		env().exporter, "--config.file="+f.file, "--web.listen-address="+p.web)
 	command = append(command, f.flags...)
-	p.vacate()
 	r.process = start(t, command[0], command[1:]...)
 	// Just before the process is killed and its output logged.
 	t.Cleanup(func() {

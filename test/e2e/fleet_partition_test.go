@@ -135,7 +135,7 @@ func (w *network) places() []place {
 	for i := range w.hosts {
 		places = append(places, place{
 			gossip: net.JoinHostPort(w.addr(i), "7946"), web: net.JoinHostPort(w.addr(i), "9870"),
-			enter: []string{"ip", "netns", "exec", w.host(i)}, vacate: func() {},
+			enter: []string{"ip", "netns", "exec", w.host(i)},
 		})
 	}
 	return places

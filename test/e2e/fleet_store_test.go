@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // server is a store of one server, whose data outlive it.
@@ -30,10 +32,10 @@ func (s *server) launch(t *testing.T) {
 // newEtcd returns an etcd that has not been started.
 func newEtcd(t *testing.T) *server {
 	t.Helper()
-	addresses := unused(t, 2)
-	client, peer := "http://"+addresses[0], "http://"+addresses[1]
+	addr := freeport.Address(t)
+	client, peer := "http://"+addr, "http://"+freeport.Address(t)
 	return &server{
-		address: addresses[0],
+		address: addr,
 		section: fmt.Sprintf("  store: etcd\n  etcd: {endpoints: [%q]}\n", client),
 		command: []string{
 			env().etcd, "--name=e2e", "--data-dir=" + t.TempDir(), "--log-level=warn",
@@ -53,37 +55,25 @@ func newConsul(t *testing.T) *server {
 	if env().consul == "" {
 		t.Skip("`make e2e-consul` builds Consul and sets TRAFFIC_E2E_CONSUL")
 	}
-	addresses := unused(t, 3)
-	port := func(i int) string { return addresses[i][strings.LastIndexByte(addresses[i], ':')+1:] }
+	port := freeport.Get(t)
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	return &server{
-		address: addresses[0],
-		section: fmt.Sprintf("  store: consul\n  consul: {address: %q}\n", addresses[0]),
+		address: addr,
+		section: fmt.Sprintf("  store: consul\n  consul: {address: %q}\n", addr),
 		command: []string{
 			env().consul, "agent", "-server", "-bootstrap", "-node=e2e", "-bind=127.0.0.1", "-data-dir=" + t.TempDir(), "-log-level=warn",
-			"-http-port=" + port(0), "-server-port=" + port(1), "-serf-lan-port=" + port(2),
+			fmt.Sprintf("-http-port=%d", port), fmt.Sprintf("-server-port=%d", freeport.Get(t)), fmt.Sprintf("-serf-lan-port=%d", freeport.Get(t)),
 			"-serf-wan-port=-1", "-dns-port=-1", "-grpc-port=-1",
 			"-hcl=performance { raft_multiplier = 1 } disable_update_check = true",
 		},
 		responds: func() error {
-			leader, err := get("http://" + addresses[0] + "/v1/status/leader")
+			leader, err := get("http://" + addr + "/v1/status/leader")
 			if err == nil && len(leader) <= len(`""`) {
 				err = fmt.Errorf("consul has no leader")
 			}
 			return err
 		},
 	}
-}
-
-// unused returns n addresses on loopback for a server.
-func unused(t *testing.T, n int) []string {
-	t.Helper()
-	var addresses []string
-	for range n {
-		p := reserve(t)
-		addresses = append(addresses, p.addr)
-		defer p.free()
-	}
-	return addresses
 }
 
 // stores are the stores with a server.

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // shop is a system in production: what it exposes is set by the test.
@@ -139,7 +141,7 @@ func TestAFleetFollowsARateThatAPrometheusKnows(t *testing.T) {
 	t.Parallel()
 	takeTurn(t)
 	production, target, places := startShop(t), startCounter(t), loopback(t, 3)
-	prom := reserve(t)
+	prom := freeport.Address(t)
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	write(t, file, fmt.Sprintf(`
 fleet:
@@ -155,15 +157,14 @@ scenarios:
     timeout: 30s
     limits: {late_after: %s, max_in_flight: %d}
     requests: [{name: get, url: "http://%s/"}]
-`, gossip(places), steady, prom.addr, followHold, patientLateAfter, patientInFlight, target.addr))
+`, gossip(places), steady, prom, followHold, patientLateAfter, patientInFlight, target.addr))
 	f := &fleet{file: file, places: places}
 	prometheusConfig := fmt.Sprintf(`
 global: {scrape_interval: 1s, scrape_timeout: 1s}
 scrape_configs: [{job_name: shop, static_configs: [{targets: [%q]}]}]
 `, production.addr)
 	production.exposes("production_rate 15")
-	prom.free()
-	p := runPrometheusAt(t, prom.addr, prometheusConfig)
+	p := runPrometheusAt(t, prom, prometheusConfig)
 
 	all := f.start(t, 3)
 	t.Logf("the first rate after %v", followShows(t, 30, all...))
@@ -198,7 +199,7 @@ scrape_configs: [{job_name: shop, static_configs: [{targets: [%q]}]}]
 	p.signal(t, syscall.SIGTERM)
 	p.exit(t)
 	asker.fails(t, "connection refused")
-	runPrometheusAt(t, prom.addr, prometheusConfig)
+	runPrometheusAt(t, prom, prometheusConfig)
 	production.exposes("production_rate 15")
 	followShows(t, 30, all...)
 	production.exposes("production_rate 35")

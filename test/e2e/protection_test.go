@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/timeline"
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // TestAFleetSendsNoMoreThanTheSlotsOfADay has three replicas whose day is over in the middle of the test.
@@ -135,9 +136,8 @@ func TestADryRunSendsNothing(t *testing.T) {
 	target := serve(t, "127.0.0.1", func(http.ResponseWriter, *http.Request) { arrived.Add(1) })
 	file := t.TempDir() + "/config.yaml"
 	write(t, file, fmt.Sprintf("scenarios: [{name: s, rate: 50/s, requests: [{name: r, url: \"http://%s/\", expect: {body: {contains: no sink has this}}}]}]\n", target))
-	web := reserve(t)
-	web.free()
-	e := &exporter{addr: web.addr, file: file, process: start(t, env().exporter, "--dry-run", "--config.file="+file, "--web.listen-address="+web.addr)}
+	web := freeport.Address(t)
+	e := &exporter{addr: web, file: file, process: start(t, env().exporter, "--dry-run", "--config.file="+file, "--web.listen-address="+web)}
 	eventually(t, func() error {
 		body, err := get("http://" + e.addr + "/metrics")
 		if err != nil {

@@ -1,4 +1,4 @@
-// Package freeport hands out TCP ports for the programs that tests run and that take the port to
+// Package freeport hands out TCP ports for the programs that tests and benchmarks run and that take the port to
 // listen on as an argument.
 //
 // To listen on port 0, close, and hand that port on is not safe: the kernel may give it
@@ -34,23 +34,32 @@ var block struct {
 	end   int
 }
 
-// Get returns a loopback port that nothing listens on and that no other test is given. It
-// may be called concurrently.
+// Get returns a port as Next does, and ends the test if there is none.
 func Get(tb testing.TB) int {
 	tb.Helper()
+	port, err := Next()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return port
+}
+
+// Next returns a loopback port that nothing listens on and that no other caller is given. It
+// fails if other processes have all ports. It may be called concurrently.
+func Next() (int, error) {
 	block.Lock()
 	defer block.Unlock()
 	for {
 		if block.next == block.end {
 			if err := claim(); err != nil {
-				tb.Fatal(err)
+				return 0, err
 			}
 		}
 		port := block.next
 		block.next++
 		if l, err := listen(port); err == nil {
 			_ = l.Close()
-			return port
+			return port, nil
 		}
 	}
 }

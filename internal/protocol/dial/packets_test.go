@@ -14,6 +14,7 @@ import (
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/dial"
 	"github.com/traffic-exporter/traffic_exporter/internal/protocol/protocoltest"
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // greeted is a connection over UDP, which was made by a packet there and one back.
@@ -118,13 +119,7 @@ func TestAHandshakeMakesConnectionsOverUDP(t *testing.T) {
 }
 
 func TestAHandshakeThatFailsLeavesNothing(t *testing.T) {
-	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := socket.LocalAddr().String()
-	_ = socket.Close()
-	nothing := func(*dial.Options) {}
+	addr, nothing := freeport.Address(t), func(*dial.Options) {}
 	for _, test := range []struct {
 		name   string
 		addr   string

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // flatOutRate is a rate that no machine can send, in requests a second: what cannot be
@@ -47,7 +49,7 @@ func (e *exporter) Command(j job) ([]string, error) {
 	if e.exact && j.Rate == flatOut {
 		return nil, unsupported("paces nothing flat out")
 	}
-	ports, err := freePorts(1)
+	port, err := freeport.Next()
 	if err != nil {
 		return nil, err
 	}
@@ -60,10 +62,10 @@ func (e *exporter) Command(j job) ([]string, error) {
 	if err := os.WriteFile(file, []byte(e.config(j)), 0o600); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(j.Dir, "address"), fmt.Appendf(nil, "127.0.0.1:%d", ports[0]), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(j.Dir, "address"), fmt.Appendf(nil, "127.0.0.1:%d", port), 0o600); err != nil {
 		return nil, err
 	}
-	return []string{e.path, "--config.file=" + file, fmt.Sprintf("--web.listen-address=127.0.0.1:%d", ports[0]), "--log.level=warn"}, nil
+	return []string{e.path, "--config.file=" + file, fmt.Sprintf("--web.listen-address=127.0.0.1:%d", port), "--log.level=warn"}, nil
 }
 
 // config returns the file for a job. What it does not say has its default.

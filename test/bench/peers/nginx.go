@@ -25,6 +25,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 //go:embed nginx.conf.tmpl
@@ -53,12 +55,12 @@ type nginxConfig struct {
 
 // startNginx starts nginx on a processor with its files in a folder.
 func startNginx(ctx context.Context, path, version, cpu, dir string) (*nginx, error) {
-	ports, err := freePorts(len(protocols()) + 1)
+	status, err := freeport.Next()
 	if err != nil {
 		return nil, err
 	}
 	c := nginxConfig{
-		Dir: dir, Body: strings.Repeat("x", bodySize), Ports: map[string]int{}, Status: ports[0],
+		Dir: dir, Body: strings.Repeat("x", bodySize), Ports: map[string]int{}, Status: status,
 		Directive: hasHTTP2Directive(version),
 	}
 	n := &nginx{
@@ -66,9 +68,13 @@ func startNginx(ctx context.Context, path, version, cpu, dir string) (*nginx, er
 		status: fmt.Sprintf("http://127.0.0.1:%d/", c.Status),
 		client: &http.Client{Timeout: 5 * time.Second},
 	}
-	for i, p := range protocols() {
-		c.Ports[string(p)] = ports[i+1]
-		n.urls[p] = p.url(fmt.Sprintf("127.0.0.1:%d", ports[i+1]))
+	for _, p := range protocols() {
+		port, err := freeport.Next()
+		if err != nil {
+			return nil, err
+		}
+		c.Ports[string(p)] = port
+		n.urls[p] = p.url(fmt.Sprintf("127.0.0.1:%d", port))
 	}
 	if err = c.write(); err != nil {
 		return nil, fmt.Errorf("configure nginx: %w", err)
@@ -178,22 +184,4 @@ func hasHTTP2Directive(version string) bool {
 	}
 	n := collect(m[1:], func(s string) int { i, _ := strconv.Atoi(s); return i })
 	return n[0] > 1 || n[1] > 25 || n[1] == 25 && n[2] >= 1
-}
-
-// freePorts returns ports of loopback that were free a moment ago.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = l.Close() }()
-		address, ok := l.Addr().(*net.TCPAddr)
-		if !ok {
-			return nil, fmt.Errorf("found the address %v, expected one of TCP", l.Addr())
-		}
-		ports = append(ports, address.Port)
-	}
-	return ports, nil
 }

@@ -111,22 +111,20 @@ func TestNamesOfServices(t *testing.T) {
 
 func TestConnectionsArePassedOnToAnEndpoint(t *testing.T) {
 	t.Parallel()
-	// The endpoint's port is the one after the Service's, which has to be free.
+	// The endpoint's port is the one after the Service's, which has to be free, and stay free: it
+	// is none of those that Linux gives to connections.
 	var endpoint net.Listener
-	port := 0
+	port := 9998
 	for endpoint == nil {
-		var err error
-		if endpoint, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			t.Fatal(err)
+		if port += 2; port > 32000 {
+			t.Fatal("no two ports are free")
 		}
-		port = endpoint.Addr().(*net.TCPAddr).Port - 1
 		probe, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err != nil {
-			_ = endpoint.Close()
-			endpoint = nil
 			continue
 		}
 		_ = probe.Close()
+		endpoint, _ = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port+1))
 	}
 	defer func() { _ = endpoint.Close() }()
 	go func() {
