@@ -312,8 +312,12 @@ func historyOptions(sc config.Scenario, spec telemetry.ScenarioSpec) history.Opt
 
 // pacing returns the engine's name of it.
 func pacing(p config.Pacing) engine.Pacing {
-	if p == config.PacingExact {
+	switch p {
+	case config.PacingExact:
 		return engine.PacingExact
+	case config.PacingCoarse:
+		return engine.PacingCoarse
+	case config.PacingAuto:
 	}
 	return engine.PacingAuto
 }

@@ -13,8 +13,9 @@ import (
 
 func TestPacingIsTheEngines(t *testing.T) {
 	for of, want := range map[config.Pacing]engine.Pacing{
-		config.PacingAuto:  engine.PacingAuto,
-		config.PacingExact: engine.PacingExact,
+		config.PacingAuto:   engine.PacingAuto,
+		config.PacingExact:  engine.PacingExact,
+		config.PacingCoarse: engine.PacingCoarse,
 	} {
 		if got := pacing(of); got != want {
 			t.Errorf("%s is %v, want %v", of, got, want)

@@ -73,8 +73,9 @@ type Scenario struct {
 	Arrivals Arrivals `yaml:"arrivals" default:"uniform" oneof:"uniform poisson"`
 	// How precisely requests are sent when they are due: auto is up to some 0.1 ms late and, above
 	// a thousand a second in each replica, rounds due times up to whole milliseconds; exact
-	// is a few microseconds late and takes up to a whole core.
-	Pacing Pacing `yaml:"pacing" default:"auto" oneof:"auto exact"`
+	// is a few microseconds late and takes up to a whole core; coarse rounds them up to whole
+	// hundredths of a second above a hundred a second, and takes the least.
+	Pacing Pacing `yaml:"pacing" default:"auto" oneof:"auto exact coarse"`
 	// The time zone in which days begin and in which daily and weekly rates are read, by
 	// its IANA name such as Europe/Berlin.
 	TimeZone string `yaml:"time_zone" default:"UTC"`
@@ -165,8 +166,9 @@ type Pacing string
 
 // The ways to pace.
 const (
-	PacingAuto  Pacing = "auto"
-	PacingExact Pacing = "exact"
+	PacingAuto   Pacing = "auto"
+	PacingExact  Pacing = "exact"
+	PacingCoarse Pacing = "coarse"
 )
 
 // SLO is a service level objective.

@@ -74,7 +74,7 @@ func processorTime(tb testing.TB) time.Duration {
 // nothing. It reports how late they were sent and what part of a core that took: the
 // figures are those of a machine that does nothing else. One iteration is one slot.
 func BenchmarkPacing(b *testing.B) {
-	for pacing, name := range []string{PacingAuto: "auto", PacingExact: "exact"} {
+	for pacing, name := range []string{PacingAuto: "auto", PacingExact: "exact", PacingCoarse: "coarse"} {
 		for _, perSecond := range []float64{100, 1000, 10_000} {
 			b.Run(fmt.Sprintf("%s/%g per second", name, perSecond), func(b *testing.B) {
 				benchmarkPacing(b, Pacing(pacing), perSecond)
@@ -161,7 +161,7 @@ func BenchmarkDrop(b *testing.B) {
 			tl := newLine(b, timeline.Options{Name: "drop", Shape: timeline.Steady{Rate: timeline.MaxRate}, Arrivals: arrivals})
 			p := newTestPacer(b, tl, arcs)
 			p.sc.Recorder = newCountdown(b.N)
-			p.round.coarse = true
+			p.round.grouped = true
 			p.now.wall = epoch().Add(13 * time.Hour)
 			p.skip()
 			b.ReportAllocs()

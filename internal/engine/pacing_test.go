@@ -38,8 +38,11 @@ func paced(tb testing.TB, sc Scenario, arcs Arcs, d time.Duration) (wakes int64,
 	return n.Load(), begin, end
 }
 
-// upTo returns the end of the millisecond that an instant lies in.
-func upTo(at time.Time) time.Time { return at.Add(grid - 1).Truncate(grid) }
+// grid is what PacingAuto rounds up to.
+const grid = time.Millisecond
+
+// upTo returns the end of the part of a grid that an instant lies in.
+func upTo(at time.Time, grid time.Duration) time.Time { return at.Add(grid - 1).Truncate(grid) }
 
 // slotsOf returns the slots with from <= due < to.
 func slotsOf(tl *timeline.Timeline, from, to time.Time) iter.Seq[timeline.Slot] {
@@ -58,16 +61,21 @@ func TestDueTimesAreRoundedWhereTheReplicaHasManySlots(t *testing.T) {
 		arrivals  timeline.Arrivals
 		pacing    Pacing
 		arc       share.Arc
-		rounded   bool
+		grid      time.Duration // 0: not rounded
 	}{
-		"few":                      {300, timeline.Uniform, PacingAuto, share.Whole(), false},
-		"one in a millisecond":     {1000, timeline.Uniform, PacingAuto, share.Whole(), false},
-		"a little more":            {1001, timeline.Uniform, PacingAuto, share.Whole(), true},
-		"many":                     {4321, timeline.Uniform, PacingAuto, share.Whole(), true},
-		"many at random":           {4321, timeline.Poisson, PacingAuto, share.Whole(), true},
-		"many, but exactly":        {4321, timeline.Poisson, PacingExact, share.Whole(), false},
-		"of which few are its own": {2000, timeline.Uniform, PacingAuto, third, false},
-		"of which many are":        {6000, timeline.Poisson, PacingAuto, third, true},
+		"few":                      {300, timeline.Uniform, PacingAuto, share.Whole(), 0},
+		"one in a millisecond":     {1000, timeline.Uniform, PacingAuto, share.Whole(), 0},
+		"a little more":            {1001, timeline.Uniform, PacingAuto, share.Whole(), grid},
+		"many":                     {4321, timeline.Uniform, PacingAuto, share.Whole(), grid},
+		"many at random":           {4321, timeline.Poisson, PacingAuto, share.Whole(), grid},
+		"many, but exactly":        {4321, timeline.Poisson, PacingExact, share.Whole(), 0},
+		"of which few are its own": {2000, timeline.Uniform, PacingAuto, third, 0},
+		"of which many are":        {6000, timeline.Poisson, PacingAuto, third, grid},
+		"few for coarse":           {100, timeline.Uniform, PacingCoarse, share.Whole(), 0},
+		"many for coarse":          {101, timeline.Poisson, PacingCoarse, share.Whole(), 10 * grid},
+		"many in a group":          {4321, timeline.Poisson, PacingCoarse, share.Whole(), 10 * grid},
+		"of few in a group":        {300, timeline.Uniform, PacingCoarse, third, 0},
+		"of many in a group":       {6000, timeline.Uniform, PacingCoarse, third, 10 * grid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -85,8 +93,8 @@ func TestDueTimesAreRoundedWhereTheReplicaHasManySlots(t *testing.T) {
 				instants := map[uint64]time.Time{}
 				for slot := range slotsOf(sc.Timeline, begin, end) {
 					instants[slot.Seq] = slot.Due
-					if tc.rounded {
-						instants[slot.Seq] = upTo(slot.Due)
+					if tc.grid > 0 {
+						instants[slot.Seq] = upTo(slot.Due, tc.grid)
 					}
 				}
 				for _, s := range client.all() {
@@ -99,7 +107,7 @@ func TestDueTimesAreRoundedWhereTheReplicaHasManySlots(t *testing.T) {
 						t.Fatalf("a delay of %v", o.Delay)
 					}
 				}
-				if tc.rounded && wakes > 3100 {
+				if tc.grid > 0 && wakes > int64(3*time.Second/tc.grid)+100 {
 					t.Errorf("woke up %d times in 3 s", wakes)
 				}
 			})
@@ -119,33 +127,35 @@ func rising(tb testing.TB) *timeline.Timeline {
 
 func TestRoundingIsDecidedForWholeSeconds(t *testing.T) {
 	tl := rising(t)
-	r := newRounding(PacingAuto)
-	for slot := range slotsOf(tl, epoch(), epoch().Add(15*time.Second)) {
-		want := slot.Due
-		if tl.Rate(slot.Due.Truncate(time.Second)) > gridAbove {
-			want = upTo(slot.Due)
-		}
-		if due := r.due(tl, slot.Due, 1); !due.Equal(want) {
-			t.Fatalf("the slot of %v is due at %v, want %v", slot.Due, due, want)
+	for pacing, grid := range map[Pacing]time.Duration{PacingAuto: time.Millisecond, PacingCoarse: 10 * time.Millisecond} {
+		r := newRounding(pacing)
+		for slot := range slotsOf(tl, epoch(), epoch().Add(15*time.Second)) {
+			want := slot.Due
+			if tl.Rate(slot.Due.Truncate(time.Second)) > float64(time.Second/grid) {
+				want = upTo(slot.Due, grid)
+			}
+			if due := r.due(tl, slot.Due, 1); !due.Equal(want) {
+				t.Fatalf("pacing %d: the slot of %v is due at %v, want %v", pacing, slot.Due, due, want)
+			}
 		}
 	}
 }
 
-func TestRoundedDueTimesAreInOrderAndLessThanAMillisecondLater(t *testing.T) {
+func TestRoundedDueTimesAreInOrderAndLessThanAGroupLater(t *testing.T) {
 	tl := rising(t)
 	law := func(seed uint64) bool {
 		rnd := rand.New(rand.NewPCG(seed, 0))
 		from := epoch().Add(time.Duration(rnd.Int64N(int64(14 * time.Second))))
-		ratio := rnd.Float64()
-		r, last := newRounding(PacingAuto), time.Time{}
+		ratio, pacing := rnd.Float64(), []Pacing{PacingAuto, PacingCoarse}[rnd.IntN(2)]
+		r, last := newRounding(pacing), time.Time{}
 		for slot := range slotsOf(tl, from, from.Add(1500*time.Millisecond)) {
 			due := r.due(tl, slot.Due, ratio)
-			if later := due.Sub(slot.Due); later < 0 || later >= grid || due.Before(last) {
+			if later := due.Sub(slot.Due); later < 0 || later >= pacing.grid() || due.Before(last) {
 				t.Logf("slot of %v at %v, the one before at %v", slot.Due, due, last)
 				return false
 			}
 			// A replica that begins in the middle decides alike.
-			if fresh := newRounding(PacingAuto); !fresh.due(tl, slot.Due, ratio).Equal(due) {
+			if fresh := newRounding(pacing); !fresh.due(tl, slot.Due, ratio).Equal(due) {
 				return false
 			}
 			last = due
@@ -157,7 +167,7 @@ func TestRoundedDueTimesAreInOrderAndLessThanAMillisecondLater(t *testing.T) {
 	}
 }
 
-func TestChangesAndStopsWithinAMillisecondLoseAndDoubleNothing(t *testing.T) {
+func TestChangesAndStopsWithinAGroupLoseAndDoubleNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(5, 6))
 		sc, client, book := scenario(t, 5000)
@@ -165,7 +175,7 @@ func TestChangesAndStopsWithinAMillisecondLoseAndDoubleNothing(t *testing.T) {
 		e := newEngine(Options{})
 		var want uint64
 		for i := range 300 {
-			sc.Timeline, sc.Pacing = rates[i%3], Pacing(i/3%2)
+			sc.Timeline, sc.Pacing = rates[i%3], Pacing(i/3%3)
 			from := time.Now()
 			e.Apply([]Scenario{sc})
 			time.Sleep(time.Duration(1 + rnd.Int64N(int64(20*time.Millisecond))))

@@ -25,6 +25,8 @@ func appearanceOf(tool string) appearance {
 		return appearance{"#e0705e", false}
 	case "traffic_exporter, exact":
 		return appearance{"#8f1d16", false}
+	case "traffic_exporter, coarse":
+		return appearance{"#eaa396", false}
 	case "wrk2":
 		return appearance{"#1f5fa8", false}
 	case "wrk":

@@ -25,8 +25,8 @@ type exporter struct {
 	path string
 	// bare leaves out the headers that others do not send, either.
 	bare bool
-	// exact paces for the microsecond.
-	exact bool
+	// pacing is another than the default.
+	pacing string
 	// inFlight is how many requests may be unanswered; 0 for the suite's choice.
 	inFlight int
 }
@@ -38,15 +38,15 @@ func (e *exporter) Name() string {
 	switch {
 	case e.bare:
 		return "traffic_exporter, bare"
-	case e.exact:
-		return "traffic_exporter, exact"
+	case e.pacing != "":
+		return "traffic_exporter, " + e.pacing
 	}
 	return "traffic_exporter"
 }
 
 // Command implements tool. The file with the port is read by metricsURL.
 func (e *exporter) Command(j job) ([]string, error) {
-	if e.exact && j.Rate == flatOut {
+	if e.pacing != "" && j.Rate == flatOut {
 		return nil, unsupported("paces nothing flat out")
 	}
 	port, err := freeport.Next()
@@ -79,8 +79,8 @@ func (e *exporter) config(j job) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "scenarios:\n  - name: bench\n    rate: %v/s\n", rate)
-	if e.exact {
-		b.WriteString("    pacing: exact\n")
+	if e.pacing != "" {
+		fmt.Fprintf(&b, "    pacing: %s\n", e.pacing)
 	}
 	fmt.Fprintf(&b, "    limits: {max_in_flight: %d}\n    http_config:\n      keep_alive: true\n", inFlight)
 	switch j.Protocol {

@@ -149,7 +149,8 @@ func tools(paths map[string]string) []tool {
 	return []tool{
 		&exporter{path: paths["traffic_exporter"]},
 		&exporter{path: paths["traffic_exporter"], bare: true},
-		&exporter{path: paths["traffic_exporter"], exact: true},
+		&exporter{path: paths["traffic_exporter"], pacing: "exact"},
+		&exporter{path: paths["traffic_exporter"], pacing: "coarse"},
 		&wrk{path: paths["wrk2"], paced: true},
 		&wrk{path: paths["wrk"]},
 		&vegeta{path: paths["vegeta"]},

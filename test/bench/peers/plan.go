@@ -120,7 +120,15 @@ func takesPart(t tool, k kind, p protocol) bool {
 	case *ghz:
 		return p == calls && k == load
 	case *exporter:
-		return !t.exact && !t.bare || t.exact && k == sends || t.bare && k == load
+		switch {
+		case t.bare:
+			return k == load
+		case t.pacing == "exact":
+			return k == sends
+		case t.pacing == "coarse":
+			return k == load || k == sends
+		}
+		return true
 	case *wrk:
 		return p != calls && (t.paced || k == load)
 	case *sleeper:

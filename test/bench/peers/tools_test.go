@@ -151,7 +151,7 @@ func TestToolsThatCannotSayWhy(t *testing.T) {
 }
 
 func TestConfigurationsOfTheExporterAreValid(t *testing.T) {
-	for _, e := range []*exporter{{}, {bare: true}, {exact: true}, {inFlight: 64}} {
+	for _, e := range []*exporter{{}, {bare: true}, {pacing: "exact"}, {pacing: "coarse"}, {inFlight: 64}} {
 		for _, p := range protocols() {
 			for _, at := range []rate{flatOut, 100, 20000} {
 				text := e.config(job{Protocol: p, Rate: at, URL: p.url("127.0.0.1:8080")})
