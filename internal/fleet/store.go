@@ -305,7 +305,7 @@ const (
 func freePort(ctx context.Context, ip netip.Addr) (netip.AddrPort, error) {
 	var err error
 	for range 100 {
-		addr := netip.AddrPortFrom(ip, uint16(lowestFreePort+rand.IntN(highestFreePort+1-lowestFreePort))) //nolint:gosec // It fits, and need not be secret.
+		addr := netip.AddrPortFrom(ip, uint16(lowestFreePort+rand.IntN(highestFreePort+1-lowestFreePort)))
 		var l net.Listener
 		if l, err = new(net.ListenConfig).Listen(ctx, "tcp", addr.String()); err == nil {
 			_ = l.Close()

@@ -8,7 +8,6 @@
 package freeport
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -29,7 +28,7 @@ const (
 var block struct {
 	sync.Mutex
 
-	locks []net.Listener // of all blocks so far, held until the process ends
+	locks []*net.TCPListener // of all blocks so far, held until the process ends
 	next  int
 	end   int
 }
@@ -87,8 +86,8 @@ func claim() error {
 	return fmt.Errorf("no block of %d ports is free on loopback", blockSize)
 }
 
-func listen(port int) (net.Listener, error) {
-	return new(net.ListenConfig).Listen(context.Background(), "tcp", address(port))
+func listen(port int) (*net.TCPListener, error) {
+	return net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 }
 
 func address(port int) string {

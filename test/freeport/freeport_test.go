@@ -20,7 +20,7 @@ func TestEachPortIsHandedOutOnce(t *testing.T) {
 }
 
 func TestAPortInUseIsLeftOut(t *testing.T) {
-	var l net.Listener
+	var l *net.TCPListener
 	for port := Get(t) + 1; l == nil && port <= highest; port++ {
 		l, _ = listen(port)
 	}

@@ -69,8 +69,8 @@ func startNginx(ctx context.Context, path, version, cpu, dir string) (*nginx, er
 		client: &http.Client{Timeout: 5 * time.Second},
 	}
 	for _, p := range protocols() {
-		port, err := freeport.Next()
-		if err != nil {
+		var port int
+		if port, err = freeport.Next(); err != nil {
 			return nil, err
 		}
 		c.Ports[string(p)] = port
