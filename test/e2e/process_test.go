@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -147,9 +148,17 @@ type exporter struct {
 // startExporter writes the configuration and runs the binary until it is ready.
 func startExporter(t *testing.T, config string, flags ...string) *exporter {
 	t.Helper()
+	return startExporterIn(t, nil, config, flags...)
+}
+
+// startExporterIn does that with something before the command line.
+func startExporterIn(t *testing.T, enter []string, config string, flags ...string) *exporter {
+	t.Helper()
 	e := &exporter{addr: freeport.Address(t), file: filepath.Join(t.TempDir(), "config.yaml")}
 	write(t, e.file, config)
-	e.process = start(t, env().exporter, append([]string{"--config.file=" + e.file, "--config.watch-interval=200ms", "--web.listen-address=" + e.addr}, flags...)...)
+	command := append(slices.Clone(enter), env().exporter, "--config.file="+e.file, "--config.watch-interval=200ms", "--web.listen-address="+e.addr)
+	command = append(command, flags...)
+	e.process = start(t, command[0], command[1:]...)
 	eventually(t, func() error {
 		_, err := get("http://" + e.addr + "/-/ready")
 		return err

@@ -48,6 +48,9 @@ func TestAlertsFireWhenReplicasAreInTrouble(t *testing.T) {
 	troubles := []trouble{
 		killed(t), missing(t), withStore(t), withFiles(t, dir), knocked(t), waiting(t), disagreeing(t), dropping(t), withholding(t), unresolved(t),
 	}
+	if mayTrace(t) {
+		troubles = append(troubles, skewed(t), hung(t))
+	}
 	config := fmt.Sprintf(`
 global: {scrape_interval: 500ms, scrape_timeout: 500ms}
 rule_files: [%q]
@@ -305,5 +308,36 @@ func unresolved(t *testing.T) trouble {
 			t.Helper()
 			write(t, e.file, config(strings.TrimPrefix(target.URL, "http://")))
 		},
+	}
+}
+
+// skewed are two replicas. The clock of one is set.
+func skewed(t *testing.T) trouble {
+	t.Helper()
+	places, second := loopback(t, 2), newTracer(t)
+	places[1].enter = second.enter()
+	f := &fleet{file: filepath.Join(t.TempDir(), "config.yaml"), places: places}
+	write(t, f.file, "fleet:\n  name: ${REPLICA}\n  cluster: e2e\n"+gossip(places)+steadyConfig(freeport.Address(t), "0/s")) // Each call costs its tracer two stops.
+	all := f.start(t, 2)
+	return trouble{
+		job: "skewed", alerts: []string{"TrafficClockSkew"}, addresses: []string{all[0].addr, all[1].addr},
+		begin: func(t *testing.T, _ discovery) { t.Helper(); second.clock(t, time.Second) },
+		mend:  func(t *testing.T, _ discovery) { t.Helper(); second.clock(t, 0) },
+	}
+}
+
+// hung is a replica whose system does not let it send any more.
+func hung(t *testing.T) trouble {
+	t.Helper()
+	target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(target.Close)
+	system := newTracer(t)
+	// A thread that hangs in the system holds up each collection of garbage.
+	enter := append(system.enter(), "env", "GOGC=off", "GOMAXPROCS=4")
+	e := startExporterIn(t, enter, steadyConfig(strings.TrimPrefix(target.URL, "http://"), "2/s"))
+	return trouble{
+		job: "hung", alerts: []string{"TrafficScenarioSilent"}, addresses: []string{e.addr},
+		begin: func(t *testing.T, _ discovery) { t.Helper(); system.hang(t) },
+		mend:  func(t *testing.T, _ discovery) { t.Helper(); system.clock(t, 0) },
 	}
 }
