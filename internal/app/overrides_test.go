@@ -181,7 +181,13 @@ func TestAFleetSharesTheRateAndItsChanges(t *testing.T) {
 	join := fmt.Sprintf(", join: [%q]", a.app.fleet.Status().Members[0].Address)
 	fleetConfig(t, second, fleetText("second", join), scenarioText("s", "30/s", url, "    limits: {max_rate: 40/s}\n"))
 	b := startApp(t, options(second, io.Discard))
-	if code, body := b.get(t, "/-/ready"); code != http.StatusServiceUnavailable || !strings.Contains(body, "fleet") {
+	// It joins for some seconds, and is starting before that.
+	code, body := b.get(t, "/-/ready")
+	for deadline := time.Now().Add(20 * time.Second); code == http.StatusServiceUnavailable && !strings.Contains(body, "fleet") && time.Now().Before(deadline); {
+		time.Sleep(20 * time.Millisecond)
+		code, body = b.get(t, "/-/ready")
+	}
+	if code != http.StatusServiceUnavailable || !strings.Contains(body, "fleet") {
 		t.Errorf("ready before it counts: %d %s", code, body)
 	}
 	for _, r := range []running{a, b} {
