@@ -26,7 +26,7 @@ func (n Net) lookup(ctx context.Context, host string, patience time.Duration) ([
 	}
 	connect := r.Dial
 	if connect == nil {
-		connect = dialResolver
+		connect = new(net.Dialer).DialContext
 	}
 	over, giveUp := context.WithCancel(ctx)
 	defer giveUp()
@@ -41,7 +41,8 @@ func (n Net) lookup(ctx context.Context, host string, patience time.Duration) ([
 			}
 			return nil, err
 		}
-		return watch(c, func() { time.AfterFunc(patience, giveUp) }), nil
+		context.AfterFunc(over, func() { _ = c.SetDeadline(time.Now()) })
+		return watch(c, question{found: func() { time.AfterFunc(patience, giveUp) }, over: over}), nil
 	}}
 	ips, err := own.LookupNetIP(ctx, "ip", host)
 	if why := local.Load(); err != nil && why != nil {
@@ -50,24 +51,14 @@ func (n Net) lookup(ctx context.Context, host string, patience time.Duration) ([
 	return ips, err
 }
 
-// dialResolver connects to a DNS server as net.Resolver does, but lets go of it when nobody
-// waits for its response any more: net.Resolver keeps the socket until its own timeout.
-func dialResolver(ctx context.Context, network, addr string) (net.Conn, error) {
-	c, err := new(net.Dialer).DialContext(ctx, network, addr)
-	if err == nil {
-		context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })
-	}
-	return c, err
-}
-
-// watch returns a connection to a DNS server that calls found when a response with addresses has
-// come. To a net.Resolver datagrams are a net.PacketConn, and anything else is a stream.
-func watch(c net.Conn, found func()) net.Conn {
+// watch returns a connection to a DNS server for a question. To a net.Resolver datagrams are a
+// net.PacketConn, and anything else is a stream.
+func watch(c net.Conn, q question) net.Conn {
 	switch c := c.(type) {
 	case *net.UDPConn:
-		return &datagrams{c, question{found: found}}
+		return &datagrams{c, q}
 	case *net.TCPConn:
-		return &stream{TCPConn: c, question: question{found: found}}
+		return &stream{TCPConn: c, question: q}
 	}
 	return c
 }
@@ -90,6 +81,9 @@ func (d *datagrams) Read(p []byte) (int, error) {
 	d.look(p[:n])
 	return n, err
 }
+
+// SetDeadline implements net.Conn.
+func (d *datagrams) SetDeadline(t time.Time) error { return d.until(d.UDPConn, t) }
 
 // stream is a connection of TCP, for one question. Messages have their length before them (RFC 1035,
 // section 4.2.2).
@@ -115,10 +109,27 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// SetDeadline implements net.Conn.
+func (s *stream) SetDeadline(t time.Time) error { return s.until(s.TCPConn, t) }
+
 // question is a question to a DNS server.
 type question struct {
-	id    uint16
+	id uint16
+	// found is called when a response with addresses has come.
 	found func()
+	// over ends when nobody waits for a response any more.
+	over context.Context //nolint:containedctx // The question's life.
+}
+
+// until sets the deadline of the connection, which has passed when nobody waits any more. A
+// net.Resolver would keep the socket until its own timeout, and sets that only once the connection
+// has been made, perhaps after its end.
+func (q *question) until(c net.Conn, t time.Time) error {
+	err := c.SetDeadline(t)
+	if q.over.Err() != nil {
+		err = c.SetDeadline(time.Now())
+	}
+	return err
 }
 
 // ask takes the message with the question.

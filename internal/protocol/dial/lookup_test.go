@@ -1,9 +1,11 @@
 package dial
 
 import (
+	"context"
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -48,7 +50,7 @@ func TestAddressesAreFoundInResponses(t *testing.T) {
 			t.Run(c.name+" over "+network, func(t *testing.T) {
 				found := 0
 				here, there := connected(t, network)
-				watched := watch(here, func() { found++ })
+				watched := watch(here, question{found: func() { found++ }, over: t.Context()})
 				if _, packets := watched.(net.PacketConn); packets != (network == "udp") {
 					t.Errorf("it is a net.PacketConn: %t", packets)
 				}
@@ -58,6 +60,39 @@ func TestAddressesAreFoundInResponses(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestALookupThatEndsWhileItConnectsKeepsNoSocket has nobody wait any more before the resolver has
+// its connection, to which it then gives a deadline of 5 s.
+func TestALookupThatEndsWhileItConnectsKeepsNoSocket(t *testing.T) {
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	ctx, cancel := context.WithCancel(t.Context())
+	conns := make(chan *net.UDPConn, 16)
+	n := Net{Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		c, failure := net.Dial("udp", silent.LocalAddr().String())
+		if failure == nil {
+			conns <- c.(*net.UDPConn)
+		}
+		cancel()
+		return c, failure
+	}}}
+	begin := time.Now()
+	if ips, failure := n.lookup(ctx, "target.test.", time.Second); failure == nil {
+		t.Fatalf("found %v", ips)
+	}
+	c := <-conns
+	raw, err := c.SyscallConn()
+	for err == nil {
+		time.Sleep(time.Millisecond)
+		err = raw.Control(func(uintptr) {}) // It fails once it has been closed.
+	}
+	if took := time.Since(begin); took > 4*time.Second {
+		t.Errorf("the socket is kept for %v", took)
 	}
 }
 

@@ -113,11 +113,7 @@ func (s *NameServer) Lookups() int {
 // Resolver returns a resolver that asks the server.
 func (s *NameServer) Resolver() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, "udp", s.conn.LocalAddr().String())
-		if err == nil { // Otherwise it waits on when nobody else does.
-			context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })
-		}
-		return c, err
+		return new(net.Dialer).DialContext(ctx, "udp", s.conn.LocalAddr().String())
 	}}
 }
 
