@@ -149,7 +149,9 @@ func TestAFleetSharesJourneysAndTheRowsOfData(t *testing.T) {
 
 func TestPrometheusSeesEachStepAndJourney(t *testing.T) {
 	t.Parallel()
+	seen := map[string]*arrivals{"list": {}, "slow": {}, "picture": {}, "item": {}, "buy": {}, "check": {}, "never": {}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen[strings.Split(r.URL.Path, "/")[1]].observe(r)
 		switch r.URL.Path {
 		case "/list":
 			fmt.Fprint(w, `{"items": [1, 2, 3], "total": 3}`)
@@ -194,25 +196,36 @@ scenarios:
 	rate := func(request string) string {
 		return fmt.Sprintf(`sum(rate(traffic_requests_total{request=%q}[10s]))`, request)
 	}
-	// The mix is drawn slot by slot: these are some five standard deviations.
+	// The mix is drawn slot by slot, so that the share of each varies: the target knows it.
+	perSecond := func(of string) float64 { return float64(seen[of].between(at.Add(-10*time.Second), at)) / 10 }
+	pages := perSecond("slow") / 2
+	visits, failed := perSecond("list")-pages, perSecond("check")
+	within(t, visits+pages+failed, 60, 1)
+	within(t, visits, 40, 6) // Five standard deviations.
+	within(t, pages, 10, 5)
+	within(t, failed, 10, 5)
+	gauged := time.UnixMilli(int64(1000 * p.mustValue(t, `max(timestamp(traffic_journeys_in_progress))`, at)))
+	// A visit pauses for a second, and a page takes half of one.
+	begun, ended := seen["list"].between(gauged.Add(-time.Second), gauged), seen["slow"].between(gauged.Add(-time.Second), gauged.Add(-500*time.Millisecond))/2
+	inProgress := float64(begun - ended)
 	for expr, want := range map[string][2]float64{
-		rate("visit/list"):                     {40, 6},
-		rate("visit/item"):                     {120, 18},
-		rate("visit/buy"):                      {10, 5},
-		rate("broken/check"):                   {10, 5},
-		rate("page/news"):                      {10, 5},
-		rate("page/menu"):                      {10, 5},
-		rate("page/picture"):                   {30, 15},
+		rate("visit/list"):                     {visits, 3},
+		rate("visit/item"):                     {perSecond("item"), 9},
+		rate("visit/buy"):                      {perSecond("buy"), 4},
+		rate("broken/check"):                   {failed, 3},
+		rate("page/news"):                      {pages, 3},
+		rate("page/menu"):                      {pages, 3},
+		rate("page/picture"):                   {perSecond("picture"), 9},
 		rate("broken/never") + " or vector(0)": {0, 0},
-		`sum(rate(traffic_steps_skipped_total{request="broken/never"}[10s]))`:                     {10, 5},
-		`sum(rate(traffic_check_failures_total{request="broken/check",check="json total"}[10s]))`: {10, 5},
-		`sum(rate(traffic_request_failures_total{reason="check"}[10s]))`:                          {10, 5},
-		`sum(traffic_journeys_in_progress)`:                                                       {45, 20},
-		`sum(traffic_slots_in_flight)`:                                                            {45, 20},
+		`sum(rate(traffic_steps_skipped_total{request="broken/never"}[10s]))`:                     {failed, 3},
+		`sum(rate(traffic_check_failures_total{request="broken/check",check="json total"}[10s]))`: {failed, 3},
+		`sum(rate(traffic_request_failures_total{reason="check"}[10s]))`:                          {failed, 3},
+		`sum(traffic_journeys_in_progress)`:                                                       {inProgress, 7},
+		`sum(traffic_slots_in_flight)`:                                                            {inProgress, 7},
 		`histogram_sum(sum(rate(traffic_journey_duration_seconds{journey="visit",outcome="success"}[10s]))) / histogram_count(sum(rate(traffic_journey_duration_seconds{journey="visit"}[10s])))`: {1, 0.1},
 		// Two requests of 0.5 s at once take 0.5 s.
 		`histogram_sum(sum(rate(traffic_journey_duration_seconds{journey="page",outcome="success"}[10s]))) / histogram_count(sum(rate(traffic_journey_duration_seconds{journey="page"}[10s])))`: {0.5, 0.1},
-		`histogram_count(sum(rate(traffic_journey_duration_seconds{outcome="failure"}[10s])))`:                                                                                                  {10, 5},
+		`histogram_count(sum(rate(traffic_journey_duration_seconds{outcome="failure"}[10s])))`:                                                                                                  {failed, 3},
 		`sum(traffic_slots_due_total) - sum(traffic_slots_finished_total) - sum(traffic_slots_in_flight) - sum(traffic_slots_dropped_total)`:                                                    {0, 0},
 	} {
 		within(t, p.mustValue(t, expr, at), want[0], want[1])

@@ -190,6 +190,19 @@ func (a *arrivals) count() int {
 	return len(a.at)
 }
 
+// between counts the arrivals from one instant until before another.
+func (a *arrivals) between(from, to time.Time) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := 0
+	for _, at := range a.at {
+		if !at.Before(from) && at.Before(to) {
+			n++
+		}
+	}
+	return n
+}
+
 // perSecond counts the arrivals in each whole second of the clock between the first
 // and the last.
 func (a *arrivals) perSecond() []int {
