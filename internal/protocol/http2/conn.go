@@ -34,15 +34,20 @@ type conn struct {
 	// free is how many streams may be opened now, and busy how many are open, for those
 	// who look for a connection.
 	free, busy atomic.Int32
+	// trying says that it has had all requests that the quota promises.
+	trying atomic.Bool
 
 	mu      sync.Mutex
 	streams streamSet
-	peer    peerSettings
-	flow    sendFlow
-	headers headerEncoder
-	out     outbox
-	writer  writer
-	closing closing
+	// quota is how many requests it was made with to have; zero if that has become fewer. trial
+	// is how many of them, the last ones, the server may refuse.
+	quota, trial int
+	peer         peerSettings
+	flow         sendFlow
+	headers      headerEncoder
+	out          outbox
+	writer       writer
+	closing      closing
 	// wakeAt is when the reader is to look at the time.
 	wakeAt time.Time
 
@@ -66,13 +71,16 @@ type conn struct {
 // newConn returns a connection whose greeting is in its outbox.
 func newConn(o *origin, r dial.Ready, now time.Time) *conn {
 	client := o.client
+	quota, trial := o.quota.within(client.perConn)
 	c := &conn{
 		client:    client,
 		origin:    o,
 		net:       r.Conn,
 		ready:     r,
 		number:    o.made.Add(1),
-		streams:   newStreamSet(o.quota.within(client.perConn)),
+		streams:   newStreamSet(quota),
+		quota:     quota,
+		trial:     trial,
 		peer:      newPeerSettings(client.assumed(o)),
 		flow:      newSendFlow(),
 		headers:   newHeaderEncoder(client.fields, len(client.entries), client.varying),
@@ -98,6 +106,9 @@ func (c *conn) updateRoom() {
 		n = 0
 	}
 	c.free.Store(int32(n))
+	if trying := c.streams.left <= c.trial; trying != c.trying.Load() {
+		c.trying.Store(trying)
+	}
 	c.busy.Store(int32(c.streams.count()))
 }
 
@@ -107,15 +118,16 @@ func (c *conn) retire() {
 	c.updateRoom()
 }
 
-// limit lets the connection have no more than n requests, unless it has had more: then its
-// server is another one.
-func (c *conn) limit(n int) {
+// limit lets the connection have no more than n requests, trial of them to see whether the server
+// takes so many, unless it has had more: then its server is another one.
+func (c *conn) limit(n, trial int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.streams.opened() > n {
+	left := n - c.streams.opened()
+	if left < 0 || left >= c.streams.left {
 		return
 	}
-	c.streams.left = min(c.streams.left, n-c.streams.opened())
+	c.streams.left, c.quota, c.trial = left, 0, trial
 	c.updateRoom()
 	c.wake(time.Now()) // If it has had them all and is idle, it ends.
 }
@@ -151,7 +163,7 @@ func (c *conn) wake(at time.Time) {
 // begin opens a stream for the job. It reports false if there is no room for one.
 func (c *conn) begin(j *job) bool {
 	c.mu.Lock()
-	if c.free.Load() <= 0 {
+	if c.free.Load() <= 0 || !j.mayTry(c) {
 		c.mu.Unlock()
 		return false
 	}

@@ -118,8 +118,8 @@ func (c *conn) end(err error) {
 	if c.closing.cause == nil && !c.responded {
 		c.origin.endedInVain(c.now, c.streams.opened() > 0)
 	}
-	if errors.Is(err, errDone) && c.closing.goAway == nil {
-		c.origin.quota.outlived(c.streams.opened())
+	if errors.Is(err, errDone) && c.closing.goAway == nil && c.streams.opened() == c.quota {
+		c.origin.quota.outlived(c.quota)
 	}
 	c.write()
 	c.closing.ended = true
@@ -169,7 +169,7 @@ func mayRepeat(s *stream, harmless bool, as protocol.Extra) bool {
 
 // repeat ends a stream, whose job is sent again.
 func (c *conn) repeat(s *stream) {
-	s.again = true
+	s.again, s.sure = true, true
 	c.outcomes.repeats = append(c.outcomes.repeats, s.job)
 	c.dropStream(s)
 }

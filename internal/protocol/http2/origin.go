@@ -155,7 +155,8 @@ func (o *origin) dequeue(i, k int) []job {
 // unserved returns for how many jobs more there is no room, even on the connections that
 // are being made.
 func (o *origin) unserved() int {
-	return len(o.waiting) - (o.making+o.opening)*min(o.client.assumed(o), o.quota.within(o.client.perConn))
+	quota, _ := o.quota.within(o.client.perConn)
+	return len(o.waiting) - (o.making+o.opening)*min(o.client.assumed(o), quota)
 }
 
 // grow makes connections for those that wait. It returns those who are one too many.
@@ -309,16 +310,21 @@ func (o *origin) adopt(r dial.Ready) bool {
 // read. Those that wait use it before anybody else does: they may have been refused by a
 // server that takes few requests on a connection. It reports false if the client is closed.
 func (o *origin) add(r dial.Ready, made int) bool {
-	c := newConn(o, r, time.Now())
+	now := time.Now()
 	o.mu.Lock()
 	o.making -= made
 	if o.closed {
 		o.mu.Unlock()
 		return false
 	}
+	c := newConn(o, r, now) // Here, so that it knows the quota that refused any of those that wait.
 	o.all[c] = struct{}{}
 	o.opening++
-	first := o.dequeue(0, min(len(o.waiting), int(c.free.Load())))
+	room := int(c.free.Load())
+	if sure := c.streams.left - c.trial; o.waitingAgain() > sure {
+		room = min(room, sure)
+	}
+	first := o.dequeue(0, min(len(o.waiting), room))
 	o.client.unflushed.add(c) // Its greeting goes out even if no request goes with it.
 	// It fails if it is closed already, which the reader will notice.
 	_ = r.Conn.Open(r.Phases)
@@ -396,8 +402,8 @@ func (o *origin) makeAhead() {
 	if o.closed || o.making > 0 || len(o.all) >= o.client.maxConns || o.pause.left(time.Now()) > 0 {
 		return
 	}
-	half := int32(o.quota.within(maxOpen) / 2)
-	if slices.ContainsFunc(*o.usable.Load(), func(c *conn) bool { return c.free.Load() > half }) {
+	quota, _ := o.quota.within(maxOpen)
+	if slices.ContainsFunc(*o.usable.Load(), func(c *conn) bool { return int(c.free.Load()) > quota/2 }) {
 		return
 	}
 	o.making++
@@ -406,9 +412,12 @@ func (o *origin) makeAhead() {
 
 // limit applies a quota that was learned to the connections that there are.
 func (o *origin) limit() {
-	n := o.quota.within(o.client.perConn)
-	for _, c := range *o.usable.Load() {
-		c.limit(n)
+	o.mu.Lock()
+	all := slices.Collect(maps.Keys(o.all))
+	o.mu.Unlock()
+	n, trial := o.quota.within(o.client.perConn)
+	for _, c := range all {
+		c.limit(n, trial)
 	}
 }
 

@@ -23,12 +23,17 @@ type job struct {
 	again, anew bool
 	after       uint64
 	avoid       *conn
+	// sure says that it is not to be among those with which a quota is tried.
+	sure bool
 }
 
 // mayUse reports whether the job may go to a connection.
 func (j *job) mayUse(c *conn) bool {
-	return !j.anew && c != j.avoid && c.number > j.after
+	return !j.anew && c != j.avoid && c.number > j.after && j.mayTry(c)
 }
+
+// mayTry reports whether the job may be the next one of a connection, whose server may refuse it.
+func (j *job) mayTry(c *conn) bool { return !j.sure || !c.trying.Load() }
 
 // waitsBefore reports whether the job is to have a connection before another one.
 func (j *job) waitsBefore(k *job) bool {
@@ -39,7 +44,7 @@ func (j *job) waitsBefore(k *job) bool {
 }
 
 // anywhere lets the job go to any connection.
-func (j *job) anywhere() { j.after, j.avoid = 0, nil }
+func (j *job) anywhere() { j.after, j.avoid, j.sure = 0, nil, false }
 
 // stream is a job on a connection. It belongs to its connection, which uses it again.
 type stream struct {
