@@ -169,7 +169,7 @@ func mayRepeat(s *stream, harmless bool, as protocol.Extra) bool {
 
 // repeat ends a stream, whose job is sent again.
 func (c *conn) repeat(s *stream) {
-	s.again, s.sure = true, true
+	s.again = true
 	c.outcomes.repeats = append(c.outcomes.repeats, s.job)
 	c.dropStream(s)
 }

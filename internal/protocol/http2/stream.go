@@ -23,8 +23,6 @@ type job struct {
 	again, anew bool
 	after       uint64
 	avoid       *conn
-	// sure says that it is not to be among those with which a quota is tried.
-	sure bool
 }
 
 // mayUse reports whether the job may go to a connection.
@@ -32,8 +30,11 @@ func (j *job) mayUse(c *conn) bool {
 	return !j.anew && c != j.avoid && c.number > j.after && j.mayTry(c)
 }
 
-// mayTry reports whether the job may be the next one of a connection, whose server may refuse it.
-func (j *job) mayTry(c *conn) bool { return !j.sure || !c.trying.Load() }
+// mayTry reports whether the job may be the next one of a connection, whose server may refuse it:
+// not if it had to leave another connection.
+func (j *job) mayTry(c *conn) bool {
+	return j.after == 0 && j.avoid == nil || !c.trying.Load()
+}
 
 // waitsBefore reports whether the job is to have a connection before another one.
 func (j *job) waitsBefore(k *job) bool {
@@ -44,7 +45,7 @@ func (j *job) waitsBefore(k *job) bool {
 }
 
 // anywhere lets the job go to any connection.
-func (j *job) anywhere() { j.after, j.avoid, j.sure = 0, nil, false }
+func (j *job) anywhere() { j.after, j.avoid = 0, nil }
 
 // stream is a job on a connection. It belongs to its connection, which uses it again.
 type stream struct {
