@@ -172,12 +172,13 @@ func (o *origin) grow() (excess []job) {
 		}
 		return nil
 	}
-	for o.unserved() > 0 && len(o.all)+o.making < o.client.maxConns {
+	// Once for both decisions: what a connection may have can change meanwhile.
+	for n := o.unserved(); n > 0; n = o.unserved() {
+		if len(o.all)+o.making >= o.client.maxConns {
+			return o.dequeue(len(o.waiting)-n, len(o.waiting))
+		}
 		o.making++
 		o.client.work.Go(o.make)
-	}
-	if n := o.unserved(); n > 0 {
-		return o.dequeue(len(o.waiting)-n, len(o.waiting))
 	}
 	return nil
 }

@@ -112,7 +112,7 @@ func TestWhatAServerTakesOnAConnectionIsLearned(t *testing.T) {
 				var repeats, taken atomic.Int64
 				o := piped(t, func(s *server) { taken.Add(int64(s.takeFew(test.takes(s.conn)))) })
 				w := new(protocoltest.ConnRecorder)
-				o.Observer, o.Entries[0].Method, o.MaxConns = w, "POST", 100
+				o.Observer, o.Entries[0].Method = w, "POST"
 				c := client(t, o)
 				admit := func(protocol.Extra) bool { repeats.Add(1); return true }
 				if failed := inTurns(c, 50, 16, admit); failed > 0 {
