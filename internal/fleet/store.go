@@ -295,10 +295,11 @@ func poll(ctx context.Context, client kv.Client, key string, f func(value any)) 
 
 // The ports that freePort looks at lie below those that Linux gives to connections, which
 // begin at 32768 (net.ipv4.ip_local_port_range): one of those may be taken again before
-// the gossip listens there.
+// the gossip listens there. They are few, as each may be one that another program on the machine
+// is about to listen on, and lie below the NodePorts of Kubernetes, which begin at 30000.
 const (
-	lowestFreePort  = 10000
-	highestFreePort = 32767
+	lowestFreePort  = 20000
+	highestFreePort = 23999
 )
 
 // freePort returns an address with a port that nobody listens on.

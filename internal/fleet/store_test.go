@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 func TestAFreePortIsOneThatNoConnectionIsGiven(t *testing.T) {
@@ -23,5 +25,15 @@ func TestAFreePortIsOneThatNoConnectionIsGiven(t *testing.T) {
 	}
 	if addr, err := freePort(t.Context(), netip.MustParseAddr("192.0.2.1")); err == nil {
 		t.Errorf("an address that is not this machine's has the free port %v", addr)
+	}
+}
+
+// TestTestsGetOtherPortsThanReplicas has the ports of tests apart from those that the replicas
+// they start look for: one could take what a test has kept for another.
+func TestTestsGetOtherPortsThanReplicas(t *testing.T) {
+	for range 600 { // More than a block of them.
+		if port := freeport.Get(t); port >= lowestFreePort && port <= highestFreePort {
+			t.Fatalf("a test gets port %d; replicas look for ports from %d to %d", port, lowestFreePort, highestFreePort)
+		}
 	}
 }

@@ -3,8 +3,9 @@
 //
 // To listen on port 0, close, and hand that port on is not safe: the kernel may give it
 // out again at once, to the next caller or as the source port of any connection. These
-// ports lie below the range that Linux takes source ports from, each is handed out once,
-// and test processes that run at the same time take them from different blocks.
+// ports lie below the range that Linux takes source ports from, and below the one that replicas
+// under test take ports of their own from. Each is handed out once, and test processes that run
+// at the same time take them from different blocks.
 package freeport
 
 import (
@@ -18,7 +19,7 @@ import (
 
 const (
 	lowest    = 10000
-	highest   = 32767 // Linux' ip_local_port_range begins at 32768
+	highest   = 19999 // Replicas look for ports from 20000 to 23999, and Linux' ip_local_port_range begins at 32768.
 	blockSize = 256   // the first port of a block is its lock
 )
 
