@@ -118,16 +118,16 @@ func (c *conn) retire() {
 	c.updateRoom()
 }
 
-// limit lets the connection have no more than n requests, trial of them to see whether the server
-// takes so many, unless it has had more: then its server is another one.
-func (c *conn) limit(n, trial int) {
+// limit lets the connection have no more than n requests, as many as a server takes, unless it has
+// had more: then its server is another one.
+func (c *conn) limit(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	left := n - c.streams.opened()
 	if left < 0 || left >= c.streams.left {
 		return
 	}
-	c.streams.left, c.quota, c.trial = left, 0, trial
+	c.streams.left, c.quota, c.trial = left, 0, 0
 	c.updateRoom()
 	c.wake(time.Now()) // If it has had them all and is idle, it ends.
 }
@@ -201,11 +201,11 @@ func (c *conn) begin(j *job) bool {
 }
 
 // outcomes are the results of reading that are handled once the lock is released: calls
-// that have ended, jobs to start anew, and that the server has shown its quota.
+// that have ended, jobs to start anew, and the quota that the server has shown; zero if none.
 type outcomes struct {
 	ended   []ending
 	repeats []job
-	quota   bool
+	quota   int
 }
 
 // ending is a call with its result.

@@ -147,8 +147,8 @@ func (c *conn) handleGoAway(f *inFrame) *violation {
 	refused, as := c.streams.above(last), protocol.Retry
 	if len(refused) > 0 && last > 0 && c.closing.goAway.code == codeNone {
 		as = protocol.TransparentRetry
-		c.origin.quota.learn(upTo(last))
-		c.outcomes.quota = true
+		c.outcomes.quota = upTo(last)
+		c.origin.quota.learn(c.outcomes.quota)
 	}
 	for _, s := range refused {
 		if c.closing.goAway.code != codeCalm && mayRepeat(s, true, as) {

@@ -139,9 +139,9 @@ func (c *conn) end(err error) {
 // for which there may be room now, and writes if that is urgent.
 func (c *conn) deliver(urgent bool) {
 	c.outcomes.finish()
-	if c.outcomes.quota {
-		c.outcomes.quota = false
-		c.origin.limit()
+	if n := c.outcomes.quota; n > 0 {
+		c.outcomes.quota = 0
+		c.origin.limit(n)
 	}
 	if c.outcomes.restart() {
 		urgent = true

@@ -382,9 +382,7 @@ func (o *origin) refresh() { o.dial.Refresh(time.Now()) }
 // changed takes the addresses of the name. Connections to others end with their last
 // requests.
 func (o *origin) changed(addrs []string) {
-	o.mu.Lock()
-	all := slices.Collect(maps.Keys(o.all))
-	o.mu.Unlock()
+	all := o.conns()
 	for _, c := range all {
 		if !slices.Contains(addrs, c.ready.Addr) {
 			c.finish()
@@ -412,14 +410,17 @@ func (o *origin) makeAhead() {
 }
 
 // limit applies a quota that was learned to the connections that there are.
-func (o *origin) limit() {
-	o.mu.Lock()
-	all := slices.Collect(maps.Keys(o.all))
-	o.mu.Unlock()
-	n, trial := o.quota.within(o.client.perConn)
-	for _, c := range all {
-		c.limit(n, trial)
+func (o *origin) limit(n int) {
+	for _, c := range o.conns() {
+		c.limit(n)
 	}
+}
+
+// conns returns all connections.
+func (o *origin) conns() []*conn {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Collect(maps.Keys(o.all))
 }
 
 // show adds a connection that was opened to those that may have room, unless it has ended.

@@ -30,8 +30,8 @@ func (j *job) mayUse(c *conn) bool {
 	return !j.anew && c != j.avoid && c.number > j.after && j.mayTry(c)
 }
 
-// mayTry reports whether the job may be the next one of a connection, whose server may refuse it:
-// not if it had to leave another connection.
+// mayTry reports whether the job may be the next request on a connection. One that had to leave
+// another connection takes no part in a trial.
 func (j *job) mayTry(c *conn) bool {
 	return j.after == 0 && j.avoid == nil || !c.trying.Load()
 }
