@@ -206,19 +206,29 @@ func (f *Fleet) retry(now time.Time) {
 	}
 }
 
-// compare logs, once for each, which members run other scenarios or another min_replicas
-// than this replica.
+// compare logs, once for each, which replicas run other scenarios or another min_replicas than
+// this one. Those that have left or are lost no longer matter.
 func (f *Fleet) compare() {
 	own := oddity{config: f.config.Load(), minReplicas: f.o.MinReplicas}
+	differs := map[string]oddity{}
 	for id, p := range f.profiles {
 		theirs := oddity{config: p.config, minReplicas: p.minReplicas}
-		if id == f.id || p.minReplicas == 0 || theirs == own || f.odd[id] == theirs {
+		if id != f.id && p.minReplicas != 0 && theirs != own && f.odd[id] != theirs {
+			differs[id] = theirs
+		}
+	}
+	if len(differs) == 0 {
+		return
+	}
+	for _, m := range f.tracker.Statuses() {
+		theirs, found := differs[m.ID]
+		if !found || m.State == membership.LostHeld || m.State == membership.TakenOver {
 			continue
 		}
-		f.odd[id] = theirs
+		f.odd[m.ID] = theirs
 		f.logger.Warn("a member of the fleet runs another configuration",
-			"id", id, "address", p.address, "same_scenarios", theirs.config == own.config,
-			"min_replicas", p.minReplicas, "own_min_replicas", own.minReplicas)
+			"id", m.ID, "address", f.profiles[m.ID].address, "same_scenarios", theirs.config == own.config,
+			"min_replicas", theirs.minReplicas, "own_min_replicas", own.minReplicas)
 	}
 }
 

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,6 +13,9 @@ import (
 	"time"
 
 	"github.com/grafana/dskit/ring"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/traffic-exporter/traffic_exporter/test/freeport"
 )
 
 // journal is a log that can be read while it is written.
@@ -81,6 +85,31 @@ func TestSeedsThatHangHoldNobodyUp(t *testing.T) {
 	counts(t, run(t, options[1]), 2)
 }
 
+// A stop may come while seeds wait to be reached: that takes seconds if there are many.
+func TestAStopDoesNotWaitForSeeds(t *testing.T) {
+	for name, seed := range map[string]func(*testing.T) string{
+		"absent": func(t *testing.T) string { t.Helper(); return freeport.Address(t) },
+		"hang":   hang,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log journal
+			o := gossip(t, 1)[0]
+			o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			for range 2 * maxDials {
+				o.Memberlist.Join = append(o.Memberlist.Join, seed(t))
+			}
+			f := run(t, o)
+			eventually(t, func() error {
+				if log.count("a replica in join cannot be reached") == 0 {
+					return errors.New("no seed has been tried")
+				}
+				return nil
+			})
+			halt(t, f)
+		})
+	}
+}
+
 func TestThoseWhoDoNotKnowOfMostSeedsFoundNoFleet(t *testing.T) {
 	options := gossip(t, 2)
 	stale := []string{hang(t), hang(t), hang(t)}
@@ -118,5 +147,40 @@ func TestMembersThatDifferAreLoggedOnce(t *testing.T) {
 		if n := log.count("runs another configuration"); n != m.logged {
 			t.Errorf("config %d, min_replicas %d: logged %d times, want %d", m.config, m.floor, n, m.logged)
 		}
+	}
+}
+
+// After a rollout the replicas that were replaced are remembered, with the configuration that
+// they had.
+func TestThoseThatHaveLeftAreNotComparedWith(t *testing.T) {
+	var logs [2]journal
+	options := gossip(t, 2)
+	var fleet []*Fleet
+	for i, o := range options {
+		o.Logger = slog.New(slog.NewTextHandler(&logs[i], nil))
+		fleet = append(fleet, run(t, o))
+	}
+	for _, f := range fleet {
+		counts(t, f, 2)
+	}
+	if err := fleet[1].Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	halt(t, fleet[1])
+	counts(t, fleet[0], 1)
+	fleet[0].SetConfig(1)
+	another := options[1]
+	another.Memberlist.Listen, another.Registerer = freeport.Address(t), prometheus.NewRegistry()
+	fresh := run(t, another)
+	fresh.SetConfig(1)
+	counts(t, fleet[0], 2)
+	eventually(t, func() error {
+		if n := fleet[0].Status().Mismatched; n != 0 {
+			return fmt.Errorf("%d members run other scenarios", n)
+		}
+		return nil
+	})
+	if logs[0].count(`runs another configuration" id=`+fleet[1].ID()) != 0 {
+		t.Error("it is compared with a replica that has left")
 	}
 }

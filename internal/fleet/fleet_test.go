@@ -71,8 +71,10 @@ func run(t *testing.T, o Options) *Fleet {
 
 func halt(t *testing.T, f *Fleet) {
 	t.Helper()
-	if err := services.StopAndAwaitTerminated(context.Background(), f); err != nil {
-		t.Error(err)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+	defer cancel()
+	if err := services.StopAndAwaitTerminated(ctx, f); err != nil {
+		t.Errorf("the stop of %s: %v", f.ID(), err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/grafana/dskit/dns"
 	"github.com/grafana/dskit/ring"
+	"golang.org/x/time/rate"
 
 	"github.com/traffic-exporter/traffic_exporter/internal/membership"
 )
@@ -142,9 +143,9 @@ func (f *Fleet) seek(ctx context.Context) {
 	if len(f.o.Memberlist.Join) == 0 {
 		return
 	}
-	pace := time.NewTicker(dialEvery)
-	defer pace.Stop()
-	s := &seeker{fleet: f, pace: pace.C, permits: make(chan struct{}, maxDials), busy: map[string]bool{}}
+	s := &seeker{
+		fleet: f, pace: rate.NewLimiter(rate.Every(dialEvery), 1), permits: make(chan struct{}, maxDials), busy: map[string]bool{},
+	}
 	s.mark(f.store.address, true)
 	for _, name := range f.o.Memberlist.Join {
 		s.mark(name+" unresolved", false)
@@ -180,8 +181,8 @@ const (
 // seeker reaches seeds.
 type seeker struct {
 	fleet *Fleet
-	// pace has a value whenever another dial may begin.
-	pace    <-chan time.Time
+	// pace spaces the dials, and permits has a value for each that is in progress.
+	pace    *rate.Limiter
 	permits chan struct{}
 
 	mu sync.Mutex
@@ -207,11 +208,11 @@ func (s *seeker) once(work *sync.WaitGroup, name string, try func()) {
 
 // resolve looks a seed up and reaches its addresses.
 func (s *seeker) resolve(ctx context.Context, work *sync.WaitGroup, name string) {
-	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
-	defer cancel()
 	f := s.fleet
 	p := dns.NewProvider(dns.GolangResolverType, 1, f.kitLog, nil)
-	err := p.Resolve(ctx, []string{name})
+	lookup, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	err := p.Resolve(lookup, []string{name})
 	if err != nil {
 		f.logger.Debug("a replica in join cannot be looked up", "name", name, "err", err)
 	}
@@ -220,7 +221,7 @@ func (s *seeker) resolve(ctx context.Context, work *sync.WaitGroup, name string)
 			continue
 		}
 		s.mark(address, false)
-		s.once(work, "dial "+address, func() { s.dial(address) })
+		s.once(work, "dial "+address, func() { s.dial(ctx, address) })
 	}
 	if err == nil && len(p.Addresses()) > 0 {
 		s.forget(name + " unresolved")
@@ -229,11 +230,17 @@ func (s *seeker) resolve(ctx context.Context, work *sync.WaitGroup, name string)
 
 // dial reaches an address, or finds out that nobody is there. Who is heard from by the time
 // it is its turn is there: to exchange all that is known with each member, again and again,
-// is work that grows with the square of their number.
-func (s *seeker) dial(address string) {
-	s.permits <- struct{}{}
+// is work that grows with the square of their number. It does not begin once ctx has ended.
+func (s *seeker) dial(ctx context.Context, address string) {
+	select {
+	case <-ctx.Done():
+		return
+	case s.permits <- struct{}{}:
+	}
 	defer func() { <-s.permits }()
-	<-s.pace
+	if s.pace.Wait(ctx) != nil {
+		return
+	}
 	if s.fleet.hears(address) {
 		s.mark(address, true)
 		return
