@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,6 +109,74 @@ func TestAStopDoesNotWaitForSeeds(t *testing.T) {
 			})
 			halt(t, f)
 		})
+	}
+}
+
+// An attempt to reach a replica that hangs takes as long as the pause before the next one.
+func TestAStopDoesNotTryTheLostAgain(t *testing.T) {
+	var tried atomic.Int64
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conns []net.Conn // It says nothing, and keeps them.
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conns = append(conns, conn)
+			tried.Add(1)
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		listening.Wait()
+		for _, c := range conns {
+			_ = c.Close()
+		}
+	})
+
+	f, err := New(gossip(t, 1)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.stop(nil); err != nil {
+			t.Error(err)
+		}
+	})
+	sent := time.Now().Add(-20 * time.Second).UnixMilli()
+	other := ring.InstanceDesc{Addr: l.Addr().String(), Versions: ring.InstanceVersions{fieldSent: uint64(sent), fieldAsked: uint64(sent)}}
+	f.hear([]arrival{{id: "other-1", words: wordsOf(other)}})
+	f.tick(time.Now().Round(0))
+	if len(f.lost()) != 1 {
+		t.Fatal("it is not taken for lost")
+	}
+
+	const loops = 10
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var work sync.WaitGroup
+	for range loops {
+		work.Go(func() { f.reunite(ctx) })
+	}
+	eventually(t, func() error {
+		if n := tried.Load(); n < loops {
+			return fmt.Errorf("%d of %d have tried to reach it", n, loops)
+		}
+		return nil
+	})
+	cancel()
+	before := tried.Load()
+	work.Wait()
+	if n := tried.Load() - before; n != 0 {
+		t.Errorf("it was tried %d times more after the stop", n)
 	}
 }
 

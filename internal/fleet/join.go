@@ -108,8 +108,10 @@ func (f *Fleet) reunite(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			return
 		case <-ticker.C:
+		}
+		if ctx.Err() != nil { // Looked at first: after an attempt that hung, both are ready.
+			return
 		}
 		// Of a large fleet a few try, so that all of them together do so as often as a small one:
 		// the work of an exchange of all that is known grows with the fleet.
