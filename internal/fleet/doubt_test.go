@@ -123,8 +123,8 @@ func TestAStopDoesNotTryTheLostAgain(t *testing.T) {
 	var listening sync.WaitGroup
 	listening.Go(func() {
 		for {
-			conn, err := l.Accept()
-			if err != nil {
+			conn, ended := l.Accept()
+			if ended != nil {
 				return
 			}
 			conns = append(conns, conn)
